@@ -1,0 +1,51 @@
+"""Workbench: optimize AI models in Jupyter, measured honestly.
+
+The public shelf. Everything is loaded when first used, so that `import workbench` itself stays light.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_SHELF = {
+    "Candidate": "workbench.task",
+    "Report": "workbench.events",
+    "Recipe": "workbench.recipe",
+    "Run": "workbench.jobs",
+    "Task": "workbench.task",
+    "Trail": "workbench.trail",
+    "WorkbenchError": "workbench.errors",
+    "attach": "workbench.jobs",
+    "find_run": "workbench.jobs",
+    "fit": "workbench.training",
+    "form": "workbench.widgets.form",
+    "get_technique": "workbench.technique",
+    "host": "workbench.machine",
+    "load_kept": "workbench.kept",
+    "load_task": "workbench.tasks",
+    "make_task": "workbench.doors",
+    "measure_file": "workbench.measure.file",
+    "predictor": "workbench.runtimes",
+    "run": "workbench.running",
+    "start": "workbench.jobs",
+    "technique_names": "workbench.technique",
+    "to_onnx": "workbench.runtimes.to_onnx",
+    "wizard": "workbench.widgets.wizard",
+}
+
+__all__ = [*sorted(_SHELF), "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _SHELF:
+        from workbench.errors import unknown
+
+        raise AttributeError(unknown("name in workbench", name, _SHELF))
+    return getattr(importlib.import_module(_SHELF[name]), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

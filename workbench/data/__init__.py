@@ -1,0 +1,1 @@
+"""Embedded data sets, already split, and the shapes that all data takes."""

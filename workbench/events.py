@@ -1,0 +1,131 @@
+"""Report, the only way outward while working: events go to listeners, and a request to cancel comes back.
+
+Work calls `report.progress(...)`, `report.curve(...)` or `report.message(...)`; a console bar, a widget or a file
+listens. Every call is also the place where a request to cancel is noticed, as `Cancelled`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Cancelled
+
+__all__ = ["Event", "Report", "append_to", "console", "read_events"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened.
+
+    `kind` is one of: run_started, step_started, progress (done, total, text), curve (name, x, y), message (text),
+    step_finished (row), run_finished, run_failed (error), run_cancelled.
+    """
+
+    kind: str
+    step: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    time: float = field(default_factory=time.time)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), default=str)
+
+
+Listener = Callable[[Event], None]
+
+
+class Report:
+    """Sends events to listeners, and raises `Cancelled` at the next call once somebody asked for it."""
+
+    def __init__(self, *listeners: Listener, cancelled: Callable[[], bool] = lambda: False, step: str = "") -> None:
+        self._listeners = listeners
+        self._cancelled = cancelled
+        self._step = step
+
+    def for_step(self, step: str) -> Report:
+        """The same report, its events marked as those of a step."""
+        return Report(*self._listeners, cancelled=self._cancelled, step=step)
+
+    def __call__(self, event: Event) -> None:
+        """Send an event; raises Cancelled when the work was asked to stop."""
+        self.check()
+        for listener in self._listeners:
+            listener(event)
+
+    def check(self) -> None:
+        """Raise Cancelled when the work was asked to stop."""
+        if self._cancelled():
+            raise Cancelled("Cancelled on request; finished steps are kept.")
+
+    def send(self, kind: str, **data: Any) -> None:
+        self(Event(kind, self._step, data))
+
+    def progress(self, done: float, total: float, text: str = "") -> None:
+        self.send("progress", done=done, total=total, text=text)
+
+    def curve(self, name: str, x: float, y: float) -> None:
+        """One more point of a curve, such as the loss (y) at a step (x)."""
+        self.send("curve", name=name, x=x, y=y)
+
+    def message(self, text: str) -> None:
+        self.send("message", text=text)
+
+
+def append_to(path: Path) -> Listener:
+    """A listener that appends every event to a file of JSON lines."""
+
+    def listen(event: Event) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(event.to_json() + "\n")
+
+    return listen
+
+
+def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
+    """Events of a JSON-lines file from a byte offset on, each with the offset after it; a half-written line waits."""
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        file.seek(offset)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return
+            offset += len(line)
+            yield Event(**json.loads(line)), offset
+
+
+class console:
+    """A listener that draws a progress bar in a terminal; use it as a context manager."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.fields[step]:<14}"), BarColumn(bar_width=28), TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(), TextColumn("{task.description}"), console=Console(stderr=True), disable=quiet,
+        )  # fmt: skip
+        self._tasks: dict[str, Any] = {}
+
+    def __enter__(self) -> console:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def __call__(self, event: Event) -> None:
+        if event.kind in ("step_started", "progress", "step_finished"):
+            bar = self._tasks.get(event.step)
+            if bar is None:
+                bar = self._tasks[event.step] = self._progress.add_task("", total=1.0, step=event.step or "run")
+            total = event.data.get("total") or 1.0
+            done = total if event.kind == "step_finished" else event.data.get("done", 0.0)
+            text = "done" if event.kind == "step_finished" else event.data.get("text", "")
+            self._progress.update(bar, completed=done / total, description=text)
+        elif event.kind == "message":
+            self._progress.console.print(f"[dim]{event.step or 'run'}:[/dim] {event.data['text']}")

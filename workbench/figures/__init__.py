@@ -1,0 +1,10 @@
+"""Figures that all parts share: `plot_*(numbers)` gives a Plotly figure; importing this room does not import Plotly."""
+
+from __future__ import annotations
+
+from workbench.figures.curves import plot_curves
+from workbench.figures.theme import Palette, palette, use_theme
+from workbench.figures.tradeoff import plot_tradeoff
+from workbench.figures.waterfall import plot_ledger
+
+__all__ = ["Palette", "palette", "plot_curves", "plot_ledger", "plot_tradeoff", "use_theme"]

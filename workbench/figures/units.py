@@ -1,0 +1,69 @@
+"""How a measured column is written: its name, its unit and its amounts, read from the column's name (`latency_ms`)."""
+
+from __future__ import annotations
+
+import math
+
+__all__ = ["amount", "axis", "is_higher_better", "is_score", "times", "title_of"]
+
+_BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("bytes", 1.0))
+_COUNTS = (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
+_UNITS = ("ms", "us", "s", "mb")
+_SCORES = ("quality", "accuracy", "score", "f1", "auc", "r2", "precision", "recall")
+_HIGHER = (*_SCORES, "throughput", "speedup")
+
+
+def is_score(column: str) -> bool:
+    """Whether differences of a column are told, and not ratios: 0.99 to 0.98 is a loss of 0.01, not a factor of 1.01."""
+    return column.split("_")[0] in _SCORES
+
+
+def is_higher_better(column: str) -> bool:
+    """Whether more is better, told by the first word of the name; anything unknown is a cost."""
+    return column.split("_")[0] in _HIGHER
+
+
+def title_of(column: str) -> str:
+    """The name for people: `latency_p50_ms` is "latency p50"."""
+    words = column.split("_")
+    return " ".join(words[:-1] if len(words) > 1 and words[-1] in (*_UNITS, "bytes") else words)
+
+
+def axis(column: str, largest: float) -> tuple[str, float]:
+    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (KB)", 1000.0)."""
+    unit, scale = _unit(column, largest)
+    return (f"{title_of(column)} ({unit})" if unit else title_of(column)), scale
+
+
+def amount(value: float, column: str, *, signed: bool = False) -> str:
+    """A value with its unit: "242 KB", "0.0520 ms", and as a change "+0.003 ms"; the higher of a change's digits count."""
+    unit, scale = _unit(column, abs(value))
+    sign = ("+" if value > 0 else "−" if value < 0 else "±") if signed else "−" if value < 0 else ""
+    if is_score(column):
+        return f"{sign}{abs(value):.{2 if signed else 4}g}"
+    return f"{sign}{_digits(abs(value) / scale, 2 if signed else 3)} {unit}".rstrip()
+
+
+def times(factor: float) -> str:
+    """A factor as people say it: "2.7x", "31x", "0.83x"."""
+    return f"{factor:.0f}x" if factor >= 9.95 else f"{factor:.1f}x" if factor >= 0.995 else f"{factor:.2g}x"
+
+
+def _unit(column: str, size: float) -> tuple[str, float]:
+    last = column.split("_")[-1]
+    if last in _UNITS:
+        return ("MB" if last == "mb" else last), 1.0
+    if is_score(column):
+        return "", 1.0
+    steps = _BYTES if last == "bytes" else _COUNTS
+    return next((step for step in steps if size >= step[1] * 0.9995), steps[-1])
+
+
+def _digits(value: float, digits: int = 3) -> str:
+    """Significant digits without an exponent: 1.37, 48.6, 242, 1,240."""
+    if value == 0:
+        return "0"
+    decimals = min(max(0, digits - 1 - math.floor(math.log10(value))), 6)
+    text = f"{value:,.{decimals}f}"
+    # 3.70 measured stays 3.70; a change of 0.0030 is not known that well
+    return text.rstrip("0").rstrip(".") if digits < 3 and decimals else text

@@ -1,0 +1,202 @@
+"""The ledger of an optimization as a waterfall: what each step bought.
+
+A ledger is a table with one row a step: `step` (the first is "start") and what was measured after it, such as
+`latency_ms`, `size_bytes`, `quality`; `<value>_low` and `<value>_high` are the bounds of its interval where there are any.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import DataError
+from workbench.figures.theme import figure, palette
+from workbench.figures.units import amount, axis, is_higher_better, is_score, times, title_of
+
+if TYPE_CHECKING:
+    import numpy as np
+    from pandas import DataFrame, Series
+    from plotly.graph_objects import Figure
+
+__all__ = ["bound_of", "check_ledger", "plot_ledger", "wrapped"]
+
+_HALF = 0.31  # half the width of a bar, in steps
+_RESULT = "result"
+
+
+def plot_ledger(
+    rows: DataFrame, *, value: str = "latency_ms", title: str | None = None, higher_is_better: bool | None = None
+) -> Figure:
+    """A waterfall of one column of a ledger: the start, the change that each step bought, and the result.
+
+    Above each bar stands the factor against the start that was reached (2.7x is 2.7 times better), and the change. The
+    column of a score is drawn as its difference to the start: from zero its steps would be too small to see.
+    A step whose interval overlaps the one before it is drawn as undecided, unless the column `<value>_verdict` knows
+    better. `higher_is_better` is read from the name where it is None. Raises DataError when a column or a value is missing.
+    """
+    up = is_higher_better(value) if higher_is_better is None else higher_is_better
+    table = _waterfall(rows, value, higher_is_better=up)
+    y_title, scale = axis(value, float(table[["bottom", "top"]].abs().to_numpy().max()))
+    figure_ = figure()
+    _add_connectors(figure_, table, scale)
+    _add_bars(figure_, table, value, scale)
+    for i, row in enumerate(table.itertuples()):
+        figure_.add_annotation(
+            x=i, y=_peak(row) / scale, text=_label(row, table, value), yanchor="bottom", yshift=4, showarrow=False
+        )
+    heading = {"text": title or f"What each step bought: {title_of(value)}", "subtitle": {"text": _story(table, value)}}
+    figure_.update_layout(title=heading, height=430, margin={"t": 116}, hovermode="closest", legend={"traceorder": "normal"})
+    figure_.update_xaxes(
+        tickvals=table.index.to_numpy(), ticktext=[wrapped(s) for s in table["step"]], range=[-0.6, len(table) - 0.4]
+    )
+    figure_.update_yaxes(title={"text": f"{y_title}, change from start" if is_score(value) else y_title})
+    figure_.update_yaxes(range=_span(table, scale))
+    return figure_
+
+
+def check_ledger(rows: DataFrame, columns: list[str]) -> None:
+    """Raise DataError when a ledger lacks the step, one of the columns, all rows, or a value in one of the columns."""
+    missing = [c for c in ("step", *columns) if c not in rows]
+    if missing:
+        raise DataError(f"The ledger has no column {', '.join(f'`{c}`' for c in missing)}; it has {', '.join(map(str, rows))}.")
+    if not len(rows):
+        raise DataError("A ledger needs at least the row of its start, got no row.")
+    gaps = [f"`{c}` at {', '.join(map(str, rows.loc[rows[c].isna(), 'step']))}" for c in columns if rows[c].isna().any()]
+    if gaps:
+        raise DataError(f"The ledger has no value for {'; '.join(gaps)}: measure these steps, or drop their rows.")
+
+
+def bound_of(rows: DataFrame, value: str, side: str) -> np.ndarray:
+    """The low or high bounds of a column's intervals, (rows,); NaN where there are none."""
+    import numpy as np
+
+    column = f"{value}_{side}"
+    return rows[column].to_numpy(float) if column in rows else np.full(len(rows), np.nan)
+
+
+def wrapped(step: str, width: int = 14) -> str:
+    """The label of a step on lines of a width in characters, safe to hand to Plotly (which reads some HTML)."""
+    return "<br>".join(html.escape(line) for line in textwrap.wrap(step, width)) or " "
+
+
+def _waterfall(rows: DataFrame, value: str, *, higher_is_better: bool = False) -> DataFrame:
+    """One row a bar: step, kind (total or change), value, low, high, delta, factor, verdict, bottom, top, origin.
+
+    `delta` is the change that the step made, `factor` how many times better than the start the value now is, `bottom`
+    and `top` where the bar begins and ends, measured from `origin` (zero, or the start of a score). The last row repeats
+    the last value as a total.
+    """
+    import pandas as pd
+
+    check_ledger(rows, [value])
+    now = rows[value].astype(float).reset_index(drop=True)
+    origin = now.iloc[0] if is_score(value) else 0.0
+    bars = pd.DataFrame({
+        "step": rows["step"].astype(str).to_numpy(), "kind": "change", "value": now,
+        "low": bound_of(rows, value, "low"), "high": bound_of(rows, value, "high"), "delta": now.diff().fillna(0.0),
+        "factor": _factor(now, higher_is_better), "bottom": now.shift(1, fill_value=origin) - origin, "top": now - origin,
+        "origin": origin,
+    })  # fmt: skip
+    bars["verdict"] = _verdicts(rows, bars, value, higher_is_better)
+    bars.loc[0, ["kind", "verdict"]] = "total"
+    if len(bars) > 1:
+        result = bars.iloc[[-1]].assign(step=_RESULT, kind="total", verdict="total", bottom=0.0, delta=now.iloc[-1] - now.iloc[0])
+        bars = pd.concat([bars, result], ignore_index=True)
+    return bars
+
+
+def _factor(now: Series, higher_is_better: bool) -> Series:
+    """How many times better than the first each value is; NaN where a ratio says nothing."""
+    start = now.iloc[0]
+    return (now / start if higher_is_better else start / now).where((now > 0) & (start > 0))
+
+
+def _verdicts(rows: DataFrame, bars: DataFrame, value: str, higher_is_better: bool) -> list[str]:
+    if f"{value}_verdict" in rows:
+        return [v if isinstance(v, str) and v else "undecided" for v in rows[f"{value}_verdict"]]
+    # intervals that overlap do not show that nothing changed: the word is undecided, not equivalent
+    overlap = (bars["low"] <= bars["high"].shift(1)) & (bars["high"] >= bars["low"].shift(1))
+    gain = bars["delta"] if higher_is_better else -bars["delta"]
+    return [
+        "equivalent" if g == 0 else "undecided" if o else "better" if g > 0 else "worse"
+        for g, o in zip(gain, overlap, strict=True)
+    ]
+
+
+def _add_bars(figure_: Figure, table: DataFrame, value: str, scale: float) -> None:
+    for verdict, part in sorted(table.groupby("verdict"), key=lambda item: item[0]):
+        color = palette.total if verdict == "total" else palette.of(str(verdict))
+        bars = {"low": part["low"] - part["origin"], "high": part["high"] - part["origin"]}
+        figure_.add_bar(
+            x=part.index.to_numpy() - _HALF, y=((part["top"] - part["bottom"]) / scale).to_numpy(), offset=0, width=2 * _HALF,
+            base=(part["bottom"] / scale).to_numpy(), name=str(verdict), showlegend=verdict != "total",
+            # the line keeps a change of nothing visible
+            marker={"color": color, "line": {"width": 1.5, "color": color}},
+            hovertext=[_hover(row, value) for row in part.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
+        )  # fmt: skip
+        if part["high"].notna().any():
+            # just beside the bar, across the line to the next one: on a bar, no grey stands out on white and on black
+            figure_.add_scatter(
+                x=part.index.to_numpy() + _HALF + 0.07, y=(part["top"] / scale).to_numpy(), mode="markers", marker={"size": 1, "opacity": 0},
+                hoverinfo="skip", showlegend=False, error_y={
+                    "type": "data", "symmetric": False, "color": palette.text, "thickness": 1.5, "width": 5,
+                    "array": ((bars["high"] - part["top"]) / scale).to_numpy(),
+                    "arrayminus": ((part["top"] - bars["low"]) / scale).to_numpy(),
+                },
+            )  # fmt: skip
+
+
+def _add_connectors(figure_: Figure, table: DataFrame, scale: float) -> None:
+    import numpy as np
+
+    n = len(table) - 1
+    x = np.stack([np.arange(n) + _HALF, np.arange(n) + 1 - _HALF, np.full(n, np.nan)], axis=1).ravel()
+    y = np.repeat((table["top"] / scale).to_numpy()[:n], 3)
+    figure_.add_scatter(x=x, y=y, mode="lines", line={"color": palette.text, "width": 1}, hoverinfo="skip", showlegend=False)
+
+
+def _peak(row: Any) -> float:
+    """The highest point that a bar or its interval reaches, from the origin."""
+    tops = (row.bottom, row.top, row.high - row.origin)
+    return float(max(v for v in tops if v == v))
+
+
+def _label(row: Any, table: DataFrame, value: str) -> str:
+    """A total: its amount, and how much better than the start. A change: the factor reached, and the change."""
+    if row.Index == 0:
+        return f"<b>{amount(row.value, value)}</b>"
+    if is_score(value):
+        changed = amount(row.delta, value, signed=True)
+        return f"<b>{amount(row.value, value)}</b><br>{changed}" if row.kind == "total" else f"<b>{changed}</b>"
+    factor = f"<b>{times(row.factor)}</b><br>" if row.factor == row.factor else ""
+    return factor + amount(row.value if row.kind == "total" else row.delta, value, signed=row.kind == "change")
+
+
+def _hover(row: Any, value: str) -> str:
+    lines = [f"<b>{html.escape(row.step)}</b>", amount(row.value, value)]
+    if row.low == row.low and row.high == row.high:
+        lines[1] += f" [{amount(row.low, value)}, {amount(row.high, value)}]"
+    if row.kind == "change":
+        lines.append(f"{amount(row.delta, value, signed=True)}: {row.verdict}")
+    return "<br>".join(lines)
+
+
+def _story(table: DataFrame, value: str) -> str:
+    """The whole ledger in one line: from, to, and the factor or the difference."""
+    first, last = table.iloc[0], table.iloc[-1]
+    if len(table) == 1:
+        return f"{amount(first['value'], value)} at the start"
+    bought = amount(last["delta"], value, signed=True) if is_score(value) else times(last["factor"])
+    # the steps are all bars but the first and the last
+    n = len(table) - 2
+    steps = f"{n} step{'s' if n > 1 else ''}"
+    return f"{amount(first['value'], value)} → {amount(last['value'], value)} in {steps}" + (f", {bought}" if "nan" not in bought else "")
+
+
+def _span(table: DataFrame, scale: float) -> list[float]:
+    """Bounds of the axis, with room for two lines of text above the highest bar."""
+    low = min(0.0, float(table[["top", "bottom"]].min().min()), float((table["low"] - table["origin"]).fillna(0.0).min()))
+    high = max(0.0, *(_peak(row) for row in table.itertuples()))
+    room = (high - low) or 1.0
+    return [(low - (0.06 * room if low < 0 else 0.0)) / scale, (high + 0.2 * room) / scale]

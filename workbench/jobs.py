@@ -1,0 +1,363 @@
+"""A run in a process of its own, with its folder as the truth: start, follow, cancel, resume, reattach.
+
+The process is the leader of its own session and writes to files, so closing the page, restarting the kernel or losing
+the connection does not end it. A task made in a notebook travels as a private cloudpickle without its test rows, which
+lie sealed beside it until the last step is done; both are deleted when the run has finished.
+
+    runs/20261122-101500-fashion-resnet20/
+      recipe.yml  run.json  state.json  events.jsonl  output.log
+      steps/00-start/  steps/01-pruning/ ...   work/ (a step under way)   final.json
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import Cancelled, RunError, WorkbenchError
+from workbench.events import Event, Report, append_to, read_events
+from workbench.files import read_json, write_bytes, write_json, write_text
+from workbench.recipe import Recipe
+from workbench.tasks import load_task
+from workbench.task import Task
+
+__all__ = ["Run", "attach", "find_run", "run_folders", "runs_root", "start"]
+
+GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
+ENDED = ("finished", "failed", "cancelled", "killed")
+
+
+def runs_root(root: str | Path | None = None) -> Path:
+    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder; absolute."""
+    return Path(root or os.environ.get("WORKBENCH_RUNS") or "runs").expanduser().resolve()
+
+
+def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None = None, store: str = "") -> Run:
+    """Start a recipe in a process of its own and return at once.
+
+    `task` is needed when the recipe's task is not one that another process can load by name. Raises RunError that names
+    the object when a task cannot travel to another process.
+    """
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{_slug(recipe.task)}-{_slug(recipe.start) or 'model'}"
+    folder = _new_folder(runs_root(root), name)
+    write_text(folder / "recipe.yml", recipe.to_yaml())
+    if task is not None and not task.built_in:
+        _seal(task, folder / "private")
+    write_json(folder / "run.json", {"version": 1, "name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd())})
+    run = Run(folder)
+    run._launch()
+    return run
+
+
+def attach(folder: str | Path) -> Run:
+    """The handle of a run by its folder; raises RunError when there is none."""
+    path = Path(folder)
+    if not (path / "run.json").exists():
+        raise RunError(f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under {runs_root()}.")
+    return Run(path)
+
+
+def run_folders(root: str | Path | None = None) -> list[Path]:
+    """Folders of all runs under the root, the oldest first."""
+    return sorted(p.parent for p in runs_root(root).glob("*/run.json"))
+
+
+def find_run(name: str, root: str | Path | None = None) -> Run:
+    """A run by its folder, its name, the beginning of its name, or `last`; raises RunError when none or several match."""
+    if (Path(name) / "run.json").exists():
+        return Run(Path(name))
+    folders = run_folders(root)
+    if name == "last" and folders:
+        return Run(folders[-1])
+    found = [f for f in folders if f.name.startswith(name)]
+    exact = [f for f in found if f.name == name]
+    if len(exact or found) != 1:
+        listed = ", ".join(f.name for f in (found or folders)[-5:]) or "none"
+        raise RunError(f"{'No run' if not found else 'More than one run'} matches `{name}` in {runs_root(root)}: {listed}.")
+    return Run((exact or found)[0])
+
+
+class Run:
+    """A handle on a run; everything is read from its folder, so any number of them may exist, in any process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder).resolve()
+
+    def __repr__(self) -> str:
+        return f"Run({self.folder.name!r}, {self.status})"
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def recipe(self) -> Recipe:
+        return Recipe.from_yaml(self.folder / "recipe.yml")
+
+    @property
+    def status(self) -> str:
+        """One of: starting, running, finished, failed, cancelled, killed (its process is gone without a word)."""
+        state = self._state()
+        if state["status"] in ENDED or _alive(state):
+            return state["status"]
+        again = self._state()["status"]  # it may have ended between the two looks
+        return again if again in ENDED else "killed"
+
+    @property
+    def error(self) -> str:
+        """What went wrong, for a run that failed."""
+        return self._state().get("error", "")
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+    def events(self, offset: int = 0) -> Iterator[tuple[Event, int]]:
+        """Events so far from a byte offset on, each with the offset to go on from."""
+        return read_events(self.folder / "events.jsonl", offset)
+
+    def follow(self, listener: Callable[[Event], None], *, poll_seconds: float = 0.1) -> Run:
+        """Hand every event to a listener until the run ends, however it ends."""
+        offset, ended = 0, False
+        while True:
+            ended = self.ended  # asked before reading, so that the last events are read too
+            for event, offset in self.events(offset):
+                listener(event)
+            if ended:
+                return self
+            time.sleep(poll_seconds)
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """Wait for the end; raises RunError when it failed, was cancelled or killed, TimeoutError when time is up."""
+        limit = None if timeout is None else time.monotonic() + timeout
+        while not self.ended:
+            if limit is not None and time.monotonic() > limit:
+                raise TimeoutError(f"{self.name} is still {self.status} after {timeout:g} s.")
+            time.sleep(0.1)
+        self.check()
+        return self
+
+    def check(self) -> None:
+        """Raise RunError unless the run finished well."""
+        status = self.status
+        if status == "failed":
+            raise RunError(f"{self.name} failed: {self.error}\nFinished steps are kept in {self.folder}; see output.log there.")
+        if status in ("cancelled", "killed"):
+            raise RunError(f"{self.name} was {status}; finished steps are kept. Go on with `workbench resume {self.name}`.")
+
+    def cancel(self) -> None:
+        """Ask the run to stop; its process is ended after two seconds if it has not stopped by itself."""
+        if self.ended:
+            return
+        (self.folder / "cancel").touch()
+        limit = time.monotonic() + GRACE_SECONDS
+        while not self.ended and time.monotonic() < limit:
+            time.sleep(0.05)
+        if not self.ended:
+            _end_session(self._state())
+            self._mark("cancelled", pid=None)
+
+    def resume(self) -> Run:
+        """Go on after the last finished step; a run that is under way or finished is left as it is."""
+        if self.status in ("running", "finished"):
+            return self
+        (self.folder / "cancel").unlink(missing_ok=True)
+        self._launch()
+        return self
+
+    @property
+    def result(self) -> Any:
+        """The trail of candidates so far; the whole of it once the run has finished."""
+        from workbench.trail import Trail
+
+        return Trail(self.folder, task=self._task_here)
+
+    _task_here: Task | None = None
+
+    def _state(self) -> dict[str, Any]:
+        """What the run's process said of itself, or, before it said anything, what its parent knows."""
+        for name in ("state.json", "process.json"):
+            if (self.folder / name).exists():
+                return read_json(self.folder / name)
+        return {"status": "starting", "pid": None, "born": None}
+
+    def _launch(self) -> None:
+        (self.folder / "state.json").unlink(missing_ok=True)
+        options: dict[str, Any] = (
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+        )
+        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
+        here = read_json(self.folder / "run.json")["started_in"]  # where references such as mycode:task were valid
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH", "")]))
+        with (self.folder / "output.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workbench.jobs", str(self.folder)],
+                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **options,
+            )  # fmt: skip
+        _children.append(process)
+        write_json(self.folder / "process.json", {"status": "starting", **_process(process.pid)})
+
+    def _mark(self, status: str, pid: int | None, error: str = "") -> None:
+        write_json(self.folder / "state.json", {"status": status, "error": error, "time": time.time(), **_process(pid)})
+
+
+_children: list[subprocess.Popen[bytes]] = []  # kept so that an ended child is reaped and not taken for alive
+
+
+def main(folder: Path) -> int:
+    """The run's own process: execute the recipe, and say in state.json how it ended."""
+    from filelock import FileLock, Timeout
+
+    run = Run(folder)
+    try:
+        lock = FileLock(folder / "lock").acquire(timeout=5)
+    except Timeout:
+        return 3  # another process is at it
+    with lock:
+        run._mark("running", pid=os.getpid())
+        report = Report(append_to(folder / "events.jsonl"), cancelled=(folder / "cancel").exists)
+        try:
+            _execute(run, report)
+            run._mark("finished", pid=os.getpid())
+            return 0
+        except Cancelled:
+            run._mark("cancelled", pid=os.getpid())
+            return 2
+        except Exception as error:
+            traceback.print_exc()
+            text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            run._mark("failed", pid=os.getpid(), error=text)
+            append_to(folder / "events.jsonl")(Event("run_failed", "", {"error": text}))
+            return 1
+
+
+def _execute(run: Run, report: Report) -> None:
+    from workbench.store import record_run
+    from workbench.trail import execute, open_test
+
+    recipe, private = run.recipe, run.folder / "private"
+    task = pickle.loads((private / "task.pkl").read_bytes()) if private.exists() else load_task(recipe.task)
+    started = time.time()
+    report.send("run_started", recipe=recipe.tree())
+    trail = execute(run.folder, task.without_test(), recipe, report)
+    test = pickle.loads((private / "test.pkl").read_bytes()) if private.exists() else task.data.test
+    if test is not None:
+        open_test(trail, test, report)
+    record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
+    for file in private.glob("*") if private.exists() else ():
+        file.unlink()
+    report.send("run_finished", seconds=time.time() - started)
+
+
+def _seal(task: Task, folder: Path) -> None:
+    """Write the task without its test rows, and the test rows beside it."""
+    folder.mkdir(mode=0o700)
+    write_bytes(folder / "task.pkl", _travelling(task.without_test()))
+    write_bytes(folder / "test.pkl", _travelling(task.data.test))
+
+
+def _travelling(value: Any) -> bytes:
+    """A cloudpickle; modules beside the user's notebook go by value, as the other process may not find them."""
+    import cloudpickle
+
+    here = Path.cwd()
+    own = [m for m in list(sys.modules.values()) if _is_users(m, here)]
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        return cloudpickle.dumps(value)
+    except Exception as error:
+        raise RunError(f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be made inside the functions that use them.") from error
+    finally:
+        for module in own:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_users(module: Any, here: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    if not file or module.__name__ in ("__main__", "conftest") or module.__name__.split(".")[0] == "workbench":
+        return False
+    path = Path(file)
+    return here in path.parents and "site-packages" not in path.parts and Path(sys.prefix) not in path.parents
+
+
+def _culprit(value: Any, error: Exception) -> str:
+    """The attribute that cannot be pickled, found by trying each."""
+    import cloudpickle
+
+    for name, part in vars(value).items() if hasattr(value, "__dict__") else ():
+        try:
+            cloudpickle.dumps(part)
+        except Exception as inner:
+            return f"`{name}` ({type(part).__name__}): {inner}"
+    return str(error)
+
+
+def _new_folder(root: Path, name: str) -> Path:
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        folder = root / f"{name}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise RunError(f"{root} holds too many runs called {name}.")
+
+
+def _slug(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text).strip("-")[:40]
+
+
+def _process(pid: int | None) -> dict[str, Any]:
+    import psutil
+
+    if pid is None:
+        return {"pid": None, "born": None}
+    try:
+        return {"pid": pid, "born": psutil.Process(pid).create_time()}
+    except psutil.Error:
+        return {"pid": pid, "born": None}
+
+
+def _alive(state: dict[str, Any]) -> bool:
+    """Whether the process that wrote the state still runs; its birth tells it from a later one with the same number."""
+    import psutil
+
+    if state["pid"] is None:
+        return False
+    for child in _children:
+        child.poll()
+    try:
+        process = psutil.Process(state["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and (state["born"] is None or abs(process.create_time() - state["born"]) < 1.0)
+    except psutil.Error:
+        return False
+
+
+def _end_session(state: dict[str, Any]) -> None:
+    import psutil
+
+    if not _alive(state) or state["pid"] is None:
+        return
+    if os.name != "nt":
+        try:
+            os.killpg(state["pid"], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return
+    parent = psutil.Process(state["pid"])
+    for process in (*parent.children(recursive=True), parent):
+        process.kill()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))

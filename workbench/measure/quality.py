@@ -1,0 +1,130 @@
+"""Quality: a metric's value on a set of rows, with the interval that the number of rows allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import DataError
+from workbench.measure.intervals import (
+    Interval,
+    blocks_of,
+    bootstrap_mean,
+    bootstrap_whole,
+    expanded_percentile,
+    nothing_seen,
+    student,
+    wilson,
+)
+from workbench.metrics import Metric
+
+__all__ = ["Quality", "is_share", "quality", "scores_of"]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A metric on `n` rows: its value, and the bounds of its 95 % interval in the metric's own unit."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    unit: str
+    higher_is_better: bool
+    split: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Quality:
+        return cls(**data)
+
+    @property
+    def text(self) -> str:
+        """As people read it: `accuracy 92.50 % (91.80 to 93.15)`."""
+        if self.unit == "points":
+            return f"{self.metric} {100 * self.value:.2f} % ({100 * self.low:.2f} to {100 * self.high:.2f})"
+        return f"{self.metric} {self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+def quality(
+    outputs: np.ndarray, targets: np.ndarray, metric: Metric, *,
+    times: np.ndarray | None = None, seed: int = 0, alpha: float = 0.05, split: str = "",
+) -> Quality:  # fmt: skip
+    """The metric of outputs `(rows, ...)` against targets `(rows, ...)`, with its interval.
+
+    Right-or-wrong scores get Wilson's interval, other means Student's t, scores of the whole set a bootstrap. `times`
+    `(rows,)` labels blocks of rows that belong together (a day): then whole blocks are resampled. Raises DataError for
+    no rows, unequal lengths, and scores that are not finite.
+    """
+    n = len(targets)
+    if metric.per_sample is not None:
+        scores = scores_of(outputs, targets, metric)
+        value = float(np.mean(scores))
+        low, high = _mean_interval(scores, times, seed, alpha, bounded=metric.unit == "points")
+    else:
+        _check(outputs, targets)
+        value = metric(outputs, targets)
+        low, high = _whole_interval(outputs, targets, metric, times, seed, alpha)
+    return Quality(metric.name, value, low, high, n, metric.unit, metric.higher_is_better, split)
+
+
+def scores_of(outputs: np.ndarray, targets: np.ndarray, metric: Metric) -> np.ndarray:
+    """One finite score a row `(rows,)`; raises DataError for no rows, unequal lengths and scores that are not finite."""
+    _check(outputs, targets)
+    scores = np.asarray(metric.per_sample(outputs, targets), dtype=np.float64)
+    if scores.shape != (len(targets),):
+        raise DataError(f"`{metric.name}` must give one score a row, {(len(targets),)}, and gave {scores.shape}.")
+    if not np.isfinite(scores).all():
+        raise DataError(f"`{metric.name}` is not finite on {int((~np.isfinite(scores)).sum())} of {len(scores)} rows.")
+    return scores
+
+
+def is_share(scores: np.ndarray) -> bool:
+    """Whether scores `(rows,)` say right or wrong only, as 0 and 1."""
+    return bool(((scores == 0) | (scores == 1)).all())
+
+
+def _check(outputs: np.ndarray, targets: np.ndarray) -> None:
+    if len(outputs) != len(targets):
+        raise DataError(f"{len(outputs)} outputs for {len(targets)} targets; both need one entry a row.")
+    if not len(targets):
+        raise DataError("There are no rows to score; give at least one.")
+    if np.issubdtype(np.asarray(outputs).dtype, np.floating) and np.isnan(outputs).any():
+        rows = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).sum())
+        raise DataError(f"The model's outputs are not numbers (NaN) on {rows} of {len(outputs)} rows.")
+
+
+def _mean_interval(scores: np.ndarray, times: np.ndarray | None, seed: int, alpha: float, *, bounded: bool) -> Interval:
+    share = is_share(scores)
+    if times is None and share:
+        return wilson(float(scores.sum()), len(scores), alpha)
+    if times is not None:
+        blocks = blocks_of(times, len(scores))
+        n_units = int(blocks.max()) + 1
+        low, high = expanded_percentile(bootstrap_mean(scores, blocks, seed=seed), n_units, alpha)
+    else:
+        n_units, (low, high) = len(scores), student(scores, alpha)
+    if high - low > 1e-12 or not (share or bounded):
+        return low, high
+    # All scores alike: resampling says "certain"; Wilson with one case a unit says what so few units can exclude.
+    return wilson(float(np.mean(scores)) * n_units, n_units, alpha)
+
+
+def _whole_interval(
+    outputs: np.ndarray, targets: np.ndarray, metric: Metric, times: np.ndarray | None, seed: int, alpha: float
+) -> Interval:
+    n = len(targets)
+    blocks = None if times is None else blocks_of(times, n)
+    n_units = n if blocks is None else int(blocks.max()) + 1
+    draws = bootstrap_whole(lambda rows: metric(outputs[rows], targets[rows]), n, blocks, seed=seed)
+    low, high = expanded_percentile(draws, n_units, alpha)
+    if high - low > 1e-12 or metric.unit != "points":
+        return low, high
+    unseen = nothing_seen(n_units, alpha)  # a perfect score: what a share of unseen failures could take away
+    return max(0.0, low - unseen), min(1.0, high + unseen)

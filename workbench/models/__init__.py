@@ -1,0 +1,1 @@
+"""Reference networks and estimators for the built-in tasks."""

@@ -1,0 +1,182 @@
+"""Recipe, an ordered list of steps with everything that a rerun needs, as YAML or Python; checked before step 1.
+
+    version: 1
+    task: fashion
+    start: resnet20
+    seed: 0
+    budget: standard
+    steps:
+    - pruning: {pruning_ratio: 0.5, fit: {epochs: 3}}
+    - quantization
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from workbench.errors import CandidateError, RecipeError, SettingsError, UnknownName, all_of, unknown
+from workbench.settings import BUDGETS, TechniqueSettings
+from workbench.task import Form
+from workbench.technique import Technique, get_technique
+
+__all__ = ["Recipe", "Step"]
+
+KEYS = ("version", "task", "start", "seed", "budget", "device", "price_per_core_hour", "steps")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One technique with its settings."""
+
+    technique: str
+    settings: TechniqueSettings
+
+    @property
+    def declared(self) -> Technique:
+        return get_technique(self.technique)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to do: the task and start by name, the steps in order, and what a rerun must share."""
+
+    task: str
+    steps: tuple[Step, ...]
+    start: str = ""
+    seed: int = 0
+    budget: str = "standard"
+    device: str = "auto"
+    price_per_core_hour: float | None = None
+
+    @classmethod
+    def make(
+        cls, task: str, steps: Sequence[Any], *, start: str = "", seed: int = 0, budget: str = "standard", device: str = "auto",
+        price_per_core_hour: float | None = None,
+    ) -> Recipe:  # fmt: skip
+        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`.
+
+        Raises RecipeError that tells every problem of every step.
+        """
+        problems: list[str] = []
+        if budget not in BUDGETS:
+            problems.append(unknown("budget", budget, BUDGETS))
+        made = []
+        for number, step in enumerate(steps, 1):
+            try:
+                made.append(_step(step, budget if budget in BUDGETS else "standard"))
+            except (RecipeError, SettingsError, UnknownName) as error:
+                problems.append(f"step {number}: {error}")
+        if problems:
+            raise RecipeError(all_of(problems, "The recipe was refused"))
+        return cls(task, tuple(made), start, int(seed), budget, device, price_per_core_hour)
+
+    @classmethod
+    def from_tree(cls, tree: Any) -> Recipe:
+        """A recipe from what YAML holds; raises RecipeError for unknown keys, a missing task, or another version."""
+        if not isinstance(tree, Mapping):
+            raise RecipeError(f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {type(tree).__name__}.")
+        problems = [unknown("key of a recipe", k, KEYS) for k in tree if k not in KEYS]
+        if tree.get("version", 1) != 1:
+            problems.append(f"`version` {tree['version']} is not known here; this package reads version 1.")
+        if not isinstance(tree.get("task"), str):
+            problems.append("`task` is missing: the name of a built-in task, or package.module:function.")
+        if not isinstance(tree.get("steps", []), list):
+            problems.append("`steps` must be a list.")
+        if problems:
+            raise RecipeError(all_of(problems, "The recipe was refused"))
+        values = {k: v for k, v in tree.items() if k not in ("version", "task", "steps")}
+        return cls.make(tree["task"], tree.get("steps", []), **values)
+
+    @classmethod
+    def from_yaml(cls, source: str | Path) -> Recipe:
+        """A recipe from YAML text, or from the path of a YAML file."""
+        is_path = isinstance(source, Path) or ("\n" not in source and source.endswith((".yml", ".yaml")))
+        try:
+            return cls.from_tree(yaml.safe_load(Path(source).read_text(encoding="utf-8") if is_path else source))
+        except yaml.YAMLError as error:
+            raise RecipeError(f"The recipe is not YAML: {error}") from error
+        except OSError as error:
+            raise RecipeError(f"The recipe cannot be read: {error}") from error
+
+    def tree(self) -> dict[str, Any]:
+        """Plain data for YAML or JSON; settings at their default are left out."""
+        steps = []
+        for step in self.steps:
+            settings = step.settings.tree(changed_only=True)
+            if step.settings.budget == self.budget:
+                settings.pop("budget", None)
+            elif "budget" not in settings:
+                settings["budget"] = step.settings.budget
+            steps.append({step.technique: settings} if settings else step.technique)
+        head: dict[str, Any] = {"version": 1, "task": self.task, "start": self.start, "seed": self.seed, "budget": self.budget, "device": self.device}
+        if self.price_per_core_hour is not None:
+            head["price_per_core_hour"] = self.price_per_core_hour
+        return {**head, "steps": steps}
+
+    def to_yaml(self) -> str:
+        return yaml.safe_dump(self.tree(), sort_keys=False, allow_unicode=True)
+
+    def to_python(self) -> str:
+        """The code that runs this recipe."""
+        values = {k: v for k, v in self.tree().items() if k not in ("version", "task", "steps")}
+        options = ", ".join(f"{k}={v!r}" for k, v in values.items())
+        return (
+            "import workbench as wb\n\n"
+            f"recipe = wb.Recipe.make({self.task!r}, {self.tree()['steps']!r}, {options})\n"
+            "result = wb.run(recipe)\nresult.ledger"
+        )
+
+    def to_command(self) -> str:
+        """The shell command that runs this recipe: its one technique by its options, or a file with several steps."""
+        common = f"--task {self.task}" + (f" --start {self.start}" if self.start else "") + f" --seed {self.seed} --budget {self.budget}"
+        if len(self.steps) != 1:
+            return "workbench run recipe.yml"
+        step = self.steps[0]
+        default = type(step.settings)().flat()
+        changed = {k: v for k, v in step.settings.flat().items() if v != default[k] and k != "budget"}
+        options = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())
+        return f"workbench {step.technique} {common}{options}"
+
+    def check_forms(self, form: Form, name: str) -> list[Form]:
+        """The form after each step, starting with `form`; raises RecipeError for a step that does not take what it gets."""
+        forms: list[Form] = [form]
+        problems = []
+        for number, step in enumerate(self.steps, 1):
+            try:
+                step.declared.check_form(forms[-1], name if number == 1 else f"the result of step {number - 1}")
+            except CandidateError as error:
+                problems.append(f"step {number}: {error}")
+            forms.append(step.declared.form_after(forms[-1]))
+        if problems:
+            raise RecipeError(all_of(problems, "The recipe was refused"))
+        return forms
+
+
+def _step(step: Any, budget: str) -> Step:
+    if isinstance(step, Step):
+        return step
+    if isinstance(step, str):
+        name, given = step, {}
+    elif isinstance(step, Mapping) and len(step) == 1:
+        ((name, given),) = step.items()
+    elif isinstance(step, (tuple, list)) and len(step) == 2:
+        name, given = step
+    else:
+        raise RecipeError(f"a step is a technique's name or {{name: settings}}, got {step!r}.")
+    declared = get_technique(name)
+    if isinstance(given, TechniqueSettings):
+        return Step(name, given)
+    if given is not None and not isinstance(given, Mapping):
+        raise RecipeError(f"the settings of `{name}` must be a mapping, got {given!r}.")
+    return Step(name, declared.settings(**{"budget": budget, **(given or {})}))
+
+
+def _quoted(value: Any) -> str:
+    import shlex
+
+    return shlex.quote(str(value))

@@ -1,0 +1,74 @@
+"""ONNX Runtime: ONNX files, on the processor or on CUDA, never falling back silently."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import CandidateError, RunError
+from workbench.machine import n_cores
+
+__all__ = ["OnnxPredictor"]
+
+DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(int32)": np.int32,
+          "tensor(float16)": np.float16, "tensor(bool)": np.bool_, "tensor(string)": np.object_, "tensor(uint8)": np.uint8,
+          "tensor(int8)": np.int8}  # fmt: skip
+
+
+class OnnxPredictor:
+    """One session; `content` is the bytes or the path of an ONNX file. Threads do not spin while idle."""
+
+    runtime = "onnxruntime"
+
+    def __init__(self, content: bytes | Path | str, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu") -> None:
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = threads or n_cores()
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
+        if provider is None or provider not in ort.get_available_providers():
+            raise RunError(f"This build of ONNX Runtime has no provider for `{device}`; it has {ort.get_available_providers()}.")
+        source = content if isinstance(content, bytes) else str(content)
+        try:
+            self._session = ort.InferenceSession(source, options, providers=[provider])
+        except Exception as error:
+            raise CandidateError(f"ONNX Runtime cannot load the model: {error}") from error
+        if provider not in self._session.get_providers():
+            raise RunError(f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}.")
+        self._inputs = {i.name: DTYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
+        self._output = _main_output(self._session.get_outputs())
+        self._as_log = outputs == "probabilities"
+        self.details: dict[str, Any] = {"provider": provider, "threads": options.intra_op_num_threads, "version": ort.__version__}
+
+    def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as logits."""
+        out = self._session.run([self._output], self.feed(inputs))[0]
+        return np.log(np.clip(out, 1e-12, 1.0)) if self._as_log else out
+
+    def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Arrays under the names and in the types that the graph wants; raises CandidateError when they do not fit."""
+        if len(self._inputs) == 1 and len(inputs) == 1:
+            inputs = {next(iter(self._inputs)): next(iter(inputs.values()))}
+        missing = [name for name in self._inputs if name not in inputs]
+        if missing:
+            raise CandidateError(f"The ONNX graph wants the inputs {list(self._inputs)}; the data has {list(inputs)}.")
+        return {name: _shaped(np.asarray(inputs[name]), dtype) for name, dtype in self._inputs.items()}
+
+    def close(self) -> None:
+        self._session = None
+
+
+def _shaped(array: np.ndarray, dtype: Any) -> np.ndarray:
+    if array.ndim == 1:
+        array = array[:, None]  # a column of a table: skl2onnx wants (rows, 1)
+    return array.astype(dtype, copy=False)
+
+
+def _main_output(outputs: list[Any]) -> str:
+    """The output that holds scores: the first one of a floating type."""
+    return next((o.name for o in outputs if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")), outputs[0].name)

@@ -1,0 +1,52 @@
+"""PyTorch: eager, or compiled where a C++ compiler is found."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.errors import RunError
+from workbench.machine import n_cores
+from workbench.task import call_model, first_tensor
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["TorchPredictor", "compiler"]
+
+
+def compiler() -> str | None:
+    """The C++ compiler that torch.compile would use, if there is one."""
+    return next((found for name in ("c++", "g++", "clang++", "cl") if (found := shutil.which(name))), None)
+
+
+class TorchPredictor:
+    """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has it."""
+
+    def __init__(self, model: nn.Module, *, threads: int | None = None, device: str = "cpu", compiled: bool = False) -> None:
+        import torch
+
+        if compiled and compiler() is None:
+            raise RunError("torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use the runtime `torch`.")
+        if torch.get_num_threads() != (threads or n_cores()):
+            torch.set_num_threads(threads or n_cores())
+        self.runtime = "torch-compiled" if compiled else "torch"
+        self._model = copy.deepcopy(model).to(device).eval()
+        if compiled:
+            self._model = torch.compile(self._model, dynamic=False)
+        self._device = device
+        self.details: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "precision": "fp32", "version": torch.__version__}
+
+    def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        """Outputs `(batch, ...)` as float32; on a GPU this waits until they are there."""
+        import torch
+
+        with torch.inference_mode():
+            tensors = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in inputs.items()}
+            return first_tensor(call_model(self._model, tensors)).float().cpu().numpy()
+
+    def close(self) -> None:
+        self._model = None

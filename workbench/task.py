@@ -1,0 +1,180 @@
+"""Task, the problem to solve, and Candidate, one version of a model that solves it.
+
+A task holds split data, how to build the model, the loss and the metrics. `workbench.doors` makes one from what a user
+has; `workbench.tasks` names those that come with the package.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from workbench.data.rows import Rows, Splits
+from workbench.errors import CandidateError, TaskError, UnknownName, unknown
+from workbench.metrics import Metric
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["Candidate", "Form", "Kind", "Task", "call_model", "first_tensor"]
+
+Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
+Form = Literal["torch", "sklearn", "onnx"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One version of the model, frozen: a step makes a new one and never changes its parent.
+
+    `model` is a torch module, a fitted scikit-learn estimator, or the bytes of an ONNX file, as `form` says. `builder`
+    names how the untrained network is made (`task/model` or `package.module:function`), if it can be.
+    `training` holds choices measured once and reused by children (precision, memory format).
+    """
+
+    name: str
+    form: Form
+    model: Any
+    prepare: Any = None
+    builder: str | None = None
+    parent: str | None = None
+    technique: str | None = None
+    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    training: Mapping[str, Any] = field(default_factory=dict)
+    macs: int | None = None
+
+    def child(self, name: str, technique: str, **changes: Any) -> Candidate:
+        """A new candidate made from this one by a technique."""
+        return replace(self, name=name, technique=technique, parent=self.name, **changes)
+
+    def fitted(self, model: Any, training: Mapping[str, Any] | None = None) -> Candidate:
+        """The same candidate with a model that was trained, and the choices made while training it."""
+        return replace(self, model=model, training=training or self.training)
+
+
+@dataclass(frozen=True)
+class Task:
+    """The problem: data, model builders, loss, metrics (the first one decides).
+
+    `builders` maps a model's name to a function without arguments that makes it untrained. `prepare` turns raw rows
+    into named arrays, fitted on train only. `loss(outputs, targets)` takes tensors; `train_step(model, inputs, targets)`,
+    if given, replaces forward and loss. `augment(inputs, generator)` changes train batches only. `reference` maps a model's
+    name to a function that loads trained weights into it.
+    """
+
+    name: str
+    kind: Kind
+    data: Splits
+    metrics: tuple[Metric, ...]
+    builders: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    prepare: Any = None
+    loss: Callable[..., torch.Tensor] | None = None
+    train_step: Callable[..., torch.Tensor] | None = None
+    augment: Callable[..., dict[str, torch.Tensor]] | None = None
+    classes: tuple[str, ...] = ()
+    reference: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
+    start: Candidate | None = None
+    built_in: bool = False
+
+    @property
+    def metric(self) -> Metric:
+        """The metric that decides."""
+        return self.metrics[0]
+
+    def without_test(self) -> Task:
+        """The same task as a technique or a worker may see it."""
+        return replace(self, data=self.data.without_test())
+
+    def example(self, n: int = 1, prepare: Any = None) -> dict[str, np.ndarray]:
+        """The first `n` rows of train as a model takes them: named arrays `(n, ...)`."""
+        rows = self.data.train.take(slice(0, n))
+        chosen = prepare if prepare is not None else self.prepare
+        return dict(rows.prepared(chosen).inputs)
+
+    def build(self, model: str) -> Any:
+        """An untrained model by its name; raises UnknownName that lists those of this task."""
+        if model not in self.builders:
+            raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
+        return self.builders[model]()
+
+    def candidate(self, model: str = "", *, seed: int = 0) -> tuple[Candidate, bool]:
+        """The candidate to start from, and whether it is trained already.
+
+        `model` names one of the builders; empty takes the task's own start, or its first builder.
+        """
+        if self.start is not None and model in ("", self.start.name):
+            return self.start, True
+        name = model or next(iter(self.builders), "")
+        if not name:
+            raise TaskError(f"Task `{self.name}` has neither a model nor a builder; give one as `model=`.")
+        made = build_seeded(lambda: self.build(name), seed)
+        form: Form = "torch" if hasattr(made, "state_dict") else "sklearn"
+        trained = name in self.reference
+        if trained:
+            self.reference[name](made)
+        values: dict[str, Any] = {"outputs": "values" if self.kind == "regression" else "logits"}
+        prepare = self.prepare if form == "torch" else None
+        return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", **values), trained
+
+
+def build_seeded(build: Callable[[], Any], seed: int) -> Any:
+    """What `build` makes, its random weights decided by `seed` and the caller's random state left alone."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
+    """Call a network with named inputs: by name where its `forward` has these names, else in order."""
+    if len(inputs) > 1:
+        accepted = inspect.signature(model.forward).parameters
+        if all(name in accepted for name in inputs):
+            return model(**inputs)
+    return model(*inputs.values())
+
+
+def first_tensor(outputs: Any) -> torch.Tensor:
+    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a tuple or mapping."""
+    if hasattr(outputs, "logits"):
+        return outputs.logits
+    if isinstance(outputs, Mapping):
+        return outputs["logits"] if "logits" in outputs else next(iter(outputs.values()))
+    if isinstance(outputs, (tuple, list)):
+        return outputs[0]
+    if not hasattr(outputs, "detach"):
+        raise CandidateError(f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`.")
+    return outputs
+
+
+def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """The usual loss of a kind of task, on outputs `(batch, ...)` and targets `(batch, ...)`."""
+    from torch.nn import functional as F
+
+    def binary(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        if outputs.ndim == 2 and outputs.shape[1] == 2:
+            return F.cross_entropy(outputs, targets.long())
+        return F.binary_cross_entropy_with_logits(outputs.reshape(len(outputs)), targets.to(outputs.dtype))
+
+    losses = {
+        "classification": lambda o, t: F.cross_entropy(o, t),
+        "binary": binary,
+        "multilabel": lambda o, t: F.binary_cross_entropy_with_logits(o, t.to(o.dtype)),
+        "regression": lambda o, t: F.mse_loss(o.reshape(t.shape), t.to(o.dtype)),
+    }
+    if kind not in losses:
+        raise TaskError("A task of kind `custom` needs `loss=` or `train_step=`.")
+    return losses[kind]
+
+
+def rows_of(task: Task, split: str) -> Rows:
+    """A split by name; raises TaskError when the task was handed over without it."""
+    rows = getattr(task.data, split)
+    if rows is None:
+        raise TaskError(f"Task `{task.name}` was handed over without its `{split}` split: techniques never see it.")
+    return rows

@@ -1,0 +1,119 @@
+"""The tasks that come with the package, by name."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.data.digits import digits
+from workbench.data.fashion import CLASSES, fashion, fashion_full
+from workbench.data.prepare import Columns, Normalize
+from workbench.data.rows import Splits
+from workbench.errors import TaskError, UnknownName, unknown
+from workbench.metrics import BY_KIND, METRICS
+from workbench.task import Task
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["TASKS", "load_task"]
+
+
+@lru_cache(maxsize=8)
+def load_task(name: str) -> Task:
+    """A built-in task by its name, or what a reference `package.module:function` makes.
+
+    Raises UnknownName that lists the built-in ones.
+    """
+    if ":" in name:
+        from workbench.references import resolve
+
+        made = resolve(name)
+        task = made() if callable(made) else made
+        if not isinstance(task, Task):
+            raise TaskError(f"`{name}` gave {type(task).__name__}, not a Task; return what `workbench.make_task(...)` makes.")
+        return task
+    if name not in TASKS:
+        raise UnknownName(unknown("task", name, TASKS) + " Or name your own as package.module:function.")
+    return TASKS[name](name)
+
+
+def _images(name: str, splits: Splits, classes: tuple[str, ...], mean: float, std: float, **values: Any) -> Task:
+    from workbench.models.cnn import cnn
+    from workbench.models.resnet import resnet20
+
+    n = len(classes)
+    return Task(
+        name=name, kind="classification", data=splits, metrics=_metrics("classification"), classes=classes,
+        builders={"resnet20": partial(resnet20, n), "cnn": partial(cnn, n)},
+        prepare=Normalize(mean, std), built_in=True, **values,
+    )  # fmt: skip
+
+
+def _fashion(name: str) -> Task:
+    from workbench.models.reference import load_resnet20
+
+    splits = fashion() if name == "fashion" else fashion_full()
+    # The constants of the reference weights' train rows, so that both fashion tasks prepare images alike.
+    return _images(name, splits, CLASSES, 72.994149, 90.065398, augment=flip_and_shift, reference={"resnet20": load_resnet20})
+
+
+def _digits(name: str) -> Task:
+    return _images(name, digits(), tuple("0123456789"), 4.8798125, 6.0119796)
+
+
+def _flights(name: str) -> Task:
+    from workbench.data.flights import flights
+    from workbench.models.table import table_net
+
+    splits = flights()
+    prepare = Columns.fitted(splits.train)
+    return Task(
+        name=name, kind="binary", data=splits, metrics=_metrics("binary", first="pr_auc"), classes=("on time", "late"),
+        builders={
+            "table_net": partial(table_net, prepare.n_features, 1),
+            "logistic": partial(_estimator, "logistic", splits),
+            "boosting": partial(_estimator, "boosting", splits),
+        },
+        prepare=prepare, built_in=True,
+    )  # fmt: skip
+
+
+def _estimator(kind: str, splits: Splits) -> Any:
+    from workbench.models.estimators import make_estimator
+
+    return make_estimator(kind, {name: a.dtype.kind in "biuf" for name, a in splits.train.inputs.items()})
+
+
+TASKS = {"digits": _digits, "fashion": _fashion, "fashion-full": _fashion, "flights": _flights}
+
+
+def _metrics(kind: str, first: str = "") -> tuple[Any, ...]:
+    names = BY_KIND[kind]
+    return tuple(METRICS[n] for n in ((first, *(n for n in names if n != first)) if first else names))
+
+
+def flip_and_shift(inputs: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """Images `(batch, 1, height, width)` mirrored half of the time and moved by up to two pixels, edges repeated."""
+    import torch
+    from torch.nn import functional as F
+
+    changed = {}
+    for name, images in inputs.items():
+        n, _, height, width = images.shape
+        dx, dy = torch.randint(0, 5, (2, n), generator=generator)
+        flip = torch.rand(n, generator=generator) < 0.5
+        columns = torch.where(flip[:, None], width - 1 - torch.arange(width)[None], torch.arange(width)[None]) + dx[:, None]
+        rows = torch.arange(height)[None] + dy[:, None]
+        padded = F.pad(images, (2, 2, 2, 2), mode="replicate")[:, 0]
+        index = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
+        changed[name] = padded[tuple(i.to(images.device) for i in index)][:, None]
+    return changed
+
+
+def label_counts(targets: np.ndarray) -> dict[int, int]:
+    """How many rows each class has."""
+    values, counts = np.unique(targets, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))

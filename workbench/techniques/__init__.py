@@ -1,0 +1,1 @@
+"""The techniques, a module (or folder) each."""

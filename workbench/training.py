@@ -1,0 +1,358 @@
+"""fit(), the one training loop: everything that trains a torch network here goes through it.
+
+Techniques shape it through two hooks: `loss_hook(model, inputs, outputs, targets, loss) -> loss` (distillation, penalties)
+and `step_hook(model, step)` after each optimizer step (masks, schedules of sparsity).
+
+The order of batches and of augmentation depends on (seed, epoch, step) alone, so a run that was interrupted and resumed
+from its checkpoint gives the same weights as one that was not.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from workbench.errors import TaskError
+from workbench.events import Report
+from workbench.settings import Settings, knob, scaled
+from workbench.speed import fastest
+from workbench.task import Task, call_model, first_tensor, loss_for
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["FitSettings", "Fitted", "fit", "predict_torch"]
+
+IN_MEMORY_BYTES = 1 << 30  # prepared train rows up to this size are kept as tensors; larger ones are prepared by batch
+
+
+class FitSettings(Settings):
+    """How to train."""
+
+    epochs: int | None = scaled(smoke=1, standard=8, thorough=30, low=0, high=10_000)
+    """Passes over the train rows."""
+
+    max_steps: int | None = scaled(smoke=120, standard=None, thorough=None, low=1)
+    """Stop after this many optimizer steps, however many epochs that is."""
+
+    lr: float = knob(0.002, above=0, high=10, log=True)
+    """Highest learning rate of the schedule."""
+
+    batch_size: int = knob(128, low=2, high=65_536)
+    """Rows in a batch."""
+
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """AdamW, or SGD with Nesterov momentum 0.9."""
+
+    weight_decay: float = knob(0.01, low=0, high=10)
+    """Decay of the weights of matrices and kernels; biases and norms are spared."""
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Learning rate over time, after a warm-up over the first twentieth."""
+
+    patience: int = knob(10, low=1)
+    """Stop early after this many epochs without a better score on valid."""
+
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the forward pass; auto times both on the first batch and takes the faster."""
+
+    memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
+    """Layout of images in memory; auto times both."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network and how it went: `history` has a row an epoch, `choices` the automatic ones written down."""
+
+    model: nn.Module
+    history: list[dict[str, float]]
+    choices: dict[str, Any]
+    n_steps: int
+    best_epoch: int
+
+
+@dataclass
+class _State:
+    """What a checkpoint holds besides weights."""
+
+    step: int = 0
+    epoch: int = 0
+    best_score: float = -math.inf
+    best_epoch: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def fit(
+    model: nn.Module,
+    task: Task,
+    settings: FitSettings,
+    *,
+    prepare: Any = None,
+    report: Report | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    choices: Mapping[str, Any] | None = None,
+    checkpoint: Path | None = None,
+    loss_hook: Callable[..., torch.Tensor] | None = None,
+    step_hook: Callable[[nn.Module, int], None] | None = None,
+) -> Fitted:
+    """Train a copy of `model` on the task's train rows, keeping the weights that score best on valid.
+
+    `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory format; `checkpoint` is a
+    file to write at each epoch and to continue from if it is there. Raises Cancelled when the report was asked to stop,
+    TaskError when the loss is no longer finite.
+    """
+    import torch
+
+    settings = settings.resolved()
+    report = report or Report()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        loop = _Loop(model, task, settings, prepare or task.prepare, report, seed, device, loss_hook, step_hook)
+        loop.choose(dict(choices or {}))
+        loop.resume(checkpoint)
+        loop.run(checkpoint)
+    return loop.fitted()
+
+
+class _Loop:
+    """The state of one call of `fit`."""
+
+    def __init__(
+        self, model: nn.Module, task: Task, settings: FitSettings, prepare: Any, report: Report, seed: int, device: str,
+        loss_hook: Callable[..., torch.Tensor] | None, step_hook: Callable[[nn.Module, int], None] | None,
+    ) -> None:  # fmt: skip
+        self.model = copy.deepcopy(model).to(device)
+        self.task, self.settings, self.prepare, self.report = task, settings, prepare, report
+        self.seed, self.device, self.loss_hook, self.step_hook = seed, device, loss_hook, step_hook
+        self.loss = task.loss or (None if task.train_step else loss_for(task.kind))
+        self.train = TensorRows(task.data.train, prepare, device)
+        self.valid = TensorRows(task.data.valid, prepare, device)
+        self.steps_an_epoch = max(1, math.ceil(len(self.train) / settings.batch_size))
+        self.n_steps = min(self.steps_an_epoch * settings.epochs, settings.max_steps or 1 << 60)
+        self.optimizer = _optimizer(self.model, settings)
+        self.state = _State()
+        self.best = copy.deepcopy(self.model.state_dict())
+        self.choices: dict[str, Any] = {}
+
+    def choose(self, known: dict[str, Any]) -> None:
+        """Precision and memory format: as set, as the parent measured, or the fastest here."""
+        wanted = {"precision": self.settings.precision, "memory_format": self.settings.memory_format}
+        fixed = {key: known.get(key, value) if value == "auto" else value for key, value in wanted.items()}
+        inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))
+        self.choices = fastest(self.model, lambda m: self._loss(m, inputs, targets), inputs, fixed, n_steps=self.n_steps)
+        if self.choices["memory_format"] == "channels_last":
+            import torch
+
+            self.model = self.model.to(memory_format=torch.channels_last)
+
+    def run(self, checkpoint: Path | None) -> None:
+        state = self.state
+        while state.step < self.n_steps and state.epoch - state.best_epoch <= self.settings.patience:
+            mean_loss = self._epoch()
+            score = self._score()
+            state.epoch += 1
+            state.history.append({"epoch": state.epoch, "step": state.step, "train_loss": mean_loss, "valid_score": score})
+            self.report.curve(f"valid {self.task.metric.name}", state.step, score)
+            signed = score if self.task.metric.higher_is_better else -score
+            if signed > state.best_score:
+                state.best_score, state.best_epoch = signed, state.epoch
+                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            if checkpoint:
+                self._save(checkpoint)
+
+    def _epoch(self) -> float:
+        import torch
+
+        model, state = self.model.train(), self.state
+        total, n = torch.zeros((), device=self.device), 0
+        for inputs, targets in self.train.batches(self.settings.batch_size, self._order(state.epoch)):
+            if state.step >= self.n_steps:
+                break
+            if self.task.augment:
+                generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.step)
+                inputs = self.task.augment(inputs, generator)
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.settings.lr * _schedule(self.settings.schedule, state.step, self.n_steps)
+            loss = self._loss(model, inputs, targets)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            state.step += 1
+            total, n = total + loss.detach(), n + 1
+            if self.step_hook:
+                self.step_hook(model, state.step)
+            if state.step % 10 == 0 or state.step == self.n_steps:
+                self._tell(float(loss.detach()))
+            else:
+                self.report.check()
+        return float(total) / max(n, 1)
+
+    def _loss(self, model: nn.Module, inputs: dict[str, torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+        with autocast(self.device, self.choices.get("precision", "fp32")):
+            if self.task.train_step:
+                return self.task.train_step(model, inputs, targets)
+            outputs = first_tensor(call_model(model, inputs))
+        loss = self.loss(outputs.float(), targets)
+        return self.loss_hook(model, inputs, outputs, targets, loss) if self.loss_hook else loss
+
+    def _tell(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TaskError(
+                f"The loss became {loss} at step {self.state.step}. Lower `fit_lr` (now {self.settings.lr:g}), or look for "
+                "NaN or huge values in the inputs."
+            )
+        self.report.curve("train loss", self.state.step, loss)
+        self.report.progress(self.state.step, self.n_steps, f"step {self.state.step}/{self.n_steps}, loss {loss:.3f}")
+
+    def _score(self) -> float:
+        outputs = np.concatenate([o for o in predict_batches(self.model, self.valid, self.device, self.choices, self.report)])
+        return self.task.metric(outputs, np.asarray(self.task.data.valid.targets))
+
+    def _order(self, epoch: int) -> np.random.Generator:
+        return np.random.default_rng([self.seed, epoch])
+
+    def _save(self, path: Path) -> None:
+        """Atomically: a kill while writing leaves the checkpoint before."""
+        import torch
+
+        content = {
+            "model": self.model.state_dict(), "best": self.best, "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(), "state": vars(self.state), "choices": self.choices, "settings": self.settings.tree(),
+        }  # fmt: skip
+        part = path.with_suffix(".part")
+        torch.save(content, part)
+        os.replace(part, path)
+
+    def resume(self, path: Path | None) -> None:
+        """Continue from a checkpoint written with the same settings; any other is ignored."""
+        import torch
+
+        if path is None or not path.exists():
+            return
+        content = torch.load(path, weights_only=True, map_location=self.device)
+        if content["settings"] != self.settings.tree():
+            return
+        self.model.load_state_dict(content["model"])
+        self.optimizer.load_state_dict(content["optimizer"])
+        torch.set_rng_state(content["random"].cpu())
+        self.best, self.choices, self.state = content["best"], content["choices"], _State(**content["state"])
+
+    def fitted(self) -> Fitted:
+        import torch
+
+        self.model.load_state_dict(self.best)
+        model = self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
+        return Fitted(model, self.state.history, self.choices, self.state.step, self.state.best_epoch)
+
+
+class TensorRows:
+    """Rows as tensors on a device, prepared once when they fit in memory, by batch when they do not."""
+
+    def __init__(self, rows: Any, prepare: Any, device: str) -> None:
+        self.rows, self.device = rows.prepared(None), device
+        self._inputs: dict[str, torch.Tensor] | None = None
+        sample = rows.take(slice(0, 1)).prepared(prepare).inputs
+        size = sum(a.nbytes for a in sample.values()) * len(rows)
+        if hasattr(rows, "inputs") and size <= IN_MEMORY_BYTES:
+            prepared = rows.prepared(prepare)
+            self._inputs = {name: tensor(a, device) for name, a in prepared.inputs.items()}
+            self._targets = tensor(np.asarray(prepared.targets), device)
+        elif hasattr(rows, "inputs"):
+            self.rows, self._prepare = rows, prepare
+        else:
+            self.rows, self._prepare = rows.prepared(prepare), None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(self, size: int, rng: np.random.Generator | None = None) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+        """Batches of tensors; a last batch of one row is left out when training, as batch norm cannot take it."""
+        import torch
+
+        if self._inputs is None:
+            for inputs, targets in self.rows.batches(size, rng=rng):
+                if rng is None or len(targets) > 1 or len(self) == 1:
+                    named = self._prepare(inputs) if self._prepare else inputs
+                    yield {n: tensor(a, self.device) for n, a in named.items()}, tensor(np.asarray(targets), self.device)
+            return
+        order = None if rng is None else torch.from_numpy(rng.permutation(len(self))).to(self.device)
+        for start in range(0, len(self), size):
+            if order is not None and len(self) - start == 1 and start:
+                return
+            chosen = slice(start, start + size) if order is None else order[start : start + size]
+            yield {name: t[chosen] for name, t in self._inputs.items()}, self._targets[chosen]
+
+
+def predict_batches(
+    model: nn.Module, rows: TensorRows, device: str, choices: Mapping[str, Any], report: Report | None = None
+) -> Iterator[np.ndarray]:
+    """Outputs of a network in evaluation mode, float32 arrays `(batch, ...)`."""
+    import torch
+
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), autocast(device, choices.get("precision", "fp32")):
+        for inputs, _ in rows.batches(256):
+            if report:
+                report.check()
+            yield first_tensor(call_model(model, inputs)).float().cpu().numpy()
+    model.train(was_training)
+
+
+def predict_torch(model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu") -> np.ndarray:
+    """Outputs `(rows, ...)` of a network on rows, in fp32."""
+    return np.concatenate(list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {})))
+
+
+def tensor(array: np.ndarray, device: str) -> torch.Tensor:
+    """A tensor of what networks take: float64 becomes float32, small integers become int64."""
+    import torch
+
+    made = torch.from_numpy(np.ascontiguousarray(array))
+    if made.dtype == torch.float64:
+        made = made.float()
+    elif made.dtype in (torch.int8, torch.int16, torch.int32):
+        made = made.long()
+    return made.to(device)
+
+
+def autocast(device: str, precision: str) -> Any:
+    """A context in which the forward pass runs in bf16, or one that changes nothing."""
+    import torch
+
+    return torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else nullcontext()
+
+
+def _schedule(schedule: str, step: int, n_steps: int) -> float:
+    warm_up = max(1, n_steps // 20)
+    if step < warm_up:
+        return (step + 1) / warm_up
+    if schedule == "constant":
+        return 1.0
+    return 0.5 * (1 + math.cos(math.pi * (step - warm_up) / max(1, n_steps - warm_up)))
+
+
+def _optimizer(model: nn.Module, settings: FitSettings) -> torch.optim.Optimizer:
+    import torch
+
+    trained = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    groups = [g for g in groups if g["params"]]
+    if not groups:
+        raise TaskError("The model has no parameter that can be trained.")
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9, nesterov=True)
+    return torch.optim.AdamW(groups, lr=settings.lr)
