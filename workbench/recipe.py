@@ -55,14 +55,17 @@ class Recipe:
 
     @classmethod
     def make(
-        cls, task: str, steps: Sequence[Any], *, start: str = "", seed: int = 0, budget: str = "standard", device: str = "auto",
+        cls, task: str, steps: Sequence[Any] | str, *, start: str = "", seed: int = 0, budget: str = "standard", device: str = "auto",
         price_per_core_hour: float | None = None,
     ) -> Recipe:  # fmt: skip
-        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`.
+        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`; or YAML text of such steps.
 
         Raises RecipeError that tells every problem of every step.
         """
         problems: list[str] = []
+        if isinstance(steps, str):
+            read = yaml.safe_load(steps)
+            steps = read if isinstance(read, list) else [read]
         if budget not in BUDGETS:
             problems.append(unknown("budget", budget, BUDGETS))
         made = []
@@ -102,6 +105,12 @@ class Recipe:
             raise RecipeError(f"The recipe is not YAML: {error}") from error
         except OSError as error:
             raise RecipeError(f"The recipe cannot be read: {error}") from error
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """A name for each step, its technique's; from the second use of a technique on with a number."""
+        names = [step.technique for step in self.steps]
+        return tuple(n if n not in names[:i] else f"{n} {names[: i + 1].count(n)}" for i, n in enumerate(names))
 
     def tree(self) -> dict[str, Any]:
         """Plain data for YAML or JSON; settings at their default are left out."""

@@ -23,7 +23,7 @@ from workbench.files import move_folder, read_json, write_json, write_text
 from workbench.kept import keep, load_kept, onnx_of
 from workbench.ledger import Row, TestLine, frame, html
 from workbench.machine import device_of, host
-from workbench.measure.appraise import Contestant, appraise, outputs_of, test_line
+from workbench.appraise import Contestant, appraise, test_line
 from workbench.recipe import Recipe
 from workbench.task import Candidate, Task
 from workbench.technique import Job
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Trail", "execute", "open_test"]
 
 START = "start"
+EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
 
 
 @dataclass
@@ -84,16 +85,17 @@ class _Runner:
         native = Contestant(START, candidate)
         rivals = [native]
         if candidate.form != "onnx" and "onnx_error" not in about:
-            rivals.append(Contestant("onnx", load_kept(work, form="onnx")))
+            rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx")))
         rows = appraise(rivals, self.task, report=report, recipe=self.recipe, seconds=seconds, folder=work, origin=native)
-        return self._finish(place, work, candidate, rows, {"technique": START, "seconds": seconds}, report)
+        return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
 
     def step(self, number: int, step: Any, before: _Standing) -> _Standing:
         """One technique: run, keep, measure beside its parent and the start, and put the folder in its place."""
-        label = f"{number:02d}-{step.technique}"
-        report, place = self.report.for_step(label), self.folder / "steps" / label
+        label = self.recipe.labels[number - 1]
+        place = self.folder / "steps" / f"{number:02d}-{label.replace(' ', '-')}"
+        report = self.report.for_step(label)
         if place.exists():
-            return self._restore(place, step.technique)
+            return self._restore(place, label)
         report.send("step_started", text=step.declared.title)
         work, began = self._work(place), time.perf_counter()
         job = Job(
@@ -102,7 +104,7 @@ class _Runner:
         outcome = step.declared(job, step.settings)
         seconds = time.perf_counter() - began
         about: dict[str, Any] = {
-            "technique": step.technique, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(), "seconds": seconds,
+            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(), "seconds": seconds,
             "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
         }  # fmt: skip
         for name, table in outcome.evidence.items():
@@ -112,7 +114,7 @@ class _Runner:
             kept = self._keep(candidate, work)
             shipped = candidate if candidate.form == "onnx" or "onnx_error" in kept else load_kept(work, form="onnx")
             rows = appraise(
-                [before.shipped, Contestant(step.technique, shipped)], self.task, report=report, recipe=self.recipe,
+                [before.shipped, Contestant(label, shipped)], self.task, report=report, recipe=self.recipe,
                 seconds=seconds, folder=work, origin=self.origin, notes=outcome.notes,
             )[1:]  # fmt: skip
         return self._finish(place, work, candidate, rows, about, report)
@@ -154,18 +156,16 @@ class _Runner:
             file.unlink()
         move_folder(work, place)
         report.send("step_finished", rows=[r.to_json() for r in rows])
-        return self._restore(place, about["technique"], candidate)
+        return self._restore(place, about["label"], candidate)
 
     def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
         """Where the next step starts, from a finished step's folder; the user's own module where it is still at hand."""
         made = candidate or load_candidate(place, self.task)
-        if made.form == "sklearn" or made.form == "torch":
-            shipped = onnx_of(place) or made
-        else:
-            shipped = made
+        shipped = made if made.form == "onnx" else onnx_of(place) or made
         if self.origin is None:
             self.origin = Contestant(START, made, outputs=_saved(place, START))
-        return _Standing(made, Contestant(label, shipped, outputs=_saved(place, "onnx" if label == START and shipped is not made else label)))
+        name = EXPORTED if label == START and shipped is not made else label
+        return _Standing(made, Contestant(name, shipped, outputs=_saved(place, name)))
 
 
 class Trail:

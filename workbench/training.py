@@ -38,7 +38,7 @@ IN_MEMORY_BYTES = 1 << 30  # prepared train rows up to this size are kept as ten
 class FitSettings(Settings):
     """How to train."""
 
-    epochs: int | None = scaled(smoke=1, standard=8, thorough=30, low=0, high=10_000)
+    epochs: int | None = scaled(smoke=15, standard=8, thorough=30, low=0, high=10_000)
     """Passes over the train rows."""
 
     max_steps: int | None = scaled(smoke=120, standard=None, thorough=None, low=1)

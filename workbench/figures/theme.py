@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
     from plotly.graph_objects.layout import Template
 
-__all__ = ["FONT", "MONO", "Palette", "figure", "palette", "use_theme"]
+__all__ = ["FONT", "INKS", "MONO", "Palette", "figure", "palette", "use_theme"]
 
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monospace"
@@ -48,8 +48,8 @@ class Palette:
 palette = Palette()
 
 # name of the template: (text, faint text and axis lines, grid, background of the hover box)
-_INKS = {
-    "workbench": (palette.text, palette.text, palette.grid, "#2b3038"),
+INKS = {
+    "workbench": (palette.text, palette.text, palette.grid, "#23272e"),
     "workbench_light": ("#2b3038", "#5c636e", "#e3e6ea", "#ffffff"),
     "workbench_dark": ("#e4e7eb", "#a3a9b3", "#3a3f47", "#24282e"),
 }
@@ -63,7 +63,7 @@ def use_theme(dark: bool | None = None) -> str:
     """
     import plotly.io as pio
 
-    for name in _INKS:
+    for name in INKS:
         pio.templates[name] = _template(name)
     pio.templates.default = {None: "workbench", False: "workbench_light", True: "workbench_dark"}[dark]
     return str(pio.templates.default)
@@ -74,7 +74,7 @@ def figure() -> Figure:
     import plotly.graph_objects as go
     import plotly.io as pio
 
-    chosen = pio.templates.default if pio.templates.default in _INKS else "workbench"
+    chosen = pio.templates.default if pio.templates.default in INKS else "workbench"
     # the template itself, not its name: a figure then keeps its look where nobody has registered ours
     return go.Figure(layout={"template": _template(str(chosen))})
 
@@ -82,7 +82,7 @@ def figure() -> Figure:
 def _template(name: str) -> Template:
     import plotly.graph_objects as go
 
-    text, faint, grid, box = _INKS[name]
+    text, faint, grid, box = INKS[name]
     boxed = "#f3f4f6" if name != "workbench_light" else text
     axis = {
         "gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "zerolinewidth": 1, "tickcolor": grid,

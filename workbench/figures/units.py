@@ -36,7 +36,7 @@ def axis(column: str, largest: float) -> tuple[str, float]:
 
 
 def amount(value: float, column: str, *, signed: bool = False) -> str:
-    """A value with its unit: "242 KB", "0.0520 ms", and as a change "+0.003 ms"; the higher of a change's digits count."""
+    """A value with its unit, to three digits: "242 KB", "0.0520 ms"; a change, to two: "+0.003 ms"; a score has no unit."""
     unit, scale = _unit(column, abs(value))
     sign = ("+" if value > 0 else "−" if value < 0 else "±") if signed else "−" if value < 0 else ""
     if is_score(column):

@@ -46,10 +46,12 @@ class Quality:
 
     @property
     def text(self) -> str:
-        """As people read it: `accuracy 92.50 % (91.80 to 93.15)`."""
-        if self.unit == "points":
-            return f"{self.metric} {100 * self.value:.2f} % ({100 * self.low:.2f} to {100 * self.high:.2f})"
-        return f"{self.metric} {self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+        """As people read it: `accuracy 92.50 % (91.80 % to 93.15 %)`."""
+        return f"{self.metric} {self.shown(self.value)} ({self.shown(self.low)} to {self.shown(self.high)})"
+
+    def shown(self, value: float) -> str:
+        """A value of this metric as people read it: 92.50 % or 0.123."""
+        return f"{100 * value:.2f} %" if self.unit == "points" else f"{value:.4g}"
 
 
 def quality(

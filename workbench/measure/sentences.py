@@ -47,13 +47,16 @@ def speed_sentence(
     value, low, high = (1 / ratio[0], 1 / ratio[2], 1 / ratio[1]) if lower else ratio
     direction = "lower" if lower else "higher"
     if value >= TIMES:
-        shown = f"{_times(value)} times {direction} ({percent(1 - alpha)} interval {_times(low)} to {_times(high)})"
+        value_, low_, high_ = _times(value, low, high)
+        shown = f"{value_} times {direction} ({percent(1 - alpha)} interval {low_} to {high_})"
     else:
         changes = [100 * abs(1 - r) for r in ratio]
-        small, large = sorted(changes[1:])
-        shown = f"{changes[0]:.1f} % {direction} ({percent(1 - alpha)} interval {small:.1f} to {large:.1f} %)"
+        near, far = sorted(changes[1:])
+        shown = f"{changes[0]:.1f} % {direction} ({percent(1 - alpha)} interval {near:.1f} to {far:.1f} %)"
     return f"{name}: {decision}, {shown}"
 
 
-def _times(value: float) -> str:
-    return f"{value:.0f}" if value >= 100 else f"{value:.3g}" if value >= 10 else f"{value:.2g}" if value >= 2 else f"{value:.2f}"
+def _times(*values: float) -> tuple[str, ...]:
+    """Ratios with as many digits as tell the bounds apart."""
+    digits = 0 if values[-1] >= 100 else 1 if values[-1] - values[1] >= 0.15 else 2
+    return tuple(f"{value:.{digits}f}" for value in values)

@@ -1,0 +1,174 @@
+"""Judging candidates alike: quality on given rows, size, cost and speed side by side, as rows of the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.data.rows import Rows
+from workbench.errors import WorkbenchError
+from workbench.events import Report
+from workbench.ledger import Row, TestLine
+from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
+from workbench.measure.latency import time_side_by_side
+from workbench.measure.quality import quality
+from workbench.measure.timing import Timing, compare_timings
+from workbench.measure.verdict import Verdict, compare_many, within
+from workbench.recipe import Recipe
+from workbench.runtimes import predictor, runtimes_for
+from workbench.task import Candidate, Task
+
+__all__ = ["Contestant", "appraise", "outputs_of", "test_line"]
+
+BATCH = 256
+AT_MOST_LOST = (0.0025, 0.005, 0.01, 0.02)  # the promises that the test line is held against, of metrics in points
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A candidate under the label of its row, with its outputs on valid once they are known."""
+
+    label: str
+    candidate: Candidate
+    outputs: np.ndarray | None = None
+
+    @property
+    def runtime(self) -> str:
+        return runtimes_for(self.candidate)[0]
+
+
+def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, device: str = "cpu") -> np.ndarray:
+    """A candidate's outputs `(rows, ...)` on rows that are not prepared yet."""
+    runner = predictor(candidate, device=device if candidate.form == "torch" else "cpu")
+    parts = []
+    for done, (inputs, _) in enumerate(rows.prepared(candidate.prepare).batches(BATCH)):
+        parts.append(runner.predict(inputs))
+        if report:
+            report.progress(done * BATCH, len(rows), "measuring quality")
+    runner.close()
+    return np.concatenate(parts)
+
+
+def appraise(
+    contestants: Sequence[Contestant], task: Task, *, report: Report, recipe: Recipe, seconds: float, folder: Path,
+    origin: Contestant | None, notes: tuple[str, ...] = (),
+) -> list[Row]:  # fmt: skip
+    """A row for each contestant; each is judged against the one before it, and against `origin`, the start.
+
+    Quality is looked at on valid, and outputs are kept in `folder` as valid-LABEL.npy. All are timed in one session,
+    the origin among them, each in its own process.
+    """
+    known = [c if c.outputs is not None else _with_outputs(c, task, report, folder) for c in contestants]
+    first = origin if origin is None or origin.outputs is not None else next(c for c in known if c.label == origin.label)
+    timed = {c.label: c for c in ([first] if first else []) + known}
+    timings = time_side_by_side(
+        {label: (c.candidate, c.runtime) for label, c in timed.items()},
+        lambda candidate, n: task.example(n, candidate.prepare), budget=recipe.budget, report=report,
+    )  # fmt: skip
+    for warning in {t.warning for t in timings.values() if t.warning}:
+        report.message(warning)
+    rows: list[Row] = []
+    for number, contestant in enumerate(known):
+        row = _row(contestant, task, timings[contestant.label], recipe, seconds if number == len(known) - 1 or not number else 0.0, notes)
+        parent = known[number - 1] if number else None
+        rows.append(_compared(row, contestant, parent, first, task, timings))
+    return rows
+
+
+def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Path) -> Contestant:
+    outputs = outputs_of(contestant.candidate, task.data.valid, report)
+    np.save(folder / f"valid-{contestant.label}.npy", outputs)
+    return replace(contestant, outputs=outputs)
+
+
+def _row(contestant: Contestant, task: Task, timing: Timing, recipe: Recipe, seconds: float, notes: tuple[str, ...]) -> Row:
+    candidate, valid = contestant.candidate, task.data.valid
+    measured = quality(contestant.outputs, np.asarray(valid.targets), task.metric, times=valid.times)
+    raw, zipped = _size(candidate)
+    money = None
+    if recipe.price_per_core_hour is not None:
+        money = timing.core_seconds_per_million / 3600 * recipe.price_per_core_hour
+    return Row(
+        step=contestant.label, technique=candidate.technique or "", candidate=candidate.name, runtime=timing.runtime,
+        metric=task.metric.name, quality=measured.value, quality_low=measured.low, quality_high=measured.high, unit=task.metric.unit,
+        size_bytes=raw, size_gzip_bytes=zipped, parameters=n_parameters(candidate), macs=_macs(candidate, task),
+        latency_ms=timing.at(1).p50_ms, latency_64_ms=timing.at(64).p50_ms, throughput=timing.throughput,
+        core_seconds_per_million=timing.core_seconds_per_million, money_per_million=money, memory_bytes=timing.peak_memory_bytes,
+        load_ms=timing.load_time_ms, seconds=seconds, budget=recipe.budget, notes=notes,
+    )  # fmt: skip
+
+
+def _compared(
+    row: Row, contestant: Contestant, parent: Contestant | None, first: Contestant | None, task: Task, timings: dict[str, Timing]
+) -> Row:
+    """The row with its verdicts and factors against parent and start."""
+    changes: dict[str, Any] = {}
+    if first is not None and first.label != contestant.label:
+        changes |= {
+            "against_start": _verdicts(first, contestant, task, timings),
+            "speedup_start": _speedup(timings, first.label, contestant.label),
+            "size_ratio": _size(first.candidate)[0] / row.size_bytes,
+        }
+    if parent is not None:
+        changes |= {
+            "against_parent": _verdicts(parent, contestant, task, timings),
+            "speedup_parent": _speedup(timings, parent.label, contestant.label),
+        }
+    return replace(row, **changes)
+
+
+def _verdicts(before: Contestant, after: Contestant, task: Task, timings: dict[str, Timing]) -> tuple[Verdict, ...]:
+    valid = task.data.valid
+    found = compare_many(before.outputs, after.outputs, np.asarray(valid.targets), task.metrics, times=valid.times)
+    return (*found, *(compare_timings(timings[before.label], timings[after.label], batch_size=n) for n in (1, 64)))
+
+
+def _speedup(timings: dict[str, Timing], before: str, after: str) -> float:
+    return 1 / compare_timings(timings[before], timings[after]).difference
+
+
+def _size(candidate: Candidate) -> tuple[int, int]:
+    """Bytes of the model as a file, raw and gzipped: the ONNX file, else the weights."""
+    if candidate.form == "onnx":
+        return size_of(candidate.model)
+    if candidate.form == "torch":
+        from safetensors.torch import save
+
+        return size_of(save({k: v.detach().cpu().contiguous().clone() for k, v in candidate.model.state_dict().items()}))
+    import cloudpickle
+
+    return size_of(cloudpickle.dumps(candidate.model))
+
+
+def _macs(candidate: Candidate, task: Task) -> int | None:
+    """Multiply-adds for one sample, where they can be counted."""
+    if candidate.macs is not None:
+        return candidate.macs
+    try:
+        if candidate.form == "onnx":
+            return macs_onnx(candidate.model)
+        return macs_torch(candidate.model, task.example(1, candidate.prepare)) if candidate.form == "torch" else None
+    except WorkbenchError:
+        return None
+
+
+def test_line(first: Candidate, last: Candidate, task: Task, test: Rows, *, rows: Sequence[Row], looks: int, report: Report) -> TestLine:
+    """Start and chosen candidate on the same test rows, paired, with the promises that the interval keeps."""
+    before, after = (outputs_of(c, test, report) for c in (first, last))
+    targets = np.asarray(test.targets)
+    verdicts = compare_many(before, after, targets, task.metrics, times=test.times)
+    intervals = [quality(o, targets, task.metric, times=test.times) for o in (before, after)]
+    promises = {f"{100 * lost:g}": within(verdicts[0], lost) for lost in AT_MOST_LOST} if task.metric.unit == "points" else {}
+    final = rows[-1]
+    return TestLine(
+        candidate=last.name, metric=task.metric.name, unit=task.metric.unit, n=len(targets),
+        start=(intervals[0].value, intervals[0].low, intervals[0].high), chosen=(intervals[1].value, intervals[1].low, intervals[1].high),
+        verdicts=verdicts, looks=looks, size_ratio=final.size_ratio, speedup=final.speedup_start, at_most_lost=promises,
+    )  # fmt: skip
+
+
+test_line.__test__ = False  # not a test, whatever pytest thinks of its name

@@ -1,0 +1,374 @@
+"""check_task(), the door check: do data, labels and model fit each other, with every problem told at once.
+
+Rows in memory are checked in full. Of a torch dataset all targets are read, but only its first 256 inputs; whether it
+shares rows with test is told from the dataset object and its indices, not from the content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
+from workbench.errors import DataError, TaskError, all_of
+from workbench.task import Candidate, Task, call_model, first_tensor
+
+__all__ = ["check_task", "outputs_of", "row_hashes"]
+
+N_SAMPLE = 256
+SHARED = 0.01  # real data hold a few rows twice; more than this share of test seen elsewhere is a leak
+
+
+@dataclass
+class _Found:
+    """What the checks gather; `model` problems make the error a TaskError."""
+
+    data: list[str] = field(default_factory=list)
+    model: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
+    """Warnings about a task that can be used; raises one error that holds all problems of one that cannot.
+
+    `candidate` defaults to the task's own start, or its first builder. Raises TaskError when the model does not fit
+    (weights, inputs, outputs), DataError when only the data are at fault (empty splits, shapes, values that are not
+    finite, labels, missing classes, rows shared with test).
+    """
+    found = _Found()
+    splits: dict[str, AnyRows] = {n: r for n in SPLIT_NAMES if (r := getattr(task.data, n)) is not None}
+    for name in [n for n, rows in splits.items() if not len(rows)]:
+        found.data.append(f"`{name}` is empty: give it rows, or leave it out of `make_task` to have it cut from train.")
+        del splits[name]
+    if candidate is None:
+        candidate = _own_candidate(task, found)
+    samples = {name: rows.take(slice(0, N_SAMPLE)) for name, rows in splits.items()}
+    _check_shapes(samples, found)
+    prepare = candidate.prepare if candidate else task.prepare
+    for name, rows in splits.items():
+        _check_inputs(name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, found)
+    targets = {name: np.asarray(rows.targets) for name, rows in splits.items()}
+    readable = [n for n, t in targets.items() if _check_targets(task, n, t, found)]
+    if task.kind in ("classification", "binary", "multilabel"):
+        _check_classes(task, {n: targets[n] for n in readable}, found)
+    _check_shared(splits, found)
+    if candidate is not None and "train" in samples:
+        with _one_thread():
+            _check_output(task, candidate, samples["train"].take(slice(0, 2)), targets["train"], found)
+    if found.data or found.model:
+        kind = TaskError if found.model else DataError
+        raise kind(all_of(found.model + found.data, f"Task `{task.name}` cannot be used"))
+    return found.warnings
+
+
+def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Outputs `(rows, ...)` on prepared inputs, the candidate's model left in the mode that it was in."""
+    if candidate.form != "torch":
+        from workbench.runtimes import predictor
+
+        return predictor(candidate).predict(dict(inputs))
+    import torch
+
+    from workbench.training import tensor
+
+    model = candidate.model
+    modes = {module: module.training for module in model.modules()}
+    weight = next(model.parameters(), None)
+    device = "cpu" if weight is None else str(weight.device)
+    try:
+        with torch.no_grad():
+            outputs = call_model(model.eval(), {n: tensor(a, device) for n, a in inputs.items()})
+            return first_tensor(outputs).float().cpu().numpy()
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def row_hashes(rows: Rows) -> np.ndarray:
+    """One int64 a row `(rows,)` over its inputs and targets; equal rows give equal numbers, within one process only."""
+    parts = [_hashable(rows.inputs[name]) for name in sorted(rows.inputs)] + [_hashable(rows.targets)]
+    return np.fromiter((hash(row) for row in zip(*parts, strict=True)), np.int64, len(rows))
+
+
+def _hashable(array: np.ndarray) -> list[Any]:
+    array = np.asarray(array)
+    if array.dtype.kind == "O":
+        return [str(value) for value in array.tolist()]
+    if array.ndim == 1:
+        return (np.nan_to_num(array) if array.dtype.kind == "f" else array).tolist()  # NaN never equals itself
+    return [row.tobytes() for row in np.ascontiguousarray(array).reshape(len(array), -1)]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Two rows are no work to share: on a busy machine, waiting for a second thread took five times as long."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _own_candidate(task: Task, found: _Found) -> Candidate | None:
+    if task.start is None and not task.builders:
+        return None
+    try:
+        return task.candidate()[0]
+    except Exception as error:  # a builder is the user's code: anything can come out of it
+        found.model.append(f"The model's builder raised {type(error).__name__}: {error}")
+        return None
+
+
+def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
+    """Names, shapes and kinds of arrays against train's; batch and the length of sequences may differ."""
+    if "train" not in samples:
+        return
+    wanted = {name: _shape(a) for name, a in samples["train"].inputs.items()}
+    for split, rows in samples.items():
+        got = {name: _shape(a) for name, a in rows.inputs.items()}
+        if set(got) != set(wanted):
+            found.data.append(f"`{split}` has the inputs {sorted(got)}, train has {sorted(wanted)}.")
+            continue
+        found.data += [
+            f"`{name}` of {split} holds {_described(got[name])}, train has {_described(wanted[name])} a row."
+            for name in wanted
+            if got[name] != wanted[name]
+        ]
+
+
+def _shape(array: np.ndarray) -> tuple[Any, ...]:
+    """Kind and shape of a row; None where a length may vary: tokens `(rows, length)`, series `(rows, length, features)`."""
+    numbers = array.dtype.kind in "biuf"
+    floating = array.dtype.kind == "f"
+    shape: list[int | None] = list(array.shape[1:])
+    if (array.ndim == 2 and numbers and not floating) or (array.ndim == 3 and floating):
+        shape[0] = None
+    return ("numbers" if numbers else "text", *shape)
+
+
+def _described(shape: tuple[Any, ...]) -> str:
+    return f"{shape[0]} of shape ({', '.join('*' if n is None else str(n) for n in shape[1:])})"
+
+
+def _check_inputs(split: str, rows: Rows, prepare: Any, candidate: Candidate | None, found: _Found) -> None:
+    """Values that a model can compute with, raw or after `prepare`; estimators and ONNX graphs may fill missing ones."""
+    torch_raw = candidate is not None and candidate.form == "torch" and prepare is None
+    for name, array in rows.inputs.items():
+        if array.dtype.kind in "OUSM" and torch_raw:
+            found.data.append(
+                f"`{name}` of {split} has dtype {array.dtype}, and a network takes numbers: give a `prepare` that makes them "
+                "(for a table `workbench.data.prepare.Columns`), or pad ragged rows to one length."
+            )
+        bad = _bad_rows(array)
+        if len(bad) and not _copes(rows.take(bad[:64]), prepare, candidate):
+            found.data.append(
+                f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or infinite), the first in row "
+                f"{bad[0]}: clean them, or give a `prepare` that fills them."
+            )
+    if prepare is not None:
+        _check_prepared(split, rows, prepare, found)
+
+
+def _check_prepared(split: str, rows: Rows, prepare: Any, found: _Found) -> None:
+    clean = [i for i in range(min(N_SAMPLE, len(rows))) if not any(len(_bad_rows(a[i : i + 1])) for a in rows.inputs.values())]
+    if not clean:
+        return
+    try:
+        prepared = rows.take(np.asarray(clean)).prepared(prepare).inputs
+    except Exception as error:  # `prepare` may be the user's code
+        found.data.append(f"`prepare` raised {type(error).__name__} on {split} with {_listed(rows.inputs)}: {error}")
+        return
+    for name, array in prepared.items():
+        if np.asarray(array).dtype.kind in "OUS":
+            found.data.append(f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give numbers.")
+        elif len(_bad_rows(np.asarray(array))):
+            found.data.append(f"`prepare` made values that are not finite in `{name}` from finite rows of {split}.")
+
+
+def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
+    """Whether what stands between raw rows and outputs takes values that are not finite."""
+    from sklearn.utils import get_tags
+
+    from workbench.models.estimators import is_fitted
+
+    try:
+        prepared = rows.prepared(prepare).inputs
+        if not any(len(_bad_rows(a)) for a in prepared.values()):
+            return True
+        if candidate is None or candidate.form == "torch":
+            return False
+        if candidate.form == "sklearn" and not is_fitted(candidate.model):
+            return bool(get_tags(candidate.model).input_tags.allow_nan) and not _holds_infinite(prepared)
+        return bool(np.isfinite(outputs_of(candidate, prepared)).all())
+    except Exception:  # what the model says about these rows is not the user's problem: the values are
+        return False
+
+
+def _bad_rows(array: np.ndarray) -> np.ndarray:
+    """Indices of rows that hold a NaN or an infinity."""
+    if array.dtype.kind not in "fc" or np.isfinite(array.sum(dtype=np.float64 if array.dtype.kind == "f" else None)):
+        return np.empty(0, np.int64)  # one pass without a copy: a sum is finite only if everything in it is
+    return np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
+
+
+def _n_bad(array: np.ndarray) -> int:
+    return int((~np.isfinite(array)).sum())
+
+
+def _holds_infinite(inputs: Mapping[str, np.ndarray]) -> bool:
+    return any(a.dtype.kind == "f" and bool(np.isinf(a).any()) for a in inputs.values())
+
+
+def _listed(inputs: Mapping[str, np.ndarray]) -> str:
+    return ", ".join(f"`{name}` {a.dtype} {tuple(a.shape)}" for name, a in inputs.items())
+
+
+def _check_targets(task: Task, split: str, targets: np.ndarray, found: _Found) -> bool:
+    """Whether the targets are of the kind that the task says."""
+    before = len(found.data)
+    if targets.dtype.kind not in "biuf":
+        found.data.append(f"Targets of {split} have dtype {targets.dtype}: they must be numbers; `make_task` makes them so.")
+    elif len(bad := _bad_rows(targets)):
+        found.data.append(f"Targets of {split} hold {_n_bad(targets):,} values that are not finite, the first in row {bad[0]}.")
+    elif task.kind in ("classification", "binary"):
+        _check_labels(task, split, targets, found)
+    elif task.kind == "multilabel" and (targets.ndim != 2 or not np.isin(targets, (0, 1)).all()):
+        found.data.append(f"Targets of {split} must be 0 or 1, in shape (rows, labels); got shape {targets.shape}.")
+    return len(found.data) == before
+
+
+def _check_labels(task: Task, split: str, targets: np.ndarray, found: _Found) -> None:
+    if targets.ndim != 1 or targets.dtype.kind == "f":
+        found.data.append(f"Labels of {split} must be whole numbers in shape (rows,), got {targets.dtype} {targets.shape}.")
+        return
+    n = 2 if task.kind == "binary" else len(task.classes) or None
+    outside = np.flatnonzero((targets < 0) | (targets >= n) if n else targets < 0)
+    if len(outside):
+        values = ", ".join(map(str, np.unique(targets[outside])[:5]))
+        found.data.append(
+            f"Labels of {split} must be 0 to {n - 1 if n else 'n-1'}, and {len(outside):,} are not ({values}; the first in row "
+            f"{outside[0]}): number them from 0, or give `classes=` with the label values in order."
+        )
+
+
+def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found) -> None:
+    """Every class in every split; calibration only needs two of them."""
+    train = targets.get("train")
+    if train is None:
+        return
+    multilabel = task.kind == "multilabel"
+    n = train.shape[1] if multilabel else max(2, len(task.classes) or int(train.max()) + 1)
+    names = task.classes if len(task.classes) == n else tuple(map(str, range(n)))
+    for split, labels in targets.items():
+        counts = labels.sum(axis=0) if multilabel else np.bincount(labels, minlength=n)
+        missing = [names[i] if i < n else str(i) for i in np.flatnonzero(counts[:n] == 0)]
+        if split == "calibration":
+            if not multilabel and n - len(missing) < 2:
+                found.data.append("Every row of calibration has the same class: it needs rows of two classes at least.")
+        elif missing:
+            shown = ", ".join(f"`{m}`" for m in missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
+            found.data.append(f"{split} has no row of class {shown}: add rows of it, or cut the splits stratified by class.")
+
+
+def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
+    """Rows of train, valid and calibration that are in test too, and rows of train in valid."""
+    for held, others in (("test", ("train", "valid", "calibration")), ("valid", ("train",))):
+        keys = _keys(splits, (held, *others))
+        if held not in keys:
+            continue
+        everywhere = np.zeros(len(keys[held]), bool)
+        for other in (n for n in others if n in keys):
+            shared = np.isin(keys[held], keys[other])
+            everywhere |= shared
+            n_other = int(np.isin(keys[other], keys[held]).sum())
+            if not n_other:
+                continue
+            counts = f"{int(shared.sum()):,} of {len(shared):,} {held} rows are in {other} too"
+            text = f"{counts}, the first is row {int(shared.argmax())} of {held}"
+            leaks = everywhere.sum() > max(1, SHARED * len(shared))
+            leaks |= other == "calibration" and n_other > max(1, SHARED * len(keys[other]))
+            if leaks and held == "test":
+                found.data.append(f"{text}: what is measured on test would not be honest; keep a row in one split only.")
+            else:
+                found.warnings.append(f"{text}.")
+
+
+def _keys(splits: Mapping[str, AnyRows], names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Something comparable a row: hashes in memory; indices for datasets that are, or are cut from, one and the same."""
+    chosen = {n: splits[n] for n in names if n in splits}
+    if all(isinstance(rows, Rows) for rows in chosen.values()):
+        return {n: row_hashes(rows) for n, rows in chosen.items()}
+    keys: dict[str, np.ndarray] = {}
+    bases: dict[str, int] = {}
+    for name, rows in chosen.items():
+        if not isinstance(rows, Rows):
+            keys[name], bases[name] = _indices(rows.dataset)
+    held = names[0]
+    return {n: k for n, k in keys.items() if held in bases and bases[n] == bases[held]}
+
+
+def _indices(dataset: Any) -> tuple[np.ndarray, int]:
+    """Row numbers in the dataset that (nested) subsets were cut from, and that dataset's identity."""
+    chosen = np.arange(len(dataset))
+    while hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
+        chosen, dataset = np.asarray(dataset.indices)[chosen], dataset.dataset
+    return chosen, id(dataset)
+
+
+def _check_output(task: Task, candidate: Candidate, rows: Rows, targets: np.ndarray, found: _Found) -> None:
+    """Finite weights, and outputs on two rows that have the shape that the labels need."""
+    if candidate.form == "torch":
+        broken = [n for n, w in candidate.model.state_dict().items() if w.is_floating_point() and not bool(w.isfinite().all())]
+        if broken:
+            found.model.append(f"`{candidate.name}` has {len(broken)} weight arrays that are not finite, first `{broken[0]}`.")
+            return
+    elif candidate.form == "sklearn":
+        from workbench.models.estimators import is_estimator, is_fitted
+
+        if not is_estimator(candidate.model):
+            kind = type(candidate.model).__name__
+            found.model.append(f"`model` gave {kind}; it must be a torch module or have `fit` and `predict`.")
+        if not is_estimator(candidate.model) or not is_fitted(candidate.model):
+            return
+    inputs: Mapping[str, np.ndarray] = rows.inputs
+    try:
+        inputs = rows.prepared(candidate.prepare).inputs
+        outputs = outputs_of(candidate, inputs)
+    except Exception as error:  # the user's model: anything can come out of it
+        found.model.append(f"`{candidate.name}` raised {type(error).__name__} on the inputs {_listed(inputs)}: {error}")
+        return
+    if wanted := _misfit(task, outputs, targets, len(rows)):
+        found.model.append(f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for {len(rows)} rows.")
+    elif not np.isfinite(outputs).all():
+        found.model.append(f"`{candidate.name}` gives outputs that are not finite on the first rows of train.")
+    elif candidate.form == "torch" and _are_probabilities(task, outputs):
+        found.warnings.append(f"`{candidate.name}` seems to end in a softmax: loss and metrics read logits; leave it out.")
+
+
+def _misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) -> str:
+    """The shape that outputs should have, in words; empty when they have it."""
+    shape = outputs.shape
+    if task.kind == "classification":
+        n = len(task.classes) or (int(targets.max()) + 1 if targets.dtype.kind in "iu" and len(targets) else 0)
+        fits = len(shape) == 2 and (shape[1] == n if task.classes else shape[1] >= n)
+        wanted = f"(batch, n_classes) with n_classes = {n}"
+    elif task.kind == "binary":
+        fits, wanted = shape[1:] in ((), (1,), (2,)), "(batch,), (batch, 1) or (batch, 2)"
+    elif task.kind in ("multilabel", "regression"):
+        size = int(np.prod(targets.shape[1:]))
+        fits, wanted = int(np.prod(shape[1:])) == size, f"(batch, {size})"
+    else:
+        fits, wanted = True, "(batch, ...)"
+    return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
+
+
+def _are_probabilities(task: Task, outputs: np.ndarray) -> bool:
+    several = task.kind in ("classification", "binary") and outputs.ndim == 2 and outputs.shape[1] > 1
+    return bool(several and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4))

@@ -1,0 +1,62 @@
+"""The command that prepares a committed notebook: run it, add pictures, leave out what a reader does not need.
+
+    python -m workbench.lessons.prepare notebooks/00_start_here.ipynb
+
+Outputs hold each figure as plotly's own format and as PNG, tables as HTML, and no widget state. Raises RunError when
+the notebook fails, prints to stderr, or grows over 300 KB.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import RunError
+from workbench.files import write_text
+
+__all__ = ["prepare"]
+
+LIMIT_BYTES = 300_000
+RENDERER = "plotly_mimetype+png"
+
+
+def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
+    """Execute a notebook in place with its committed parameters and clean it; raises RunError when it is not fit to commit."""
+    import nbformat
+    import papermill
+
+    os.environ["PLOTLY_RENDERER"] = RENDERER
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["WORKBENCH_RUNS"] = str(Path(folder) / "runs")
+        executed = Path(folder) / path.name
+        papermill.execute_notebook(path, executed, parameters=parameters, progress_bar=False, cwd=folder)
+        notebook = nbformat.read(executed, as_version=4)
+    clean(notebook)
+    text = nbformat.writes(notebook) + "\n"
+    noisy = [c["id"] for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
+    if noisy:
+        raise RunError(f"{path.name}: the cells {', '.join(noisy)} write to stderr, which counts as output.")
+    if len(text.encode()) > LIMIT_BYTES:
+        raise RunError(f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over {LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs.")
+    return write_text(path, text)
+
+
+def clean(notebook: Any) -> None:
+    """Take out, in place, what differs from run to run and what readers never see."""
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    for cell in notebook.cells:
+        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
+
+
+if __name__ == "__main__":
+    for argument in sys.argv[1:]:
+        prepare(Path(argument))

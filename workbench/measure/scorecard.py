@@ -1,0 +1,126 @@
+"""Scorecard: all that was measured about one candidate, and where and how it was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import DataError
+from workbench.measure.quality import Quality
+from workbench.measure.timing import Timing
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["Scorecard"]
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """What was measured about one candidate.
+
+    `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads (empty where nothing was
+    timed). `host` is `workbench.machine.Host` as JSON. `measured_at` is a time in ISO 8601 with its zone. Numbers of
+    different hosts, devices or thread counts do not compare.
+    """
+
+    name: str
+    quality: tuple[Quality, ...]
+    size_bytes: int
+    size_gzip_bytes: int
+    parameters: int | None
+    macs: int | None
+    timing: Mapping[str, Timing] = field(default_factory=dict)
+    runtime: str = ""
+    price_per_core_hour: float | None = None
+    host: Mapping[str, Any] = field(default_factory=dict)
+    threads: int = 1
+    budget: str = "standard"
+    measured_at: str = ""
+
+    def __post_init__(self) -> None:
+        if self.runtime and self.runtime not in self.timing:
+            raise DataError(f"The leading runtime `{self.runtime}` was not timed; timed: {', '.join(self.timing) or 'none'}.")
+
+    @property
+    def leading(self) -> Timing | None:
+        """The timing on the runtime that leads."""
+        return self.timing.get(self.runtime)
+
+    @property
+    def core_seconds_per_million(self) -> float | None:
+        """Processor time of a million predictions, in core-seconds, at the largest batch size."""
+        return None if self.leading is None else self.leading.core_seconds_per_million
+
+    @property
+    def money_per_million(self) -> float | None:
+        """What a million predictions cost, in the currency of `price_per_core_hour`."""
+        if self.price_per_core_hour is None or self.core_seconds_per_million is None:
+            return None
+        return self.core_seconds_per_million / 3600 * self.price_per_core_hour
+
+    def quality_of(self, metric: str, split: str | None = None) -> Quality:
+        """The entry of a metric, on a split where several were measured; raises DataError that lists what there is."""
+        for entry in self.quality:
+            if entry.metric == metric and split in (None, entry.split):
+                return entry
+        there = ", ".join(f"{q.metric} on {q.split or 'rows'}" for q in self.quality) or "none"
+        raise DataError(f"`{self.name}` has no `{metric}`{f' on {split}' if split else ''}; measured: {there}.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; both costs are written too, for whoever reads the file without this package."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {
+            "quality": [q.to_json() for q in self.quality], "timing": {k: t.to_json() for k, t in self.timing.items()},
+            "host": dict(self.host), "core_seconds_per_million": self.core_seconds_per_million,
+            "money_per_million": self.money_per_million,
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Scorecard:
+        values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        quality = tuple(Quality.from_json(q) for q in data["quality"])
+        timing = {k: Timing.from_json(t) for k, t in data.get("timing", {}).items()}
+        return cls(**values | {"quality": quality, "timing": timing})
+
+    def to_frame(self) -> DataFrame:
+        """A small table for people: columns `measure`, `value`, `note`."""
+        import pandas as pd
+
+        rows = [*self._quality_rows(), *self._cost_rows(), *self._timing_rows()]
+        return pd.DataFrame(rows, columns=["measure", "value", "note"])
+
+    def _quality_rows(self) -> list[tuple[str, str, str]]:
+        names = [f"{q.metric} ({q.split})" if q.split else q.metric for q in self.quality]
+        notes = [f"{q.shown(q.low)} to {q.shown(q.high)}, n = {q.n:,}" for q in self.quality]
+        return [(name, q.shown(q.value), note) for name, q, note in zip(names, self.quality, notes, strict=True)]
+
+    def _cost_rows(self) -> list[tuple[str, str, str]]:
+        rows = [("size", f"{self.size_bytes / 1e6:.3g} MB", f"{self.size_gzip_bytes / 1e6:.3g} MB gzipped")]
+        if self.parameters is not None:
+            rows.append(("parameters", f"{self.parameters:,}", ""))
+        if self.macs is not None:
+            rows.append(("multiply-adds", f"{self.macs / 1e6:,.3g} M", "one sample"))
+        return rows
+
+    def _timing_rows(self) -> list[tuple[str, str, str]]:
+        lead = self.leading
+        if lead is None:
+            return []
+        size = lead.largest.batch_size
+        rows = []
+        for b in lead.batches:
+            note = f"best {b.best_ms:.3g}, p95 {b.p95_ms:.3g}, CPU {b.cpu_ms:.3g} ms"
+            rows.append((f"latency, batch {b.batch_size}", f"{b.p50_ms:.3g} ms", note))
+        rows += [
+            ("throughput", f"{lead.throughput:,.0f} samples/s", f"batch {size}, {self.runtime}, threads: {lead.threads}"),
+            ("cost", f"{lead.core_seconds_per_million:,.0f} core-seconds", "a million predictions"),
+            ("load time", f"{lead.load_time_ms:,.0f} ms", "file to first prediction"),
+            ("memory", f"{lead.model_memory_bytes / 1e6:,.0f} MB", f"process {lead.peak_memory_bytes / 1e6:,.0f} MB at most"),
+        ]
+        if self.money_per_million is not None:
+            rows.append(("price", f"{self.money_per_million:.3g}", "a million predictions"))
+        if lead.warning:
+            rows.append(("warning", "busy machine", lead.warning))
+        return rows

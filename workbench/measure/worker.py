@@ -1,0 +1,189 @@
+"""The process in which one candidate is timed: commands as JSON lines on standard input, answers on standard output.
+
+It imports only what its runtime needs, sits idle between blocks, and ends itself as soon as its standard input is
+closed, so that it never outlives the process that started it. The first line is the job, then:
+
+    {"do": "load"}                                     -> load_ms, runtime, details
+    {"do": "block", "batch_size": 1, "seconds": 0.1}   -> best_ms, median_ms, cpu_ms, n_calls
+    {"do": "finish"}                                   -> calls (quantiles a batch size), memory
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.measure.memory import peak_memory, reset_peak, resident_memory
+
+__all__ = ["main"]
+
+LIBRARIES = {"torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnxruntime",), "sklearn": ("sklearn",)}
+DISCARDED = 0.15  # of a block's time, before counting: caches are cold and the clock is low after an idle stretch
+N_DISCARDED = 2
+N_COUNTED = 2
+
+
+class Session:
+    """The candidate of this process, ready to be timed."""
+
+    def __init__(self, job: dict[str, Any]) -> None:
+        started = time.perf_counter()
+        for module in (*LIBRARIES.get(job["runtime"], ()), *job["modules"]):
+            _import(module)
+        _limit_threads(job["threads"])
+        self._job = job
+        self._predictor: Any = None
+        self._calls: dict[int, list[int]] = {}
+        self._inputs = {int(size): _arrays(Path(path)) for size, path in job["inputs"].items()}
+        self._synchronize = _synchronize if job["device"] == "cuda" else None
+        self.import_ms = 1000 * (time.perf_counter() - started)
+
+    def load(self) -> dict[str, Any]:
+        """From the file to the first prediction; the other batch sizes run once too, as a runtime may prepare for each."""
+        from workbench.runtimes import predictor
+
+        reset_peak()
+        self._before = resident_memory()
+        started = time.perf_counter()
+        self._predictor = predictor(
+            _candidate(self._job), self._job["runtime"], threads=self._job["threads"], device=self._job["device"]
+        )
+        sizes = sorted(self._inputs)
+        self._predictor.predict(self._inputs[sizes[0]])
+        load_ms = 1000 * (time.perf_counter() - started)
+        for size in sizes[1:]:
+            self._predictor.predict(self._inputs[size])
+        return {"load_ms": load_ms, "runtime": self._predictor.runtime, "details": self._predictor.details}
+
+    def block(self, batch_size: int, seconds: float) -> dict[str, Any]:
+        """Call the model for about `seconds`; milliseconds a call, the first calls not counted."""
+        call = self._call(batch_size)
+        gc.collect(0)
+        gc.disable()
+        try:
+            _run(call, DISCARDED * seconds, N_DISCARDED)
+            started = time.process_time()
+            calls = _run(call, seconds, N_COUNTED)
+            cpu_ms = 1000 * (time.process_time() - started) / len(calls)
+        finally:
+            gc.enable()
+        self._calls.setdefault(batch_size, []).extend(calls)
+        best, median = min(calls) / 1e6, float(np.median(calls)) / 1e6
+        return {"best_ms": best, "median_ms": median, "cpu_ms": cpu_ms, "n_calls": len(calls)}
+
+    def finish(self) -> dict[str, Any]:
+        """What all counted calls say together, and the memory that was needed."""
+        quantiles = {size: (np.quantile(ns, [0.1, 0.5, 0.95]) / 1e6).tolist() for size, ns in self._calls.items()}
+        calls = {
+            size: {"n_calls": len(ns), "best_ms": min(ns) / 1e6, "quantiles_ms": quantiles[size]}
+            for size, ns in self._calls.items()
+        }
+        peak = peak_memory()
+        return {"calls": calls, "peak_bytes": peak, "grown_bytes": max(0, peak - self._before)}
+
+    def _call(self, batch_size: int) -> Callable[[], object]:
+        predict, inputs, synchronize = self._predictor.predict, self._inputs[batch_size], self._synchronize
+        if synchronize is None:
+            return lambda: predict(inputs)
+        return lambda: (predict(inputs), synchronize())
+
+
+def _run(call: Callable[[], object], seconds: float, at_least: int) -> list[int]:
+    """Nanoseconds of each call, for a time and a least number; one slow call is enough where it takes five times as long."""
+    clock, calls = time.perf_counter_ns, []
+    started = before = clock()
+    end = started + int(seconds * 1e9)
+    far_beyond = started + int(5 * seconds * 1e9)
+    while before < end or (len(calls) < at_least and before < far_beyond):
+        call()
+        now = clock()
+        calls.append(now - before)
+        before = now
+    return calls
+
+
+def _candidate(job: dict[str, Any]) -> Any:
+    """The candidate from its private file."""
+    content = Path(job["file"]).read_bytes()
+    if job["form"] == "onnx":
+        from workbench.task import Candidate
+
+        return Candidate(job["name"], "onnx", content, outputs=job["outputs"])
+    import cloudpickle
+
+    return cloudpickle.loads(content)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    # Text columns are object arrays; the file is private, written a moment ago by the process that started this one.
+    with np.load(path, allow_pickle=True) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _import(module: str) -> None:
+    try:
+        importlib.import_module(module)
+    except ImportError:  # then loading says what is missing, if it is
+        return
+
+
+def _limit_threads(threads: int) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+        torch.set_num_interop_threads(1)
+
+
+def _synchronize() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.cuda.synchronize()
+
+
+def _commands() -> queue.Queue[str]:
+    """Lines of standard input; when it closes the process ends at once, even in the middle of a call."""
+    lines: queue.Queue[str] = queue.Queue()
+
+    def read() -> None:
+        for line in sys.stdin:
+            lines.put(line)
+        os._exit(0)
+
+    threading.Thread(target=read, daemon=True).start()
+    return lines
+
+
+def main() -> None:
+    """Answer commands until standard input closes; an exception is answered too, and ends nothing."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints goes to the error stream, and cannot garble the answers
+    lines = _commands()
+    session: Session | None = None
+    while True:
+        command = json.loads(lines.get())
+        try:
+            if session is None:
+                session = Session(command)
+                answer = {"import_ms": session.import_ms}
+            else:
+                answer = getattr(session, command.pop("do"))(**command)
+        except Exception as error:
+            answer = {"error": f"{type(error).__name__}: {error}", "trace": traceback.format_exc()}
+        answers.write(json.dumps(answer, default=str) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

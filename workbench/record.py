@@ -1,0 +1,214 @@
+"""What of a run's folder goes into the index: names, parameters, numbers and tags, read from the folder alone."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import RunError
+from workbench.files import read_json
+from workbench.ledger import Row, TestLine, cells
+from workbench.recipe import Recipe
+
+__all__ = ["Entry", "Model", "Point", "read_entry"]
+
+NUMBERS = (
+    "size_bytes", "size_gzip_bytes", "parameters", "macs", "latency_ms", "latency_64_ms", "throughput", "core_seconds_per_million",
+    "money_per_million", "memory_bytes", "load_ms",
+)  # fmt: skip
+STATUS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED", "killed": "KILLED"}
+LONGEST = 500  # characters of a parameter: servers of older versions refuse more
+LONGEST_TAG = 4000
+MOST_KEYS = 32  # a mapping with more keys (a ratio a layer) stays one parameter
+
+
+@dataclass(frozen=True)
+class Point:
+    """One number under its name, at a position of the ledger."""
+
+    key: str
+    value: float
+    step: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A run, or one row of its ledger, as the index lists it."""
+
+    name: str
+    status: str
+    start_ms: int
+    end_ms: int
+    tags: dict[str, str]
+    params: dict[str, str]
+    points: tuple[Point, ...]
+    rows: tuple[Entry, ...] = ()
+    task: str = ""
+    model: Model | None = None
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model file that a run ends with, under the name by which the registry knows its kind."""
+
+    name: str
+    folder: Path
+    tags: dict[str, str] = field(default_factory=dict)
+    description: str = ""
+
+
+def read_entry(folder: Path) -> Entry | None:
+    """The entry of a run by its folder, or None before its first step is done.
+
+    Raises RunError for a folder that is not one of a run, or whose files cannot be read.
+    """
+    try:
+        steps = [(p, read_json(p / "step.json")) for p in sorted((folder / "steps").glob("*")) if (p / "step.json").exists()]
+        return _entry(folder, steps) if steps else None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{folder} cannot be read as a run: {type(error).__name__}: {error}") from error
+
+
+def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
+    about, recipe = read_json(folder / "run.json"), Recipe.from_yaml(folder / "recipe.yml")
+    final = folder / "final.json"
+    test = TestLine.from_json(read_json(final)) if final.exists() else None
+    labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
+    rows = [row for _, row in labelled]
+    created, status = float(about["created"]), _status(folder)
+    written = [p.stat().st_mtime for p in (*(place / "step.json" for place, _ in steps), final) if p.exists()]
+    times = int(1000 * created), int(1000 * max(written))
+    tags = {
+        # The name alone is no identity on a shared server: two machines may start a run of one name in the same second.
+        "workbench.run": about["name"], "workbench.created": repr(created), "workbench.task": recipe.task,
+        "workbench.budget": recipe.budget, **_host(steps[-1][1].get("host", {})),
+    }  # fmt: skip
+    of_run = {
+        "workbench.kind": "run", "workbench.folder": folder.resolve().as_uri(), "workbench.recipe": recipe.to_yaml()[:LONGEST_TAG],
+        "mlflow.note.content": _note(folder, rows, test)[:LONGEST_TAG],
+    }  # fmt: skip
+    start = recipe.start or rows[0].candidate
+    params = {"task": recipe.task, "start": start, "seed": recipe.seed, "budget": recipe.budget, "device": recipe.device}
+    points = [p for n, row in enumerate(rows) for p in _points(row, n)]
+    return Entry(
+        about["name"], status, *times, tags={**tags, **of_run},
+        params=_texts({**params, "steps": ", ".join(s.technique for s in recipe.steps), **_settings(steps)}),
+        points=(*points, *(_test_points(test, len(rows) - 1) if test else ())),
+        rows=tuple(_row_entry(about["name"], step, row, n, tags, params, times) for n, (step, row) in enumerate(labelled)),
+        task=recipe.task, model=_model(steps, f"{recipe.task}-{start}", test, tags) if status == "FINISHED" else None,
+    )  # fmt: skip
+
+
+def _row_entry(
+    run: str, step: Mapping[str, Any], row: Row, number: int, tags: dict[str, str], params: dict[str, Any], times: tuple[int, int]
+) -> Entry:
+    """A row as a run of its own, so that rows of many runs can be sorted, filtered and compared in one table."""
+    chosen = step.get("resolved") or step.get("settings") or {}
+    decisions = {f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start}
+    return Entry(
+        f"{row.step} of {run}", "FINISHED", *times,
+        tags={**tags, **decisions, "workbench.kind": "row", "workbench.step": row.step, "workbench.runtime": row.runtime},
+        params=_texts({**params, "technique": step["technique"], "row": number, "candidate": row.candidate, **_flat(chosen)}),
+        points=tuple(_points(row, 0)),
+    )  # fmt: skip
+
+
+def _points(row: Row, step: int) -> Iterator[Point]:
+    named: dict[str, float | None] = {
+        f"valid/{row.metric}": row.quality,
+        f"valid/{row.metric}_low": row.quality_low, f"valid/{row.metric}_high": row.quality_high,
+        **{f"cost/{name}": getattr(row, name) for name in NUMBERS}, "cost/step_seconds": row.seconds,
+        "against_start/speedup": row.speedup_start, "against_start/size_ratio": row.size_ratio,
+        "against_parent/speedup": row.speedup_parent,
+        **{f"against_start/{v.metric}": v.difference for v in row.against_start},
+    }  # fmt: skip
+    return _finite(named, step)
+
+
+def _test_points(test: TestLine, step: int) -> Iterator[Point]:
+    values: dict[str, float | None] = {"test/looks": test.looks, "test/rows": test.n}
+    for who, interval in (("", test.chosen), ("start_", test.start)):
+        values |= {f"test/{who}{test.metric}{end}": v for end, v in zip(("", "_low", "_high"), interval, strict=True)}
+    return _finite({**values, **{f"test/against_start_{v.metric}": v.difference for v in test.verdicts}}, step)
+
+
+def _finite(values: Mapping[str, float | None], step: int) -> Iterator[Point]:
+    return (Point(_key(k), float(v), step) for k, v in values.items() if v is not None and math.isfinite(v))
+
+
+def _settings(steps: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
+    """Resolved settings of all steps under `technique.setting`; a second step of the same technique is `technique-2`."""
+    found: dict[str, Any] = {}
+    seen: dict[str, int] = {}
+    for _, step in steps:
+        name = step["technique"]
+        seen[name] = seen.get(name, 0) + 1
+        label = name if seen[name] == 1 else f"{name}-{seen[name]}"
+        found |= {f"{label}.{k}": v for k, v in _flat(step.get("resolved") or step.get("settings") or {}).items()}
+    return found
+
+
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested settings under one name, as the command line and a notebook's cell have them (`fit_lr`)."""
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict) and 0 < len(value) <= MOST_KEYS:
+            flat |= {f"{key}_{inner}": v for inner, v in value.items()}
+        else:
+            flat[key] = value
+    return flat
+
+
+def _texts(values: Mapping[str, Any]) -> dict[str, str]:
+    texts = {_key(k): v if isinstance(v, str) else json.dumps(v, default=str) for k, v in values.items()}
+    return {k: v if len(v) <= LONGEST else v[: LONGEST - 1] + "…" for k, v in texts.items()}
+
+
+def _host(host: Mapping[str, Any]) -> dict[str, str]:
+    tags = {f"workbench.host.{k}": str(host[k]) for k in ("name", "processor", "n_cores", "memory_bytes", "system", "python") if k in host}
+    tags["workbench.host.instructions"] = " ".join(host.get("instructions", ()))
+    return tags | {f"workbench.version.{k}": str(v) for k, v in host.get("versions", {}).items()}
+
+
+def _model(steps: list[tuple[Path, dict[str, Any]]], name: str, test: TestLine | None, tags: dict[str, str]) -> Model | None:
+    made = [place for place, _ in steps if (place / "model.onnx").exists()]
+    if not made:
+        return None
+    kept = ("workbench.run", "workbench.created", "workbench.task", "workbench.budget", "workbench.host.name")
+    digest = read_json(made[-1] / "candidate.json").get("sha256", {}).get("model.onnx", "")
+    about = {**{k: tags[k] for k in kept if k in tags}, "workbench.step": made[-1].name, "workbench.sha256": digest}
+    name = re.sub(r"[^\w\-.]+", "-", name).strip("-")  # the registry takes no : and /
+    return Model(name, made[-1].resolve(), about, test.text if test else "Test was not opened.")
+
+
+def _status(folder: Path) -> str:
+    """As the index calls it. A run records itself before it is marked finished; then all steps are in ledger.json."""
+    path = folder / "state.json"
+    state = read_json(path) if path.exists() else {}
+    if state.get("status") in STATUS:
+        return STATUS[state["status"]]
+    if (folder / "ledger.json").exists():
+        return "FINISHED"
+    return "RUNNING" if _is_there(state.get("pid")) else "KILLED"
+
+
+def _is_there(pid: int | None) -> bool:
+    import psutil
+
+    return pid is not None and psutil.pid_exists(pid)
+
+
+def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
+    """What the page of the run shows: the ledger, the look at test, and where the truth lies."""
+    heads, lines = cells(rows)
+    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *lines)]
+    return "\n".join([*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"])
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^\w\-./: ]", "_", name)[:250]

@@ -1,0 +1,50 @@
+"""run(): start a recipe in its own process, follow it, and hand back its trail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from workbench.events import Event
+from workbench.jobs import Run, start
+from workbench.recipe import Recipe
+from workbench.task import Task
+from workbench.trail import Trail
+
+__all__ = ["as_recipe", "run"]
+
+
+def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
+    """A recipe from a recipe, YAML text or path, or a list of steps (then with `task` and options such as `budget`)."""
+    if isinstance(what, Recipe):
+        return what
+    if isinstance(what, (str, Path)) and not task:
+        return Recipe.from_yaml(what)
+    steps: Sequence[Any] = [what] if isinstance(what, (str, dict)) else what
+    return Recipe.make(task if isinstance(task, str) else task.name, steps, **options)
+
+
+def run(
+    what: Recipe | Sequence[Any] | str | Path, task: Task | str = "", *, root: str | Path | None = None, store: str = "",
+    listener: Callable[[Event], None] | None = None, **options: Any,
+) -> Trail:  # fmt: skip
+    """Run a recipe and wait for it; returns its trail, with `.ledger`, `.model`, `.onnx_path` and `.test`.
+
+    `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}}, "quantization"]` with a task (by name,
+    or one made by `make_task`) and options (`start`, `seed`, `budget`, `device`). The run goes on if the caller is
+    interrupted. Raises RunError when it fails; what was finished is kept.
+    """
+    recipe = as_recipe(what, task, **options)
+    handle = launch(recipe, task, root=root, store=store)
+    handle.follow(listener or (lambda event: None))
+    handle.check()
+    return handle.result
+
+
+def launch(recipe: Recipe, task: Task | str = "", *, root: str | Path | None = None, store: str = "") -> Run:
+    """Start a recipe and return its handle, which remembers a task that exists only in this process."""
+    own = task if isinstance(task, Task) else None
+    handle = start(recipe, own, root=root, store=store)
+    handle._task_here = own
+    return handle

@@ -1,0 +1,252 @@
+"""Write down the calls between the layers of a network, as torch.fx follows them.
+
+torch.fx runs `forward` once on stand-ins (proxies) and records what it does to them. Ours also knows the example values, so
+Python that asks for a size (`if x.dim() == 3`, `range(x.size(1))`, `*x.shape`) is answered, and the answer noted, because it
+is fixed in the graph from then on. Questions about values, which differ from row to row, are refused.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import reduce
+from typing import Any
+
+import torch
+from torch import fx, nn
+from torch.utils._pytree import tree_leaves
+
+from workbench.load_network import ATTRIBUTES, FACTORIES, FUNCTIONS, HELPERS, METHODS, Factory, Gather, StructureError
+from workbench.specs import encode
+
+__all__ = ["follow", "with_modes"]
+
+_NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
+
+
+class _Answers:
+    """Answers of a proxy to Python that needs a real number; each asks the tracer, which knows the example values."""
+
+    def __getattr__(self, name: str) -> _Attribute:
+        return _Attribute(self, name)
+
+    def __int__(self) -> int:
+        return int(self.tracer.ask(self.node, "The number"))
+
+    def __float__(self) -> float:
+        return float(self.tracer.ask(self.node, "The number"))
+
+    __index__ = __int__
+
+    def __len__(self) -> int:
+        return self.tracer.length(self.node)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[index] for index in range(len(self))])
+
+
+class _Proxy(_Answers, fx.Proxy):
+    pass
+
+
+class _Attribute(_Answers, fx.proxy.Attribute):
+    pass
+
+
+class _Tracer(fx.Tracer):
+    """torch.fx's tracer with example values; `at` is the innermost module in which it failed."""
+
+    proxy_buffer_attributes = True
+
+    def __init__(self, inputs: Mapping[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.inputs, self.at, self.notes = inputs, "", {}
+        self.values: dict[fx.Node, Any] = {}
+        self.answering = False
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, tuple(HELPERS.values())) or super().is_leaf_module(m, module_qualified_name)
+
+    def proxy(self, node: fx.Node) -> _Proxy:
+        return _Proxy(node, self)
+
+    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+        proxies = {name: self.create_proxy("placeholder", name, (), {}) for name in self.inputs}
+        accepted = inspect.signature(self.root.forward).parameters
+        by_name = len(proxies) > 1 and all(name in accepted for name in proxies)  # as `workbench.task.call_model` does
+
+        def run(root: nn.Module) -> Any:
+            return self._plain(root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values()))
+
+        return run, [self.root]
+
+    def _plain(self, outputs: Any) -> Any:
+        """What forward returned as tensors, tuples and dicts; an object with `.logits` becomes a `Fields`."""
+        if isinstance(outputs, fx.Proxy) or outputs is None:
+            return outputs
+        if hasattr(outputs, "logits"):
+            if isinstance(outputs, tuple):
+                return self.helper(Gather(), (), outputs._asdict())
+            return self.helper(Gather(), (), dict(outputs if isinstance(outputs, Mapping) else vars(outputs)))
+        if isinstance(outputs, Mapping):
+            return dict(outputs)
+        if isinstance(outputs, (tuple, list)):
+            return tuple(outputs)
+        got = type(outputs).__name__
+        raise StructureError(f"forward returns a {got}; return a tensor, a tuple, a dict or an object with `.logits`")
+
+    def helper(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
+        """A call to one of the modules of load_network.py, added to the (copied) network."""
+        name = f"_helper_{sum(isinstance(m, tuple(HELPERS.values())) for m in self.root.modules())}"
+        self.root.add_module(name, module)
+        return self.create_proxy("call_module", name, args, kwargs)
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.answering:
+            return forward(*args, **kwargs)
+        try:
+            return super().call_module(m, forward, args, kwargs)
+        except Exception:
+            self.at = self.at or self.path_of_module(m)
+            raise
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        return attr_val if self.answering else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        return bool(self.ask(obj.node, "The branch"))
+
+    def value(self, node: fx.Node) -> Any:
+        """What a node gives for the example inputs; all before it run first, in order, as some change in place."""
+        self.answering = True
+        try:
+            with torch.no_grad():
+                for each in self.graph.nodes:
+                    if each not in self.values:
+                        self.values[each] = self._run(each)
+        finally:
+            self.answering = False
+        return self.values[node]
+
+    def _run(self, node: fx.Node) -> Any:
+        args, kwargs = fx.node.map_arg((node.args, node.kwargs), lambda n: self.values[n])
+        if node.op == "placeholder":
+            return self.inputs[node.target]
+        if node.op == "get_attr":
+            return reduce(getattr, node.target.split("."), self.root)
+        if node.op == "call_module":
+            return self.root.get_submodule(node.target)(*args, **kwargs)
+        if node.op == "call_function":
+            return node.target(*args, **kwargs)
+        return getattr(args[0], node.target)(*args[1:], **kwargs)
+
+    def ask(self, node: fx.Node, what: str) -> Any:
+        value = self.value(node)
+        if isinstance(value, torch.Tensor):
+            raise StructureError(f"forward turns values of the data (`{node.name}`) into a Python number or a decision")
+        self.notes[f"{what} `{node.name}` in {_where(node)} is fixed as {value}."] = None
+        return value
+
+    def length(self, node: fx.Node) -> int:
+        value = self.value(node)
+        if isinstance(value, torch.Tensor):
+            self.notes[f"The length of `{node.name}` in {_where(node)} is fixed as {len(value)}."] = None
+        return len(value)
+
+
+@contextmanager
+def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
+    """For a moment, `len` in the model's own files and torch.zeros and its like take proxies."""
+    originals = {name: getattr(torch, name) for name in FACTORIES}
+
+    def make(name: str) -> Any:
+        def made(*args: Any, **kwargs: Any) -> Any:
+            if any(isinstance(leaf, fx.Proxy) for leaf in tree_leaves((args, kwargs))):
+                return tracer.helper(Factory(name), args, kwargs)
+            return originals[name](*args, **kwargs)
+
+        return made
+
+    def length(value: Any) -> Any:
+        if not isinstance(value, fx.Proxy):
+            return len(value)
+        return value.size(0) if isinstance(tracer.value(value.node), torch.Tensor) else tracer.length(value.node)
+
+    own = [type(m).forward for m in model.modules() if not type(m).__module__.startswith("torch.")]
+    files = [f.__globals__ for f in own if "len" not in getattr(f, "__globals__", {"len": len})]
+    try:
+        for name in FACTORIES:
+            setattr(torch, name, make(name))
+        for names in files:
+            names["len"] = length
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(torch, name, original)
+        for names in files:
+            names.pop("len", None)
+
+
+def _where(node: fx.Node) -> str:
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return f"`{stack[-1][0]}`" if stack else "the network's own forward"
+
+
+def follow(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor], unreadable: Mapping[str, str]
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """The calls of `forward` as JSON nodes, and notes on what is fixed in them; may add helper modules to `model`.
+
+    `unreadable` names layers that have no entry, and why. Raises StructureError that names the layer or operator.
+    """
+    tracer = _Tracer(inputs)
+    try:
+        with _patched(tracer, model):
+            graph = tracer.trace(model)
+    except Exception as error:  # whatever the user's own forward may raise on stand-ins
+        where = f"`{tracer.at}` ({type(model.get_submodule(tracer.at)).__name__})" if tracer.at else "the network's own forward"
+        raise StructureError(f"{where} cannot be followed: {error}.") from error
+    return [_written(node, unreadable) for node in graph.nodes], list(tracer.notes)
+
+
+def _written(node: fx.Node, unreadable: Mapping[str, str]) -> dict[str, Any]:
+    target = node.target
+    if node.op == "call_function":
+        target = _NAMES.get(target, getattr(target, "__qualname__", str(target)))
+    if node.op == "call_module" and target in unreadable:
+        raise StructureError(f"layer `{target}` cannot be written down: {unreadable[target]}.")
+    known = {"call_function": target in FUNCTIONS, "call_method": str(target).removesuffix("_") in METHODS}.get(node.op, True)
+    if target == "getattr":
+        target, known = f"getattr .{node.args[1]}" if node.args[1] not in ATTRIBUTES else target, node.args[1] in ATTRIBUTES
+    if not known:
+        raise StructureError(f"`{target}` in {_where(node)} is not among the operators that can be kept.")
+    try:
+        kwargs = {name: encode(value) for name, value in node.kwargs.items()}
+        return {"op": node.op, "name": node.name, "target": target, "args": [encode(a) for a in node.args], "kwargs": kwargs}
+    except StructureError as error:
+        raise StructureError(f"`{target}` in {_where(node)}: {error}.") from error
+
+
+def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]) -> list[Any]:
+    """One graph from those of eval and train mode: constants that differ become `Choice` helpers; raises StructureError."""
+    merged: list[Any] = []
+
+    def choose(a: Any, b: Any) -> Any:
+        if a == b and type(a) is type(b):
+            return a
+        if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
+            return [choose(x, y) for x, y in zip(a, b, strict=True)]
+        if isinstance(a, (bool, int, float)) and isinstance(b, (bool, int, float)):
+            name = f"_choice_{len(helpers)}"
+            helpers[name] = {"class": "Choice", "args": {"train": b, "evaluate": a}}
+            merged.append({"op": "call_module", "name": name, "target": name, "args": [], "kwargs": {}})
+            return {"$node": name}
+        raise StructureError("forward takes another way in train mode than in eval mode")
+
+    if [(n["op"], n["name"], n["target"]) for n in evaluated] != [(n["op"], n["name"], n["target"]) for n in trained]:
+        raise StructureError("forward takes another way in train mode than in eval mode")
+    for a, b in zip(evaluated, trained, strict=True):
+        kwargs = {name: choose(value, b["kwargs"].get(name)) for name, value in a["kwargs"].items()}
+        merged.append(a | {"args": choose(a["args"], b["args"]), "kwargs": kwargs})
+    return merged

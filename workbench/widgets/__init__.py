@@ -1,0 +1,1 @@
+"""Widgets: forms, live charts and dashboards for JupyterLab."""
