@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +72,7 @@ class DictSamples(Dataset):
 
 
 class Stream(IterableDataset):
-    def __iter__(self):  # noqa: ANN204
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.int64]]:
         yield from zip(*wine(), strict=True)
 
 
@@ -118,8 +120,9 @@ def test_make_task_uses_the_loaders_collate_function() -> None:
         return 2 * torch.stack([torch.as_tensor(s[0]) for s in samples]), torch.tensor([int(s[1]) for s in samples])
 
     rows = list(zip(x, y, strict=True))
-    task = make_task("wine", train=DataLoader(rows, batch_size=8, collate_fn=doubled), test=(x, y), valid=(x, y) if False else None)
-    assert np.allclose(task.data.train.take(slice(0, 1)).inputs["x"].max(), 2 * x[task.data.train.dataset.indices[0]].max())
+    task = make_task("wine", train=DataLoader(rows, batch_size=8, collate_fn=doubled))
+    first = task.data.train.dataset.indices[0]
+    assert np.allclose(task.data.train.take(slice(0, 1)).inputs["x"][0], 2 * x[first])
 
 
 def test_make_task_prepares_a_dataframe_by_columns_fitted_on_train_only() -> None:
@@ -127,6 +130,13 @@ def test_make_task_prepares_a_dataframe_by_columns_fitted_on_train_only() -> Non
     assert task.classes == ("setosa", "versicolor", "virginica")
     assert task.prepare == Columns.fitted(task.data.train)
     assert outputs_of(task.candidate()[0], task.example(5)).shape == (5, 3)
+
+
+def test_make_task_prepares_a_table_given_beside_its_targets_too() -> None:
+    frame = iris()
+    task = make_task("iris", model=lambda n: nn.Linear(n, 3), train=(frame.drop(columns="species"), frame["species"]))
+    assert task.prepare == Columns.fitted(task.data.train)
+    assert task.classes == ("setosa", "versicolor", "virginica")
 
 
 def test_make_task_keeps_missing_numbers_of_a_dataframe_and_fills_them_by_the_median() -> None:
@@ -161,7 +171,7 @@ def test_make_task_reads_several_target_columns_as_labels() -> None:
         ((np.eye(100), np.arange(100)), {}, "100 different values in 100 rows: say `kind='regression'`"),
         ((np.eye(4), np.asarray(["a", None, "b", "a"], object)), {}, "miss 1 values, the first in row 1"),
         ((np.eye(40), np.tile(["a", "b"], 20)), {"classes": ["a", "c"]}, r"not among \['a', 'c'\]: b"),
-        ((np.eye(40), np.arange(40) % 2 + 1), {}, r"must be 0 to 1, and \d+ are not \(2.*give `classes=` with the label values"),
+        ((np.eye(40), np.arange(40) % 2 + 1), {}, r"must be 0 to 1, and \d+ are not \(2.*give `classes=` with the label"),
         ((np.eye(40), np.zeros((40, 3, 3))), {}, "kind `custom` needs `metric=`, and `loss=` or `train_step=`"),
     ],
 )
@@ -267,7 +277,7 @@ def test_splits_follow_time_and_part_no_day_when_times_are_given() -> None:
     task = make_task("iris", train=frame, target="species", times="day")
     spans = [(getattr(task.data, s).times.min(), getattr(task.data, s).times.max()) for s in SPLITS]
     assert "day" not in task.data.train.inputs
-    assert all(before[1] < after[0] for before, after in zip(spans, spans[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
     assert all((np.diff(getattr(task.data, s).times).astype(int) >= 0).all() for s in SPLITS)
 
 

@@ -54,13 +54,13 @@ def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, de
 
 
 def appraise(
-    contestants: Sequence[Contestant], task: Task, *, report: Report, recipe: Recipe, seconds: float, folder: Path,
+    contestants: Sequence[Contestant], task: Task, *, report: Report, recipe: Recipe, seconds: Sequence[float], folder: Path,
     origin: Contestant | None, notes: tuple[str, ...] = (),
 ) -> list[Row]:  # fmt: skip
     """A row for each contestant; each is judged against the one before it, and against `origin`, the start.
 
     Quality is looked at on valid, and outputs are kept in `folder` as valid-LABEL.npy. All are timed in one session,
-    the origin among them, each in its own process.
+    the origin among them, each in its own process. `seconds` is what making each of them took.
     """
     known = [c if c.outputs is not None else _with_outputs(c, task, report, folder) for c in contestants]
     first = origin if origin is None or origin.outputs is not None else next(c for c in known if c.label == origin.label)
@@ -73,7 +73,7 @@ def appraise(
         report.message(warning)
     rows: list[Row] = []
     for number, contestant in enumerate(known):
-        row = _row(contestant, task, timings[contestant.label], recipe, seconds if number == len(known) - 1 or not number else 0.0, notes)
+        row = _row(contestant, task, timings[contestant.label], recipe, seconds[number], notes)
         parent = known[number - 1] if number else None
         rows.append(_compared(row, contestant, parent, first, task, timings))
     return rows
@@ -117,6 +117,7 @@ def _compared(
         changes |= {
             "against_parent": _verdicts(parent, contestant, task, timings),
             "speedup_parent": _speedup(timings, parent.label, contestant.label),
+            "size_ratio_parent": _size(parent.candidate)[0] / row.size_bytes,
         }
     return replace(row, **changes)
 

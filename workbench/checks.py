@@ -51,14 +51,15 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
     prepare = candidate.prepare if candidate else task.prepare
     for name, rows in splits.items():
         _check_inputs(name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, found)
+    prepared = prepare is None or False not in [_check_prepared(n, rows, prepare, found) for n, rows in samples.items()]
     targets = {name: np.asarray(rows.targets) for name, rows in splits.items()}
     readable = [n for n, t in targets.items() if _check_targets(task, n, t, found)]
     if task.kind in ("classification", "binary", "multilabel"):
         _check_classes(task, {n: targets[n] for n in readable}, found)
     _check_shared(splits, found)
-    if candidate is not None and "train" in samples:
+    if candidate is not None and "train" in samples and prepared:
         with _one_thread():
-            _check_output(task, candidate, samples["train"].take(slice(0, 2)), targets["train"], found)
+            _check_output(task, candidate, samples["train"], targets["train"], found)
     if found.data or found.model:
         kind = TaskError if found.model else DataError
         raise kind(all_of(found.model + found.data, f"Task `{task.name}` cannot be used"))
@@ -172,31 +173,27 @@ def _check_inputs(split: str, rows: Rows, prepare: Any, candidate: Candidate | N
                 f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or infinite), the first in row "
                 f"{bad[0]}: clean them, or give a `prepare` that fills them."
             )
-    if prepare is not None:
-        _check_prepared(split, rows, prepare, found)
 
 
-def _check_prepared(split: str, rows: Rows, prepare: Any, found: _Found) -> None:
-    clean = [i for i in range(min(N_SAMPLE, len(rows))) if not any(len(_bad_rows(a[i : i + 1])) for a in rows.inputs.values())]
-    if not clean:
-        return
+def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bool:
+    """Whether `prepare` makes finite numbers of clean rows."""
+    sample, before = _clean(sample), len(found.data)
     try:
-        prepared = rows.take(np.asarray(clean)).prepared(prepare).inputs
+        prepared = sample.prepared(prepare).inputs
     except Exception as error:  # `prepare` may be the user's code
-        found.data.append(f"`prepare` raised {type(error).__name__} on {split} with {_listed(rows.inputs)}: {error}")
-        return
+        found.data.append(f"`prepare` raised {type(error).__name__} on {split} with {_listed(sample.inputs)}: {error}")
+        return False
     for name, array in prepared.items():
         if np.asarray(array).dtype.kind in "OUS":
             found.data.append(f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give numbers.")
         elif len(_bad_rows(np.asarray(array))):
             found.data.append(f"`prepare` made values that are not finite in `{name}` from finite rows of {split}.")
+    return len(found.data) == before
 
 
 def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
     """Whether what stands between raw rows and outputs takes values that are not finite."""
-    from sklearn.utils import get_tags
-
-    from workbench.models.estimators import is_fitted
+    from workbench.models.estimators import fills_missing, is_fitted
 
     try:
         prepared = rows.prepared(prepare).inputs
@@ -205,7 +202,8 @@ def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
         if candidate is None or candidate.form == "torch":
             return False
         if candidate.form == "sklearn" and not is_fitted(candidate.model):
-            return bool(get_tags(candidate.model).input_tags.allow_nan) and not _holds_infinite(prepared)
+            infinite = any(np.isinf(a).any() for a in prepared.values() if a.dtype.kind == "f")
+            return not infinite and fills_missing(candidate.model)
         return bool(np.isfinite(outputs_of(candidate, prepared)).all())
     except Exception:  # what the model says about these rows is not the user's problem: the values are
         return False
@@ -213,8 +211,11 @@ def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
 
 def _bad_rows(array: np.ndarray) -> np.ndarray:
     """Indices of rows that hold a NaN or an infinity."""
-    if array.dtype.kind not in "fc" or np.isfinite(array.sum(dtype=np.float64 if array.dtype.kind == "f" else None)):
-        return np.empty(0, np.int64)  # one pass without a copy: a sum is finite only if everything in it is
+    if array.dtype.kind != "f":
+        return np.empty(0, np.int64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        if np.isfinite(array.sum(dtype=np.float64)):  # one pass without a copy: it is finite only if all that is in it is
+            return np.empty(0, np.int64)
     return np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
 
 
@@ -222,8 +223,10 @@ def _n_bad(array: np.ndarray) -> int:
     return int((~np.isfinite(array)).sum())
 
 
-def _holds_infinite(inputs: Mapping[str, np.ndarray]) -> bool:
-    return any(a.dtype.kind == "f" and bool(np.isinf(a).any()) for a in inputs.values())
+def _clean(rows: Rows) -> Rows:
+    """The rows whose inputs are all finite; all rows if there is none."""
+    bad = np.unique(np.concatenate([np.empty(0, np.int64), *map(_bad_rows, rows.inputs.values())]))
+    return rows.take(np.setdiff1d(np.arange(len(rows)), bad)) if 0 < len(bad) < len(rows) else rows
 
 
 def _listed(inputs: Mapping[str, np.ndarray]) -> str:
@@ -322,8 +325,9 @@ def _indices(dataset: Any) -> tuple[np.ndarray, int]:
     return chosen, id(dataset)
 
 
-def _check_output(task: Task, candidate: Candidate, rows: Rows, targets: np.ndarray, found: _Found) -> None:
-    """Finite weights, and outputs on two rows that have the shape that the labels need."""
+def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.ndarray, found: _Found) -> None:
+    """Finite weights, and outputs on two clean rows that have the shape that the labels need."""
+    rows = _clean(sample).take(slice(0, 2))
     if candidate.form == "torch":
         broken = [n for n, w in candidate.model.state_dict().items() if w.is_floating_point() and not bool(w.isfinite().all())]
         if broken:
@@ -346,7 +350,7 @@ def _check_output(task: Task, candidate: Candidate, rows: Rows, targets: np.ndar
         return
     if wanted := _misfit(task, outputs, targets, len(rows)):
         found.model.append(f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for {len(rows)} rows.")
-    elif not np.isfinite(outputs).all():
+    elif not np.isfinite(outputs).all() and _clean(rows) is rows:
         found.model.append(f"`{candidate.name}` gives outputs that are not finite on the first rows of train.")
     elif candidate.form == "torch" and _are_probabilities(task, outputs):
         found.warnings.append(f"`{candidate.name}` seems to end in a softmax: loss and metrics read logits; leave it out.")

@@ -93,7 +93,7 @@ def _add_techniques(commands: Any, wanted: str) -> None:
 
     for name in technique_names():
         text = f"run {name} alone, its settings as options"
-        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+        sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         if name != wanted:
             continue
         from workbench.settings import knobs
@@ -106,7 +106,7 @@ def _add_techniques(commands: Any, wanted: str) -> None:
         sub.add_argument("--seed", type=int, default=0, help=COMMON["seed"])
         sub.add_argument("--device", default="auto", help=COMMON["device"])
         for k in knobs(declared.settings):
-            sub.add_argument(f"--{k.name.replace('_', '-')}", dest=f"knob_{k.name}", metavar=k.cell_type.upper(), default=k.default, help=k.described.replace("%", "%%"))
+            sub.add_argument(f"--{k.name.replace('_', '-')}", dest=f"knob_{k.name}", metavar=k.cell_type.upper(), default=k.default, help=f"{k.described} [{k.default}]".replace("%", "%%"))
         _run_options(sub)
         sub.set_defaults(function=_technique, technique=name)
 

@@ -83,7 +83,7 @@ def make_task(
     splits = _cut(rows, kind, seed, None if times is None or isinstance(times, str) else np.asarray(times))
     if isinstance(prepare, type) and hasattr(prepare, "fitted"):
         prepare = prepare.fitted(splits.train)
-    elif prepare is None and given.form == "torch" and hasattr(train, "iloc"):
+    elif prepare is None and given.form == "torch" and (hasattr(train, "iloc") or _is_table_pair(train)):
         prepare = Columns.fitted(splits.train)
     if kind == "custom" and not (metric and (loss or train_step or given.form in ("onnx", "sklearn"))):
         raise TaskError("A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual ones do not fit it.")
@@ -146,7 +146,7 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         raise DataError(f"`times={time_column!r}` names a column, and this is no DataFrame: give an array, one time a row.")
     samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
     if isinstance(data, (tuple, Mapping)) or (isinstance(data, list) and not samples):
-        if isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "iloc"):
+        if _is_table_pair(data):
             return Rows(_columns(data[0]), np.asarray(data[1]))
         return Rows(*named_batch(data, ()))
     loader = hasattr(data, "dataset") and hasattr(data, "collate_fn")
@@ -160,6 +160,11 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         f"{type(data).__name__} holds no targets: give a tuple (x, y), a mapping, a Dataset, a DataLoader, a DataFrame "
         "with `target=`, or Rows."
     )
+
+
+def _is_table_pair(data: Any) -> bool:
+    """Whether this is `(DataFrame, targets)`, as scikit-learn's users write it."""
+    return isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "iloc")
 
 
 def _from_frame(frame: Any, target: Any, time_column: str | None) -> Rows:
@@ -341,18 +346,19 @@ def _grouped(rows: AnyRows, rng: np.random.Generator) -> np.ndarray:
 def _parts(strata: np.ndarray, keys: np.ndarray, shares: Mapping[str, float], *, stratified: bool) -> dict[str, np.ndarray]:
     """Row numbers of each split: each stratum in the order of `keys`, cut where a key changes."""
     parts: dict[str, list[np.ndarray]] = {n: [] for n in SPLIT_NAMES if n == "train" or n in shares}
-    for stratum in np.unique(strata):
+    values, counts = np.unique(strata, return_counts=True)
+    for stratum in values:
         index = np.flatnonzero(strata == stratum)
         index = index[np.argsort(keys[index], kind="stable")]
         n, ordered = len(index), keys[index]
-        least = {s: 0 if s == "calibration" and n < 10 else 1 for s in shares}
+        rare = n < 10 <= counts.max()  # calibration can do without a rare class, the others cannot
+        least = {s: 0 if s == "calibration" and rare else 1 for s in shares}
         sizes = {s: max(least[s], round(share * n)) for s, share in shares.items()}
         ends = np.cumsum([n - sum(sizes.values()), *sizes.values()])[:-1]
-        cuts = [int(np.searchsorted(ordered, ordered[e])) if 0 < e < n else max(0, min(int(e), n)) for e in ends]
-        pieces = dict(zip(parts, np.split(index, cuts), strict=True))
-        short = [s for s, piece in pieces.items() if not len(piece) and s != "calibration"]
+        pieces = dict(zip(parts, np.split(index, [_at_change(ordered, int(e)) for e in ends]), strict=True))
+        short = [s for s, piece in pieces.items() if len(piece) < least.get(s, 1)]
         if short:
-            what = f"class number {stratum} has {n:,} rows" if stratified and len(np.unique(strata)) > 1 else f"{n:,} rows"
+            what = f"class number {stratum} has {n:,} rows" if stratified and len(values) > 1 else f"{n:,} rows"
             raise DataError(
                 f"{what} with {len(np.unique(ordered)):,} different {'rows' if stratified else 'times'} cannot be cut into "
                 f"{', '.join(pieces)}: give more rows, leave rare classes out, or give the splits."
@@ -360,6 +366,14 @@ def _parts(strata: np.ndarray, keys: np.ndarray, shares: Mapping[str, float], *,
         for split, piece in pieces.items():
             parts[split].append(piece)
     return {split: np.concatenate(pieces) for split, pieces in parts.items()}
+
+
+def _at_change(ordered: np.ndarray, end: int) -> int:
+    """The position nearest to `end` at which the sorted keys change."""
+    if not 0 < end < len(ordered):
+        return max(0, min(end, len(ordered)))
+    left, right = (int(np.searchsorted(ordered, ordered[end], side)) for side in ("left", "right"))
+    return left if end - left <= right - end else right
 
 
 def _taken(rows: AnyRows, index: np.ndarray) -> AnyRows:

@@ -252,7 +252,10 @@ def _execute(run: Run, report: Report) -> None:
     test = pickle.loads((private / "test.pkl").read_bytes()) if private.exists() else task.data.test
     if test is not None:
         open_test(trail, test, report)
-    record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
+    try:
+        record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
+    except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
+        report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
     for file in private.glob("*") if private.exists() else ():
         file.unlink()
     report.send("run_finished", seconds=time.time() - started)

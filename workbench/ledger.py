@@ -11,7 +11,7 @@ from workbench.measure.verdict import Verdict
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Row", "TestLine", "frame", "rich_table"]
+__all__ = ["Row", "TestLine", "cells", "frame", "html", "rich_table"]
 
 SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
 
@@ -47,6 +47,7 @@ class Row:
     speedup_parent: float = 1.0
     speedup_start: float = 1.0
     size_ratio: float = 1.0
+    size_ratio_parent: float = 1.0
     money_per_million: float | None = None
     against_parent: tuple[Verdict, ...] = ()
     against_start: tuple[Verdict, ...] = ()
@@ -94,9 +95,10 @@ class TestLine:
     @property
     def text(self) -> str:
         """The line as a sentence or two."""
-        shown = f"{_quality(self.chosen, self.unit)} on {self.n:,} test rows; the start has {_quality(self.start, self.unit)}."
+        (value, interval), (before, _) = _quality(self.chosen, self.unit), _quality(self.start, self.unit)
+        shown = f"{value} ({interval}) on {self.n:,} test rows, against {before} of the start"
         looks = "" if self.looks == 1 else f" This is look number {self.looks} at test: numbers chosen after the first are too good."
-        return f"test {self.metric} of {self.candidate}: {shown} {self.verdicts[0].text}.{looks}"
+        return f"Test: {self.candidate} has {self.metric} {shown}; {self.verdicts[0].text}.{looks}"
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
@@ -105,45 +107,58 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
 
     table = pd.DataFrame([{k: v for k, v in r.__dict__.items() if k not in ("against_parent", "against_start", "notes")} for r in rows])
     if len(table):
-        table["verdict"] = [_verdict(r) for r in rows]
+        table["verdict"] = [next((v.decision for v in r.against_start if v.metric == r.metric), "") for r in rows]
     return table
 
 
-def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[str]]]:
-    """Headings and cells as text, as terminal and notebook show them."""
+def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[tuple[str, str]]]]:
+    """Headings, and for each row its cells as two lines of text: the value, and what it is against parent and start."""
     if not rows:
         return [], []
-    metric = rows[0].metric
-    heads = ["step", "runs in", f"valid {metric}", "file", "latency, batch 1", "latency, batch 64", "samples/s", "core-s / 1M", "step took", f"{metric} against start"]
-    priced = any(r.money_per_million is not None for r in rows)
-    if priced:
-        heads.insert(8, "cost / 1M")
-    lines = []
-    for number, r in enumerate(rows):
-        line = [
-            r.step, r.runtime, _quality((r.quality, r.quality_low, r.quality_high), r.unit),
-            _bytes(r.size_bytes) + _factor(r.size_ratio, number, "smaller"),
-            f"{_ms(r.latency_ms)}{_factor(r.speedup_start, number, 'faster')}", _ms(r.latency_64_ms), f"{r.throughput:,.0f}",
-            f"{r.core_seconds_per_million:,.0f}", _seconds(r.seconds), _verdict(r),
-        ]  # fmt: skip
-        if priced:
-            line.insert(8, "" if r.money_per_million is None else f"{r.money_per_million:.4g}")
-        lines.append(line)
-    return heads, lines
+    metric = rows[0].metric.replace("_", " ")
+    heads = ["step", f"valid {metric}", f"{metric} changed by", "file", "latency, 1", "latency, 64", "samples/s", "step took"]
+    return heads, [_cells(r, is_start=not number) for number, r in enumerate(rows)]
+
+
+def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
+    def factors(parent: float, start: float) -> str:
+        return "" if is_start else f"{_times(parent)}, {_times(start)}"
+
+    value, interval = _quality((r.quality, r.quality_low, r.quality_high), r.unit)
+    changes = ("", "") if is_start else tuple(_verdict(found, r.metric) for found in (r.against_parent, r.against_start))
+    slow = [1 / v.difference for found in (r.against_parent, r.against_start) for v in found if v.metric == "batch-64 latency"]
+    cost = f"{r.core_seconds_per_million:,.0f} core-s / 1M"
+    money = "" if r.money_per_million is None else f"{r.money_per_million:.3g} / 1M"
+    return [
+        (r.step, f"in {r.runtime}"), (value, interval), changes, (_bytes(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
+        (_ms(r.latency_ms), factors(r.speedup_parent, r.speedup_start)),
+        (_ms(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""), (f"{r.throughput:,.0f}", cost), (_seconds(r.seconds), money),
+    ]  # fmt: skip
+
+
+LEGEND = (
+    "Second lines: 95 % interval; change against the step before, then against the start; x is how many times smaller or faster. "
+    "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
+)
 
 
 def rich_table(rows: Sequence[Row], title: str = "") -> Any:
     """The ledger as a table for a terminal (a `rich.table.Table`)."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     heads, lines = cells(rows)
-    table = Table(title=title or None, box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    smoke = any(r.budget == "smoke" for r in rows)
+    table = Table(title=title or None, caption=LEGEND + (SMOKE if smoke else ""), box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number < 2 or number == len(heads) - 1 else "right", overflow="fold")
+        table.add_column(head, justify="left" if number in (0, 2) else "right", no_wrap=True)
     for line in lines:
-        table.add_row(*line)
+        table.add_row(*(Text.assemble(top, "\n", (below, "dim")) for top, below in line))
     return table
+
+
+SMOKE = " Budget smoke: this shows that everything runs, not what the techniques can do."
 
 
 def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> str:
@@ -151,37 +166,43 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
     from html import escape
 
     heads, lines = cells(rows)
-    head = "".join(f"<th style='text-align:{'left' if i < 2 or i == len(heads) - 1 else 'right'}'>{escape(h)}</th>" for i, h in enumerate(heads))
+    sides = ["left" if i in (0, 2) else "right" for i in range(len(heads))]
+    head = "".join(f"<th style='text-align:{side}'>{escape(h)}</th>" for side, h in zip(sides, heads, strict=True))
     body = ""
     for line in lines:
-        aligned = ("left" if i < 2 or i == len(heads) - 1 else "right" for i in range(len(line)))
-        body += "<tr>" + "".join(f"<td style='text-align:{a}'>{escape(c)}</td>" for a, c in zip(aligned, line, strict=True)) + "</tr>"
+        inner = "".join(
+            f"<td style='text-align:{side};white-space:nowrap'>{escape(top)}<br><span style='opacity:.65'>{escape(below)}</span></td>"
+            for side, (top, below) in zip(sides, line, strict=True)
+        )
+        body += f"<tr>{inner}</tr>"
     caption = f"<p><strong>{escape(title)}</strong></p>" if title else ""
+    smoke = SMOKE if any(r.budget == "smoke" for r in rows) else ""
     last = f"<p><strong>{escape(test.text)}</strong></p>" if test else ""
-    return f"<div class='workbench-ledger'>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{last}</div>"
+    return (
+        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<p style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
+    )
 
 
-def _verdict(row: Row) -> str:
-    found = next((v for v in row.against_start if v.metric == row.metric), None)
-    if found is None:
-        return "start"
-    factor = 100 if found.unit == "points" else 1
-    unit = " points" if found.unit == "points" else ""
-    shown = f"{SYMBOLS[found.decision]} {found.decision}: {factor * found.difference:+.2f}{unit} [{factor * found.low:+.2f}, {factor * found.high:+.2f}]"
-    return shown
+def _verdict(found: tuple[Verdict, ...], metric: str) -> str:
+    verdict = next((v for v in found if v.metric == metric), None)
+    if verdict is None:
+        return ""
+    symbol = SYMBOLS[verdict.decision]
+    if verdict.unit == "points":
+        return f"{symbol} {100 * verdict.difference:+.2f} points ({100 * verdict.low:+.2f} to {100 * verdict.high:+.2f})"
+    return f"{symbol} {verdict.difference:+.3g} ({verdict.low:+.2g} to {verdict.high:+.2g})"
 
 
-def _quality(interval: tuple[float, float, float], unit: str) -> str:
+def _quality(interval: tuple[float, float, float], unit: str) -> tuple[str, str]:
     value, low, high = interval
     if unit == "points":
-        return f"{100 * value:.2f} % [{100 * low:.2f}, {100 * high:.2f}]"
-    return f"{value:.4g} [{low:.4g}, {high:.4g}]"
+        return f"{100 * value:.2f} %", f"{100 * low:.2f} to {100 * high:.2f}"
+    return f"{value:.4g}", f"{low:.4g} to {high:.4g}"
 
 
-def _factor(value: float, number: int, word: str) -> str:
-    if number == 0 or abs(value - 1) < 0.005:
-        return ""
-    return f"  {value:.1f}x" if value >= 1 else f"  {value:.2f}x"
+def _times(value: float) -> str:
+    return f"{value:.1f}x" if value >= 0.95 else f"{value:.2f}x"
 
 
 def _bytes(n: int) -> str:

@@ -66,7 +66,7 @@ nll_loss normalize one_hot pad pairwise_distance pixel_shuffle pixel_unshuffle p
 scaled_dot_product_attention selu sigmoid silu softmax softmin softplus softshrink softsign tanh tanhshrink threshold unfold
 upsample""".split()  # fmt: skip
 OPERATORS = """abs add and_ eq floordiv ge getitem gt iadd iand ifloordiv imatmul imod imul invert ior ipow isub itruediv ixor
-le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift setitem sub truediv xor""".split()  # fmt: skip
+le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv xor""".split()  # fmt: skip
 MATH = "ceil cos exp floor log log10 log2 pow prod sin sqrt".split()
 ATTRIBUTES = frozenset("H T device dtype imag is_cuda mH mT ndim real requires_grad shape".split())
 _SPACES = {
@@ -233,8 +233,9 @@ def build(structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> 
 def _owner(root: nn.Module, path: str) -> tuple[nn.Module, str]:
     """The module that holds `path`, plain ones made on the way, and the last part of the path."""
     *parents, local = path.split(".")
-    if not _PATH.fullmatch(path) or any(hasattr(nn.Module, part) for part in (*parents, local)):
-        raise StructureError(f"`{path}` is no name that a layer can have here.")
+    taken = any(hasattr(nn.Module, part) or keyword.iskeyword(part) for part in (*parents, local))
+    if taken or not _PATH.fullmatch(path) or hasattr(fx.GraphModule, (*parents, local)[0]):
+        raise StructureError(f"`{path}` is no name that a layer can have here; name it with letters, digits, _ and -.")
     for part in parents:
         if part not in root._modules:
             root.add_module(part, nn.Module())

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from workbench.errors import RunError
 from workbench.files import read_json
 from workbench.ledger import Row, TestLine, cells
-from workbench.recipe import Recipe
 
 __all__ = ["Entry", "Model", "Point", "read_entry"]
 
@@ -21,6 +22,7 @@ NUMBERS = (
     "size_bytes", "size_gzip_bytes", "parameters", "macs", "latency_ms", "latency_64_ms", "throughput", "core_seconds_per_million",
     "money_per_million", "memory_bytes", "load_ms",
 )  # fmt: skip
+DEFAULTS = {"start": "", "seed": 0, "budget": "standard", "device": "auto", "steps": []}
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED", "killed": "KILLED"}
 LONGEST = 500  # characters of a parameter: servers of older versions refuse more
 LONGEST_TAG = 4000
@@ -70,12 +72,13 @@ def read_entry(folder: Path) -> Entry | None:
     try:
         steps = [(p, read_json(p / "step.json")) for p in sorted((folder / "steps").glob("*")) if (p / "step.json").exists()]
         return _entry(folder, steps) if steps else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
         raise RunError(f"{folder} cannot be read as a run: {type(error).__name__}: {error}") from error
 
 
 def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
-    about, recipe = read_json(folder / "run.json"), Recipe.from_yaml(folder / "recipe.yml")
+    about, text = read_json(folder / "run.json"), (folder / "recipe.yml").read_text(encoding="utf-8")
+    recipe = {**DEFAULTS, **yaml.safe_load(text)}  # as it was written, so that no technique must be imported, or still be installed
     final = folder / "final.json"
     test = TestLine.from_json(read_json(final)) if final.exists() else None
     labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
@@ -85,22 +88,23 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     times = int(1000 * created), int(1000 * max(written))
     tags = {
         # The name alone is no identity on a shared server: two machines may start a run of one name in the same second.
-        "workbench.run": about["name"], "workbench.created": repr(created), "workbench.task": recipe.task,
-        "workbench.budget": recipe.budget, **_host(steps[-1][1].get("host", {})),
+        "workbench.run": about["name"], "workbench.created": repr(created), "workbench.task": recipe["task"],
+        "workbench.budget": recipe["budget"], **_host(steps[-1][1].get("host", {})),
     }  # fmt: skip
     of_run = {
-        "workbench.kind": "run", "workbench.folder": folder.resolve().as_uri(), "workbench.recipe": recipe.to_yaml()[:LONGEST_TAG],
+        "workbench.kind": "run", "workbench.folder": folder.resolve().as_uri(), "workbench.recipe": text[:LONGEST_TAG],
         "mlflow.note.content": _note(folder, rows, test)[:LONGEST_TAG],
     }  # fmt: skip
-    start = recipe.start or rows[0].candidate
-    params = {"task": recipe.task, "start": start, "seed": recipe.seed, "budget": recipe.budget, "device": recipe.device}
+    task, start = recipe["task"], recipe["start"] or rows[0].candidate
+    params = {"task": task, "start": start, **{k: recipe[k] for k in ("seed", "budget", "device")}}
+    names = [s if isinstance(s, str) else next(iter(s)) for s in recipe["steps"]]
     points = [p for n, row in enumerate(rows) for p in _points(row, n)]
     return Entry(
         about["name"], status, *times, tags={**tags, **of_run},
-        params=_texts({**params, "steps": ", ".join(s.technique for s in recipe.steps), **_settings(steps)}),
+        params=_texts({**params, "steps": ", ".join(names), **_settings(steps)}),
         points=(*points, *(_test_points(test, len(rows) - 1) if test else ())),
         rows=tuple(_row_entry(about["name"], step, row, n, tags, params, times) for n, (step, row) in enumerate(labelled)),
-        task=recipe.task, model=_model(steps, f"{recipe.task}-{start}", test, tags) if status == "FINISHED" else None,
+        task=task, model=_model(steps, f"{task}-{start}", test, tags) if status == "FINISHED" else None,
     )  # fmt: skip
 
 
@@ -206,7 +210,8 @@ def _is_there(pid: int | None) -> bool:
 def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
     """What the page of the run shows: the ledger, the look at test, and where the truth lies."""
     heads, lines = cells(rows)
-    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *lines)]
+    texts = [[" · ".join(filter(None, cell)) for cell in line] for line in lines]
+    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *texts)]
     return "\n".join([*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"])
 
 

@@ -314,7 +314,7 @@ def _sentence(settings: type[Settings], name: str, item: Mapping[str, Any]) -> t
         return unknown("setting", name, names), False
     if kind in rules:
         words, key = rules[kind]
-        return f"`{name}` must be {words} {ctx[key]:g}, got {got!r}.", False
+        return f"`{name}` must be {words} {ctx[key]:g}, got {got}.", False
     if kind == "literal_error":
         field = settings.model_fields.get(str(item["loc"][0]))
         valid = typing.get_args(_strip_optional(field.annotation)[0]) if field else ()

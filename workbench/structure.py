@@ -35,8 +35,9 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn
 def describe(model: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The content of structure.json for a network, checked by building it again and comparing outputs at batch sizes 1 and 2.
 
-    `inputs` are named arrays or tensors `(batch, ...)`, on which the network must run (else CandidateError). Where the network cannot be followed, or the one built again gives
-    other outputs, `graph` is None and `reason` names the layer or operator. The model itself is not changed.
+    `inputs` are named arrays or tensors `(batch, ...)`; raises CandidateError when the network fails on them. Where it cannot
+    be followed, or the one built again gives other outputs, `graph` is None and `reason` names the layer or operator. The
+    model itself is not changed.
     """
     return _described(model, inputs)[0]
 

@@ -18,11 +18,13 @@ __all__ = ["SERVERS", "file_of", "open_store", "shown_url", "store_url"]
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https")
 LOCK_SECONDS = 300
+LONGEST = 240  # characters of MLflow's own message that are worth showing
 ENVIRONMENT = {
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # an open connection would outlive a database that was deleted or moved
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default tries for four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 
 
@@ -80,9 +82,9 @@ def open_store(url: str) -> Iterator[Any]:
     except WorkbenchError:
         raise
     except Exception as error:
-        first = str(error).strip().split("\n")[0]
+        first = shown_url(str(error).strip().split("\n")[0])[:LONGEST].rstrip(". ")
         raise StoreError(
-            f"The store {shown_url(url)} could not be used: {type(error).__name__}: {first} Nothing is lost, the run folder is whole: "
+            f"The store {shown_url(url)} could not be used: {type(error).__name__}: {first}. Run folders are whole: "
             "mend the store, or name another by `--store`, then record with `workbench store rebuild`."
         ) from error
     finally:
@@ -110,10 +112,36 @@ def _quiet_mlflow() -> Iterator[Any]:
 
 
 def _create(url: str, file: Path) -> None:
-    """Make the tables where there are none. The client alone would not, when it knew a file of this name that was deleted."""
+    """Make the database where there is none: beside, then moved into place, so that a kill leaves no half of one.
+
+    The client alone would not make it again when it knew a file of this name that was deleted.
+    """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    SqlAlchemyStore(url, (file.parent / "artifacts").as_uri())
+    artifacts = (file.parent / "artifacts").as_uri()
+    if not file.exists():
+        part = file.with_name(f".{file.name}.part")
+        part.unlink(missing_ok=True)
+        with _hasty():
+            SqlAlchemyStore(f"sqlite:///{part.as_posix()}", artifacts)
+        os.replace(part, file)
+    SqlAlchemyStore(url, artifacts)
+
+
+@contextmanager
+def _hasty() -> Iterator[None]:
+    """SQLite that does not wait for the disk: the hundreds of writes of the migrations, in a file that nobody has yet."""
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    def hurry(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA synchronous = OFF").close()
+
+    event.listen(Engine, "connect", hurry)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "connect", hurry)
 
 
 def file_of(url: str) -> Path:

@@ -82,11 +82,12 @@ class _Runner:
             candidate = self._trained(candidate, work, report)
         seconds = time.perf_counter() - began
         about = self._keep(candidate, work)
+        exporting = time.perf_counter() - began - seconds
         native = Contestant(START, candidate)
         rivals = [native]
         if candidate.form != "onnx" and "onnx_error" not in about:
             rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx")))
-        rows = appraise(rivals, self.task, report=report, recipe=self.recipe, seconds=seconds, folder=work, origin=native)
+        rows = appraise(rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native)
         return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
 
     def step(self, number: int, step: Any, before: _Standing) -> _Standing:
@@ -115,7 +116,7 @@ class _Runner:
             shipped = candidate if candidate.form == "onnx" or "onnx_error" in kept else load_kept(work, form="onnx")
             rows = appraise(
                 [before.shipped, Contestant(label, shipped)], self.task, report=report, recipe=self.recipe,
-                seconds=seconds, folder=work, origin=self.origin, notes=outcome.notes,
+                seconds=(0.0, seconds), folder=work, origin=self.origin, notes=outcome.notes,
             )[1:]  # fmt: skip
         return self._finish(place, work, candidate, rows, about, report)
 

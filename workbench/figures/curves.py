@@ -39,7 +39,9 @@ def plot_curves(
             x=x[-1:], y=y[-1:], mode="markers", marker={"color": color, "size": 7},
             legendgroup=str(name), showlegend=False, hoverinfo="skip",
         )  # fmt: skip
-    figure_.update_layout(title={"text": title}, hovermode="x unified", showlegend=True, height=360)
+    figure_.update_layout(title={"text": title}, hovermode="x unified", showlegend=True, height=380)
+    # below the plot, where many names may take several lines
+    figure_.update_layout(legend={"yref": "container", "y": 0.02, "yanchor": "bottom"}, margin={"t": 48 if title else 24})
     figure_.update_xaxes(title={"text": x_title})
     figure_.update_yaxes(title={"text": y_title}, type="log" if log_y else "linear")
     return figure_
@@ -58,6 +60,6 @@ def _curves(table: DataFrame) -> DataFrame:
     points = table[["name", "x", "y"]].assign(
         x=pd.to_numeric(table["x"]).astype(float), y=pd.to_numeric(table["y"]).astype(float).replace([np.inf, -np.inf], np.nan)
     )
-    order = {name: i for i, name in enumerate(points["name"].unique())}
-    # a stable sort, so that two values at the same x keep the order in which they came
-    return points.sort_values("x", kind="stable").sort_values("name", key=lambda s: s.map(order), kind="stable", ignore_index=True)
+    # stable sorts, so that two values at the same x keep the order in which they came
+    order = points.assign(curve=pd.factorize(points["name"])[0]).sort_values(["curve", "x"], kind="stable", ignore_index=True)
+    return order.drop(columns="curve")

@@ -111,7 +111,8 @@ def _log_axis(table: DataFrame) -> dict[str, object]:
     import numpy as np
 
     logs = np.log10(table["latency_ms"].to_numpy())
-    room = max(0.15, 0.15 * float(logs.max() - logs.min()))
+    span = float(logs.max() - logs.min())
+    room = max(0.15 * span, 0.15, (0.7 - span) / 2)
     low, high = float(logs.min() - room), float(logs.max() + room)
     ticks = np.array([m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in (1, 2, 5)])
     ticks = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]

@@ -63,6 +63,7 @@ def _digits(value: float, digits: int = 3) -> str:
     """Significant digits without an exponent: 1.37, 48.6, 242, 1,240."""
     if value == 0:
         return "0"
+    value = float(f"{value:.3g}") if value < 1000 else value  # 0.9999 is 1.00, not 1.000
     decimals = min(max(0, digits - 1 - math.floor(math.log10(value))), 6)
     text = f"{value:,.{decimals}f}"
     # 3.70 measured stays 3.70; a change of 0.0030 is not known that well

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["bound_of", "check_ledger", "plot_ledger", "wrapped"]
 
 _HALF = 0.31  # half the width of a bar, in steps
+_CROWD = 8  # with more bars than this, amounts would run into each other: they are left to the hover box
 _RESULT = "result"
 
 
@@ -101,8 +102,8 @@ def _waterfall(rows: DataFrame, value: str, *, higher_is_better: bool = False) -
     bars["verdict"] = _verdicts(rows, bars, value, higher_is_better)
     bars.loc[0, ["kind", "verdict"]] = "total"
     if len(bars) > 1:
-        result = bars.iloc[[-1]].assign(step=_RESULT, kind="total", verdict="total", bottom=0.0, delta=now.iloc[-1] - now.iloc[0])
-        bars = pd.concat([bars, result], ignore_index=True)
+        result = bars.iloc[[-1]].assign(step=_RESULT, kind="total", verdict="total", bottom=0.0)
+        bars = pd.concat([bars, result.assign(delta=now.iloc[-1] - now.iloc[0])], ignore_index=True)
     return bars
 
 
@@ -138,8 +139,8 @@ def _add_bars(figure_: Figure, table: DataFrame, value: str, scale: float) -> No
         if part["high"].notna().any():
             # just beside the bar, across the line to the next one: on a bar, no grey stands out on white and on black
             figure_.add_scatter(
-                x=part.index.to_numpy() + _HALF + 0.07, y=(part["top"] / scale).to_numpy(), mode="markers", marker={"size": 1, "opacity": 0},
-                hoverinfo="skip", showlegend=False, error_y={
+                x=part.index.to_numpy() + _HALF + 0.07, y=(part["top"] / scale).to_numpy(), mode="markers",
+                marker={"size": 1, "opacity": 0}, hoverinfo="skip", showlegend=False, error_y={
                     "type": "data", "symmetric": False, "color": palette.text, "thickness": 1.5, "width": 5,
                     "array": ((bars["high"] - part["top"]) / scale).to_numpy(),
                     "arrayminus": ((part["top"] - bars["low"]) / scale).to_numpy(),
@@ -169,6 +170,8 @@ def _label(row: Any, table: DataFrame, value: str) -> str:
     if is_score(value):
         changed = amount(row.delta, value, signed=True)
         return f"<b>{amount(row.value, value)}</b><br>{changed}" if row.kind == "total" else f"<b>{changed}</b>"
+    if len(table) > _CROWD and row.kind == "change" and row.factor == row.factor:
+        return f"<b>{times(row.factor)}</b>"
     factor = f"<b>{times(row.factor)}</b><br>" if row.factor == row.factor else ""
     return factor + amount(row.value if row.kind == "total" else row.delta, value, signed=row.kind == "change")
 
@@ -187,11 +190,11 @@ def _story(table: DataFrame, value: str) -> str:
     first, last = table.iloc[0], table.iloc[-1]
     if len(table) == 1:
         return f"{amount(first['value'], value)} at the start"
-    bought = amount(last["delta"], value, signed=True) if is_score(value) else times(last["factor"])
-    # the steps are all bars but the first and the last
-    n = len(table) - 2
-    steps = f"{n} step{'s' if n > 1 else ''}"
-    return f"{amount(first['value'], value)} → {amount(last['value'], value)} in {steps}" + (f", {bought}" if "nan" not in bought else "")
+    n = len(table) - 2  # all bars but the first and the last
+    story = f"{amount(first['value'], value)} → {amount(last['value'], value)} in {n} step{'s' if n > 1 else ''}"
+    if is_score(value):
+        return f"{story}, {amount(last['delta'], value, signed=True)}"
+    return f"{story}, {times(last['factor'])}" if last["factor"] == last["factor"] else story
 
 
 def _span(table: DataFrame, scale: float) -> list[float]:

@@ -51,7 +51,7 @@ def _read(notebook: Path) -> Any:
     try:
         cells = nbformat.read(notebook, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise RunError(f"The notebook {notebook} cannot be read ({error}): give the path of an executed .ipynb file.") from error
+        raise RunError(f"{notebook} cannot be read as a notebook ({error}): give the path of an executed .ipynb.") from error
     code = [cell for cell in cells.cells if cell.cell_type == "code"]
     if not any(cell.execution_count or cell.outputs for cell in code):
         raise RunError(

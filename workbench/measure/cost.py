@@ -73,6 +73,8 @@ def _onnx_parameters(content: bytes) -> int:
 
     graph = onnx.load_from_string(content).graph
     scales = {node.input[i] for node in graph.node for i in SCALES.get(node.op_type, ()) if i < len(node.input)}
+    dynamic = {node.output[1] for node in graph.node if node.op_type == "DynamicQuantizeLinear"}
+    scales |= {name for node in graph.node if node.op_type == "Mul" and dynamic & set(node.input) for name in node.input}
     shapes = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)  # what Reshape, Slice and their like take
     weights = [w for w in graph.initializer if w.name not in scales and w.data_type not in shapes]
     in_trees = (len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute if "nodes_values" in a.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -51,15 +51,18 @@ def _names(node: Any) -> tuple[str, ...]:
 
 def _macs(node: Any, shapes: list[Shape]) -> int:
     a, b, out = shapes
-    size: Callable[[Shape], int] = lambda shape: int(np.prod(shape, dtype=np.int64))  # noqa: E731
     if node.op_type in ("LSTM", "GRU", "RNN"):  # x (length, batch, in), weights (directions, gates, in) and (.., hidden)
-        return a[0] * a[1] * (size(b) + size(out))
+        return a[0] * a[1] * (_size(b) + _size(out))
     if node.op_type == "ConvTranspose":  # weights (in, out / groups, *kernel), used once for every input value
-        return size(a) * size(b[1:])
+        return _size(a) * _size(b[1:])
     if "Conv" in node.op_type:  # weights (out, in / groups, *kernel), used once for every output value
-        return size(out) * size(b[1:])
+        return _size(out) * _size(b[1:])
     flipped = {attribute.name: attribute.i for attribute in node.attribute}.get("transA", 0)
-    return size(out) * (a[-2] if flipped and len(a) > 1 else a[-1])
+    return _size(out) * (a[-2] if flipped and len(a) > 1 else a[-1])
+
+
+def _size(shape: Shape) -> int:
+    return int(np.prod(shape, dtype=np.int64))
 
 
 def _fix_shapes(model: Any, inputs: Mapping[str, np.ndarray]) -> None:

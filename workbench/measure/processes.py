@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -181,5 +182,22 @@ def _write(candidate: Candidate, path: Path) -> list[str]:
             "Remove what it holds that cannot be pickled (an open file, a lock, a generator)."
         ) from error
     path.write_bytes(content)
-    named = {argument for _, argument, _ in pickletools.genops(content) if isinstance(argument, str)}
-    return sorted(name for name in named if name in sys.modules and name != "__main__")
+    return sorted(_modules(content) - {"__main__"})
+
+
+def _modules(content: bytes) -> set[str]:
+    """The modules of all classes and functions that a pickle (of protocol 4 or 5) refers to, without reading it."""
+    found, memo = set(), {}
+    last: deque[str | None] = deque(maxlen=2)  # the strings pushed last: of a reference, its module and its name
+    is_text = False
+    for operation, argument, _ in pickletools.genops(content):
+        if operation.name == "STACK_GLOBAL":
+            found.add(str(last[0]))
+        elif operation.name == "MEMOIZE":
+            memo[len(memo)] = last[-1] if is_text else None
+        elif operation.name in ("BINGET", "LONG_BINGET"):
+            last.append(memo.get(argument))
+        elif isinstance(argument, str):
+            last.append(argument)
+        is_text = isinstance(argument, str)
+    return found

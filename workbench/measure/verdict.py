@@ -164,7 +164,8 @@ def compare_speed(
     """
     before, after = np.asarray(blocks_before, dtype=np.float64), np.asarray(blocks_after, dtype=np.float64)
     if before.shape != after.shape or before.ndim != 1 or len(before) < 3:
-        raise DataError(f"Speed needs as many blocks before as after, one a round and 3 at least; got {before.shape} and {after.shape}.")
+        shapes = f"{before.shape} and {after.shape}"
+        raise DataError(f"Speed needs as many blocks before as after, one a round and 3 at least; got {shapes}.")
     if not ((before > 0).all() and (after > 0).all()):
         raise DataError("Block times must be above 0; time longer blocks.")
     estimate, low, high = trimmed(np.log(after / before), alpha, RESTART_SPREAD)

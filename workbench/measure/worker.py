@@ -45,6 +45,7 @@ class Session:
         _limit_threads(job["threads"])
         self._job = job
         self._predictor: Any = None
+        self._before = 0  # resident bytes before the candidate was loaded
         self._calls: dict[int, list[int]] = {}
         self._inputs = {int(size): _arrays(Path(path)) for size, path in job["inputs"].items()}
         self._synchronize = _synchronize if job["device"] == "cuda" else None

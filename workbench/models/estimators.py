@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-__all__ = ["as_features", "is_estimator", "is_fitted", "make_estimator", "unfitted"]
+__all__ = ["as_features", "fills_missing", "is_estimator", "is_fitted", "make_estimator", "unfitted"]
 
 ARRAY = "x"  # the name that the front doors give to an array that came without one
 
@@ -88,6 +88,19 @@ def is_fitted(estimator: Any) -> bool:
     except (TypeError, AttributeError):  # not one of scikit-learn's own kind
         return any(name.endswith("_") and not name.startswith("__") for name in vars(estimator))
     return True
+
+
+def fills_missing(estimator: Any) -> bool:
+    """Whether an estimator says that it takes missing values, or a step of it imputes them; one that says nothing may."""
+    from sklearn.utils import get_tags
+
+    inner = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
+    if any("Imputer" in type(step).__name__ for step in inner):
+        return True  # the tags of a pipeline do not tell
+    try:
+        return bool(get_tags(estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator).input_tags.allow_nan)
+    except (AttributeError, TypeError):
+        return True
 
 
 def unfitted(estimator: Any) -> Any:

@@ -100,9 +100,9 @@ class LiveChart(anywidget.AnyWidget):
     def _send_points(self, kind: str, series: dict[str, array[float]]) -> None:
         """Send points, (n, 2) float64 a curve; the lock is held by the caller."""
         self._stop_timer()
-        self._last = time.monotonic()
         if kind == "add" and not series:
             return
+        self._last = time.monotonic()
         after = sum(self._sent.values()) // 2
         self._sent = {name: len(points) for name, points in self._history.items()}
         self.send({"kind": kind, "series": list(series), "after": after}, buffers=[p.tobytes() for p in series.values()])

@@ -1,7 +1,8 @@
 /* Draws the figures of a report, in the colours of the page: light, dark, or paper. INKS and Plotly stand above. */
 /* global INKS, Plotly */
 const dark = window.matchMedia("(prefers-color-scheme: dark)");
-const swaps = (to) => new Map(INKS.flatMap((inks) => inks.map((ink, role) => [ink, to[role]])));
+// the first role of an ink wins: in the template for both, text and faint text are one grey
+const swaps = (to) => new Map(INKS.flatMap((inks) => inks.map((ink, role) => [ink, to[role]])).reverse());
 
 /* The house's greys become those of the page. Boxes that show on hover bring their own background: left alone. */
 function inked(value, colors, key) {

@@ -1,0 +1,72 @@
+"""Static int8: small, close, chosen by timing, and calibrated on calibration rows only."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import pytest
+
+from workbench.errors import CandidateError
+from workbench.runtimes import predictor
+from workbench.runtimes.to_onnx import to_onnx
+from workbench.task import Candidate
+from workbench.technique import get_technique
+from workbench.techniques.quantization import QuantizationSettings
+
+
+def _quantize(job, **settings):
+    return get_technique("quantization")(job, QuantizationSettings(**{"budget": "smoke", "activation_type": "uint8", **settings}))
+
+
+def test_int8_file_is_about_a_quarter_and_answers_nearly_the_same(job_of, digits_task):
+    job = job_of()
+    made = _quantize(job).candidate
+    plain = to_onnx(job.start, digits_task.example(16))
+    assert len(made.model) < 0.32 * len(plain.model)
+    rows = digits_task.example(200)
+    ours, theirs = predictor(made).predict(rows), predictor(plain).predict(rows)
+    assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.98
+    assert np.abs(ours - theirs).max() > 0, "it is another model, not the same one"
+
+
+@pytest.mark.parametrize(("kind", "tensor_type"), [("uint8", onnx.TensorProto.UINT8), ("int8", onnx.TensorProto.INT8)])
+def test_activations_have_the_type_that_was_asked_for(job_of, kind, tensor_type):
+    graph = onnx.load_from_string(_quantize(job_of(), activation_type=kind).candidate.model).graph
+    first = next(n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == graph.input[0].name)
+    zero = next(w for w in graph.initializer if w.name == first.input[2])
+    assert zero.data_type == tensor_type
+    weights = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4]
+    assert len(weights) == 4, "the four convolutions hold int8 weights"
+
+
+def test_per_channel_gives_each_output_channel_its_scale(job_of):
+    def scales(per_channel):
+        graph = onnx.load_from_string(_quantize(job_of(), per_channel=per_channel).candidate.model).graph
+        return max(np.prod(w.dims, dtype=int) for w in graph.initializer if w.name.endswith("_scale"))
+
+    assert scales(True) == 64
+    assert scales(False) == 1
+
+
+def test_activation_type_is_chosen_by_timing_both_and_written_down(job_of):
+    outcome = _quantize(job_of(), activation_type="auto")
+    assert outcome.resolved.activation_type in ("uint8", "int8")
+    table = outcome.evidence["activation_type"]
+    largest = table[table.batch_size == table.batch_size.max()].set_index("activation_type").best_ms
+    assert largest.idxmin() == outcome.resolved.activation_type
+
+
+def test_only_calibration_rows_are_seen(job_of, digits_task, monkeypatch):
+    import dataclasses
+
+    broken = dataclasses.replace(digits_task.data.calibration, inputs={"image": digits_task.data.calibration.inputs["image"] * 0})
+    task = dataclasses.replace(digits_task, data=dataclasses.replace(digits_task.data, calibration=broken)).without_test()
+    blind, seeing = _quantize(job_of(task=task)).candidate, _quantize(job_of()).candidate
+    rows = digits_task.example(100)
+    gap = [np.abs(predictor(c).predict(rows) - predictor(job_of().start).predict(rows)).max() for c in (blind, seeing)]
+    assert gap[0] > 2 * gap[1], "ranges read from black images fit nothing"
+
+
+def test_model_that_cannot_be_loaded_is_refused(job_of):
+    with pytest.raises(CandidateError, match="cannot"):
+        _quantize(job_of(start=Candidate("broken", "onnx", b"nothing", prepare=job_of().start.prepare)))

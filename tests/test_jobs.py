@@ -1,0 +1,157 @@
+"""Runs in processes of their own: real processes, really killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import time
+
+import numpy as np
+import pytest
+
+from workbench.errors import RunError
+from workbench.jobs import attach, find_run, start
+from workbench.recipe import Recipe
+from workbench.trail import Trail
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX signals; jobs themselves run on Windows")
+
+SMALL = [{"pruning": {"fit": {"epochs": 2}}}, {"quantization": {"activation_type": "uint8"}}]
+LONG = [{"quantization": {"activation_type": "uint8"}}]
+
+
+def _recipe(steps=SMALL, **options):
+    return Recipe.make("digits", steps, **{"start": "cnn", "budget": "smoke", **options})
+
+
+def _wait_for(condition, seconds=120.0):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "waited too long"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """One run of two steps, from start to test."""
+    return start(_recipe(), root=tmp_path_factory.mktemp("runs")).wait(timeout=300)
+
+
+def test_finished_run_leaves_a_ledger_a_test_line_and_files(finished):
+    trail = finished.result
+    assert finished.status == "finished"
+    assert list(trail.ledger.step) == ["start", "onnx", "pruning", "quantization"]
+    assert trail.test.looks == 1
+    assert trail.test.n == 350
+    assert trail.ledger.size_bytes.iloc[-1] < trail.ledger.size_bytes.iloc[0] / 5
+    assert {"better", "worse", "equivalent", "undecided"} >= set(trail.ledger.verdict[1:])
+    assert trail.onnx_path.exists()
+    assert type(trail.model).__name__ == "Sequential", "the plain torch module of the last step that has one"
+    kinds = [event.kind for event, _ in finished.events()]
+    assert kinds[0] == "run_started"
+    assert kinds[-1] == "run_finished"
+    assert "curve" in kinds
+    assert not [p for p in finished.folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")], "nothing kept is a pickle"
+
+
+def test_run_is_reattached_by_its_folder_and_listed_by_name(finished):
+    again = attach(finished.folder)
+    assert again.result.ledger.equals(finished.result.ledger)
+    assert find_run(finished.name[:12], finished.folder.parent).folder == finished.folder
+    assert find_run("last", finished.folder.parent).folder == finished.folder
+    with pytest.raises(RunError, match="No run matches `nothing`"):
+        find_run("nothing", finished.folder.parent)
+
+
+def test_resuming_a_finished_run_does_nothing(finished):
+    before = (finished.folder / "events.jsonl").read_bytes()
+    assert finished.resume().status == "finished"
+    assert (finished.folder / "events.jsonl").read_bytes() == before
+
+
+def test_kept_ledger_of_a_run_is_what_its_steps_say(finished):
+    rows = json.loads((finished.folder / "ledger.json").read_text())
+    assert [r["step"] for r in rows] == ["start", "onnx", "pruning", "quantization"]
+    assert rows == [r.to_json() for r in Trail(finished.folder).rows]
+
+
+def test_killed_run_keeps_finished_steps_and_resumes_to_the_same_weights(finished, tmp_path):
+    run = start(_recipe(), root=tmp_path)
+    _wait_for(lambda: (run.folder / "work" / "01-pruning").exists())
+    os.killpg(run._state()["pid"], signal.SIGKILL)
+    _wait_for(lambda: run.status == "killed")
+    assert [p.name for p in (run.folder / "steps").iterdir()] == ["00-start"]
+    stamp = (run.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns
+    with pytest.raises(RunError, match="was killed; finished steps are kept. Go on with `workbench resume"):
+        run.check()
+    run.resume().wait(timeout=300)
+    assert (run.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns == stamp, "the finished step was not run again"
+    ours, theirs = (r.result.candidate("pruning").model.state_dict() for r in (run, finished))
+    assert all(np.array_equal(ours[k], theirs[k]) for k in ours), "a broken run ends where an unbroken one does"
+
+
+def test_cancelled_run_stops_within_seconds_and_keeps_what_it_has(tmp_path):
+    run = start(_recipe([{"pruning": {"fit": {"epochs": 5000, "max_steps": 100000, "patience": 5000}}}]), root=tmp_path)
+    _wait_for(lambda: any(e.kind == "curve" and e.step == "pruning" for e, _ in run.events()))
+    pid = run._state()["pid"]
+    run.cancel()
+    assert run.status == "cancelled"
+    _wait_for(lambda: not _runs(pid), 10)
+    assert (run.folder / "steps" / "00-start" / "candidate.json").exists()
+
+
+def _runs(pid):
+    import psutil
+
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_failing_step_is_told_and_what_was_finished_is_kept(tmp_path):
+    run = start(_recipe([{"pruning": {"ignored_layers": ["nowhere"]}}]), root=tmp_path)
+    with pytest.raises(RunError, match=r"failed: Unknown layer `nowhere`.*Finished steps are kept"):
+        run.wait(timeout=120)
+    assert [p.name for p in (run.folder / "steps").iterdir()] == ["00-start"]
+
+
+def test_run_outlives_the_process_that_started_it(tmp_path):
+    import subprocess
+    import sys
+
+    code = (
+        "from workbench.recipe import Recipe; from workbench.jobs import start; import os;"
+        f"r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), root={str(tmp_path)!r}); print(r.folder, flush=True); os._exit(0)"
+    )
+    folder = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+    assert attach(folder).wait(timeout=200).status == "finished"
+
+
+def test_what_a_worker_is_sent_holds_no_test_row(tmp_path, digits_task, digits_cnn):
+    import dataclasses
+
+    marked = digits_task.data.test.inputs["image"].copy()
+    marked[:] = 251  # a value that no row of digits has: its bytes can be looked for
+    test = dataclasses.replace(digits_task.data.test, inputs={"image": marked})
+    own = dataclasses.replace(
+        digits_task, name="mine", built_in=False, start=digits_cnn, data=dataclasses.replace(digits_task.data, test=test)
+    )
+    run = start(_recipe(LONG).__class__.make("mine", LONG, budget="smoke"), own, root=tmp_path)
+    private = run.folder / "private"
+    blob, sealed = (private / "task.pkl").read_bytes(), (private / "test.pkl").read_bytes()
+    assert bytes([251]) * 64 not in blob
+    assert bytes([251]) * 64 in sealed
+    assert pickle.loads(blob).data.test is None
+    run.wait(timeout=200)
+    assert not list(private.glob("*")), "both are gone once the run has finished"
+    assert run.result.test.n == 350
+
+
+def test_task_that_cannot_travel_is_refused_by_name(tmp_path, digits_task):
+    import dataclasses
+    import threading
+
+    lock = threading.Lock()
+    own = dataclasses.replace(digits_task, built_in=False, loss=lambda o, t: (lock, o.sum())[1])
+    with pytest.raises(RunError, match="cannot travel to another process: `loss`"):
+        start(_recipe(), own, root=tmp_path)

@@ -1,0 +1,91 @@
+"""Measuring any ONNX file, or a kept candidate, on this machine: what `workbench measure FILE` does."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.errors import CandidateError, ExportError
+from workbench.events import Report
+from workbench.kept import load_kept
+from workbench.machine import host
+from workbench.measure.cost import n_parameters, size_of
+from workbench.measure.latency import time_side_by_side
+from workbench.measure.macs import macs_onnx
+from workbench.measure.quality import quality
+from workbench.measure.scorecard import Scorecard
+from workbench.runtimes import predictor
+from workbench.task import Candidate
+
+__all__ = ["measure_file"]
+
+FREE_LENGTH = 32  # what a free dimension other than the batch is set to, where only the file is given
+BATCH = 256
+
+
+def measure_file(
+    path: str | Path, *, task: Any = None, threads: int = 1, budget: str = "standard", price_per_core_hour: float | None = None,
+    report: Report | None = None,
+) -> Scorecard:  # fmt: skip
+    """The scorecard of an ONNX file or of a kept candidate's folder.
+
+    With a task (or its name) quality on its valid rows is measured too, and its rows are what is timed; without one, random
+    numbers in the shapes that the graph asks for. Raises CandidateError when there is no such file or it does not load.
+    """
+    from workbench.tasks import load_task
+
+    chosen = load_task(task) if isinstance(task, str) and task else task
+    candidate = _candidate(Path(path), chosen)
+    inputs_of = (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
+    timing = time_side_by_side({candidate.name: (candidate, "auto")}, inputs_of, threads=threads, budget=budget, report=report)[candidate.name]
+    raw, zipped = size_of(candidate.model)
+    try:
+        macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
+    except (CandidateError, ExportError):
+        macs = None
+    return Scorecard(
+        name=candidate.name, quality=_quality(candidate, chosen) if chosen else (), size_bytes=raw, size_gzip_bytes=zipped,
+        parameters=n_parameters(candidate), macs=macs, timing={timing.runtime: timing}, runtime=timing.runtime,
+        price_per_core_hour=price_per_core_hour, host=host().to_json(), threads=threads, budget=budget,
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _candidate(path: Path, task: Any) -> Candidate:
+    if path.is_dir():
+        return load_kept(path, form="onnx")
+    if not path.exists():
+        raise CandidateError(f"There is no file {path.resolve()}. Give an ONNX file, or the folder of a kept candidate.")
+    if (path.parent / "candidate.json").exists() and path.name == "model.onnx":
+        return load_kept(path.parent, form="onnx")
+    return Candidate(path.stem, "onnx", path.read_bytes(), prepare=task.prepare if task else None)
+
+
+def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
+    runner = predictor(candidate)
+    rows = task.data.valid.prepared(candidate.prepare)
+    outputs = np.concatenate([runner.predict(inputs) for inputs, _ in rows.batches(BATCH)])
+    targets = np.asarray(task.data.valid.targets)
+    return tuple(quality(outputs, targets, metric, times=task.data.valid.times, split="valid") for metric in task.metrics)
+
+
+def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
+    """Random inputs `(n, ...)` for a graph: its fixed dimensions as they are, the first free one as the batch."""
+    import onnx
+
+    graph = onnx.load_from_string(content).graph
+    weights = {w.name for w in graph.initializer}
+    rng, made = np.random.default_rng(0), {}
+    for value in graph.input:
+        if value.name in weights:
+            continue
+        kind = value.type.tensor_type
+        dims = [d.dim_value or (n if i == 0 else FREE_LENGTH) for i, d in enumerate(kind.shape.dim)]
+        name = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        if name == np.object_:
+            raise CandidateError(f"Input `{value.name}` takes text: give the task whose rows it is for (`--task`).")
+        made[value.name] = rng.standard_normal(dims).astype(name) if np.dtype(name).kind == "f" else rng.integers(0, 2, dims).astype(name)
+    return made

@@ -1,0 +1,73 @@
+"""RunView, one run as it goes: status, a line a step, live curves, messages. It is fed events and asks nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from ipywidgets import HTML, Box, VBox
+
+from workbench.events import Event
+from workbench.recipe import Recipe
+from workbench.widgets.dress import words
+from workbench.widgets.livechart import LiveChart
+from workbench.widgets.story import Story, messages_html, progress_html
+
+__all__ = ["RunView"]
+
+
+class RunView(VBox):
+    """Widgets that show a story; set from any thread, and all there again when the page is reloaded."""
+
+    def __init__(self) -> None:
+        self.story = Story({})
+        self.status = HTML().add_class("wb-status")
+        self._progress = HTML().add_class("wb-progress")
+        self._messages = HTML().add_class("wb-messages")
+        self._losses = LiveChart(title="Losses", height=200).add_class("wb-chart")
+        self._scores = LiveChart(title="Scores on valid", height=200).add_class("wb-chart")
+        self._charts = Box([]).add_class("wb-charts")
+        super().__init__([self._progress, self._charts, self._messages])
+        self.add_class("wb-runview")
+
+    def say(self, state: str, text: str) -> None:
+        """The status line; `state` is ready, running, finished, failed, cancelled or killed and decides its colour."""
+        told = f"<span class='wb-state wb-state-{state}'>{escape(state)}</span>{words(text)}"
+        if self.status.value != told:
+            self.status.value = told
+
+    def begin(self, recipe: Recipe) -> None:
+        """Forget the last run and show what this one is going to do."""
+        self.story = Story.of(recipe)
+        self._losses.clear()
+        self._scores.clear()
+        self._charts.children = ()
+        self._draw()
+
+    def take(self, events: Sequence[Event]) -> None:
+        """Show some more events: many at once cost one redraw."""
+        for event in events:
+            self.story.take(event)
+            if event.kind == "curve":
+                self._plot(event)
+        if events:
+            self._draw()
+
+    def end(self) -> None:
+        """The run has ended, however it did."""
+        self.story.end()
+        self._losses.flush()
+        self._scores.flush()
+        self._draw()
+
+    def _plot(self, event: Event) -> None:
+        name = str(event.data["name"])
+        chart = self._losses if "loss" in name else self._scores
+        if chart not in self._charts.children:
+            drawn = {*self._charts.children, chart}
+            self._charts.children = [c for c in (self._losses, self._scores) if c in drawn]
+        chart.add(f"{self.story.label(event.step)}: {name}", event.data["x"], event.data["y"])
+
+    def _draw(self) -> None:
+        self._progress.value = progress_html(self.story)
+        self._messages.value = messages_html(self.story)

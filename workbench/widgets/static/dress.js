@@ -1,0 +1,62 @@
+// What ipywidgets leaves out for screen readers and keyboards, added to the box around this widget and kept up as it changes.
+let count = 0;
+const idOf = (el) => (el.id ||= `wb-${++count}`);
+
+function put(el, name, value) {
+  if (el && el.getAttribute(name) !== value) el.setAttribute(name, value);
+}
+
+function describe(knob) {
+  const field = knob.querySelector("input, select, textarea");
+  if (!field) return;
+  const lines = [...knob.querySelectorAll(":scope > .wb-help, :scope > .wb-problem")];
+  put(field, "aria-describedby", lines.map(idOf).join(" "));
+  put(field, "aria-invalid", String(knob.classList.contains("wb-invalid")));
+  put(knob.querySelector(".noUi-handle"), "aria-label", knob.querySelector(".widget-label")?.textContent ?? "");
+}
+
+function fold(header) {
+  if (header.tabIndex !== 0) {
+    header.tabIndex = 0;
+    header.setAttribute("role", "button");
+    header.addEventListener("keydown", (e) => {
+      if (e.target !== header || (e.key !== "Enter" && e.key !== " ")) return;
+      e.preventDefault();
+      e.stopPropagation();
+      header.click();
+    });
+  }
+  put(header, "aria-expanded", String(header.parentElement.classList.contains("jupyter-widget-Collapse-open")));
+}
+
+function live(el) {
+  put(el, "role", "status");
+  put(el, "aria-live", "polite");
+}
+
+function dress(root) {
+  root.querySelectorAll(".wb-knob").forEach(describe);
+  root.querySelectorAll(".jupyter-widget-Collapse-header").forEach(fold);
+  root.querySelectorAll(".wb-status, .wb-problem").forEach(live);
+  root.querySelectorAll("[data-wb-region]").forEach((el) => put(el, "role", "region"));
+}
+
+export default {
+  render({ el }) {
+    let observer, frame;
+    const later = (root) => {
+      cancelAnimationFrame(frame);
+      frame = requestAnimationFrame(() => dress(root));
+    };
+    const find = () => {
+      const root = el.closest(".wb-root");
+      if (!root) return void (frame = requestAnimationFrame(find));
+      dress(root);
+      observer = new MutationObserver(() => later(root));
+      observer.observe(root, { childList: true, subtree: true, attributes: true, attributeFilter: ["class"] });
+    };
+    el.classList.add("wb-dress");
+    find();
+    return () => { cancelAnimationFrame(frame); observer?.disconnect(); };
+  },
+};

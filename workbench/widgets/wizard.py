@@ -1,0 +1,200 @@
+"""wizard(), from a model to a measured better one in a page: choose, run, watch, compare, and take the code away.
+
+The run is a process of its own; a thread here follows its events and sets widget traits. The kernel holds everything that
+is shown, so a reloaded page shows it again; and a run goes on without page or kernel, to be picked up by another wizard.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ipywidgets import HTML, Button, Dropdown, HBox, VBox
+
+from workbench.errors import RunError, WorkbenchError
+from workbench.jobs import Run, attach, run_folders, runs_root
+from workbench.recipe import Recipe
+from workbench.running import launch
+from workbench.task import Task
+from workbench.trail import Trail
+from workbench.widgets.choices import Choices
+from workbench.widgets.code import CodeView
+from workbench.widgets.dress import Dress
+from workbench.widgets.ledgerview import LedgerView
+from workbench.widgets.runview import RunView
+
+__all__ = ["Wizard", "wizard"]
+
+POLL_SECONDS = 0.1
+SHOWN_RUNS = 50
+
+
+def wizard(
+    task: Task | str = "fashion", start: str = "", *, steps: Sequence[Any] = (), budget: str = "smoke", seed: int = 0,
+    device: str = "auto", root: str | Path | None = None, store: str = "",
+) -> Wizard:  # fmt: skip
+    """A wizard with these choices made already; `steps` as `Recipe.make` takes them.
+
+    Displaying it starts nothing and waits for nothing, so a notebook that holds one runs unattended.
+    """
+    return Wizard(Choices(task, start, steps, budget, seed, device), root=root, store=store)
+
+
+class Wizard(VBox):
+    """Choices, the run under way, the ledgers of all runs made here, and the code of the current choices."""
+
+    def __init__(self, choices: Choices, *, root: str | Path | None = None, store: str = "") -> None:
+        self.run: Run | None = None
+        """The run that was started or attached last."""
+        self._root, self._store = runs_root(root), store
+        self._busy = False
+        self._choices, self._view, self._ledger, self._code = choices, RunView(), LedgerView(), CodeView()
+        self._run = Button(description="Run", icon="play", button_style="primary", tooltip="Start these steps").add_class("wb-run")
+        self._cancel = Button(description="Cancel", icon="stop", disabled=True, tooltip="Stop; what is finished is kept")
+        self._cancel.add_class("wb-cancel")
+        self._earlier = Dropdown(description="Earlier runs", options=[]).add_class("wb-earlier")
+        self._attach = Button(description="Show", icon="eye", tooltip="Show this run, and follow it if it is going on")
+        self._attach.add_class("wb-attach")
+        super().__init__([Dress(), *self._cards()])
+        self.add_class("wb-root").add_class("wb-wizard")
+        self._run.on_click(lambda _: self._start())
+        self._cancel.on_click(lambda _: self._stop())
+        self._attach.on_click(lambda _: self._reattach())
+        self._choices.on_change(self._show_choices)
+        self._view.say("ready", self._offer())
+        self._show_choices()
+
+    def __repr__(self) -> str:
+        return f"Wizard({self.run!r})"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The current choices; raises SettingsError or RecipeError that tells what is wrong with them."""
+        return self._choices.recipe
+
+    @property
+    def result(self) -> Trail | None:
+        """The trail of the last run so far; None before its first step has finished."""
+        try:
+            return None if self.run is None else self.run.result
+        except RunError:
+            return None
+
+    def _cards(self) -> list[VBox]:
+        bar = HBox([self._run, self._cancel, self._view.status]).add_class("wb-toolbar")
+        earlier = HBox([self._earlier, self._attach]).add_class("wb-reattach")
+        return [
+            _card("Choose", self._choices),
+            _card("Run", HBox([bar, earlier]).add_class("wb-bars"), self._view),
+            _card("Compare", self._ledger),
+            _card("As code", self._code),
+        ]
+
+    def _start(self) -> None:
+        if self._busy:
+            return
+        recipe, task = self.recipe, self._choices.task
+        self._view.begin(recipe)
+        self._view.say("running", "Starting a process of its own.")
+        self._set_busy(True)
+        _in_thread(lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store)))
+
+    def _stop(self) -> None:
+        if self.run is None:
+            return
+        self._cancel.disabled = True
+        self._view.say("running", "Cancelling; finished steps are kept.")
+        _in_thread(self.run.cancel)
+
+    def _reattach(self) -> None:
+        chosen = self._earlier.value
+        if chosen is None or self._busy:
+            return
+        self._set_busy(True)
+        _in_thread(lambda: self._guarded(lambda: self._attached(chosen)))
+
+    def _attached(self, folder: str) -> Run:
+        run = attach(folder)
+        self._view.begin(run.recipe)
+        return run
+
+    def _guarded(self, get_run: Callable[[], Run]) -> None:
+        """Get a run and follow it to its end; whatever goes wrong is shown, as no one sees a thread's traceback."""
+        try:
+            self.run = get_run()
+            self._follow(self.run)
+        except Exception as error:
+            self._view.say("failed", str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}")
+        finally:
+            self._view.end()
+            self._set_busy(False)
+
+    def _follow(self, run: Run) -> None:
+        """Show a run's events until it ends; all that came since the last look are drawn at once."""
+        recipe, offset, ended, n_rows = run.recipe, 0, False, -1
+        self._cancel.disabled = run.ended
+        if not run.ended:
+            self._view.say("running", f"{run.name}: goes on if you close this page.")
+        while not ended:
+            ended = run.ended  # asked before reading, so that the last events are read too
+            events = []
+            for event, offset in run.events(offset):
+                events.append(event)
+            self._view.take(events)
+            if len(self._view.story.rows) != n_rows:
+                n_rows = len(self._view.story.rows)
+                self._ledger.show(run.name, recipe, self._view.story.rows)
+            if not ended:
+                time.sleep(POLL_SECONDS)
+        self._show_end(run, recipe)
+
+    def _show_end(self, run: Run, recipe: Recipe) -> None:
+        trail = self.result
+        self._ledger.show(run.name, recipe, self._view.story.rows, trail.test if trail else None)
+        notes = {
+            "finished": f"{run.name}: its files are in {run.folder}.",
+            "failed": run.error,
+            "cancelled": f"{run.name}: finished steps are kept.",
+            "killed": f"{run.name}: its process is gone. Go on with: workbench resume {run.name}",
+        }
+        self._view.say(run.status, notes.get(run.status, run.name))
+
+    def _set_busy(self, busy: bool) -> None:
+        self._busy = busy
+        self._run.description = "Running" if busy else "Run"
+        self._cancel.disabled = True
+        if not busy:
+            self._list_runs()
+        self._enable()
+
+    def _enable(self) -> None:
+        self._run.disabled = self._busy or bool(self._choices.problem)
+        self._attach.disabled = self._earlier.disabled = self._busy or not self._earlier.options
+
+    def _show_choices(self) -> None:
+        if problem := self._choices.problem:
+            self._code.blank(f"Nothing to write out yet. {problem}")
+        else:
+            self._code.show(self.recipe, in_notebook=isinstance(self._choices.task, Task) and not self._choices.task.built_in)
+        self._enable()
+
+    def _list_runs(self) -> None:
+        folders = run_folders(self._root)[: -SHOWN_RUNS - 1 : -1]
+        self._earlier.options = [(f"{f.name}  ({Run(f).status})", str(f)) for f in folders]
+
+    def _offer(self) -> str:
+        """What to say at first: a run that an earlier kernel started may still be going."""
+        self._list_runs()
+        going = [name for name, folder in self._earlier.options if not Run(Path(folder)).ended]
+        return f"{going[0]} is going on: Show follows it." if going else f"Runs are kept in {self._root}."
+
+
+def _card(title: str, *children: Any) -> VBox:
+    return VBox([HTML(f"<h3>{title}</h3>").add_class("wb-title"), *children]).add_class("wb-card").add_class(f"wb-card-{title.split()[0].lower()}")
+
+
+def _in_thread(work: Callable[[], Any]) -> None:
+    threading.Thread(target=work, daemon=True).start()
