@@ -267,6 +267,11 @@ def test_row_hashes_tell_rows_apart_by_inputs_and_targets() -> None:
     assert other[0] != other[1]
 
 
+def test_row_hashes_take_missing_values_as_equal() -> None:
+    hashes = row_hashes(Rows({"a": np.array([np.nan, np.nan, 1.0])}, np.array([0, 0, 0])))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
 # ---- models ----
 
 

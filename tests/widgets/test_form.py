@@ -210,6 +210,7 @@ def test_slider_and_field_follow_each_other() -> None:
     assert field.value == "0.123456789"
     field.value = "7"
     assert (slider.value, field.value) == (1.0, "7")
+    field.value = "0.5"
     whole = next(w for w in all_inside(made._controls["count"]) if isinstance(w, FloatSlider))
     whole.value = 12.0
     assert made.settings.count == 12

@@ -44,7 +44,7 @@ def fashion_full() -> Splits:
 
     Raises DataError when the files are in neither place.
     """
-    folder = Path(os.environ.get("WORKBENCH_FASHION", DEBIAN))
+    folder = Path(os.environ.get("WORKBENCH_FASHION") or DEBIAN)
     images, labels = folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz"
     if not (images.exists() and labels.exists()):
         raise DataError(
@@ -54,7 +54,9 @@ def fashion_full() -> Splits:
     small = fashion()
     rows = Rows({"image": _idx(images).reshape(-1, 28, 28)}, _idx(labels).astype(np.int64))
     held = slice(N_TRAIN, N_EMBEDDED)
-    if not np.array_equal(rows.inputs["image"][held], np.concatenate([small.valid.inputs["image"], small.calibration.inputs["image"]])):
+    known = [(np.concatenate([part.inputs["image"] for part in (small.valid, small.calibration)]), rows.inputs["image"][held])]
+    known.append((np.concatenate([small.valid.targets, small.calibration.targets]), rows.targets[held]))
+    if not all(np.array_equal(*pair) for pair in known):
         raise DataError(f"{images} is not Fashion-MNIST in its published order; its rows would mix with valid.")
     train = rows.take(np.r_[0:N_TRAIN, N_EMBEDDED : len(rows)])
     return Splits(train, small.valid, small.calibration, small.test)
@@ -70,7 +72,7 @@ def pack(source: Path = DEBIAN, folder: Path = FILES) -> None:
 
 
 def _embedded(split: str) -> Rows:
-    content = np.frombuffer(lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes()), np.uint8)
+    content = np.frombuffer(lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes()), np.uint8).copy()  # writable, for torch
     n = len(content) // (28 * 28 + 1)  # labels first, then the images
     return Rows({"image": content[n:].reshape(n, 28, 28)}, content[:n].astype(np.int64))
 

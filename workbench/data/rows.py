@@ -12,15 +12,16 @@ import numpy as np
 
 from workbench.errors import DataError
 
-__all__ = ["Batch", "DatasetRows", "Rows", "Splits", "SPLIT_NAMES"]
+__all__ = ["SPLIT_NAMES", "AnyRows", "Batch", "DatasetRows", "Rows", "Splits", "named_batch"]
 
 SPLIT_NAMES = ("train", "valid", "calibration", "test")
+TARGET_KEYS = ("labels", "label", "targets", "target", "y")
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray]
 Prepare = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # arrays have no single truth value; `digest` compares content
 class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
@@ -53,7 +54,7 @@ class Rows:
 
     def batches(self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False) -> Iterator[Batch]:
         """Batches of `size` rows, shuffled when a generator is given."""
-        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             if drop_last and len(chosen) < size and start:
@@ -65,14 +66,14 @@ class Rows:
     def digest(self) -> str:
         """A short hash of the content, to tell whether two runs saw the same rows."""
         sha = hashlib.sha256()
-        for name in sorted(self.inputs):
-            sha.update(name.encode())
-            sha.update(_bytes(self.inputs[name]))
-        sha.update(_bytes(self.targets))
+        parts = {**{f"input {n}": a for n, a in self.inputs.items()}, "targets": self.targets}
+        for name, array in sorted({**parts, **({} if self.times is None else {"times": self.times})}.items()):
+            sha.update(f"{name} {np.asarray(array).dtype} {np.shape(array)}".encode())
+            sha.update(_bytes(array))
         return sha.hexdigest()[:16]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DatasetRows:
     """Rows of a map-style torch dataset, read when asked for; the same calls as `Rows`."""
 
@@ -92,10 +93,14 @@ class DatasetRows:
         return Rows(inputs, targets)
 
     def prepared(self, prepare: Prepare | None) -> DatasetRows:
-        return replace(self, prepare=prepare)
+        """The same rows with `prepare` applied to each batch, after what was applied before."""
+        first = self.prepare
+        if prepare is None:
+            return self
+        return replace(self, prepare=prepare if first is None else lambda inputs: prepare(first(inputs)))
 
     def batches(self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False) -> Iterator[Batch]:
-        order = np.arange(len(self)) if rng is None else rng.permutation(len(self))
+        order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
             if drop_last and len(chosen) < size and start:
@@ -105,11 +110,14 @@ class DatasetRows:
     @cached_property
     def targets(self) -> np.ndarray:
         """All targets, read by one pass over the dataset."""
+        if not len(self):
+            raise DataError("The dataset is empty.")
         return np.concatenate([targets for _, targets in self.batches(256)])
 
     @cached_property
     def digest(self) -> str:
-        return self.take(slice(0, 256)).digest
+        """A short hash of the length and the first 256 rows: reading all of a dataset can take hours."""
+        return f"{len(self)}-{self.take(slice(0, 256)).digest}"
 
     def _collated(self, samples: list[Any]) -> Batch:
         from torch.utils.data import default_collate
@@ -143,21 +151,34 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
     Raises DataError when the batch is of neither kind or holds no target.
     """
     if isinstance(batch, Mapping):
-        key = next((k for k in ("labels", "label", "targets", "target", "y") if k in batch), None)
+        key = next((k for k in TARGET_KEYS if k in batch), None)
         if key is None:
             raise DataError(f"A batch with the keys {sorted(batch)} holds no target; name it `labels`, `target` or `y`.")
-        return {k: _array(v) for k, v in batch.items() if k != key}, _array(batch[key])
+        # Every other name of a target is left out too: a second copy among the inputs would give the answer away.
+        return {k: _array(v) for k, v in batch.items() if k not in TARGET_KEYS}, _array(batch[key])
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
         *inputs, targets = batch
         if len(inputs) == 1 and isinstance(inputs[0], Mapping):
             return {k: _array(v) for k, v in inputs[0].items()}, _array(targets)
+        if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)):
+            inputs = list(inputs[0])
         wanted = names if len(names) == len(inputs) else tuple(f"x{i}" if i else "x" for i in range(len(inputs)))
         return {name: _array(v) for name, v in zip(wanted, inputs, strict=True)}, _array(targets)
-    raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {type(batch).__name__}.")
+    what = "one element and no target" if isinstance(batch, (tuple, list)) else type(batch).__name__
+    raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {what}.")
+
+
+def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
+    if size < 1:
+        raise DataError(f"A batch must have at least one row, got {size}.")
+    return np.arange(n) if rng is None else rng.permutation(n)
 
 
 def _array(value: Any) -> np.ndarray:
-    return value.detach().cpu().numpy() if hasattr(value, "detach") else np.asarray(value)
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()
+        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()  # numpy has no bfloat16
+    return np.asarray(value)
 
 
 def _bytes(array: np.ndarray) -> bytes:

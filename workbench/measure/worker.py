@@ -1,7 +1,8 @@
 """The process in which one candidate is timed: commands as JSON lines on standard input, answers on standard output.
 
 It imports only what its runtime needs, sits idle between blocks, and ends itself as soon as its standard input is
-closed, so that it never outlives the process that started it. The first line is the job, then:
+closed, so that it never outlives the process that started it. Its argument is the folder of its private files. The first
+line is the job, then:
 
     {"do": "load"}                                     -> load_ms, runtime, details
     {"do": "block", "batch_size": 1, "seconds": 0.1}   -> best_ms, median_ms, cpu_ms, n_calls
@@ -15,11 +16,13 @@ import importlib
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -153,13 +156,19 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def _commands() -> queue.Queue[str]:
-    """Lines of standard input; when it closes the process ends at once, even in the middle of a call."""
+def _commands(folder: Path) -> queue.Queue[str]:
+    """Lines of standard input; when it closes the process ends at once, even in the middle of a call.
+
+    That is how it learns that its parent was killed, so it then deletes the private files, as nobody else can.
+    """
     lines: queue.Queue[str] = queue.Queue()
 
     def read() -> None:
         for line in sys.stdin:
             lines.put(line)
+        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # others' files are still in it
+            folder.parent.rmdir()
         os._exit(0)
 
     threading.Thread(target=read, daemon=True).start()
@@ -170,7 +179,7 @@ def main() -> None:
     """Answer commands until standard input closes; an exception is answered too, and ends nothing."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints goes to the error stream, and cannot garble the answers
-    lines = _commands()
+    lines = _commands(Path(sys.argv[1]))
     session: Session | None = None
     while True:
         command = json.loads(lines.get())

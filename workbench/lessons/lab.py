@@ -1,0 +1,54 @@
+"""Opening JupyterLab on the notebooks, copied to the working folder first unless that is the clone itself."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.lessons.notebooks import Copied, copy_notebooks, notebooks_folder
+
+__all__ = ["command", "lab", "prepare_folder"]
+
+FIRST = "00_start_here.ipynb"
+OFFLINE = (  # JupyterLab asks the internet for news and for newer versions unless it is told not to
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+)
+
+
+def lab(options: Sequence[str]) -> int:
+    """Copy the notebooks if need be and become `jupyter lab`, `options` handed on; returns its exit status."""
+    if find_spec("jupyterlab") is None:
+        raise WorkbenchError("JupyterLab is not installed here: python -m pip install jupyterlab")
+    folder, copied = prepare_folder(Path.cwd())
+    told = [c.text for c in copied if c.what in ("new", "updated", "beside")]
+    if told:
+        sys.stderr.write(f"Notebooks in {folder}:\n" + "".join(f"  {line}\n" for line in told))
+    line = command(folder, options)
+    if os.name == "nt":
+        return subprocess.call(line)
+    sys.stderr.flush()
+    os.execv(line[0], line)  # no process in between: signals and the terminal go straight to JupyterLab
+    raise AssertionError("unreachable")
+
+
+def command(folder: Path, options: Sequence[str]) -> list[str]:
+    """The command line that opens the first notebook of a folder; options given come last, so that they win."""
+    first = folder / FIRST
+    return [sys.executable, "-m", "jupyterlab", str(first if first.exists() else folder), *OFFLINE, *(o for o in options if o != "--")]
+
+
+def prepare_folder(working: Path, source: Path | None = None) -> tuple[Path, list[Copied]]:
+    """The folder to open, and what was copied into it: the clone's own notebooks, or copies under the working folder."""
+    source = (source or notebooks_folder()).resolve()
+    here = working.resolve()
+    if here == source or here / "notebooks" == source:
+        return source, []
+    if (here / "workbench" / "__init__.py").exists() and (here / "notebooks").is_dir():  # a clone beside another installation
+        return here / "notebooks", []
+    return here / "notebooks", copy_notebooks(here / "notebooks", source)
