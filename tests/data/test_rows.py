@@ -261,8 +261,8 @@ def test_prepared_twice_applies_both_in_order(request, kind):
     np.testing.assert_array_equal(data.take(slice(0, 1)).inputs["x"], [[10, 20]])
 
 
-def test_dataset_rows_have_the_digest_of_the_rows_that_they_hold(tensors):
-    assert tensors.digest == tensors.take(slice(None)).digest
+def test_digest_of_dataset_rows_tells_length_and_first_rows(tensors):
+    assert tensors.digest == f"{len(tensors)}-{tensors.take(slice(None)).digest}"
 
 
 # ---- Splits ----
