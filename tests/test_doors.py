@@ -350,6 +350,15 @@ def test_an_estimator_that_is_not_fitted_becomes_a_builder() -> None:
     assert not is_fitted(task.build("logisticregression"))
 
 
+def test_an_estimator_gets_images_as_a_matrix_that_its_onnx_file_takes_too() -> None:
+    raw = load_digits()
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(raw.data, raw.target)
+    task = make_task("digits", model=model, train=(raw.images, raw.target))
+    assert task.data.train.inputs["x"].shape[1:] == (64,)
+    written = to_onnx(task.start, task.example(8))
+    assert predictor(written).predict(task.example(8)).shape == (8, 10)
+
+
 def test_an_estimator_of_texts_gets_an_array_of_texts() -> None:
     texts = np.asarray([f"{'good' if i % 2 else 'bad'} film number {i}" for i in range(60)], object)
     model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, np.arange(60) % 2)

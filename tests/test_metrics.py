@@ -108,6 +108,17 @@ def test_per_sample_scores_are_one_a_row_and_average_to_the_metric(metric: Metri
     assert metric(outputs, targets) == pytest.approx(scores.mean())
 
 
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("mse", reference.mean_squared_error), ("mae", reference.mean_absolute_error), ("r2", reference.r2_score)],
+)
+def test_regression_metrics_average_over_several_values_a_row(name: str, wanted: object) -> None:
+    x, y = load_diabetes(return_X_y=True)
+    targets = np.column_stack([y, 100 * x[:, 0]])
+    outputs = cross_val_predict(LinearRegression(), x[:, 1:], targets, cv=3)
+    assert metric_named(name)(outputs, targets) == pytest.approx(wanted(targets, outputs))
+
+
 @pytest.mark.parametrize("name", ["mse", "mae", "r2"])
 def test_regression_metrics_do_not_mix_a_column_with_a_row(name: str) -> None:
     outputs, targets = values()

@@ -21,7 +21,7 @@ from workbench.data.prepare import Columns
 from workbench.data.rows import SPLIT_NAMES, AnyRows, DatasetRows, Rows, Splits, named_batch
 from workbench.errors import DataError, TaskError, WorkbenchError, all_of, unknown
 from workbench.metrics import BY_KIND, METRICS, Metric, metric_named
-from workbench.models.estimators import is_estimator, is_fitted, unfitted
+from workbench.models.estimators import as_features, is_estimator, is_fitted, unfitted
 from workbench.references import resolve
 from workbench.task import Candidate, Form, Kind, Task
 
@@ -506,9 +506,11 @@ def _reset(model: Any) -> Any:
 
 def _columns_for(given: _Given, rows: AnyRows) -> AnyRows:
     """The columns that a fitted estimator knows, in its order; one matrix where it, or an ONNX graph, takes one."""
-    if not given.trained or given.form == "torch" or not isinstance(rows, Rows):
+    if given.form in (None, "torch") or not isinstance(rows, Rows):
         return rows
-    if any(a.ndim != 1 for a in rows.inputs.values()):
+    if any(np.ndim(a) != 1 for a in rows.inputs.values()):  # images, or several arrays: the matrix that estimators take
+        return replace(rows, inputs={"x": as_features(rows.inputs)}) if given.form == "sklearn" else rows
+    if not given.trained:
         return rows
     names = getattr(given.instance, "feature_names_in_", None)
     if names is not None:

@@ -183,7 +183,7 @@ def test_workers_end_and_delete_their_files_when_their_parent_is_killed(wait: fl
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert psutil.wait_procs(workers, timeout=20)[1] == []
-    assert list(tmp_path.iterdir()) == []  # private files are deleted by the workers then
+    assert list(tmp_path.iterdir()) == []  # the workers delete the private files then, and no telemetry left its own
 
 
 def _wait_for(look: Callable[[], list[psutil.Process] | None]) -> list[psutil.Process]:

@@ -30,11 +30,10 @@ def lab(options: Sequence[str]) -> int:
     if told:
         sys.stderr.write(f"Notebooks in {folder}:\n" + "".join(f"  {line}\n" for line in told))
     line = command(folder, options)
-    if os.name == "nt":
-        return subprocess.call(line)
     sys.stderr.flush()
-    os.execv(line[0], line)  # no process in between: signals and the terminal go straight to JupyterLab
-    raise AssertionError("unreachable")
+    if os.name != "nt":
+        os.execv(line[0], line)  # no process in between: signals and the terminal go straight to JupyterLab
+    return subprocess.call(line)
 
 
 def command(folder: Path, options: Sequence[str]) -> list[str]:

@@ -30,8 +30,12 @@ POLL_SECONDS = 0.1  # how long a request to cancel may go unnoticed
 LIMIT_SECONDS = 900  # no answer for that long: the worker hangs
 TAIL_LINES = 12
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
-# Idle threads sleep instead of spinning, and torch.compile keeps no pool of its own processes.
-QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "TORCHINDUCTOR_COMPILE_THREADS": "1", "PYTHONUTF8": "1"}
+# Idle threads sleep instead of spinning, torch.compile keeps no pool of its own processes, and ONNX Runtime, which reports
+# to its maker by default from 1.29 on, does not.
+QUIET = {
+    "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "TORCHINDUCTOR_COMPILE_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1",
+    "PYTHONUTF8": "1",
+}  # fmt: skip
 
 
 class Worker:
@@ -61,8 +65,8 @@ class Worker:
         paths = os.pathsep.join(p or os.getcwd() for p in sys.path)  # what this process can import, the worker can
         environment = os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": paths}
         process = subprocess.Popen(
-            [sys.executable, "-m", "workbench.measure.worker", str(self._files[0].parent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=self._errors, env=environment, text=True, encoding="utf-8",
+            [sys.executable, "-m", "workbench.measure.worker", str(self._files[0].parent)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True, encoding="utf-8",
         )  # fmt: skip
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
         return process

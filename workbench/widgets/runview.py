@@ -32,7 +32,9 @@ class RunView(VBox):
 
     def say(self, state: str, text: str) -> None:
         """The status line; `state` is ready, running, finished, failed, cancelled or killed and decides its colour."""
-        told = f"<span class='wb-state wb-state-{state}'>{escape(state)}</span>{words(text)}"
+        first, _, rest = text.partition("\n")
+        more = f"<pre class='wb-more' tabindex='0'>{escape(rest)}</pre>" if rest else ""
+        told = f"<span class='wb-state wb-state-{state}'>{escape(state)}</span><div>{words(first)}{more}</div>"
         if self.status.value != told:
             self.status.value = told
 

@@ -36,6 +36,7 @@ class Steps(VBox):
             HBox([self._chips, self._add, self._remove]).add_class("wb-steps"),
             VBox([HBox([self._technique, self._summary]).add_class("wb-open"), self._place]).add_class("wb-step"),
         ])  # fmt: skip
+        self.add_class("wb-steplist")
         for step in steps or [self._fresh(FIRST)]:
             self._append(step)
         self._open(0)

@@ -50,7 +50,7 @@ class Wizard(VBox):
         self.run: Run | None = None
         """The run that was started or attached last."""
         self._root, self._store = runs_root(root), store
-        self._busy = False
+        self._busy, self._worker = False, threading.Thread()
         self._choices, self._view, self._ledger, self._code = choices, RunView(), LedgerView(), CodeView()
         self._run = Button(description="Run", icon="play", button_style="primary", tooltip="Start these steps").add_class("wb-run")
         self._cancel = Button(description="Cancel", icon="stop", disabled=True, tooltip="Stop; what is finished is kept")
@@ -100,7 +100,7 @@ class Wizard(VBox):
         self._view.begin(recipe)
         self._view.say("running", "Starting a process of its own.")
         self._set_busy(True)
-        _in_thread(lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store)))
+        self._worker = _in_thread(lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store)))
 
     def _stop(self) -> None:
         if self.run is None:
@@ -114,7 +114,7 @@ class Wizard(VBox):
         if chosen is None or self._busy:
             return
         self._set_busy(True)
-        _in_thread(lambda: self._guarded(lambda: self._attached(chosen)))
+        self._worker = _in_thread(lambda: self._guarded(lambda: self._attached(chosen)))
 
     def _attached(self, folder: str) -> Run:
         run = attach(folder)
@@ -184,6 +184,7 @@ class Wizard(VBox):
     def _list_runs(self) -> None:
         folders = run_folders(self._root)[: -SHOWN_RUNS - 1 : -1]
         self._earlier.options = [(f"{f.name}  ({Run(f).status})", str(f)) for f in folders]
+        self._earlier.index = 0 if folders else None
 
     def _offer(self) -> str:
         """What to say at first: a run that an earlier kernel started may still be going."""
@@ -196,5 +197,7 @@ def _card(title: str, *children: Any) -> VBox:
     return VBox([HTML(f"<h3>{title}</h3>").add_class("wb-title"), *children]).add_class("wb-card").add_class(f"wb-card-{title.split()[0].lower()}")
 
 
-def _in_thread(work: Callable[[], Any]) -> None:
-    threading.Thread(target=work, daemon=True).start()
+def _in_thread(work: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    return thread

@@ -12,7 +12,8 @@ function describe(knob) {
   const lines = [...knob.querySelectorAll(":scope > .wb-help, :scope > .wb-problem")];
   put(field, "aria-describedby", lines.map(idOf).join(" "));
   put(field, "aria-invalid", String(knob.classList.contains("wb-invalid")));
-  put(knob.querySelector(".noUi-handle"), "aria-label", knob.querySelector(".widget-label")?.textContent ?? "");
+  const label = [...knob.querySelectorAll(".widget-label")].map((el) => el.textContent).find(Boolean);
+  put(knob.querySelector(".noUi-handle"), "aria-label", label ?? "");
 }
 
 function fold(header) {
@@ -38,7 +39,7 @@ function dress(root) {
   root.querySelectorAll(".wb-knob").forEach(describe);
   root.querySelectorAll(".jupyter-widget-Collapse-header").forEach(fold);
   root.querySelectorAll(".wb-status, .wb-problem").forEach(live);
-  root.querySelectorAll("[data-wb-region]").forEach((el) => put(el, "role", "region"));
+  root.querySelectorAll(".wb-chips button").forEach((el) => put(el, "aria-pressed", String(el.classList.contains("mod-active"))));
 }
 
 export default {
