@@ -7,44 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits, load_wine
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 from torch import nn
-from torch.utils.data import Subset, TensorDataset
 
-from workbench.checks import check_task, outputs_of, row_hashes
+from tests.small_tasks import changed, digits_task, with_split
+from workbench.checks import check_task
 from workbench.data.prepare import Columns, Normalize
-from workbench.data.rows import DatasetRows, Rows, Splits
+from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError, TaskError
-from workbench.metrics import METRICS
 from workbench.models.estimators import as_features, make_estimator
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.task import Candidate, Task
+from workbench.task import Candidate
 from workbench.tasks import load_task
 
 SPLITS = ("train", "valid", "calibration", "test")
-
-
-def digits_task(**changes: object) -> Task:
-    """Real digits as float rows `(rows, 64)`, split 1000 / 350 / 97 / 350, with a linear network to start from."""
-    raw = load_digits()
-    order = np.random.default_rng(0).permutation(len(raw.target))
-    rows = Rows({"x": raw.data[order].astype(np.float32)}, raw.target[order].astype(np.int64))
-    cuts = {"train": (0, 1000), "valid": (1000, 1350), "calibration": (1350, 1447), "test": (1447, 1797)}
-    data = Splits(**{name: rows.take(np.arange(*cut)) for name, cut in cuts.items()})
-    values = {"kind": "classification", "data": data, "metrics": (METRICS["accuracy"],), "classes": tuple("0123456789")}
-    return Task("digits", **{**values, "start": Candidate("net", "torch", nn.Linear(64, 10)), **changes})
-
-
-def with_split(task: Task, **splits: Rows) -> Task:
-    return replace(task, data=replace(task.data, **splits))
-
-
-def changed(rows: Rows, value: float, row: int = 3, column: int = 5) -> Rows:
-    x = rows.inputs["x"].copy()
-    x[row, column] = value
-    return replace(rows, inputs={"x": x})
 
 
 @pytest.mark.parametrize("name", ["digits", "fashion"])
@@ -215,84 +192,7 @@ def test_check_task_refuses_targets_of_the_wrong_kind() -> None:
             check_task(with_split(replace(task, kind=kind, start=None), valid=replace(task.data.valid, targets=targets)))
 
 
-# ---- rows shared ----
-
-
-@pytest.mark.parametrize("split", ["train", "valid", "calibration"])
-def test_check_task_refuses_a_split_cut_out_of_test(split: str) -> None:
-    task = digits_task()
-    with pytest.raises(DataError, match=rf"200 of 350 test rows are in {split} too, the first is row 0 of test"):
-        check_task(with_split(task, **{split: task.data.test.take(slice(0, 200))}))
-
-
-def test_check_task_refuses_a_small_calibration_cut_out_of_a_large_test() -> None:
-    fashion = load_task("fashion")
-    with pytest.raises(DataError, match="50 of 10,000 test rows are in calibration too"):  # 0.5 % of test, all of calibration
-        check_task(with_split(fashion, calibration=fashion.data.test.take(slice(0, 50))))
-
-
-def test_check_task_only_warns_of_a_few_rows_that_occur_twice() -> None:
-    task = digits_task()
-    twice = np.r_[0:999, 1449:1452]
-    everything = {n: np.concatenate([getattr(task.data, s).inputs["x"] for s in SPLITS]) for n in ("x",)}
-    targets = np.concatenate([getattr(task.data, s).targets for s in SPLITS])
-    warnings = check_task(with_split(task, train=Rows(everything, targets).take(twice)))
-    assert warnings == ["3 of 350 test rows are in train too, the first is row 2 of test."]
-
-
-def test_check_task_warns_of_train_rows_in_valid() -> None:
-    task = digits_task()
-    (warning,) = check_task(with_split(task, valid=task.data.train.take(slice(0, 300))))
-    assert warning.startswith("300 of 300 valid rows are in train too")
-
-
-def test_check_task_tells_shared_rows_of_one_dataset_by_their_indices() -> None:
-    raw = load_digits()
-    dataset = TensorDataset(torch.from_numpy(raw.data).float(), torch.from_numpy(raw.target).long())
-    parts = {"train": range(1000), "valid": range(1000, 1300), "calibration": range(1300, 1400), "test": range(1400, 1797)}
-    rows = {n: DatasetRows(Subset(dataset, list(i)), ()) for n, i in parts.items()}
-    task = digits_task(data=Splits(**rows))
-    assert check_task(task) == []
-    nested = DatasetRows(Subset(Subset(dataset, list(range(500, 1797))), list(range(1000))), ())
-    with pytest.raises(DataError, match="100 of 397 test rows are in train too"):
-        check_task(with_split(task, train=nested))
-
-
-def test_row_hashes_tell_rows_apart_by_inputs_and_targets() -> None:
-    rows = Rows({"a": np.array([1.0, 1.0, 1.0, np.nan]), "b": np.array(["u", "u", "v", "u"], object)}, np.array([0, 0, 0, 0]))
-    hashes = row_hashes(rows)
-    assert hashes[0] == hashes[1]
-    assert len(set(hashes.tolist())) == 3
-    other = row_hashes(replace(rows, targets=np.array([0, 1, 0, 0])))
-    assert other[0] != other[1]
-
-
-def test_row_hashes_take_missing_values_as_equal() -> None:
-    hashes = row_hashes(Rows({"a": np.array([np.nan, np.nan, 1.0])}, np.array([0, 0, 0])))
-    assert hashes[0] == hashes[1] != hashes[2]
-
-
 # ---- models ----
-
-
-@pytest.mark.parametrize(
-    ("kind", "n_out", "wanted"),
-    [
-        ("classification", 9, r"\(batch, n_classes\) with n_classes = 10, and gave \(2, 9\) for 2 rows"),
-        ("binary", 3, r"\(batch,\), \(batch, 1\) or \(batch, 2\), and gave \(2, 3\)"),
-        ("regression", 2, r"\(batch, 1\), and gave \(2, 2\)"),
-        ("multilabel", 5, r"\(batch, 4\), and gave \(2, 5\)"),
-    ],
-)
-def test_check_task_refuses_outputs_that_do_not_fit_the_labels(kind: str, n_out: int, wanted: str) -> None:
-    task = digits_task(kind=kind, start=Candidate("net", "torch", nn.Linear(64, n_out)))
-    to_targets = {
-        "classification": lambda t: t, "binary": lambda t: t % 2, "regression": lambda t: t * 1.5,
-        "multilabel": lambda t: (t[:, None] >> np.arange(4)) & 1,
-    }[kind]  # fmt: skip
-    splits = {n: replace(getattr(task.data, n), targets=to_targets(getattr(task.data, n).targets)) for n in SPLITS}
-    with pytest.raises(TaskError, match=f"`net` must give outputs {wanted}"):
-        check_task(with_split(task, **splits))
 
 
 def test_check_task_reports_a_forward_that_raises_with_names_and_shapes() -> None:
@@ -308,11 +208,6 @@ def test_check_task_finds_weights_that_are_not_finite_before_it_runs_the_model()
         check_task(digits_task(start=Candidate("net", "torch", net)))
 
 
-def test_check_task_warns_of_a_softmax_at_the_end() -> None:
-    (warning,) = check_task(digits_task(start=Candidate("net", "torch", nn.Sequential(nn.Linear(64, 10), nn.Softmax(1)))))
-    assert "seems to end in a softmax" in warning
-
-
 def test_check_task_reports_a_builder_that_raises() -> None:
     with pytest.raises(TaskError, match="The model's builder raised ZeroDivisionError"):
         check_task(digits_task(start=None, builders={"net": lambda: 1 / 0}))
@@ -324,14 +219,3 @@ def test_check_task_tells_all_problems_in_one_error() -> None:
     everything = r"(?s)`digits` cannot be used, 3 problems:.*must give outputs.*`x` of train.*are in calibration"
     with pytest.raises(TaskError, match=everything):
         check_task(bad)
-
-
-def test_outputs_of_leaves_every_part_of_a_network_in_its_mode() -> None:
-    net = nn.Sequential(nn.Linear(13, 8), nn.BatchNorm1d(8), nn.Dropout(0.5)).train()
-    net[1].eval()
-    before = net[1].running_mean.clone()
-    x = load_wine().data[:5]
-    first, second = (outputs_of(Candidate("net", "torch", net), {"x": x}) for _ in range(2))
-    assert np.array_equal(first, second)
-    assert [m.training for m in net.modules()] == [True, True, False, True]
-    assert torch.equal(net[1].running_mean, before)

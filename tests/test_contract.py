@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import io
 
 import numpy as np
 import pytest
@@ -103,7 +102,7 @@ def _through_cell(declared, flat):
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(parameters_cell(declared.settings, flat), metadata={"tags": ["parameters"]})])
     notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
-    seen = inspect_notebook(io.StringIO(nbformat.writes(notebook)))
+    seen = inspect_notebook(notebook)
     names = {}
     exec(notebook.cells[0].source, names)
     assert set(flat) <= set(seen), "papermill sees every parameter"

@@ -10,10 +10,10 @@ HOME = Path(__file__).parents[1] / "workbench"
 
 # A file imports only from lines above its own, or from its own line. A folder is one line.
 LAYERS = [
-    "errors", "files", "references", "settings", "events", "mounts", "machine", "figures", "data", "metrics", "models", "task", "speed",
-    "training", "tasks", "runtimes", "checks", "doors", "load_network", "specs", "tracing", "structure", "kept", "measure", "technique",
-    "techniques", "recipe", "ledger", "appraise", "trail", "record", "tracking", "store", "jobs", "running", "lessons", "widgets", "doctor",
-    "cli",
+    "errors", "files", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics", "models", "task", "sealed", "tensors", "speed",
+    "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
+    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "record", "tracking", "store", "jobs",
+    "running", "lessons", "widgets", "doctor", "cli",
 ]  # fmt: skip
 
 # Upward imports, inside functions only. Each has its reason, and goes when it is no longer needed.

@@ -6,7 +6,12 @@ The public shelf. Everything is loaded when first used, so that `import workbenc
 from __future__ import annotations
 
 import importlib
+import os
 from typing import Any
+
+# Nothing phones home: these libraries read the variables when they are imported, so they are set before that.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 __version__ = "0.1.0"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import numpy as np
 from workbench.data.rows import Rows
 from workbench.errors import WorkbenchError
 from workbench.events import Report
+from workbench.files import write_json
 from workbench.ledger import Row, TestLine
+from workbench.machine import host
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.latency import time_side_by_side
 from workbench.measure.quality import quality
+from workbench.measure.scorecard import Scorecard
 from workbench.measure.timing import Timing, compare_timings
 from workbench.measure.verdict import Verdict, compare_many, within
 from workbench.recipe import Recipe
@@ -73,7 +77,9 @@ def appraise(
         report.message(warning)
     rows: list[Row] = []
     for number, contestant in enumerate(known):
-        row = _row(contestant, task, timings[contestant.label], recipe, seconds[number], notes)
+        card = _card(contestant, task, timings[contestant.label], recipe)
+        write_json(folder / f"scorecard-{contestant.label}.json", card.to_json())
+        row = _row(contestant, card, recipe, seconds[number], notes)
         parent = known[number - 1] if number else None
         rows.append(_compared(row, contestant, parent, first, task, timings))
     return rows
@@ -85,20 +91,29 @@ def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Pa
     return replace(contestant, outputs=outputs)
 
 
-def _row(contestant: Contestant, task: Task, timing: Timing, recipe: Recipe, seconds: float, notes: tuple[str, ...]) -> Row:
+def _card(contestant: Contestant, task: Task, timing: Timing, recipe: Recipe) -> Scorecard:
+    """All that was measured of one candidate: every metric on valid, sizes, counts, and its timing in full."""
     candidate, valid = contestant.candidate, task.data.valid
-    measured = quality(contestant.outputs, np.asarray(valid.targets), task.metric, times=valid.times)
     raw, zipped = _size(candidate)
-    money = None
-    if recipe.price_per_core_hour is not None:
-        money = timing.core_seconds_per_million / 3600 * recipe.price_per_core_hour
-    return Row(
-        step=contestant.label, technique=candidate.technique or "", candidate=candidate.name, runtime=timing.runtime,
-        metric=task.metric.name, quality=measured.value, quality_low=measured.low, quality_high=measured.high, unit=task.metric.unit,
+    targets = np.asarray(valid.targets)
+    return Scorecard(
+        name=candidate.name, quality=tuple(quality(contestant.outputs, targets, m, times=valid.times, split="valid") for m in task.metrics),
         size_bytes=raw, size_gzip_bytes=zipped, parameters=n_parameters(candidate), macs=_macs(candidate, task),
-        latency_ms=timing.at(1).p50_ms, latency_64_ms=timing.at(64).p50_ms, throughput=timing.throughput,
-        core_seconds_per_million=timing.core_seconds_per_million, money_per_million=money, memory_bytes=timing.peak_memory_bytes,
-        load_ms=timing.load_time_ms, seconds=seconds, budget=recipe.budget, notes=notes,
+        timing={timing.runtime: timing}, runtime=timing.runtime, price_per_core_hour=recipe.price_per_core_hour,
+        host=host().to_json(), threads=timing.threads, budget=recipe.budget, measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )  # fmt: skip
+
+
+def _row(contestant: Contestant, card: Scorecard, recipe: Recipe, seconds: float, notes: tuple[str, ...]) -> Row:
+    """What the ledger shows of a scorecard; of latencies the best call, which a busy machine disturbs least."""
+    measured, timing = card.quality[0], card.timing[card.runtime]
+    return Row(
+        step=contestant.label, technique=contestant.candidate.technique or "", candidate=card.name, runtime=card.runtime,
+        metric=measured.metric, quality=measured.value, quality_low=measured.low, quality_high=measured.high, unit=measured.unit,
+        size_bytes=card.size_bytes, size_gzip_bytes=card.size_gzip_bytes, parameters=card.parameters, macs=card.macs,
+        latency_ms=timing.at(1).best_ms, latency_64_ms=timing.at(64).best_ms, throughput=64_000 / timing.at(64).best_ms,
+        core_seconds_per_million=timing.core_seconds_per_million, money_per_million=card.money_per_million,
+        memory_bytes=timing.peak_memory_bytes, load_ms=timing.load_time_ms, seconds=seconds, budget=recipe.budget, notes=notes,
     )  # fmt: skip
 
 

@@ -6,16 +6,17 @@ shares rows with test is told from the dataset object and its indices, not from 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from workbench.data.overlap import row_hashes, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
-from workbench.task import Candidate, Task, call_model, first_tensor
+from workbench.outputs import are_probabilities, misfit, one_thread, outputs_of
+from workbench.task import Candidate, Task
 
 __all__ = ["check_task", "outputs_of", "row_hashes"]
 
@@ -58,63 +59,12 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
         _check_classes(task, {n: targets[n] for n in readable}, found)
     _check_shared(splits, found)
     if candidate is not None and "train" in samples and prepared:
-        with _one_thread():
+        with one_thread():
             _check_output(task, candidate, samples["train"], targets["train"], found)
     if found.data or found.model:
         kind = TaskError if found.model else DataError
         raise kind(all_of(found.model + found.data, f"Task `{task.name}` cannot be used"))
     return found.warnings
-
-
-def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Outputs `(rows, ...)` on prepared inputs, the candidate's model left in the mode that it was in."""
-    if candidate.form != "torch":
-        from workbench.runtimes import predictor
-
-        return predictor(candidate).predict(dict(inputs))
-    import torch
-
-    from workbench.training import tensor
-
-    model = candidate.model
-    modes = {module: module.training for module in model.modules()}
-    weight = next(model.parameters(), None)
-    device = "cpu" if weight is None else str(weight.device)
-    try:
-        with torch.no_grad():
-            outputs = call_model(model.eval(), {n: tensor(a, device) for n, a in inputs.items()})
-            return first_tensor(outputs).float().cpu().numpy()
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
-def row_hashes(rows: Rows) -> np.ndarray:
-    """One int64 a row `(rows,)` over its inputs and targets; equal rows give equal numbers, within one process only."""
-    parts = [_hashable(rows.inputs[name]) for name in sorted(rows.inputs)] + [_hashable(rows.targets)]
-    return np.fromiter((hash(row) for row in zip(*parts, strict=True)), np.int64, len(rows))
-
-
-def _hashable(array: np.ndarray) -> list[Any]:
-    array = np.asarray(array)
-    if array.dtype.kind == "O":
-        return [str(value) for value in array.tolist()]
-    if array.ndim == 1:
-        return (np.nan_to_num(array) if array.dtype.kind == "f" else array).tolist()  # NaN never equals itself
-    return [row.tobytes() for row in np.ascontiguousarray(array).reshape(len(array), -1)]
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Two rows are no work to share: on a busy machine, waiting for a second thread took five times as long."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _own_candidate(task: Task, found: _Found) -> Candidate | None:
@@ -283,7 +233,7 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
 def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
     """Rows of train, valid and calibration that are in test too, and rows of train in valid."""
     for held, others in (("test", ("train", "valid", "calibration")), ("valid", ("train",))):
-        keys = _keys(splits, (held, *others))
+        keys = row_keys(splits, (held, *others))
         if held not in keys:
             continue
         everywhere = np.zeros(len(keys[held]), bool)
@@ -301,28 +251,6 @@ def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
                 found.data.append(f"{text}: what is measured on test would not be honest; keep a row in one split only.")
             else:
                 found.warnings.append(f"{text}.")
-
-
-def _keys(splits: Mapping[str, AnyRows], names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Something comparable a row: hashes in memory; indices for datasets that are, or are cut from, one and the same."""
-    chosen = {n: splits[n] for n in names if n in splits}
-    if all(isinstance(rows, Rows) for rows in chosen.values()):
-        return {n: row_hashes(rows) for n, rows in chosen.items()}
-    keys: dict[str, np.ndarray] = {}
-    bases: dict[str, int] = {}
-    for name, rows in chosen.items():
-        if not isinstance(rows, Rows):
-            keys[name], bases[name] = _indices(rows.dataset)
-    held = names[0]
-    return {n: k for n, k in keys.items() if held in bases and bases[n] == bases[held]}
-
-
-def _indices(dataset: Any) -> tuple[np.ndarray, int]:
-    """Row numbers in the dataset that (nested) subsets were cut from, and that dataset's identity."""
-    chosen = np.arange(len(dataset))
-    while hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
-        chosen, dataset = np.asarray(dataset.indices)[chosen], dataset.dataset
-    return chosen, id(dataset)
 
 
 def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.ndarray, found: _Found) -> None:
@@ -348,31 +276,9 @@ def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.nd
     except Exception as error:  # the user's model: anything can come out of it
         found.model.append(f"`{candidate.name}` raised {type(error).__name__} on the inputs {_listed(inputs)}: {error}")
         return
-    if wanted := _misfit(task, outputs, targets, len(rows)):
+    if wanted := misfit(task, outputs, targets, len(rows)):
         found.model.append(f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for {len(rows)} rows.")
     elif not np.isfinite(outputs).all() and _clean(rows) is rows:
         found.model.append(f"`{candidate.name}` gives outputs that are not finite on the first rows of train.")
-    elif candidate.form == "torch" and _are_probabilities(task, outputs):
+    elif candidate.form == "torch" and are_probabilities(task, outputs):
         found.warnings.append(f"`{candidate.name}` seems to end in a softmax: loss and metrics read logits; leave it out.")
-
-
-def _misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) -> str:
-    """The shape that outputs should have, in words; empty when they have it."""
-    shape = outputs.shape
-    if task.kind == "classification":
-        n = len(task.classes) or (int(targets.max()) + 1 if targets.dtype.kind in "iu" and len(targets) else 0)
-        fits = len(shape) == 2 and (shape[1] == n if task.classes else shape[1] >= n)
-        wanted = f"(batch, n_classes) with n_classes = {n}"
-    elif task.kind == "binary":
-        fits, wanted = shape[1:] in ((), (1,), (2,)), "(batch,), (batch, 1) or (batch, 2)"
-    elif task.kind in ("multilabel", "regression"):
-        size = int(np.prod(targets.shape[1:]))
-        fits, wanted = int(np.prod(shape[1:])) == size, f"(batch, {size})"
-    else:
-        fits, wanted = True, "(batch, ...)"
-    return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
-
-
-def _are_probabilities(task: Task, outputs: np.ndarray) -> bool:
-    several = task.kind in ("classification", "binary") and outputs.ndim == 2 and outputs.shape[1] > 1
-    return bool(several and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4))

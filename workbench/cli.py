@@ -224,9 +224,9 @@ def _measure(given: argparse.Namespace) -> None:
 
 def _store(given: argparse.Namespace) -> None:
     from workbench.jobs import run_folders, runs_root
-    from workbench.store import rebuild, store_url
+    from workbench.store import rebuild, shown_url, store_url
 
-    print(f"Store: {store_url(given.store, runs_root(given.root))}")
+    print(f"Store: {shown_url(store_url(given.store, runs_root(given.root)))}")
     if given.action == "rebuild":
         print(f"Recorded {rebuild(run_folders(given.root), given.store, runs_root(given.root))} runs.")
 

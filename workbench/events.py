@@ -118,6 +118,10 @@ class console:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self._progress.console.print(f"[dim]{text}[/dim]", soft_wrap=True)
+
     def __call__(self, event: Event) -> None:
         if event.kind in ("step_started", "progress", "step_finished"):
             bar = self._tasks.get(event.step)
@@ -128,4 +132,4 @@ class console:
             text = "done" if event.kind == "step_finished" else event.data.get("text", "")
             self._progress.update(bar, completed=done / total, description=text)
         elif event.kind == "message":
-            self._progress.console.print(f"[dim]{event.step or 'run'}:[/dim] {event.data['text']}")
+            self.say(f"{event.step or 'run'}: {event.data['text']}")

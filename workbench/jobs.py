@@ -12,8 +12,6 @@ lie sealed beside it until the last step is done; both are deleted when the run 
 from __future__ import annotations
 
 import os
-import pickle
-import signal
 import subprocess
 import sys
 import time
@@ -25,10 +23,12 @@ from typing import Any
 
 from workbench.errors import Cancelled, RunError, WorkbenchError
 from workbench.events import Event, Report, append_to, read_events
-from workbench.files import read_json, write_bytes, write_json, write_text
+from workbench.files import read_json, write_json, write_text
+from workbench.process import alive, children, end_session, identity
 from workbench.recipe import Recipe
-from workbench.tasks import load_task
+from workbench.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task
+from workbench.tasks import load_task
 
 __all__ = ["Run", "attach", "find_run", "run_folders", "runs_root", "start"]
 
@@ -47,11 +47,15 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
     `task` is needed when the recipe's task is not one that another process can load by name. Raises RunError that names
     the object when a task cannot travel to another process.
     """
+    from workbench.store import store_url
+
+    if store:
+        store = store_url(store, runs_root(root))  # refused now, and not after hours of work
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{_slug(recipe.task)}-{_slug(recipe.start) or 'model'}"
     folder = _new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
     if task is not None and not task.built_in:
-        _seal(task, folder / "private")
+        seal(task, folder / "private")
     write_json(folder / "run.json", {"version": 1, "name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd())})
     run = Run(folder)
     run._launch()
@@ -107,7 +111,7 @@ class Run:
     def status(self) -> str:
         """One of: starting, running, finished, failed, cancelled, killed (its process is gone without a word)."""
         state = self._state()
-        if state["status"] in ENDED or _alive(state):
+        if state["status"] in ENDED or alive(state):
             return state["status"]
         again = self._state()["status"]  # it may have ended between the two looks
         return again if again in ENDED else "killed"
@@ -163,7 +167,7 @@ class Run:
         while not self.ended and time.monotonic() < limit:
             time.sleep(0.05)
         if not self.ended:
-            _end_session(self._state())
+            end_session(self._state())
             self._mark("cancelled", pid=None)
 
     def resume(self) -> Run:
@@ -203,14 +207,11 @@ class Run:
                 [sys.executable, "-m", "workbench.jobs", str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **options,
             )  # fmt: skip
-        _children.append(process)
-        write_json(self.folder / "process.json", {"status": "starting", **_process(process.pid)})
+        children.append(process)
+        write_json(self.folder / "process.json", {"status": "starting", **identity(process.pid)})
 
     def _mark(self, status: str, pid: int | None, error: str = "") -> None:
-        write_json(self.folder / "state.json", {"status": status, "error": error, "time": time.time(), **_process(pid)})
-
-
-_children: list[subprocess.Popen[bytes]] = []  # kept so that an ended child is reaped and not taken for alive
+        write_json(self.folder / "state.json", {"status": status, "error": error, "time": time.time(), **identity(pid)})
 
 
 def main(folder: Path) -> int:
@@ -245,64 +246,20 @@ def _execute(run: Run, report: Report) -> None:
     from workbench.trail import execute, open_test
 
     recipe, private = run.recipe, run.folder / "private"
-    task = pickle.loads((private / "task.pkl").read_bytes()) if private.exists() else load_task(recipe.task)
+    sealed = open_task(private)
+    task = sealed or load_task(recipe.task)
     started = time.time()
     report.send("run_started", recipe=recipe.tree())
     trail = execute(run.folder, task.without_test(), recipe, report)
-    test = pickle.loads((private / "test.pkl").read_bytes()) if private.exists() else task.data.test
+    test = open_sealed(private) if sealed else task.data.test
     if test is not None:
         open_test(trail, test, report)
     try:
         record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
     except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
         report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
-    for file in private.glob("*") if private.exists() else ():
-        file.unlink()
+    discard(private)
     report.send("run_finished", seconds=time.time() - started)
-
-
-def _seal(task: Task, folder: Path) -> None:
-    """Write the task without its test rows, and the test rows beside it."""
-    folder.mkdir(mode=0o700)
-    write_bytes(folder / "task.pkl", _travelling(task.without_test()))
-    write_bytes(folder / "test.pkl", _travelling(task.data.test))
-
-
-def _travelling(value: Any) -> bytes:
-    """A cloudpickle; modules beside the user's notebook go by value, as the other process may not find them."""
-    import cloudpickle
-
-    here = Path.cwd()
-    own = [m for m in list(sys.modules.values()) if _is_users(m, here)]
-    for module in own:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        return cloudpickle.dumps(value)
-    except Exception as error:
-        raise RunError(f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be made inside the functions that use them.") from error
-    finally:
-        for module in own:
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _is_users(module: Any, here: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    if not file or module.__name__ in ("__main__", "conftest") or module.__name__.split(".")[0] == "workbench":
-        return False
-    path = Path(file)
-    return here in path.parents and "site-packages" not in path.parts and Path(sys.prefix) not in path.parents
-
-
-def _culprit(value: Any, error: Exception) -> str:
-    """The attribute that cannot be pickled, found by trying each."""
-    import cloudpickle
-
-    for name, part in vars(value).items() if hasattr(value, "__dict__") else ():
-        try:
-            cloudpickle.dumps(part)
-        except Exception as inner:
-            return f"`{name}` ({type(part).__name__}): {inner}"
-    return str(error)
 
 
 def _new_folder(root: Path, name: str) -> Path:
@@ -318,48 +275,6 @@ def _new_folder(root: Path, name: str) -> Path:
 
 def _slug(text: str) -> str:
     return "".join(c if c.isalnum() else "-" for c in text).strip("-")[:40]
-
-
-def _process(pid: int | None) -> dict[str, Any]:
-    import psutil
-
-    if pid is None:
-        return {"pid": None, "born": None}
-    try:
-        return {"pid": pid, "born": psutil.Process(pid).create_time()}
-    except psutil.Error:
-        return {"pid": pid, "born": None}
-
-
-def _alive(state: dict[str, Any]) -> bool:
-    """Whether the process that wrote the state still runs; its birth tells it from a later one with the same number."""
-    import psutil
-
-    if state["pid"] is None:
-        return False
-    for child in _children:
-        child.poll()
-    try:
-        process = psutil.Process(state["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and (state["born"] is None or abs(process.create_time() - state["born"]) < 1.0)
-    except psutil.Error:
-        return False
-
-
-def _end_session(state: dict[str, Any]) -> None:
-    import psutil
-
-    if not _alive(state) or state["pid"] is None:
-        return
-    if os.name != "nt":
-        try:
-            os.killpg(state["pid"], signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-        return
-    parent = psutil.Process(state["pid"])
-    for process in (*parent.children(recursive=True), parent):
-        process.kill()
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?
 class Row:
     """One step: quality on valid with its 95 % interval, costs of running the model, and verdicts.
 
-    Latencies are the median of calls in ms, throughput samples a second, sizes bytes, `seconds` what the step itself took.
+    Latencies are of the best call, in ms on one thread, at batch 1 and 64; throughput is samples a second at batch 64; sizes
+    are bytes, `seconds` what the step itself took. The scorecard beside it has p10, p50, p95 and the rest.
     `speedup_*` and `size_ratio` compare with the parent row and with the start row, timed side by side in one session.
     """
 
@@ -55,8 +56,8 @@ class Row:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        plain = {k: v for k, v in self.__dict__.items() if k not in ("against_parent", "against_start")}
-        return {**plain, "against_parent": [v.to_json() for v in self.against_parent], "against_start": [v.to_json() for v in self.against_start]}
+        lists = {k: [v.to_json() for v in getattr(self, k)] for k in ("against_parent", "against_start")}
+        return {**self.__dict__, **lists, "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
@@ -107,7 +108,9 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
 
     table = pd.DataFrame([{k: v for k, v in r.__dict__.items() if k not in ("against_parent", "against_start", "notes")} for r in rows])
     if len(table):
-        table["verdict"] = [next((v.decision for v in r.against_start if v.metric == r.metric), "") for r in rows]
+        table["verdict"] = [_decision(r.against_start, r.metric) for r in rows]
+        for column, metric in (("quality", rows[0].metric), ("latency_ms", "batch-1 latency"), ("latency_64_ms", "batch-64 latency")):
+            table[f"{column}_verdict"] = [_decision(r.against_parent, metric) for r in rows]
     return table
 
 
@@ -116,7 +119,7 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[tuple[str, str]]]]:
     if not rows:
         return [], []
     metric = rows[0].metric.replace("_", " ")
-    heads = ["step", f"valid {metric}", f"{metric} changed by", "file", "latency, 1", "latency, 64", "samples/s", "step took"]
+    heads = ["step", f"valid {metric}", f"{metric} changed by", "file", "batch 1", "batch 64", "samples/s", "step took"]
     return heads, [_cells(r, is_start=not number) for number, r in enumerate(rows)]
 
 
@@ -137,7 +140,7 @@ def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
 
 
 LEGEND = (
-    "Second lines: 95 % interval; change against the step before, then against the start; x is how many times smaller or faster. "
+    "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, then against the start; x is how many times smaller or faster. "
     "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
 )
 
@@ -182,6 +185,10 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
         f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
     )
+
+
+def _decision(found: tuple[Verdict, ...], metric: str) -> str:
+    return next((v.decision for v in found if v.metric == metric), "")
 
 
 def _verdict(found: tuple[Verdict, ...], metric: str) -> str:

@@ -29,6 +29,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
+from workbench.refusals import problems_of
 
 __all__ = ["BUDGETS", "Knob", "Settings", "TechniqueSettings", "free_form", "knob", "knobs", "nested", "scaled"]
 
@@ -117,7 +118,8 @@ class Settings(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            problems, wrong_kind = _problems(type(self), error)
+            names = dict.fromkeys(type(self).model_fields, ()) | {k.name: k.choices for k in knobs(type(self))}
+            problems, wrong_kind = problems_of(names, error)
             kind = SettingsTypeError if wrong_kind else SettingsError
             raised = kind(all_of([p for _, p in problems], f"{type(self).__name__} refused"))
             raised.problems = problems
@@ -281,51 +283,6 @@ def _difference(whole: dict[str, Any], default: dict[str, Any]) -> dict[str, Any
         elif value != default.get(name):
             kept[name] = value
     return kept
-
-
-def _problems(settings: type[Settings], error: ValidationError) -> tuple[list[tuple[str, str]], bool]:
-    """House sentences for what pydantic refused, and whether all of it is of the wrong kind."""
-    found: list[tuple[str, str]] = []
-    wrong_kind = True
-    for item in error.errors(include_url=False):
-        inner = (item.get("ctx") or {}).get("error")
-        where = tuple(str(p) for p in item["loc"])
-        if isinstance(inner, SettingsError):  # a nested class has already said it
-            found += [(f"{where[0]}_{name}", text.replace("`", f"`{where[0]}_", 1)) for name, text in inner.problems]
-            wrong_kind &= isinstance(inner, SettingsTypeError)
-            continue
-        name = "_".join(where)
-        text, is_kind = _sentence(settings, name, item)
-        found.append((name, text))
-        wrong_kind &= is_kind
-    return found, wrong_kind
-
-
-def _sentence(settings: type[Settings], name: str, item: Mapping[str, Any]) -> tuple[str, bool]:
-    kind, got, ctx = item["type"], item["input"], item.get("ctx") or {}
-    rules = {
-        "greater_than_equal": ("at least", "ge"),
-        "less_than_equal": ("at most", "le"),
-        "greater_than": ("more than", "gt"),
-        "less_than": ("less than", "lt"),
-    }
-    if kind == "extra_forbidden":
-        names = {k.name for k in knobs(settings)} | set(settings.model_fields)
-        return unknown("setting", name, names), False
-    if kind in rules:
-        words, key = rules[kind]
-        return f"`{name}` must be {words} {ctx[key]:g}, got {got}.", False
-    if kind == "literal_error":
-        field = settings.model_fields.get(str(item["loc"][0]))
-        valid = typing.get_args(_strip_optional(field.annotation)[0]) if field else ()
-        return f"`{name}` got {got!r}. " + unknown("value", got, map(str, valid)), False
-    if kind == "finite_number":
-        return f"`{name}` must be a finite number, got {got!r}.", False
-    if kind in ("value_error", "assertion_error"):
-        return f"`{name}` {ctx.get('error', item['msg'])}", False
-    wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "dict": "a mapping", "list": "a list", "model": "a mapping"}
-    start = kind.split("_")[0]
-    return f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).", True
 
 
 class TechniqueSettings(Settings):

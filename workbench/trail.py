@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.appraise import Contestant, appraise, test_line
 from workbench.checks import check_task
 from workbench.data.rows import Rows
-from workbench.errors import RunError
+from workbench.errors import RunError, unknown
 from workbench.events import Report
 from workbench.files import move_folder, read_json, write_json, write_text
 from workbench.kept import keep, load_kept, onnx_of
 from workbench.ledger import Row, TestLine, frame, html
 from workbench.machine import device_of, host
-from workbench.appraise import Contestant, appraise, test_line
+from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
 from workbench.task import Candidate, Task
 from workbench.technique import Job
@@ -137,7 +138,7 @@ class _Runner:
 
     def _builder(self, candidate: Candidate) -> Any:
         name = (candidate.builder or "").rpartition("/")[2]
-        return self.task.builders.get(name)
+        return self.task.builders.get(name or "untrained")
 
     def _work(self, place: Path) -> Path:
         """The folder of a step under way; a checkpoint from before a kill is still in it."""
@@ -230,6 +231,14 @@ class Trail:
         if folder is None:
             raise RunError(f"No finished step is called `{step}`; there are {', '.join(s.name for s in self.steps)}.")
         return {p.stem: pd.read_csv(p) for p in sorted((folder / "evidence").glob("*.csv"))}
+
+    def scorecard(self, step: str = "") -> Scorecard:
+        """All that was measured of one row of the ledger, by its name; of the last one by default."""
+        wanted = step or self.rows[-1].step
+        for folder in self.steps:
+            if (folder / f"scorecard-{wanted}.json").exists():
+                return Scorecard.from_json(read_json(folder / f"scorecard-{wanted}.json"))
+        raise RunError(unknown("row of the ledger", wanted, [r.step for r in self.rows]))
 
     def resolved(self, step: str) -> dict[str, Any]:
         """The settings of a step with every automatic choice written down."""

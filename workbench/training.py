@@ -25,14 +25,13 @@ from workbench.events import Report
 from workbench.settings import Settings, knob, scaled
 from workbench.speed import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
+from workbench.tensors import TensorRows
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
 __all__ = ["FitSettings", "Fitted", "fit", "predict_torch"]
-
-IN_MEMORY_BYTES = 1 << 30  # prepared train rows up to this size are kept as tensors; larger ones are prepared by batch
 
 
 class FitSettings(Settings):
@@ -215,7 +214,7 @@ class _Loop:
         self.report.progress(self.state.step, self.n_steps, f"step {self.state.step}/{self.n_steps}, loss {loss:.3f}")
 
     def _score(self) -> float:
-        outputs = np.concatenate([o for o in predict_batches(self.model, self.valid, self.device, self.choices, self.report)])
+        outputs = np.concatenate(list(predict_batches(self.model, self.valid, self.device, self.choices, self.report)))
         return self.task.metric(outputs, np.asarray(self.task.data.valid.targets))
 
     def _order(self, epoch: int) -> np.random.Generator:
@@ -255,44 +254,6 @@ class _Loop:
         return Fitted(model, self.state.history, self.choices, self.state.step, self.state.best_epoch)
 
 
-class TensorRows:
-    """Rows as tensors on a device, prepared once when they fit in memory, by batch when they do not."""
-
-    def __init__(self, rows: Any, prepare: Any, device: str) -> None:
-        self.rows, self.device = rows.prepared(None), device
-        self._inputs: dict[str, torch.Tensor] | None = None
-        sample = rows.take(slice(0, 1)).prepared(prepare).inputs
-        size = sum(a.nbytes for a in sample.values()) * len(rows)
-        if hasattr(rows, "inputs") and size <= IN_MEMORY_BYTES:
-            prepared = rows.prepared(prepare)
-            self._inputs = {name: tensor(a, device) for name, a in prepared.inputs.items()}
-            self._targets = tensor(np.asarray(prepared.targets), device)
-        elif hasattr(rows, "inputs"):
-            self.rows, self._prepare = rows, prepare
-        else:
-            self.rows, self._prepare = rows.prepared(prepare), None
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def batches(self, size: int, rng: np.random.Generator | None = None) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        """Batches of tensors; a last batch of one row is left out when training, as batch norm cannot take it."""
-        import torch
-
-        if self._inputs is None:
-            for inputs, targets in self.rows.batches(size, rng=rng):
-                if rng is None or len(targets) > 1 or len(self) == 1:
-                    named = self._prepare(inputs) if self._prepare else inputs
-                    yield {n: tensor(a, self.device) for n, a in named.items()}, tensor(np.asarray(targets), self.device)
-            return
-        order = None if rng is None else torch.from_numpy(rng.permutation(len(self))).to(self.device)
-        for start in range(0, len(self), size):
-            if order is not None and len(self) - start == 1 and start:
-                return
-            chosen = slice(start, start + size) if order is None else order[start : start + size]
-            yield {name: t[chosen] for name, t in self._inputs.items()}, self._targets[chosen]
-
-
 def predict_batches(
     model: nn.Module, rows: TensorRows, device: str, choices: Mapping[str, Any], report: Report | None = None
 ) -> Iterator[np.ndarray]:
@@ -312,18 +273,6 @@ def predict_batches(
 def predict_torch(model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu") -> np.ndarray:
     """Outputs `(rows, ...)` of a network on rows, in fp32."""
     return np.concatenate(list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {})))
-
-
-def tensor(array: np.ndarray, device: str) -> torch.Tensor:
-    """A tensor of what networks take: float64 becomes float32, small integers become int64."""
-    import torch
-
-    made = torch.from_numpy(np.ascontiguousarray(array))
-    if made.dtype == torch.float64:
-        made = made.float()
-    elif made.dtype in (torch.int8, torch.int16, torch.int32):
-        made = made.long()
-    return made.to(device)
 
 
 def autocast(device: str, precision: str) -> Any:

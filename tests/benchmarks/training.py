@@ -16,7 +16,8 @@ from torch.nn import functional as F
 from workbench.models.resnet import resnet20
 from workbench.task import Task
 from workbench.tasks import load_task
-from workbench.training import FitSettings, TensorRows, fit
+from workbench.tensors import TensorRows
+from workbench.training import FitSettings, fit
 
 ROUNDS, FIRST, LAST, BATCH = 4, 10, 100, 128
 

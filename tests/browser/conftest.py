@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests import the driver by its name
 
-from labdriver import missing  # noqa: E402
+from labdriver import missing
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -87,7 +87,8 @@ def lab(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) 
             f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
         ]  # fmt: skip
         with log.open("w", encoding="utf-8") as out:
-            process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=_environment(config, env or {}))
+            surroundings = _environment(config, env or {})
+            process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=surroundings)
             try:
                 _wait_for(f"http://127.0.0.1:{port}/api", process, log)
                 yield Lab(f"http://127.0.0.1:{port}", token, folder, log)
@@ -136,7 +137,8 @@ class Page:
 
     def own_errors(self) -> list[str]:
         """Console errors that are not the known noise of JupyterLab itself without a network."""
-        return [e for e in self.errors if not any(known in e for known in ("favicon", "lsp", "404 (Not Found)", "translations"))]
+        noise = ("favicon", "lsp", "translations")
+        return [e for e in self.errors if not any(known in e for known in noise)]
 
     def _connected(self) -> None:
         self.playwright.locator(".jp-Notebook").wait_for(timeout=PATIENCE_MS)

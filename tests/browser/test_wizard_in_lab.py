@@ -38,11 +38,26 @@ def test_wizard_runs_survives_a_reload_and_cancels(server: Lab, page: Page) -> N
     page.open_notebook(server, "wizard.ipynb")
     page.run_all()
     page.playwright.locator(".wb-wizard").wait_for()
+    _is_operated_by_keyboard(page)
     _tells_a_wrong_knob_at_once(page)
     _runs_and_is_all_there_after_a_reload(page)
     _cancels_a_second_run(page)
     assert page.strangers == []
     assert page.own_errors() == []
+
+
+def _is_operated_by_keyboard(page: Page) -> None:
+    from playwright.sync_api import expect
+
+    view = page.playwright
+    view.get_by_role("slider", name="Pruning ratio").press("ArrowRight")
+    expect(view.locator(".wb-knob-pruning_ratio input")).to_have_value("0.55")
+    section = view.get_by_role("button", name="Fit")
+    section.press("Enter")
+    expect(section).to_have_attribute("aria-expanded", "true")
+    expect(view.get_by_label("Epochs")).to_have_attribute("placeholder", re.compile(r"auto: \d+"))
+    section.press("Enter")
+    expect(view.get_by_label("Epochs")).to_be_hidden()
 
 
 def _tells_a_wrong_knob_at_once(page: Page) -> None:

@@ -124,7 +124,7 @@ def test_form_starts_with_given_values_and_budget() -> None:
 def test_form_refuses_unknown_technique_and_wrong_values() -> None:
     with pytest.raises(UnknownName, match="Did you mean `pruning`"):
         form("prunning")
-    with pytest.raises(SettingsError, match="at most 0.95, got 2"):
+    with pytest.raises(SettingsError, match=r"at most 0\.95, got 2"):
         form("pruning", values={"pruning_ratio": 2})
 
 
@@ -135,7 +135,8 @@ def test_controls_fit_their_knobs() -> None:
         "share": Text, "inner_lr": Text, "inner_epochs": Text,
     }  # fmt: skip
     assert {name: type(field_of(made, name)) for name in kinds} == kinds
-    inside = {name: {type(w) for w in all_inside(made._controls[name])} for name in ("share", "count", "inner_lr", "inner_epochs")}
+    names = ("share", "count", "inner_lr", "inner_epochs")
+    inside = {name: {type(w) for w in all_inside(made._controls[name])} for name in names}
     assert FloatSlider in inside["share"]
     assert FloatSlider in inside["count"]
     assert FloatLogSlider in inside["inner_lr"]

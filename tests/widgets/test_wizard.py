@@ -22,9 +22,10 @@ from workbench.widgets.wizard import Wizard, wizard
 
 def row(step: str, quality: float) -> dict[str, Any]:
     return Row(
-        step=step, technique=step, candidate=step, runtime="onnxruntime", metric="accuracy", quality=quality, quality_low=quality - 0.01,
-        quality_high=quality + 0.01, unit="points", size_bytes=1000, size_gzip_bytes=900, parameters=10, macs=10, latency_ms=0.5,
-        latency_64_ms=5.0, throughput=1000.0, core_seconds_per_million=5.0, memory_bytes=None, load_ms=1.0, seconds=2.0,
+        step=step, technique=step, candidate=step, runtime="onnxruntime", metric="accuracy", unit="points", quality=quality,
+        quality_low=quality - 0.01, quality_high=quality + 0.01, size_bytes=1000, size_gzip_bytes=900, parameters=10, macs=10,
+        latency_ms=0.5, latency_64_ms=5.0, throughput=1000.0,
+        core_seconds_per_million=5.0, memory_bytes=None, load_ms=1.0, seconds=2.0,
     ).to_json()  # fmt: skip
 
 
@@ -72,8 +73,9 @@ def texts(wiz: Wizard) -> list[str]:
 
 
 def test_wizard_holds_the_choices_it_was_made_with(tmp_path: Path) -> None:
-    wiz = made(tmp_path, steps=[{"pruning": {"pruning_ratio": 0.3}}, "quantization"], seed=3, budget="standard")
-    assert wiz.recipe == Recipe.make("digits", [{"pruning": {"pruning_ratio": 0.3}}, "quantization"], start="cnn", seed=3, budget="standard")
+    steps = [{"pruning": {"pruning_ratio": 0.3}}, "quantization"]
+    wiz = made(tmp_path, steps=steps, seed=3, budget="standard")
+    assert wiz.recipe == Recipe.make("digits", steps, start="cnn", seed=3, budget="standard")
     assert wiz.run is None
     assert wiz.result is None
 
@@ -86,7 +88,7 @@ def test_making_a_wizard_starts_nothing_and_writes_nothing(tmp_path: Path) -> No
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="at most 0.95, got 2"):
+    with pytest.raises(RecipeError, match=r"at most 0\.95, got 2"):
         made(tmp_path, steps=[{"pruning": {"pruning_ratio": 2}}])
     with pytest.raises(RecipeError, match="Unknown budget"):
         made(tmp_path, budget="smok")
@@ -149,6 +151,7 @@ def test_budget_reaches_every_step_but_one_with_its_own(tmp_path: Path) -> None:
     wiz._choices._budget.value = "standard"
     assert [s.settings.budget for s in wiz.recipe.steps] == ["standard", "thorough"]
     assert wiz.recipe.budget == "standard"
+    assert [label for label, _ in wiz._choices._steps._chips.options] == ["1  Pruning", "2  Quantization, thorough"]
 
 
 def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
@@ -223,7 +226,9 @@ def test_same_technique_twice_has_a_line_each() -> None:
     assert [s.label for s in story.stages.values()] == ["Start", "Pruning", "Pruning 2", "Test"]
 
 
-@pytest.mark.parametrize(("status", "told"), [("finished", "its files are in"), ("failed", "out of memory"), ("cancelled", "are kept")])
+@pytest.mark.parametrize(
+    ("status", "told"), [("finished", "All files are in"), ("failed", "out of memory"), ("cancelled", "are kept")]
+)
 def test_earlier_run_is_shown_when_attached(tmp_path: Path, status: str, told: str) -> None:
     folder = written_run(tmp_path, status, error="out of memory" if status == "failed" else "")
     wiz = made(tmp_path)

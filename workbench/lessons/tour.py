@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
+import subprocess
 import sys
-import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from workbench.errors import RunError
 from workbench.events import console
+from workbench.files import read_json, write_text
 from workbench.jobs import Run, run_folders, runs_root
 from workbench.lessons.notebooks import notebooks_folder
 from workbench.lessons.report import write_report
@@ -27,59 +27,40 @@ def tour(root: str | None = None) -> int:
     runs = runs_root(root)
     folder = runs / f"tour-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
-    print(f"Running {NOTEBOOK} on embedded data; everything goes to {folder}")
-    known = set(run_folders(runs))
-    started = time.time()
-    executed = folder / NOTEBOOK
-    worker = _Papermill(notebooks_folder() / NOTEBOOK, executed, {"root": str(runs)})
-    worker.start()
-    with console() as bar:
-        run = _new_run(runs, known, worker)
+    print(f"Running {NOTEBOOK} on embedded data; everything goes to {folder}", flush=True)
+    known, started, executed = set(run_folders(runs)), time.time(), folder / NOTEBOOK
+    with (folder / "papermill.log").open("wb") as log, console() as bar:
+        command = [sys.executable, "-m", "papermill", str(notebooks_folder() / NOTEBOOK), str(executed)]
+        options = ["-p", "root", str(runs), "--cwd", str(folder), "--no-progress-bar", "-k", "python3"]
+        process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        run = _new_run(runs, known, process)
         if run is not None:
             run.follow(bar)
-        worker.join()
-    if run is None or worker.error is not None:
-        where = f" The notebook so far: {executed}." if executed.exists() else ""
-        raise RunError(f"The tour stopped: {worker.error}.{where}")
+        bar.say("writing the notebook and the report")
+        status = process.wait()
+    if run is None or status:
+        raise RunError(f"The tour stopped. The notebook so far: {executed}. What was printed: {folder / 'papermill.log'}.")
+    _without_widgets(executed)
     report = write_report(executed, folder / "report.html", title="Workbench tour")
     model = shutil.copyfile(run.result.onnx_path, folder / "model.onnx")
     _print_end(run, [executed, report, Path(model)], time.time() - started)
     return 0
 
 
-class _Papermill(threading.Thread):
-    """papermill in a thread, so that the bar can follow the run inside the notebook meanwhile."""
-
-    def __init__(self, source: Path, target: Path, parameters: dict[str, Any]) -> None:
-        super().__init__(daemon=True)
-        self.source, self.target, self.parameters = source, target, parameters
-        self.error: BaseException | None = None
-
-    def run(self) -> None:
-        import papermill
-
-        try:
-            papermill.execute_notebook(
-                self.source, self.target, parameters=self.parameters, progress_bar=False, cwd=str(self.target.parent),
-                kernel_name=_kernel(), log_output=False,
-            )  # fmt: skip
-        except BaseException as error:
-            self.error = error
+def _without_widgets(path: Path) -> None:
+    """Drop the state of widgets, of which a saved page could show nothing but a picture."""
+    notebook = read_json(path)
+    notebook["metadata"].pop("widgets", None)
+    write_text(path, json.dumps(notebook, indent=1))
 
 
-def _kernel() -> str:
-    """The kernel of this very environment."""
-    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
-    return "python3"
-
-
-def _new_run(runs: Path, known: set[Path], worker: threading.Thread) -> Run | None:
+def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> Run | None:
     """The run that the notebook starts, as soon as it is there; None when the notebook ended without one."""
     while True:
         new = [f for f in run_folders(runs) if f not in known]
         if new:
             return Run(new[0])
-        if not worker.is_alive():
+        if process.poll() is not None:
             return None
         time.sleep(0.2)
 

@@ -9,7 +9,7 @@ import numpy as np
 from workbench.errors import CandidateError, UnknownName, unknown
 from workbench.task import Candidate
 
-__all__ = ["Predictor", "RUNTIMES", "predictor", "runtimes_for"]
+__all__ = ["RUNTIMES", "Predictor", "predictor", "runtimes_for"]
 
 RUNTIMES = {"torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnx",), "sklearn": ("sklearn",)}
 
@@ -56,4 +56,4 @@ def predictor(candidate: Candidate, runtime: str = "auto", *, threads: int | Non
         return SklearnPredictor(candidate.model, outputs=candidate.outputs)
     from workbench.runtimes.torch_runtime import TorchPredictor
 
-    return TorchPredictor(candidate.model, threads=threads, device=device, compiled=name == "torch-compiled")
+    return TorchPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device, compiled=name == "torch-compiled")

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, RunError
 from workbench.machine import n_cores
+from workbench.runtimes.scores import as_scores
 
 __all__ = ["OnnxPredictor"]
 
@@ -42,13 +43,13 @@ class OnnxPredictor:
             raise RunError(f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}.")
         self._inputs = {i.name: DTYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
         self._output = _main_output(self._session.get_outputs())
-        self._as_log = outputs == "probabilities"
+        self._kind = outputs
         self.details: dict[str, Any] = {"provider": provider, "threads": options.intra_op_num_threads, "version": ort.__version__}
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as logits."""
         out = self._session.run([self._output], self.feed(inputs))[0]
-        return np.log(np.clip(out, 1e-12, 1.0)) if self._as_log else out
+        return as_scores(out, self._kind)
 
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Arrays under the names and in the types that the graph wants; raises CandidateError when they do not fit."""

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from workbench.runtimes.scores import as_scores
+
 __all__ = ["SklearnPredictor"]
 
 
@@ -25,7 +27,7 @@ class SklearnPredictor:
 
         features = as_features(inputs)
         if hasattr(self._estimator, "predict_proba"):
-            return np.log(np.clip(self._estimator.predict_proba(features), 1e-12, 1.0))
+            return as_scores(self._estimator.predict_proba(features), "probabilities")
         if hasattr(self._estimator, "decision_function"):
             return np.asarray(self._estimator.decision_function(features))
         return np.asarray(self._estimator.predict(features))

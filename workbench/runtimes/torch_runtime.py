@@ -10,7 +10,9 @@ import numpy as np
 
 from workbench.errors import RunError
 from workbench.machine import n_cores
+from workbench.runtimes.scores import as_scores
 from workbench.task import call_model, first_tensor
+from workbench.tensors import tensor
 
 if TYPE_CHECKING:
     from torch import nn
@@ -26,7 +28,9 @@ def compiler() -> str | None:
 class TorchPredictor:
     """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has it."""
 
-    def __init__(self, model: nn.Module, *, threads: int | None = None, device: str = "cpu", compiled: bool = False) -> None:
+    def __init__(
+        self, model: nn.Module, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu", compiled: bool = False
+    ) -> None:
         import torch
 
         if compiled and compiler() is None:
@@ -37,7 +41,7 @@ class TorchPredictor:
         self._model = copy.deepcopy(model).to(device).eval()
         if compiled:
             self._model = torch.compile(self._model, dynamic=False)
-        self._device = device
+        self._device, self._outputs = device, outputs
         self.details: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "precision": "fp32", "version": torch.__version__}
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
@@ -45,8 +49,8 @@ class TorchPredictor:
         import torch
 
         with torch.inference_mode():
-            tensors = {name: torch.from_numpy(np.ascontiguousarray(a)).to(self._device) for name, a in inputs.items()}
-            return first_tensor(call_model(self._model, tensors)).float().cpu().numpy()
+            tensors = {name: tensor(a, self._device) for name, a in inputs.items()}
+            return as_scores(first_tensor(call_model(self._model, tensors)).float().cpu().numpy(), self._outputs)
 
     def close(self) -> None:
         self._model = None

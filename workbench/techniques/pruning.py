@@ -13,10 +13,10 @@ from workbench.errors import CandidateError, SettingsError, unknown
 from workbench.settings import TechniqueSettings, free_form, knob, nested
 from workbench.task import call_model, first_tensor
 from workbench.technique import Job, Outcome, technique
-from workbench.training import FitSettings, fit, tensor
+from workbench.tensors import tensor
+from workbench.training import FitSettings, fit
 
 if TYPE_CHECKING:
-    import pandas as pd
     import torch
     from torch import nn
 

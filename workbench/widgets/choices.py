@@ -35,7 +35,8 @@ class Choices(VBox):
         self._callback: Callable[[], None] = lambda: None
         self._loaded: Task | None = None
         self._load_problem = ""
-        self._task = Dropdown(description="Task", options=list(dict.fromkeys([first.task, *TASKS])), value=first.task).add_class("wb-task")
+        names = list(dict.fromkeys([first.task, *TASKS]))
+        self._task = Dropdown(description="Task", options=names, value=first.task).add_class("wb-task")
         self._model = Dropdown(description="Model", options=[]).add_class("wb-model")
         self._budget = Dropdown(description="Budget", options=list(BUDGETS), value=budget).add_class("wb-budget")
         self._seed = Text(description="Seed", value=str(seed), continuous_update=False).add_class("wb-seed")

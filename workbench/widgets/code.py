@@ -38,6 +38,6 @@ def _written(recipe: Recipe, in_notebook: bool) -> tuple[str, str, str]:
         command = f"# recipe.yml holds what the tab YAML shows\n{command}"
     if in_notebook:
         python = python.replace("wb.run(recipe)", "wb.run(recipe, task)")
-        note = f"# `{recipe.task}` lives in this notebook: elsewhere, name a function that makes it, as package.module:function\n"
+        note = f"# `{recipe.task}` lives in this notebook: elsewhere, name what makes it, as package.module:function\n"
         tree, command = note + tree, note + command
     return python, tree, command

@@ -31,7 +31,8 @@ class LedgerView(VBox):
             self.children = tuple(reversed(self._sections.values()))
         body = html(rows, test) if rows else "<p class='wb-quiet'>No step has finished.</p>"
         head = f"<div class='wb-run-title'><b>{escape(_title(recipe))}</b> <span class='wb-quiet'>{escape(name)}</span></div>"
-        section.value = head + f"<div class='wb-scroll' tabindex='0' role='region' aria-label='Ledger of {escape(name)}'>{body}</div>"
+        region = f"<div class='wb-scroll' tabindex='0' role='region' aria-label='Ledger of {escape(name)}'>"
+        section.value = f"{head}{region}{body}</div>"
 
 
 def _title(recipe: Recipe) -> str:

@@ -26,7 +26,8 @@ class Steps(VBox):
         self._forms: list[Form] = []
         self._at, self._opening = 0, False
         self._chips = ToggleButtons(options=[]).add_class("wb-chips")
-        self._add = Button(description="Add step", icon="plus", tooltip="Another technique after the last step").add_class("wb-add")
+        self._add = Button(description="Add step", icon="plus", tooltip="Another technique after the last step")
+        self._add.add_class("wb-add")
         self._remove = Button(description="Remove", icon="trash-o", tooltip="Take the open step out").add_class("wb-remove")
         self._technique = Dropdown(description="Technique", options=[(get_technique(n).title, n) for n in usable()])
         self._technique.add_class("wb-technique")
@@ -68,6 +69,7 @@ class Steps(VBox):
         for form in self._forms:
             if form.value["budget"] == before:
                 form.change(budget=budget)
+        self._changed()
 
     def _append(self, step: Step) -> None:
         self._names.append(step.technique)
@@ -126,11 +128,16 @@ class Steps(VBox):
 
     def _label(self) -> None:
         """Draw the chips anew where their names have changed, and mark the open one."""
-        wrong = [" (!)" if form.problems else "" for form in self._forms]
-        labels = tuple((f"{n + 1}  {get_technique(name).title}{wrong[n]}", n) for n, name in enumerate(self._names))
+        labels = tuple((self._chip(n), n) for n in range(len(self._names)))
         if self._chips.options != labels:
             self._chips.options = labels
         self._chips.index = self._at
+
+    def _chip(self, index: int) -> str:
+        """A step's name, with its budget if that is its own, and a mark if something is wrong with it."""
+        own = self._forms[index].value["budget"]
+        budget = "" if own == self._budget else f", {own}"
+        return f"{index + 1}  {get_technique(self._names[index]).title}{budget}{' (!)' if self._forms[index].problems else ''}"
 
     def _changed(self) -> None:
         self._opening = True

@@ -52,7 +52,8 @@ class Wizard(VBox):
         self._root, self._store = runs_root(root), store
         self._busy, self._worker = False, threading.Thread()
         self._choices, self._view, self._ledger, self._code = choices, RunView(), LedgerView(), CodeView()
-        self._run = Button(description="Run", icon="play", button_style="primary", tooltip="Start these steps").add_class("wb-run")
+        self._run = Button(description="Run", icon="play", button_style="primary", tooltip="Start these steps")
+        self._run.add_class("wb-run")
         self._cancel = Button(description="Cancel", icon="stop", disabled=True, tooltip="Stop; what is finished is kept")
         self._cancel.add_class("wb-cancel")
         self._earlier = Dropdown(description="Earlier runs", options=[]).add_class("wb-earlier")
@@ -140,10 +141,9 @@ class Wizard(VBox):
             self._view.say("running", f"{run.name}: goes on if you close this page.")
         while not ended:
             ended = run.ended  # asked before reading, so that the last events are read too
-            events = []
-            for event, offset in run.events(offset):
-                events.append(event)
-            self._view.take(events)
+            fresh = list(run.events(offset))
+            offset = fresh[-1][1] if fresh else offset
+            self._view.take([event for event, _ in fresh])
             if len(self._view.story.rows) != n_rows:
                 n_rows = len(self._view.story.rows)
                 self._ledger.show(run.name, recipe, self._view.story.rows)
@@ -155,7 +155,7 @@ class Wizard(VBox):
         trail = self.result
         self._ledger.show(run.name, recipe, self._view.story.rows, trail.test if trail else None)
         notes = {
-            "finished": f"{run.name}: its files are in {run.folder}.",
+            "finished": f"All files are in {run.folder}.",
             "failed": run.error,
             "cancelled": f"{run.name}: finished steps are kept.",
             "killed": f"{run.name}: its process is gone. Go on with: workbench resume {run.name}",
@@ -194,7 +194,7 @@ class Wizard(VBox):
 
 
 def _card(title: str, *children: Any) -> VBox:
-    return VBox([HTML(f"<h3>{title}</h3>").add_class("wb-title"), *children]).add_class("wb-card").add_class(f"wb-card-{title.split()[0].lower()}")
+    return VBox([HTML(f"<h3>{title}</h3>").add_class("wb-title"), *children]).add_class("wb-card")
 
 
 def _in_thread(work: Callable[[], Any]) -> threading.Thread:

@@ -1,0 +1,73 @@
+"""The cut into splits: the same for the same seed, stratified, in time's order, and no row in two of them."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_digits
+
+from tests.small_tasks import iris, wine
+from workbench.data.overlap import row_hashes
+from workbench.doors import make_task
+
+SPLITS = ("train", "valid", "calibration", "test")
+
+
+def test_splits_are_the_same_for_the_same_seed_and_others_for_another() -> None:
+    digests = [
+        [getattr(make_task("wine", train=wine(), seed=seed).data, split).digest for split in SPLITS] for seed in (0, 0, 1)
+    ]
+    assert digests[0] == digests[1]
+    assert digests[0] != digests[2]
+
+
+def test_splits_are_disjoint_stratified_and_of_the_documented_shares() -> None:
+    raw = load_digits()
+    task = make_task("digits", train=(raw.data, raw.target))
+    sizes = task.data.sizes()
+    shares = {n: size / len(raw.target) for n, size in sizes.items()}
+    assert sum(sizes.values()) == len(raw.target)
+    assert shares == pytest.approx({"train": 0.6, "valid": 0.2, "calibration": 0.05, "test": 0.15}, abs=0.005)
+    hashes = [set(row_hashes(getattr(task.data, s)).tolist()) for s in SPLITS]
+    assert len(set.union(*hashes)) == sum(map(len, hashes))
+    for split in SPLITS:
+        counts = np.bincount(getattr(task.data, split).targets, minlength=10)
+        assert counts.max() - counts.min() <= max(2, 0.1 * counts.max())
+
+
+def test_copies_of_a_row_land_in_one_split() -> None:
+    x, y = wine()
+    task = make_task("wine", train=(np.tile(x, (3, 1)), np.tile(y, 3)))
+    hashes = [set(row_hashes(getattr(task.data, s)).tolist()) for s in SPLITS]
+    assert sum(map(len, hashes)) == len(set.union(*hashes)) == len(x)
+
+
+def test_splits_given_are_never_touched() -> None:
+    x, y = wine()
+    order = np.random.default_rng(0).permutation(len(y))
+    valid, test, train = order[:40], order[40:80], order[80:]
+    task = make_task("wine", train=(x[train], y[train]), valid=(x[valid], y[valid]), test=(x[test], y[test]))
+    assert np.array_equal(task.data.test.inputs["x"], x[test])
+    assert np.array_equal(task.data.valid.targets, y[valid])
+    assert len(task.data.train) + len(task.data.calibration) == len(train)
+
+
+def test_splits_follow_time_and_part_no_day_when_times_are_given() -> None:
+    frame = iris().sample(frac=1, random_state=0).reset_index(drop=True)
+    frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.random.default_rng(1).integers(0, 30, len(frame)), "D")
+    task = make_task("iris", train=frame, target="species", times="day")
+    spans = [(getattr(task.data, s).times.min(), getattr(task.data, s).times.max()) for s in SPLITS]
+    assert "day" not in task.data.train.inputs
+    assert all(before[1] < after[0] for before, after in pairwise(spans))
+    assert all((np.diff(getattr(task.data, s).times).astype(int) >= 0).all() for s in SPLITS)
+
+
+def test_splits_follow_an_array_of_times() -> None:
+    x, y = wine()
+    shuffled = np.random.default_rng(0).permutation(len(y))
+    task = make_task("wine", train=(x[shuffled], y[shuffled]), times=np.arange(len(y)))
+    assert np.array_equal(task.data.train.times, np.arange(len(task.data.train)))
+    assert task.data.test.times[-1] == len(y) - 1

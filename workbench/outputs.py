@@ -1,0 +1,71 @@
+"""Outputs of a candidate, whatever its form, and whether they are what a task needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import numpy as np
+
+from workbench.task import Candidate, Task, call_model, first_tensor
+
+__all__ = ["are_probabilities", "misfit", "one_thread", "outputs_of"]
+
+
+def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Outputs `(rows, ...)` on prepared inputs, the candidate's model left in the mode that it was in."""
+    if candidate.form != "torch":
+        from workbench.runtimes import predictor
+
+        return predictor(candidate).predict(dict(inputs))
+    import torch
+
+    from workbench.tensors import tensor
+
+    model = candidate.model
+    modes = {module: module.training for module in model.modules()}
+    weight = next(model.parameters(), None)
+    device = "cpu" if weight is None else str(weight.device)
+    try:
+        with torch.no_grad():
+            outputs = call_model(model.eval(), {n: tensor(a, device) for n, a in inputs.items()})
+            return first_tensor(outputs).float().cpu().numpy()
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Two rows are no work to share: on a busy machine, waiting for a second thread took five times as long."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) -> str:
+    """The shape that outputs should have, in words; empty when they have it."""
+    shape = outputs.shape
+    if task.kind == "classification":
+        n = len(task.classes) or (int(targets.max()) + 1 if targets.dtype.kind in "iu" and len(targets) else 0)
+        fits = len(shape) == 2 and (shape[1] == n if task.classes else shape[1] >= n)
+        wanted = f"(batch, n_classes) with n_classes = {n}"
+    elif task.kind == "binary":
+        fits, wanted = shape[1:] in ((), (1,), (2,)), "(batch,), (batch, 1) or (batch, 2)"
+    elif task.kind in ("multilabel", "regression"):
+        size = int(np.prod(targets.shape[1:]))
+        fits, wanted = int(np.prod(shape[1:])) == size, f"(batch, {size})"
+    else:
+        fits, wanted = True, "(batch, ...)"
+    return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
+
+
+def are_probabilities(task: Task, outputs: np.ndarray) -> bool:
+    """Whether the outputs `(rows, classes)` of a classifier are shares that sum to one, and so no logits."""
+    several = task.kind in ("classification", "binary") and outputs.ndim == 2 and outputs.shape[1] > 1
+    return bool(several and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4))

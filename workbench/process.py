@@ -1,0 +1,54 @@
+"""Processes of runs: told apart from later ones with the same number, and ended with all their children."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import Any
+
+__all__ = ["alive", "children", "end_session", "identity"]
+
+children: list[subprocess.Popen[bytes]] = []  # kept so that an ended child is reaped and not taken for alive
+
+
+def identity(pid: int | None) -> dict[str, Any]:
+    import psutil
+
+    if pid is None:
+        return {"pid": None, "born": None}
+    try:
+        return {"pid": pid, "born": psutil.Process(pid).create_time()}
+    except psutil.Error:
+        return {"pid": pid, "born": None}
+
+
+def alive(state: dict[str, Any]) -> bool:
+    """Whether the process that wrote the state still runs; its birth tells it from a later one with the same number."""
+    import psutil
+
+    if state["pid"] is None:
+        return False
+    for child in children:
+        child.poll()
+    try:
+        process = psutil.Process(state["pid"])
+        return process.status() != psutil.STATUS_ZOMBIE and (state["born"] is None or abs(process.create_time() - state["born"]) < 1.0)
+    except psutil.Error:
+        return False
+
+
+def end_session(state: dict[str, Any]) -> None:
+    import psutil
+
+    if not alive(state) or state["pid"] is None:
+        return
+    if os.name != "nt":
+        try:
+            os.killpg(state["pid"], signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        return
+    parent = psutil.Process(state["pid"])
+    for process in (*parent.children(recursive=True), parent):
+        process.kill()

@@ -1,0 +1,58 @@
+"""What a settings class says when it refuses: the name, the rule, the value got and the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from workbench.errors import SettingsError, SettingsTypeError, unknown
+
+__all__ = ["problems_of"]
+
+
+def problems_of(names: Mapping[str, tuple[Any, ...]], error: ValidationError) -> tuple[list[tuple[str, str]], bool]:
+    """House sentences for what pydantic refused, as (name, sentence), and whether all of it is of the wrong kind.
+
+    `names` holds the valid names, each with the choices of that setting where it has some.
+    """
+    found: list[tuple[str, str]] = []
+    wrong_kind = True
+    for item in error.errors(include_url=False):
+        inner = (item.get("ctx") or {}).get("error")
+        where = tuple(str(p) for p in item["loc"])
+        if isinstance(inner, SettingsError):  # a nested class has already said it
+            found += [(f"{where[0]}_{name}", text.replace("`", f"`{where[0]}_", 1)) for name, text in inner.problems]
+            wrong_kind &= isinstance(inner, SettingsTypeError)
+            continue
+        name = "_".join(where)
+        text, is_kind = _sentence(names, name, item)
+        found.append((name, text))
+        wrong_kind &= is_kind
+    return found, wrong_kind
+
+
+def _sentence(names: Mapping[str, tuple[Any, ...]], name: str, item: Mapping[str, Any]) -> tuple[str, bool]:
+    kind, got, ctx = item["type"], item["input"], item.get("ctx") or {}
+    rules = {
+        "greater_than_equal": ("at least", "ge"),
+        "less_than_equal": ("at most", "le"),
+        "greater_than": ("more than", "gt"),
+        "less_than": ("less than", "lt"),
+    }
+    if kind == "extra_forbidden":
+        return unknown("setting", name, names), False
+    if kind in rules:
+        words, key = rules[kind]
+        return f"`{name}` must be {words} {ctx[key]:g}, got {got}.", False
+    if kind == "literal_error":
+        valid = names.get(str(item["loc"][0]), ())
+        return f"`{name}` got {got!r}. " + unknown("value", got, map(str, valid)), False
+    if kind == "finite_number":
+        return f"`{name}` must be a finite number, got {got!r}.", False
+    if kind in ("value_error", "assertion_error"):
+        return f"`{name}` {ctx.get('error', item['msg'])}", False
+    wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "dict": "a mapping", "list": "a list", "model": "a mapping"}
+    start = kind.split("_")[0]
+    return f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).", True

@@ -1,0 +1,23 @@
+"""What a model gives as what metrics read: probabilities become logits or their logarithm, everything else stays."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["as_scores"]
+
+LEAST = 1e-12
+MOST = 1 - 1e-7  # of a single probability: float32 has no number closer to 1 whose logit is finite and exact
+
+
+def as_scores(outputs: np.ndarray, kind: str) -> np.ndarray:
+    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities or values.
+
+    Log-probabilities of classes are logits; one probability a row becomes its log-odds.
+    """
+    if kind != "probabilities":
+        return outputs
+    if outputs.ndim == 1 or outputs.shape[1] == 1:
+        p = np.clip(outputs, LEAST, MOST)
+        return np.log(p) - np.log1p(-p)
+    return np.log(np.clip(outputs, LEAST, 1.0))
