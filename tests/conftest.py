@@ -26,7 +26,9 @@ def digits_cnn(digits_task):
 
     candidate, trained = digits_task.candidate("cnn", seed=0)
     assert not trained
-    fitted = fit(candidate.model, digits_task.without_test(), FitSettings(epochs=6, precision="fp32", memory_format="contiguous"))
+    fitted = fit(
+        candidate.model, digits_task.without_test(), FitSettings(epochs=6, precision="fp32", memory_format="contiguous")
+    )
     return candidate.fitted(fitted.model, fitted.choices)
 
 

@@ -25,7 +25,13 @@ steps:
 """
 SETTINGS = {
     "start": {},
-    "pruning": {"budget": "standard", "pruning_ratio": 0.5, "ignored_layers": ["head"], "ratios": {}, "fit": {"epochs": 3, "lr": 0.01}},
+    "pruning": {
+        "budget": "standard",
+        "pruning_ratio": 0.5,
+        "ignored_layers": ["head"],
+        "ratios": {},
+        "fit": {"epochs": 3, "lr": 0.01},
+    },
     "quantization": {"budget": "standard", "activation_type": "uint8", "calibration_rows": 512},
 }
 
@@ -48,7 +54,9 @@ def make_row(step: str = "start", technique: str = "", **changes: Any) -> Row:
 
 
 def make_host(**changes: Any) -> Host:
-    host = Host("host-a", "Some Processor", 2, ("avx2", "avx512_vnni"), 8 * 2**30, "Linux x86_64", "3.11.9", {"torch": "2.13.0"})
+    host = Host(
+        "host-a", "Some Processor", 2, ("avx2", "avx512_vnni"), 8 * 2**30, "Linux x86_64", "3.11.9", {"torch": "2.13.0"}
+    )
     return replace(host, **changes)
 
 
@@ -75,12 +83,17 @@ def make_run(
             "notes": [], "rows": [r.to_json() for r in made], "host": make_host().to_json(),
         }  # fmt: skip
         write_json(folder / "steps" / place / "step.json", step)
-        write_json(folder / "steps" / place / "candidate.json", {"version": 1, "name": technique, "sha256": {"model.onnx": f"sha-{place}"}})
+        write_json(
+            folder / "steps" / place / "candidate.json",
+            {"version": 1, "name": technique, "sha256": {"model.onnx": f"sha-{place}"}},
+        )
         write_bytes(folder / "steps" / place / "model.onnx", b"onnx")
     write_text(folder / "recipe.yml", RECIPE.format(task=task, start=start, seed=seed, budget=budget))
     write_json(folder / "run.json", {"version": 1, "name": name, "store": "", "created": created, "started_in": str(root)})
     write_json(folder / "state.json", {"status": status, "error": "", "time": created + 30, "pid": None, "born": None})
     write_json(folder / "ledger.json", [r.to_json() for _, made in rows.values() for r in made])
-    line = TestLine("resnet20 quantization", "accuracy", "points", 2000, (0.9, 0.88, 0.92), (quality, 0.87, 0.91), (make_verdict(),))
+    line = TestLine(
+        "resnet20 quantization", "accuracy", "points", 2000, (0.9, 0.88, 0.92), (quality, 0.87, 0.91), (make_verdict(),)
+    )
     write_json(folder / "final.json", line.to_json())
     return folder

@@ -55,7 +55,9 @@ def _other_values(declared):
     return values
 
 
-def test_defaults_in_the_smoke_budget_give_a_candidate_that_still_solves_the_task(declared, job_of, outcomes, digits_task, digits_cnn):
+def test_defaults_in_the_smoke_budget_give_a_candidate_that_still_solves_the_task(
+    declared, job_of, outcomes, digits_task, digits_cnn
+):
     outcome = _first(declared, job_of, outcomes)
     assert outcome.candidate is not None or outcome.decision
     if outcome.candidate is None:
@@ -100,7 +102,9 @@ def _through_cell(declared, flat):
     import nbformat
     from papermill.inspection import inspect_notebook
 
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(parameters_cell(declared.settings, flat), metadata={"tags": ["parameters"]})])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(parameters_cell(declared.settings, flat), metadata={"tags": ["parameters"]})]
+    )
     notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
     seen = inspect_notebook(notebook)
     names = {}

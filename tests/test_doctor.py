@@ -11,7 +11,16 @@ from workbench.doctor import GIB, Check, checks, doctor, summary
 
 def test_checks_cover_the_machine_and_each_way_out_belongs_to_something_to_do():
     found = {c.name: c for c in checks()}
-    assert {"Python", "PyTorch", "ONNX Runtime", "Jupyter kernel", "widgets", "runs folder", "memory", "processor"} <= found.keys()
+    assert {
+        "Python",
+        "PyTorch",
+        "ONNX Runtime",
+        "Jupyter kernel",
+        "widgets",
+        "runs folder",
+        "memory",
+        "processor",
+    } <= found.keys()
     assert found["Python"].status == "ok"
     assert all(c.way_out or c.status != "problem" for c in found.values())
     assert not any(c.way_out for c in found.values() if c.status == "ok")
@@ -72,7 +81,13 @@ def test_widgets_name_what_jupyterlab_does_not_see(tmp_path):
 
 @pytest.mark.parametrize(
     ("free", "network", "writable", "status"),
-    [(50, "", True, "ok"), (3, "", True, "note"), (0.5, "", True, "problem"), (50, "nfs4", True, "note"), (50, "", False, "problem")],
+    [
+        (50, "", True, "ok"),
+        (3, "", True, "note"),
+        (0.5, "", True, "problem"),
+        (50, "nfs4", True, "note"),
+        (50, "", False, "problem"),
+    ],
 )
 def test_disk_is_judged_by_space_kind_and_permission(tmp_path, free, network, writable, status):
     found = clinic._disk_check(tmp_path, int(free * GIB), network, writable=writable)

@@ -85,7 +85,7 @@ def test_killed_run_keeps_finished_steps_and_resumes_to_the_same_weights(tmp_pat
     own = dataclasses.replace(digits_task, name="mine", built_in=False, start=digits_cnn)
     unbroken = start(recipe, own, root=tmp_path / "unbroken").wait(timeout=300)
     run = start(recipe, own, root=tmp_path / "broken")
-    _wait_for(lambda: (run.folder / "work" / "01-pruning" / "fit.pt").exists())
+    _wait_for(lambda: any(e.kind == "curve" and e.step == "pruning" and e.data["x"] >= 100 for e, _ in run.events()))
     os.killpg(run._state()["pid"], signal.SIGKILL)
     _wait_for(lambda: run.status == "killed")
     assert [p.name for p in (run.folder / "steps").iterdir()] == ["00-start"]
@@ -136,9 +136,12 @@ def test_run_outlives_the_process_that_started_it(tmp_path):
 
     code = (
         "from workbench.recipe import Recipe; from workbench.jobs import start; import os;"
-        f"r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), root={str(tmp_path)!r}); print(r.folder, flush=True); os._exit(0)"
+        f"r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), root={str(tmp_path)!r});"
+        "print(r.folder, flush=True); os._exit(0)"
     )
-    folder = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True).stdout.strip()
+    folder = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    ).stdout.strip()
     assert attach(folder).wait(timeout=200).status == "finished"
 
 

@@ -10,7 +10,8 @@ HOME = Path(__file__).parents[1] / "workbench"
 
 # A file imports only from lines above its own, or from its own line. A folder is one line.
 LAYERS = [
-    "errors", "files", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics", "models", "task", "sealed", "tensors", "speed",
+    "errors", "files", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics",
+    "models", "task", "sealed", "tensors", "speed",
     "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
     "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "record", "tracking", "store", "jobs",
     "running", "lessons", "widgets", "doctor", "cli",

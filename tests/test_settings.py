@@ -86,7 +86,15 @@ def test_settings_cannot_be_changed():
 
 
 def test_flat_yaml_and_python_are_one_and_the_same(tmp_path):
-    made = Outer(ratio=0.25, mode="l2", enabled=False, layers=["a.b", "c"], ratios={"a.b": 0.1}, fit={"lr": 1e-4, "epochs": 7}, budget="smoke")
+    made = Outer(
+        ratio=0.25,
+        mode="l2",
+        enabled=False,
+        layers=["a.b", "c"],
+        ratios={"a.b": 0.1},
+        fit={"lr": 1e-4, "epochs": 7},
+        budget="smoke",
+    )
     assert Outer.from_flat(made.flat()) == made
     assert Outer(**yaml.safe_load(yaml.safe_dump(made.tree()))) == made
     assert Outer(**made.tree(changed_only=True)) == made

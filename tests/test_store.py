@@ -298,7 +298,11 @@ def test_store_opens_no_connection_says_nothing_and_turns_telemetry_off_first(tm
     assert errors == ""
     assert out.splitlines() == ["telemetry off before import: true true", "asked: [] threads: []"]
     assert process.returncode == 0
-    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == ["20261122-101500-fashion-resnet20", "store.db", "store.db.lock"]
+    assert sorted(p.name for p in (tmp_path / "runs").iterdir()) == [
+        "20261122-101500-fashion-resnet20",
+        "store.db",
+        "store.db.lock",
+    ]
 
 
 def test_factory_makes_rows_that_the_ledger_reads(tmp_path):

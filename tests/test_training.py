@@ -51,7 +51,15 @@ def test_resumed_run_gives_the_weights_of_an_unbroken_one_when_cancelled_in_the_
         seen.append(step)
 
     with pytest.raises(Cancelled):
-        fit(model, task, QUICK, seed=2, checkpoint=tmp_path / "c.pt", step_hook=stop, report=Report(cancelled=lambda: len(seen) >= 12))
+        fit(
+            model,
+            task,
+            QUICK,
+            seed=2,
+            checkpoint=tmp_path / "c.pt",
+            step_hook=stop,
+            report=Report(cancelled=lambda: len(seen) >= 12),
+        )
     assert 8 <= len(seen) < 24, "cancelled in the second epoch"
     resumed = fit(model, task, QUICK, seed=2, checkpoint=tmp_path / "c.pt")
     assert torch.equal(_weights(whole), _weights(resumed))
@@ -62,7 +70,9 @@ def test_checkpoint_of_other_settings_is_ignored(digits_task, untrained, tmp_pat
     task = digits_task.without_test()
     fit(untrained, task, QUICK, checkpoint=tmp_path / "c.pt")
     other = QUICK.replace(lr=0.01)
-    assert torch.equal(_weights(fit(untrained, task, other, checkpoint=tmp_path / "c.pt")), _weights(fit(untrained, task, other)))
+    assert torch.equal(
+        _weights(fit(untrained, task, other, checkpoint=tmp_path / "c.pt")), _weights(fit(untrained, task, other))
+    )
 
 
 def test_best_weights_on_valid_are_kept_and_patience_stops_early(digits_task, untrained):

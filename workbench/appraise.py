@@ -118,7 +118,12 @@ def _row(contestant: Contestant, card: Scorecard, recipe: Recipe, seconds: float
 
 
 def _compared(
-    row: Row, contestant: Contestant, parent: Contestant | None, first: Contestant | None, task: Task, timings: dict[str, Timing]
+    row: Row,
+    contestant: Contestant,
+    parent: Contestant | None,
+    first: Contestant | None,
+    task: Task,
+    timings: dict[str, Timing],
 ) -> Row:
     """The row with its verdicts and factors against parent and start."""
     changes: dict[str, Any] = {}
@@ -172,7 +177,9 @@ def _macs(candidate: Candidate, task: Task) -> int | None:
         return None
 
 
-def test_line(first: Candidate, last: Candidate, task: Task, test: Rows, *, rows: Sequence[Row], looks: int, report: Report) -> TestLine:
+def test_line(
+    first: Candidate, last: Candidate, task: Task, test: Rows, *, rows: Sequence[Row], looks: int, report: Report
+) -> TestLine:
     """Start and chosen candidate on the same test rows, paired, with the promises that the interval keeps."""
     before, after = (outputs_of(c, test, report) for c in (first, last))
     targets = np.asarray(test.targets)

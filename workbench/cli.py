@@ -30,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"workbench: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel RUN` stops it.", file=sys.stderr)
+        print(
+            "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel RUN` stops it.",
+            file=sys.stderr,
+        )
         return 130
     except BrokenPipeError:
         return 0
@@ -105,8 +108,15 @@ def _add_techniques(commands: Any, wanted: str) -> None:
         sub.add_argument("--start", default="", help=COMMON["start"])
         sub.add_argument("--seed", type=int, default=0, help=COMMON["seed"])
         sub.add_argument("--device", default="auto", help=COMMON["device"])
+        sub.add_argument("--price-per-core-hour", type=float, help="adds what a million predictions cost")
         for k in knobs(declared.settings):
-            sub.add_argument(f"--{k.name.replace('_', '-')}", dest=f"knob_{k.name}", metavar=k.cell_type.upper(), default=k.default, help=f"{k.described} [{k.default}]".replace("%", "%%"))
+            sub.add_argument(
+                f"--{k.name.replace('_', '-')}",
+                dest=f"knob_{k.name}",
+                metavar=k.cell_type.upper(),
+                default=k.default,
+                help=f"{k.described} [{k.default}]".replace("%", "%%"),
+            )
         _run_options(sub)
         sub.set_defaults(function=_technique, technique=name)
 
@@ -121,7 +131,13 @@ def _technique(given: argparse.Namespace) -> int:
     if getattr(given, "action", None):
         return declared.actions[given.action](given, settings)
     recipe = Recipe.make(
-        given.task, [Step(given.technique, settings)], start=given.start, seed=given.seed, budget=settings.budget, device=given.device
+        given.task,
+        [Step(given.technique, settings)],
+        start=given.start,
+        seed=given.seed,
+        budget=settings.budget,
+        device=given.device,
+        price_per_core_hour=given.price_per_core_hour,
     )
     return _follow(recipe, given)
 
@@ -218,7 +234,9 @@ def _measure(given: argparse.Namespace) -> None:
 
     from workbench.measure.file import measure_file
 
-    card = measure_file(given.file, task=given.task, threads=given.threads, budget=given.budget, price_per_core_hour=given.price_per_core_hour)
+    card = measure_file(
+        given.file, task=given.task, threads=given.threads, budget=given.budget, price_per_core_hour=given.price_per_core_hour
+    )
     Console().print(card.to_frame().to_string())
 
 

@@ -57,7 +57,9 @@ def checks() -> list[Check]:
             found.append(look())
         except Exception as error:
             text = f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}"
-            found.append(Check(name, "problem", text, "Install the workbench again in a new environment: python -m pip install -e ."))
+            found.append(
+                Check(name, "problem", text, "Install the workbench again in a new environment: python -m pip install -e .")
+            )
     return found
 
 
@@ -208,7 +210,9 @@ def _processor_check(name: str, n_cores: int, instructions: Sequence[str], load:
     text = f"{name}, {n_cores} cores, int8: {' '.join(int8) or 'none'}, bf16: {' '.join(bf16) or 'none'}"
     ways = []
     if not int8:
-        ways.append("No int8 dot product is known of this processor: a quantized model gets smaller here, and faster by little.")
+        ways.append(
+            "No int8 dot product is known of this processor: a quantized model gets smaller here, and faster by little."
+        )
     if load > 0.5:
         ways.append(f"Other work takes {100 * load:.0f} % of the cores: timings will be noisy; end it before measuring.")
     return Check("processor", "note" if ways else "ok", text, " ".join(ways))

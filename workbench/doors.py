@@ -1,7 +1,7 @@
 """The front doors: make_task() turns what a user has - a model and data in whatever shape - into a Task.
 
-    arrays, datasets, loaders, DataFrames  ->  Rows  ->  labels numbered  ->  splits cut  -.
-    module, function, estimator, ONNX file, reference  ->  builders and start candidate  ---+->  checked Task
+arrays, datasets, loaders, DataFrames  ->  Rows  ->  labels numbered  ->  splits cut  -.
+module, function, estimator, ONNX file, reference  ->  builders and start candidate  ---+->  checked Task
 """
 
 from __future__ import annotations

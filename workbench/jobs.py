@@ -56,7 +56,10 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
     write_text(folder / "recipe.yml", recipe.to_yaml())
     if task is not None and not task.built_in:
         seal(task, folder / "private")
-    write_json(folder / "run.json", {"version": 1, "name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd())})
+    write_json(
+        folder / "run.json",
+        {"version": 1, "name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd())},
+    )
     run = Run(folder)
     run._launch()
     return run
@@ -134,8 +137,9 @@ class Run:
         offset, ended = 0, False
         while True:
             ended = self.ended  # asked before reading, so that the last events are read too
-            for event, offset in self.events(offset):
+            for event, after in self.events(offset):
                 listener(event)
+                offset = after
             if ended:
                 return self
             time.sleep(poll_seconds)

@@ -49,9 +49,7 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
         from workbench.tensors import tensor
 
         save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
-    about["sha256"] = {
-        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))
-    }
+    about["sha256"] = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))}
     write_json(folder / "candidate.json", about)
     return about
 

@@ -98,7 +98,11 @@ class TestLine:
         """The line as a sentence or two."""
         (value, interval), (before, _) = _quality(self.chosen, self.unit), _quality(self.start, self.unit)
         shown = f"{value} ({interval}) on {self.n:,} test rows, against {before} of the start"
-        looks = "" if self.looks == 1 else f" This is look number {self.looks} at test: numbers chosen after the first are too good."
+        looks = (
+            ""
+            if self.looks == 1
+            else f" This is look number {self.looks} at test: numbers chosen after the first are too good."
+        )
         return f"Test: {self.candidate} has {self.metric} {shown}; {self.verdicts[0].text}.{looks}"
 
 
@@ -106,10 +110,16 @@ def frame(rows: Sequence[Row]) -> pd.DataFrame:
     """The ledger's numbers as a table, one row a step; columns are the fields of `Row` that hold numbers and names."""
     import pandas as pd
 
-    table = pd.DataFrame([{k: v for k, v in r.__dict__.items() if k not in ("against_parent", "against_start", "notes")} for r in rows])
+    table = pd.DataFrame(
+        [{k: v for k, v in r.__dict__.items() if k not in ("against_parent", "against_start", "notes")} for r in rows]
+    )
     if len(table):
         table["verdict"] = [_decision(r.against_start, r.metric) for r in rows]
-        for column, metric in (("quality", rows[0].metric), ("latency_ms", "batch-1 latency"), ("latency_64_ms", "batch-64 latency")):
+        for column, metric in (
+            ("quality", rows[0].metric),
+            ("latency_ms", "batch-1 latency"),
+            ("latency_64_ms", "batch-64 latency"),
+        ):
             table[f"{column}_verdict"] = [_decision(r.against_parent, metric) for r in rows]
     return table
 
@@ -140,7 +150,8 @@ def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
 
 
 LEGEND = (
-    "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, then against the start; x is how many times smaller or faster. "
+    "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, then against the start; "
+    "x is how many times smaller or faster. "
     "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
 )
 
@@ -153,7 +164,9 @@ def rich_table(rows: Sequence[Row], title: str = "") -> Any:
 
     heads, lines = cells(rows)
     smoke = any(r.budget == "smoke" for r in rows)
-    table = Table(title=title or None, caption=LEGEND + (SMOKE if smoke else ""), box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
+    table = Table(
+        title=title or None, caption=LEGEND + (SMOKE if smoke else ""), box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False
+    )
     for number, head in enumerate(heads):
         table.add_column(head, justify="left" if number in (0, 2) else "right", no_wrap=True)
     for line in lines:

@@ -11,7 +11,22 @@ NETWORK = (
     "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "drvfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
     "orangefs", "panfs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "wekafs",
 )  # fmt: skip
-NETWORK_FUSE = ("ceph", "dav", "gcs", "gluster", "juicefs", "moosefs", "mfs", "nfs", "rclone", "s3", "goofys", "smb", "sshfs", "blobfuse")
+NETWORK_FUSE = (
+    "ceph",
+    "dav",
+    "gcs",
+    "gluster",
+    "juicefs",
+    "moosefs",
+    "mfs",
+    "nfs",
+    "rclone",
+    "s3",
+    "goofys",
+    "smb",
+    "sshfs",
+    "blobfuse",
+)
 
 
 def file_system(path: Path, mounts: str | None = None) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -33,7 +34,9 @@ def alive(state: dict[str, Any]) -> bool:
         child.poll()
     try:
         process = psutil.Process(state["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and (state["born"] is None or abs(process.create_time() - state["born"]) < 1.0)
+        return process.status() != psutil.STATUS_ZOMBIE and (
+            state["born"] is None or abs(process.create_time() - state["born"]) < 1.0
+        )
     except psutil.Error:
         return False
 
@@ -44,10 +47,8 @@ def end_session(state: dict[str, Any]) -> None:
     if not alive(state) or state["pid"] is None:
         return
     if os.name != "nt":
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(state["pid"], signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         return
     parent = psutil.Process(state["pid"])
     for process in (*parent.children(recursive=True), parent):

@@ -1,13 +1,13 @@
 """Recipe, an ordered list of steps with everything that a rerun needs, as YAML or Python; checked before step 1.
 
-    version: 1
-    task: fashion
-    start: resnet20
-    seed: 0
-    budget: standard
-    steps:
-    - pruning: {pruning_ratio: 0.5, fit: {epochs: 3}}
-    - quantization
+version: 1
+task: fashion
+start: resnet20
+seed: 0
+budget: standard
+steps:
+- pruning: {pruning_ratio: 0.5, fit: {epochs: 3}}
+- quantization
 """
 
 from __future__ import annotations
@@ -122,7 +122,14 @@ class Recipe:
             elif "budget" not in settings:
                 settings["budget"] = step.settings.budget
             steps.append({step.technique: settings} if settings else step.technique)
-        head: dict[str, Any] = {"version": 1, "task": self.task, "start": self.start, "seed": self.seed, "budget": self.budget, "device": self.device}
+        head: dict[str, Any] = {
+            "version": 1,
+            "task": self.task,
+            "start": self.start,
+            "seed": self.seed,
+            "budget": self.budget,
+            "device": self.device,
+        }
         if self.price_per_core_hour is not None:
             head["price_per_core_hour"] = self.price_per_core_hour
         return {**head, "steps": steps}
@@ -132,20 +139,26 @@ class Recipe:
 
     def to_python(self) -> str:
         """The code that runs this recipe."""
+        from pprint import pformat
+
         values = {k: v for k, v in self.tree().items() if k not in ("version", "task", "steps")}
         options = ", ".join(f"{k}={v!r}" for k, v in values.items())
+        steps = pformat(self.tree()["steps"], width=88, sort_dicts=False)
         return (
-            "import workbench as wb\n\n"
-            f"recipe = wb.Recipe.make({self.task!r}, {self.tree()['steps']!r}, {options})\n"
+            f"import workbench as wb\n\nsteps = {steps}\n"
+            f"recipe = wb.Recipe.make({self.task!r}, steps, {options})\n"
             "result = wb.run(recipe)\nresult.ledger"
         )
 
     def to_command(self) -> str:
         """The shell command that runs this recipe: its one technique by its options, or a file with several steps."""
-        common = f"--task {self.task}" + (f" --start {self.start}" if self.start else "") + f" --seed {self.seed} --budget {self.budget}"
         if len(self.steps) != 1:
             return "workbench run recipe.yml"
         step = self.steps[0]
+        given = {"task": self.task, "start": self.start, "seed": self.seed, "budget": step.settings.budget}
+        given |= {"device": self.device} if self.device != "auto" else {}
+        given |= {"price-per-core-hour": self.price_per_core_hour} if self.price_per_core_hour is not None else {}
+        common = " ".join(f"--{name} {_quoted(value)}" for name, value in given.items() if value != "")
         default = type(step.settings)().flat()
         changed = {k: v for k, v in step.settings.flat().items() if v != default[k] and k != "budget"}
         options = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())

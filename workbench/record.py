@@ -78,7 +78,10 @@ def read_entry(folder: Path) -> Entry | None:
 
 def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     about, text = read_json(folder / "run.json"), (folder / "recipe.yml").read_text(encoding="utf-8")
-    recipe = {**DEFAULTS, **yaml.safe_load(text)}  # as it was written, so that no technique must be imported, or still be installed
+    recipe = {
+        **DEFAULTS,
+        **yaml.safe_load(text),
+    }  # as it was written, so that no technique must be imported, or still be installed
     final = folder / "final.json"
     test = TestLine.from_json(read_json(final)) if final.exists() else None
     labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
@@ -109,7 +112,13 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
 
 
 def _row_entry(
-    run: str, step: Mapping[str, Any], row: Row, number: int, tags: dict[str, str], params: dict[str, Any], times: tuple[int, int]
+    run: str,
+    step: Mapping[str, Any],
+    row: Row,
+    number: int,
+    tags: dict[str, str],
+    params: dict[str, Any],
+    times: tuple[int, int],
 ) -> Entry:
     """A row as a run of its own, so that rows of many runs can be sorted, filtered and compared in one table."""
     chosen = step.get("resolved") or step.get("settings") or {}
@@ -174,7 +183,11 @@ def _texts(values: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _host(host: Mapping[str, Any]) -> dict[str, str]:
-    tags = {f"workbench.host.{k}": str(host[k]) for k in ("name", "processor", "n_cores", "memory_bytes", "system", "python") if k in host}
+    tags = {
+        f"workbench.host.{k}": str(host[k])
+        for k in ("name", "processor", "n_cores", "memory_bytes", "system", "python")
+        if k in host
+    }
     tags["workbench.host.instructions"] = " ".join(host.get("instructions", ()))
     return tags | {f"workbench.version.{k}": str(v) for k, v in host.get("versions", {}).items()}
 

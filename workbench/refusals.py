@@ -53,6 +53,14 @@ def _sentence(names: Mapping[str, tuple[Any, ...]], name: str, item: Mapping[str
         return f"`{name}` must be a finite number, got {got!r}.", False
     if kind in ("value_error", "assertion_error"):
         return f"`{name}` {ctx.get('error', item['msg'])}", False
-    wanted = {"int": "a whole number", "float": "a number", "bool": "true or false", "string": "text", "dict": "a mapping", "list": "a list", "model": "a mapping"}
+    wanted = {
+        "int": "a whole number",
+        "float": "a number",
+        "bool": "true or false",
+        "string": "text",
+        "dict": "a mapping",
+        "list": "a list",
+        "model": "a mapping",
+    }
     start = kind.split("_")[0]
     return f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).", True

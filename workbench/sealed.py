@@ -54,7 +54,10 @@ def travelling(value: Any) -> bytes:
     try:
         return cloudpickle.dumps(value)
     except Exception as error:
-        raise RunError(f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be made inside the functions that use them.") from error
+        raise RunError(
+            f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be "
+            "made inside the functions that use them."
+        ) from error
     finally:
         for module in own:
             cloudpickle.unregister_pickle_by_value(module)

@@ -137,7 +137,9 @@ class Settings(BaseModel):
             if not k.help:
                 raise SettingsError(f"`{cls.__name__}.{k.name}` needs a docstring line under it: it is the help of every face.")
             if "=" in k.help:
-                raise SettingsError(f"The docstring of `{cls.__name__}.{k.name}` holds an equals sign, which hides a notebook's parameter.")
+                raise SettingsError(
+                    f"The docstring of `{cls.__name__}.{k.name}` holds an equals sign, which hides a notebook's parameter."
+                )
 
     @field_validator("*", mode="before")
     @classmethod
@@ -228,7 +230,9 @@ def _kind(annotation: Any, is_free_form: bool) -> tuple[str, tuple[Any, ...]]:
         return "yaml", ()
     kinds = {bool: "bool", int: "int", float: "float", str: "text"}
     if annotation not in kinds:
-        raise SettingsTypeError(f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or free_form().")
+        raise SettingsTypeError(
+            f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or free_form()."
+        )
     return kinds[annotation], ()
 
 
@@ -268,9 +272,14 @@ def _parse_text(text: str, name: str) -> Any:
     """YAML text, or the content of the YAML file that it names."""
     looks_like_path = text.endswith((".yml", ".yaml", ".json")) and "\n" not in text
     try:
-        return yaml.safe_load(Path(text).read_text(encoding="utf-8") if looks_like_path else text)
+        content = Path(text).read_text(encoding="utf-8") if looks_like_path else text
+        try:
+            return json.loads(content)  # what the flat faces hold; YAML 1.1 would read its 1e-05 as text
+        except ValueError:
+            return yaml.safe_load(content)
     except (OSError, yaml.YAMLError) as error:
-        raise ValueError(f"is neither YAML text nor the path of a YAML file ({error})") from None
+        reason = getattr(error, "problem", None) or error
+        raise ValueError(f"is neither YAML text nor the path of a YAML file ({reason})") from None
 
 
 def _difference(whole: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:

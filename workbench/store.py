@@ -74,7 +74,9 @@ def rebuild(folders: Sequence[Path], store: str, root: Path) -> int:
                 if not (_path(run.tags["workbench.folder"]) / "run.json").exists():
                     _forget(client, [run.run_id, *(r.run_id for r in run.rows)])
     if problems:
-        raise StoreError(f"Recorded {n_recorded} runs; {len(problems)} cannot be read:\n" + "\n".join(f"  - {p}" for p in problems))
+        raise StoreError(
+            f"Recorded {n_recorded} runs; {len(problems)} cannot be read:\n" + "\n".join(f"  - {p}" for p in problems)
+        )
     return n_recorded
 
 
@@ -208,7 +210,9 @@ def _runs(client: Any) -> list[Recorded]:
 
 def _recorded(run: Any, rows: Sequence[Recorded] = ()) -> Recorded:
     data, info = run.data, run.info
-    return Recorded(info.run_id, info.run_name, info.status, dict(data.params), dict(data.metrics), dict(data.tags), tuple(rows))
+    return Recorded(
+        info.run_id, info.run_name, info.status, dict(data.params), dict(data.metrics), dict(data.tags), tuple(rows)
+    )
 
 
 def _path(uri: str) -> Path:

@@ -148,7 +148,9 @@ def first_tensor(outputs: Any) -> torch.Tensor:
     if isinstance(outputs, (tuple, list)):
         return outputs[0]
     if not hasattr(outputs, "detach"):
-        raise CandidateError(f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`.")
+        raise CandidateError(
+            f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`."
+        )
     return outputs
 
 

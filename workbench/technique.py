@@ -91,7 +91,9 @@ class Technique:
         chosen = settings if settings is not None else self.settings()
         self.check_form(job.start.form, job.start.name)
         if self.needs_builder and job.build is None:
-            raise CandidateError(f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: give `model=` as a function.")
+            raise CandidateError(
+                f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: give `model=` as a function."
+            )
         return self.function(job, chosen)
 
     def check_form(self, form: Form, candidate: str) -> None:

@@ -35,7 +35,9 @@ class TensorRows:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def batches(self, size: int, rng: np.random.Generator | None = None) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+    def batches(
+        self, size: int, rng: np.random.Generator | None = None
+    ) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
         """Batches of tensors; a last batch of one row is left out when training, as batch norm cannot take it."""
         import torch
 

@@ -42,7 +42,9 @@ def store_url(store: str, root: Path, *, mounts: str | None = None) -> str:
     kind = scheme.partition("+")[0]
     if not found or kind not in (*DATABASES, *SERVERS):
         way = f"sqlite:///{store}" if not found else "sqlite:///runs/store.db"
-        raise StoreError(f"`store` must be the URL of a server or a database, such as http://localhost:5000 or {way}; got {store!r}.")
+        raise StoreError(
+            f"`store` must be the URL of a server or a database, such as http://localhost:5000 or {way}; got {store!r}."
+        )
     if kind != "sqlite":
         return store
     file = file_of(store)

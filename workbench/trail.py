@@ -88,7 +88,9 @@ class _Runner:
         rivals = [native]
         if candidate.form != "onnx" and "onnx_error" not in about:
             rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx")))
-        rows = appraise(rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native)
+        rows = appraise(
+            rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native
+        )
         return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
 
     def step(self, number: int, step: Any, before: _Standing) -> _Standing:
@@ -101,13 +103,14 @@ class _Runner:
         report.send("step_started", text=step.declared.title)
         work, began = self._work(place), time.perf_counter()
         job = Job(
-            self.task, before.candidate, work, build=self._builder(before.candidate), seed=self.recipe.seed, device=self.device, report=report,
+            self.task, before.candidate, work, build=self._builder(before.candidate), seed=self.recipe.seed, device=self.device,
+            report=report,
         )  # fmt: skip
         outcome = step.declared(job, step.settings)
         seconds = time.perf_counter() - began
         about: dict[str, Any] = {
-            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(), "seconds": seconds,
-            "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
+            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(),
+            "seconds": seconds, "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
         }  # fmt: skip
         for name, table in outcome.evidence.items():
             write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
@@ -213,7 +216,9 @@ class Trail:
         """The ONNX file of the last step that gave one."""
         found = [s / "model.onnx" for s in self.steps if (s / "model.onnx").exists()]
         if not found:
-            raise RunError(f"No model of this run could be written as ONNX; the reasons are in {self.folder}/steps/*/candidate.json.")
+            raise RunError(
+                f"No model of this run could be written as ONNX; the reasons are in {self.folder}/steps/*/candidate.json."
+            )
         return found[-1]
 
     def candidate(self, step: str = "") -> Candidate:

@@ -161,9 +161,7 @@ def test_holm_keeps_the_chance_of_any_false_decision() -> None:
     for _ in range(n):
         change = rng.normal(size=(60, 4))
         any_holm += any(v.decision != "undecided" for v in compare_many(np.zeros((60, 4)), change, np.zeros(60), metrics))
-        any_plain += any(
-            compare_quality(np.zeros((60, 4)), change, np.zeros(60), m).decision != "undecided" for m in metrics
-        )
+        any_plain += any(compare_quality(np.zeros((60, 4)), change, np.zeros(60), m).decision != "undecided" for m in metrics)
     assert any_holm / n <= 0.075
     assert any_plain / n > 0.12
 

@@ -18,7 +18,9 @@ def test_compiled_network_answers_like_the_eager_one_where_a_compiler_is_found(d
             predictor(digits_cnn, "torch-compiled")
         return
     rows = digits_task.example(4)
-    np.testing.assert_allclose(predictor(digits_cnn, "torch-compiled").predict(rows), predictor(digits_cnn).predict(rows), atol=1e-4)
+    np.testing.assert_allclose(
+        predictor(digits_cnn, "torch-compiled").predict(rows), predictor(digits_cnn).predict(rows), atol=1e-4
+    )
 
 
 def test_missing_compiler_is_said(digits_cnn, monkeypatch):

@@ -67,7 +67,9 @@ class Fixed(nn.Module):
 
 
 def test_shape_written_into_forward_is_told(job_of):
-    with pytest.raises(CandidateError, match=r"(?s)pruned network (cannot run|.*output).*(A shape is written|name the last layer)"):
+    with pytest.raises(
+        CandidateError, match=r"(?s)pruned network (cannot run|.*output).*(A shape is written|name the last layer)"
+    ):
         _prune(job_of(start=Candidate("fixed", "torch", Fixed())))
 
 

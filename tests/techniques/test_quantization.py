@@ -15,7 +15,9 @@ from workbench.techniques.quantization import QuantizationSettings
 
 
 def _quantize(job, **settings):
-    return get_technique("quantization")(job, QuantizationSettings(**{"budget": "smoke", "activation_type": "uint8", **settings}))
+    return get_technique("quantization")(
+        job, QuantizationSettings(**{"budget": "smoke", "activation_type": "uint8", **settings})
+    )
 
 
 def test_int8_file_is_about_a_quarter_and_answers_nearly_the_same(job_of, digits_task):
@@ -59,7 +61,9 @@ def test_activation_type_is_chosen_by_timing_both_and_written_down(job_of):
 def test_only_calibration_rows_are_seen(job_of, digits_task, monkeypatch):
     import dataclasses
 
-    broken = dataclasses.replace(digits_task.data.calibration, inputs={"image": digits_task.data.calibration.inputs["image"] * 0})
+    broken = dataclasses.replace(
+        digits_task.data.calibration, inputs={"image": digits_task.data.calibration.inputs["image"] * 0}
+    )
     task = dataclasses.replace(digits_task, data=dataclasses.replace(digits_task.data, calibration=broken)).without_test()
     blind, seeing = _quantize(job_of(task=task)).candidate, _quantize(job_of()).candidate
     rows = digits_task.example(100)

@@ -72,7 +72,9 @@ def pack(source: Path = DEBIAN, folder: Path = FILES) -> None:
 
 
 def _embedded(split: str) -> Rows:
-    content = np.frombuffer(lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes()), np.uint8).copy()  # writable, for torch
+    content = np.frombuffer(
+        lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes()), np.uint8
+    ).copy()  # writable, for torch
     n = len(content) // (28 * 28 + 1)  # labels first, then the images
     return Rows({"image": content[n:].reshape(n, 28, 28)}, content[:n].astype(np.int64))
 

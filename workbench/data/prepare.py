@@ -58,7 +58,9 @@ class Columns:
             else:
                 found = sorted({str(v) for v in column})
                 if len(found) > max_categories:
-                    raise DataError(f"Column `{name}` has {len(found)} categories, more than {max_categories}: drop or group them.")
+                    raise DataError(
+                        f"Column `{name}` has {len(found)} categories, more than {max_categories}: drop or group them."
+                    )
                 categories[name] = found
         return cls(numeric, categories)
 

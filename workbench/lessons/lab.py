@@ -39,7 +39,14 @@ def lab(options: Sequence[str]) -> int:
 def command(folder: Path, options: Sequence[str]) -> list[str]:
     """The command line that opens the first notebook of a folder; options given come last, so that they win."""
     first = folder / FIRST
-    return [sys.executable, "-m", "jupyterlab", str(first if first.exists() else folder), *OFFLINE, *(o for o in options if o != "--")]
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        str(first if first.exists() else folder),
+        *OFFLINE,
+        *(o for o in options if o != "--"),
+    ]
 
 
 def prepare_folder(working: Path, source: Path | None = None) -> tuple[Path, list[Copied]]:

@@ -40,7 +40,9 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
     if noisy:
         raise RunError(f"{path.name}: the cells {', '.join(noisy)} write to stderr, which counts as output.")
     if len(text.encode()) > LIMIT_BYTES:
-        raise RunError(f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over {LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs.")
+        raise RunError(
+            f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over {LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs."
+        )
     return write_text(path, text)
 
 

@@ -40,7 +40,9 @@ def measure_file(
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
     inputs_of = (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
-    timing = time_side_by_side({candidate.name: (candidate, "auto")}, inputs_of, threads=threads, budget=budget, report=report)[candidate.name]
+    timing = time_side_by_side({candidate.name: (candidate, "auto")}, inputs_of, threads=threads, budget=budget, report=report)[
+        candidate.name
+    ]
     raw, zipped = size_of(candidate.model)
     try:
         macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
@@ -87,5 +89,7 @@ def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
         name = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         if name == np.object_:
             raise CandidateError(f"Input `{value.name}` takes text: give the task whose rows it is for (`--task`).")
-        made[value.name] = rng.standard_normal(dims).astype(name) if np.dtype(name).kind == "f" else rng.integers(0, 2, dims).astype(name)
+        made[value.name] = (
+            rng.standard_normal(dims).astype(name) if np.dtype(name).kind == "f" else rng.integers(0, 2, dims).astype(name)
+        )
     return made

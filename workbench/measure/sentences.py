@@ -33,9 +33,7 @@ def quality_sentence(
     return f"{metric.name}: {decision} by {plain}{unit} ({interval})"
 
 
-def speed_sentence(
-    metric: str, decision: str, ratio: Estimate, margin: float, smallest: float, n: int, alpha: float
-) -> str:
+def speed_sentence(metric: str, decision: str, ratio: Estimate, margin: float, smallest: float, n: int, alpha: float) -> str:
     """`batch-1 latency: better, 2.7 times lower (95 % interval 2.6 to 2.8)`, or what else was decided."""
     name = metric.removesuffix("_ms").replace("_", " ")
     if decision in ("equivalent", "undecided"):

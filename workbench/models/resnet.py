@@ -19,7 +19,9 @@ class Block(nn.Module):
         self.bn2 = nn.BatchNorm2d(n_out)
         self.relu = nn.ReLU()
         changes = stride != 1 or n_in != n_out
-        self.skip = nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)) if changes else nn.Identity()
+        self.skip = (
+            nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)) if changes else nn.Identity()
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         out = self.relu(self.bn1(self.conv1(x)))

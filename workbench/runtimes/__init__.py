@@ -56,4 +56,6 @@ def predictor(candidate: Candidate, runtime: str = "auto", *, threads: int | Non
         return SklearnPredictor(candidate.model, outputs=candidate.outputs)
     from workbench.runtimes.torch_runtime import TorchPredictor
 
-    return TorchPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device, compiled=name == "torch-compiled")
+    return TorchPredictor(
+        candidate.model, outputs=candidate.outputs, threads=threads, device=device, compiled=name == "torch-compiled"
+    )

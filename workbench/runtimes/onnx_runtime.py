@@ -23,7 +23,9 @@ class OnnxPredictor:
 
     runtime = "onnxruntime"
 
-    def __init__(self, content: bytes | Path | str, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, content: bytes | Path | str, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu"
+    ) -> None:
         import onnxruntime as ort
 
         options = ort.SessionOptions()
@@ -33,7 +35,9 @@ class OnnxPredictor:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
         if provider is None or provider not in ort.get_available_providers():
-            raise RunError(f"This build of ONNX Runtime has no provider for `{device}`; it has {ort.get_available_providers()}.")
+            raise RunError(
+                f"This build of ONNX Runtime has no provider for `{device}`; it has {ort.get_available_providers()}."
+            )
         source = content if isinstance(content, bytes) else str(content)
         try:
             self._session = ort.InferenceSession(source, options, providers=[provider])
@@ -44,7 +48,11 @@ class OnnxPredictor:
         self._inputs = {i.name: DTYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
         self._output = _main_output(self._session.get_outputs())
         self._kind = outputs
-        self.details: dict[str, Any] = {"provider": provider, "threads": options.intra_op_num_threads, "version": ort.__version__}
+        self.details: dict[str, Any] = {
+            "provider": provider,
+            "threads": options.intra_op_num_threads,
+            "version": ort.__version__,
+        }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as logits."""

@@ -59,7 +59,13 @@ def _from_torch(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
     try:
         with quiet():
             program = torch.onnx.export(
-                model, **arguments, dynamo=True, opset_version=OPSET, input_names=list(tensors), output_names=["output"], verbose=False
+                model,
+                **arguments,
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=list(tensors),
+                output_names=["output"],
+                verbose=False,
             )
             program.optimize()
             program.save(buffer)
@@ -138,7 +144,9 @@ def _compare(source: Candidate, made: Candidate, inputs: dict[str, np.ndarray]) 
         wanted, got = np.exp(wanted), np.exp(got)
     gap, scale = float(np.max(np.abs(wanted - got))), float(np.max(np.abs(wanted)))
     if not gap <= TOLERANCE * max(scale, 1.0):
-        raise ExportError(f"The ONNX file of `{source.name}` answers differently: off by {gap:.3g} where outputs reach {scale:.3g}.")
+        raise ExportError(
+            f"The ONNX file of `{source.name}` answers differently: off by {gap:.3g} where outputs reach {scale:.3g}."
+        )
 
 
 def _dynamic(t: Any) -> dict[int, Any]:

@@ -29,12 +29,20 @@ class TorchPredictor:
     """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has it."""
 
     def __init__(
-        self, model: nn.Module, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu", compiled: bool = False
+        self,
+        model: nn.Module,
+        *,
+        outputs: str = "logits",
+        threads: int | None = None,
+        device: str = "cpu",
+        compiled: bool = False,
     ) -> None:
         import torch
 
         if compiled and compiler() is None:
-            raise RunError("torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use the runtime `torch`.")
+            raise RunError(
+                "torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use the runtime `torch`."
+            )
         if torch.get_num_threads() != (threads or n_cores()):
             torch.set_num_threads(threads or n_cores())
         self.runtime = "torch-compiled" if compiled else "torch"
@@ -42,7 +50,12 @@ class TorchPredictor:
         if compiled:
             self._model = torch.compile(self._model, dynamic=False)
         self._device, self._outputs = device, outputs
-        self.details: dict[str, Any] = {"device": device, "threads": torch.get_num_threads(), "precision": "fp32", "version": torch.__version__}
+        self.details: dict[str, Any] = {
+            "device": device,
+            "threads": torch.get_num_threads(),
+            "precision": "fp32",
+            "version": torch.__version__,
+        }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Outputs `(batch, ...)` as float32; on a GPU this waits until they are there."""

@@ -68,7 +68,9 @@ def prune(job: Job, settings: PruningSettings) -> Outcome:
         [{"layer": n, "channels": w, "channels_after": after[n], "protected": n in protected} for n, w in before.items()]
     )
     candidate = job.start.child(f"{job.start.name}-pruned", "pruning", model=fitted.model, training=fitted.choices, macs=None)
-    return Outcome(candidate, _resolved(settings, fitted.choices), evidence={"widths": widths, "fit": pd.DataFrame(fitted.history)})
+    return Outcome(
+        candidate, _resolved(settings, fitted.choices), evidence={"widths": widths, "fit": pd.DataFrame(fitted.history)}
+    )
 
 
 def _resolved(settings: PruningSettings, choices: dict[str, Any]) -> PruningSettings:

@@ -80,7 +80,11 @@ def _table(timings: dict[str, Timing]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(
-        [{"activation_type": kind, "batch_size": b.batch_size, "best_ms": b.best_ms, "p50_ms": b.p50_ms} for kind, t in timings.items() for b in t.batches]
+        [
+            {"activation_type": kind, "batch_size": b.batch_size, "best_ms": b.best_ms, "p50_ms": b.p50_ms}
+            for kind, t in timings.items()
+            for b in t.batches
+        ]
     )
 
 
@@ -89,7 +93,11 @@ def _quantized(source: Candidate, rows: dict[str, np.ndarray], settings: Quantiz
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
-    methods = {"minmax": CalibrationMethod.MinMax, "percentile": CalibrationMethod.Percentile, "entropy": CalibrationMethod.Entropy}
+    methods = {
+        "minmax": CalibrationMethod.MinMax,
+        "percentile": CalibrationMethod.Percentile,
+        "entropy": CalibrationMethod.Entropy,
+    }
     with tempfile.TemporaryDirectory() as scratch:
         plain, inferred, out = (Path(scratch) / name for name in ("plain.onnx", "inferred.onnx", "int8.onnx"))
         plain.write_bytes(source.model)

@@ -1,8 +1,8 @@
 """form(), the settings of a technique as a form in a notebook, drawn from `knobs()` alone.
 
-    chosen = wb.form("pruning")
-    chosen                          # shows it
-    chosen.settings                 # PruningSettings(...), frozen; raises while something is wrong
+chosen = wb.form("pruning")
+chosen                          # shows it
+chosen.settings                 # PruningSettings(...), frozen; raises while something is wrong
 """
 
 from __future__ import annotations
