@@ -140,10 +140,10 @@ def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
     value, interval = _quality((r.quality, r.quality_low, r.quality_high), r.unit)
     changes = ("", "") if is_start else tuple(_verdict(found, r.metric) for found in (r.against_parent, r.against_start))
     slow = [1 / v.difference for found in (r.against_parent, r.against_start) for v in found if v.metric == "batch-64 latency"]
-    cost = f"{r.core_seconds_per_million:,.0f} core-s / 1M"
+    cost = f"{r.core_seconds_per_million:,.0f} core-s/1M"
     money = "" if r.money_per_million is None else f"{r.money_per_million:.3g} / 1M"
     return [
-        (r.step, f"in {r.runtime}"), (value, interval), changes, (_bytes(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
+        (r.step, r.runtime), (value, interval), changes, (_bytes(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
         (_ms(r.latency_ms), factors(r.speedup_parent, r.speedup_start)),
         (_ms(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""), (f"{r.throughput:,.0f}", cost), (_seconds(r.seconds), money),
     ]  # fmt: skip
@@ -195,7 +195,7 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
     smoke = SMOKE if any(r.budget == "smoke" for r in rows) else ""
     last = f"<p><strong>{escape(test.text)}</strong></p>" if test else ""
     return (
-        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table style='font-size:.88em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
     )
 

@@ -40,7 +40,7 @@ class FitSettings(Settings):
     epochs: int | None = scaled(smoke=15, standard=8, thorough=30, low=0, high=10_000)
     """Passes over the train rows."""
 
-    max_steps: int | None = scaled(smoke=120, standard=None, thorough=None, low=1)
+    max_steps: int | None = scaled(smoke=300, standard=None, thorough=None, low=1)
     """Stop after this many optimizer steps, however many epochs that is."""
 
     lr: float = knob(0.002, above=0, high=10, log=True)

@@ -81,7 +81,7 @@ def test_figure_writes_factors_units_and_the_colors_of_the_verdicts(rows):
 def test_size_axis_takes_the_unit_that_fits(rows):
     assert plot_ledger(rows, value="size_bytes").layout.yaxis.title.text == "size (MB)"
     small = rows.assign(size_bytes=[60e3, 31e3, 31e3, 8e3])
-    assert plot_ledger(small, value="size_bytes").layout.yaxis.title.text == "size (KB)"
+    assert plot_ledger(small, value="size_bytes").layout.yaxis.title.text == "size (kB)"
 
 
 def test_steps_of_the_same_name_keep_a_bar_each_and_bring_no_markup(rows):
@@ -124,17 +124,17 @@ def test_tradeoff_draws_areas_by_size_on_a_log_axis(rows):
     assert bubbles[0].marker.sizemode == "area"
     assert bubbles[0].marker.size[0] == 2.82e6
     assert bubbles[0].error_y.array[0] == pytest.approx(0.01)
-    assert "<b>int8</b><br>242 KB" in [a.text for a in figure.layout.annotations]
+    assert "<b>int8</b><br>242 kB" in [a.text for a in figure.layout.annotations]
 
 
 def test_tradeoff_works_without_sizes_and_refuses_a_latency_of_zero(rows):
-    assert all("KB" not in a.text for a in plot_tradeoff(rows.drop(columns="size_bytes")).layout.annotations)
+    assert all("kB" not in a.text for a in plot_tradeoff(rows.drop(columns="size_bytes")).layout.annotations)
     with pytest.raises(DataError, match="above zero"):
         plot_tradeoff(rows.assign(latency_ms=[1.0, 0.0, 1.0, 1.0]))
 
 
 @pytest.mark.parametrize(("value", "column", "text"), [
-    (2.82e6, "size_bytes", "2.82 MB"), (242_000, "size_bytes", "242 KB"), (999_900, "size_bytes", "1.00 MB"),
+    (2.82e6, "size_bytes", "2.82 MB"), (242_000, "size_bytes", "242 kB"), (999_900, "size_bytes", "1.00 MB"),
     (12, "size_bytes", "12.0 bytes"), (0.052, "latency_ms", "0.0520 ms"), (1240, "latency_ms", "1,240 ms"),
     (31e6, "macs", "31.0 M"), (0.98765, "quality", "0.9877"),
 ])  # fmt: skip

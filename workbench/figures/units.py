@@ -6,7 +6,7 @@ import math
 
 __all__ = ["amount", "axis", "is_higher_better", "is_score", "times", "title_of"]
 
-_BYTES = (("GB", 1e9), ("MB", 1e6), ("KB", 1e3), ("bytes", 1.0))
+_BYTES = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3), ("bytes", 1.0))
 _COUNTS = (("G", 1e9), ("M", 1e6), ("k", 1e3), ("", 1.0))
 _UNITS = ("ms", "us", "s", "mb")
 _SCORES = ("quality", "accuracy", "score", "f1", "auc", "r2", "precision", "recall")
@@ -30,13 +30,13 @@ def title_of(column: str) -> str:
 
 
 def axis(column: str, largest: float) -> tuple[str, float]:
-    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (KB)", 1000.0)."""
+    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (kB)", 1000.0)."""
     unit, scale = _unit(column, largest)
     return (f"{title_of(column)} ({unit})" if unit else title_of(column)), scale
 
 
 def amount(value: float, column: str, *, signed: bool = False) -> str:
-    """A value with its unit, to three digits: "242 KB", "0.0520 ms"; a change, to two: "+0.003 ms"; a score has no unit."""
+    """A value with its unit, to three digits: "242 kB", "0.0520 ms"; a change, to two: "+0.003 ms"; a score has no unit."""
     unit, scale = _unit(column, abs(value))
     sign = ("+" if value > 0 else "−" if value < 0 else "±") if signed else "−" if value < 0 else ""
     if is_score(column):

@@ -1,0 +1,44 @@
+"""The first notebook in a real JupyterLab, as a newcomer goes through it; nothing leaves the machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from labdriver import chromium, lab
+
+ROOT = Path(__file__).resolve().parents[2]
+RUN_MS = 300_000  # the run takes a minute and a half; a busy machine takes its time
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+@pytest.mark.timeout(1200)
+def test_newcomer_runs_all_turns_a_knob_and_finds_the_new_row_after_a_reload(tmp_path):
+    from playwright.sync_api import expect
+
+    shutil.copy(ROOT / "notebooks" / "00_start_here.ipynb", tmp_path)
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    with lab(tmp_path, env={"PYTHONPATH": path}) as server, chromium(width=1400, height=1400) as page:
+        page.open_notebook(server, "00_start_here.ipynb")
+        page.run_all(timeout_seconds=500)
+        view = page.playwright
+        outputs = view.locator(".jp-OutputArea-output")
+        expect(outputs.filter(has_text="file at least 8 times smaller: True")).to_have_count(1)
+        expect(outputs.filter(has_text=re.compile(r"Traceback|Error:"))).to_have_count(0)
+        view.locator(".js-plotly-plot .main-svg").first.wait_for()
+        ratio = view.get_by_label("Pruning ratio", exact=True).and_(view.locator("input"))
+        ratio.fill("0.25")
+        ratio.press("Enter")
+        view.locator(".wb-run").click()
+        expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
+        view.wait_for_function("() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS)
+        page.reload()
+        rows = view.locator(".wb-ledger tbody tr")
+        expect(rows.filter(has_text=re.compile("^pruning"))).to_have_count(1, timeout=RUN_MS)
+        expect(view.locator(".wb-knob-pruning_ratio input")).to_have_value("0.25")
+        assert page.strangers == []
+        assert page.own_errors() == []
