@@ -42,10 +42,15 @@ def test_table_with_text_columns_and_a_scikit_learn_pipeline_becomes_int8(tmp_pa
 
     rng = np.random.default_rng(0)
     n = 1200
-    table = pd.DataFrame({"age": rng.normal(40, 10, n), "income": rng.lognormal(3, 1, n), "city": rng.choice(["a", "b", "c"], n)})
+    table = pd.DataFrame(
+        {"age": rng.normal(40, 10, n), "income": rng.lognormal(3, 1, n), "city": rng.choice(["a", "b", "c"], n)}
+    )
     late = (table.age + 10 * (table.city == "b") + rng.normal(0, 4, n) > 43).astype(int)
     task = make_task(
-        "people", model=make_estimator("logistic", {"age": True, "income": True, "city": False}), train=table.assign(late=late), target="late"
+        "people",
+        model=make_estimator("logistic", {"age": True, "income": True, "city": False}),
+        train=table.assign(late=late),
+        target="late",
     )
     trail = _run(task, ["quantization"], tmp_path)
     assert list(trail.ledger.step) == ["start", "onnx", "quantization"]
@@ -73,7 +78,9 @@ def test_onnx_file_with_data_is_quantized_and_cannot_be_pruned(tmp_path, digits_
     task = make_task("file", model=path, train=(train.inputs["image"], train.targets))
     (tmp_path / "run").mkdir()
     trail = _run(task, ["quantization"], tmp_path / "run")
-    assert list(trail.ledger.step) == ["start", "quantization"], "a model that is ONNX already has no row of its own for the runtime"
+    assert list(trail.ledger.step) == ["start", "quantization"], (
+        "a model that is ONNX already has no row of its own for the runtime"
+    )
     assert trail.ledger.size_ratio.iloc[-1] > 3
     (tmp_path / "other").mkdir()
     with pytest.raises(RecipeError, match="`pruning` takes models in the form torch"):

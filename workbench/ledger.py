@@ -195,7 +195,8 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
     smoke = SMOKE if any(r.budget == "smoke" for r in rows) else ""
     last = f"<p><strong>{escape(test.text)}</strong></p>" if test else ""
     return (
-        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table style='font-size:.88em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}"
+        f"<table style='font-size:.88em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
     )
 
