@@ -11,6 +11,8 @@ import torch
 from sklearn.datasets import load_diabetes, load_digits
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import nn
@@ -21,6 +23,7 @@ from workbench.errors import TaskError, UnknownName
 from workbench.models.estimators import as_features, is_fitted
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.task import Candidate
 
 
 def test_a_network_becomes_the_start_and_can_be_built_again_untrained() -> None:
@@ -114,6 +117,46 @@ def test_an_onnx_file_becomes_the_start_and_answers_as_its_source(as_path: bool,
     task = make_task("iris", model=tmp_path / "iris.onnx" if as_path else content, train=frame, target="species")
     assert (task.start.form, task.start.outputs) == ("onnx", "probabilities")
     assert accuracy_of(task, task.data.test) == accuracy_of(source, source.data.test)
+
+
+def _bits() -> tuple[np.ndarray, np.ndarray]:
+    """Digits with several labels a row: the bits of the digit."""
+    raw = load_digits()
+    return (raw.data / 16).astype(np.float32), (raw.target[:, None] >> np.arange(4)) & 1
+
+
+@pytest.mark.parametrize("wrapper", [OneVsRestClassifier, MultiOutputClassifier])
+def test_an_estimator_of_several_labels_is_judged_by_its_own_predictions(wrapper: type) -> None:
+    x, labels = _bits()
+    model = wrapper(LogisticRegression(max_iter=2000))
+    built = make_task("bits", model=model, train=(x, labels))
+    assert built.candidate()[0].outputs == "label_probabilities"
+    task = make_task("bits", model=model.fit(x, labels), train=(x, labels))
+    wanted = (model.predict(as_features(task.data.test.inputs)) == task.data.test.targets).mean()
+    assert (task.kind, task.start.outputs) == ("multilabel", "label_probabilities")
+    assert accuracy_of(task, task.data.test) == pytest.approx(wanted)
+
+
+def test_probabilities_declared_for_several_labels_are_one_a_label() -> None:
+    task = make_task("bits", model=nn.Sequential(nn.Linear(64, 4), nn.Sigmoid()), train=_bits(), outputs="probabilities")
+    assert task.start.outputs == "label_probabilities"
+    assert (predictor(task.start).predict(task.example(50)) > 0).any()
+
+
+@pytest.mark.parametrize(("n_labels", "outputs"), [(1, "probabilities"), (4, "label_probabilities")])
+@pytest.mark.parametrize("squashed", [True, False])
+def test_an_onnx_file_that_ends_in_a_sigmoid_is_noticed(n_labels: int, outputs: str, squashed: bool) -> None:
+    x, labels = _bits()
+    targets = labels if n_labels > 1 else labels[:, 0]
+    net = nn.Sequential(nn.Linear(64, n_labels), nn.Sigmoid() if squashed else nn.Identity())
+    with torch.no_grad():
+        net[0].weight.mul_(5)
+    content = to_onnx(Candidate("net", "torch", net), {"x": x[:8]}).model
+    task = make_task("bits", model=content, train=(x, targets))
+    assert task.start.outputs == (outputs if squashed else "logits")
+    rows = task.data.test.inputs["x"]
+    logits = net[0](torch.from_numpy(rows)).detach()
+    assert np.allclose(predictor(task.start).predict({"x": rows}), logits, atol=1e-2)
 
 
 def test_a_reference_is_imported_and_names_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

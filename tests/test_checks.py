@@ -192,6 +192,16 @@ def test_check_task_refuses_targets_of_the_wrong_kind() -> None:
             check_task(with_split(replace(task, kind=kind, start=None), valid=replace(task.data.valid, targets=targets)))
 
 
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_check_task_refuses_one_time_only_in_a_split_that_is_scored(split: str) -> None:
+    task = digits_task()
+    timed = {n: replace(rows, times=np.arange(len(rows)) // 50) for n, rows in vars(task.data).items()}
+    assert check_task(with_split(task, **timed)) == []
+    timed[split] = replace(timed[split], times=np.zeros(len(timed[split])))
+    with pytest.raises(DataError, match=f"`{split}` holds one time only: intervals resample whole times, so at least two"):
+        check_task(with_split(task, **timed))
+
+
 # ---- models ----
 
 

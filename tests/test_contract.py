@@ -80,7 +80,8 @@ def test_input_candidate_stays_untouched(declared, digits_cnn, job_of):
 
 def test_same_resolved_settings_give_the_same_result(declared, job_of, outcomes, digits_task, tmp_path):
     first = _first(declared, job_of, outcomes)
-    again = declared(job_of(folder=tmp_path), first.resolved)
+    (tmp_path / "again").mkdir()
+    again = declared(job_of(folder=tmp_path / "again"), first.resolved)
     assert again.resolved == first.resolved, "settings that are resolved leave nothing to decide"
     rows = digits_task.data.valid
     np.testing.assert_array_equal(outputs_of(first.candidate, rows), outputs_of(again.candidate, rows))

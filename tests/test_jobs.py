@@ -184,3 +184,34 @@ def test_every_row_has_its_scorecard_with_all_percentiles(finished):
         assert {q.metric for q in card.quality} == {"accuracy", "log_loss"}
     with pytest.raises(RunError, match="Unknown row of the ledger `prunin`. Did you mean `pruning`"):
         finished.result.scorecard("prunin")
+
+
+def test_task_with_a_prepare_of_the_users_own_runs_to_the_end_and_is_looked_at_once(tmp_path, digits_task, digits_cnn):
+    import dataclasses
+
+    built_in = digits_task.prepare
+    own = dataclasses.replace(digits_cnn, prepare=lambda inputs: built_in(inputs))
+    task = dataclasses.replace(digits_task, name="mine", start=own, prepare=own.prepare)  # still says built_in: it is not
+    run = start(Recipe.make("mine", LONG, budget="smoke"), task, root=tmp_path).wait(timeout=300)
+    assert run.result.test.chosen[0] > 0.9
+    assert attach(run.folder).result.ledger.quality.min() > 0.9
+
+
+def test_run_that_is_being_started_is_neither_killed_nor_started_twice(tmp_path):
+    run = start(_recipe(LONG), root=tmp_path)
+    assert run.status in ("starting", "running")
+    pid = run._state()["pid"]
+    assert run.resume()._state()["pid"] == pid
+    run.cancel()
+    assert run.status == "cancelled"
+
+
+def test_changed_built_in_task_is_the_one_that_runs(tmp_path, digits_task):
+    import dataclasses
+
+    from workbench.metrics import METRICS
+
+    changed = dataclasses.replace(digits_task, metrics=(METRICS["log_loss"],))
+    run = start(_recipe(LONG), changed, root=tmp_path)
+    assert (run.folder / "private" / "task.pkl").exists()
+    run.cancel()

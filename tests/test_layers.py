@@ -13,7 +13,7 @@ LAYERS = [
     "errors", "files", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics",
     "models", "task", "sealed", "tensors", "speed",
     "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
-    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "record", "tracking", "store", "jobs",
+    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "runner", "record", "tracking", "store", "jobs",
     "running", "lessons", "widgets", "doctor", "cli",
 ]  # fmt: skip
 

@@ -14,7 +14,7 @@ from tests.small_tasks import digits_task, with_split
 from workbench.checks import check_task
 from workbench.errors import TaskError
 from workbench.outputs import outputs_of
-from workbench.task import Candidate
+from workbench.task import Candidate, Task
 
 SPLITS = ("train", "valid", "calibration", "test")
 
@@ -53,3 +53,27 @@ def test_outputs_of_leaves_every_part_of_a_network_in_its_mode() -> None:
     assert np.array_equal(first, second)
     assert [m.training for m in net.modules()] == [True, True, False, True]
     assert torch.equal(net[1].running_mean, before)
+
+
+def _binary(task: Task, n_labels: int = 1) -> Task:
+    """Digits as one label (odd or not), or as the bits of the digit."""
+    bits = {n: (rows.targets[:, None] >> np.arange(n_labels)) & 1 for n, rows in vars(task.data).items()}
+    splits = {n: replace(getattr(task.data, n), targets=b if n_labels > 1 else b[:, 0]) for n, b in bits.items()}
+    return replace(with_split(task, **splits), kind="multilabel" if n_labels > 1 else "binary", classes=())
+
+
+@pytest.mark.parametrize("n_labels", [1, 4])
+def test_check_task_warns_of_a_sigmoid_at_the_end(n_labels: int) -> None:
+    squashed = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, n_labels), nn.Sigmoid())
+    (warning,) = check_task(_binary(digits_task(start=Candidate("net", "torch", squashed)), n_labels))
+    assert "`net` seems to end in a sigmoid: loss and metrics read logits; leave it out" in warning
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3])
+def test_check_task_does_not_take_small_logits_for_probabilities(value: float) -> None:
+    plain = nn.Sequential(nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 1))
+    nn.init.zeros_(plain[2].weight)
+    nn.init.constant_(plain[2].bias, value)
+    before = [w.clone() for w in plain.parameters()]
+    assert check_task(_binary(digits_task(start=Candidate("net", "torch", plain)))) == []
+    assert all(torch.equal(a, b) for a, b in zip(before, plain.parameters(), strict=True))

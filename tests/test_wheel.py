@@ -20,10 +20,9 @@ def outside(tmp_path_factory):
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
     built = subprocess.run([*pip, "wheel", "--no-deps", "-w", str(folder / "dist"), str(CLONE)], capture_output=True, text=True)
-    if built.returncode:
-        pytest.skip(
-            f"pip cannot build a wheel here (it fetches its build backend): {built.stderr.strip().splitlines()[-1][:200]}"
-        )
+    if "No matching distribution found for hatchling" in built.stderr:
+        pytest.skip("pip cannot fetch hatchling, the build backend, here: no package index is reachable")
+    assert built.returncode == 0, built.stderr
     (wheel,) = (folder / "dist").glob("*.whl")
     subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
     working = folder / "working"

@@ -54,7 +54,13 @@ def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, de
         if report:
             report.progress(done * BATCH, len(rows), "measuring quality")
     runner.close()
-    return np.concatenate(parts)
+    return like_targets(np.concatenate(parts), rows.targets)
+
+
+def like_targets(outputs: np.ndarray, targets: Any) -> np.ndarray:
+    """Outputs `(rows, 1)` in the shape of targets `(rows,)`, and the other way round: engines differ, metrics must not."""
+    shape = np.shape(targets)
+    return outputs.reshape(shape) if outputs.size == int(np.prod(shape)) else outputs
 
 
 def appraise(

@@ -15,7 +15,7 @@ import numpy as np
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import TaskError
 from workbench.models.estimators import as_features, is_estimator, is_fitted, unfitted
-from workbench.outputs import outputs_of
+from workbench.outputs import ENOUGH, are_probabilities, outputs_of, usual_outputs
 from workbench.references import resolve
 from workbench.task import Candidate, Form, Task
 
@@ -46,10 +46,12 @@ class Given:
         if not self.trained:
             return task
         prepare = None if self.form == "sklearn" else task.prepare
-        usual = "values" if task.kind == "regression" else "logits"
+        usual = usual_outputs(task.kind, self.form, self.instance)
         start = Candidate(self.name, self.form, self.instance, prepare=prepare, outputs=outputs or usual)
         if outputs is None and self.form == "onnx" and _gives_probabilities(start, task):
             start = replace(start, outputs="probabilities")
+        if task.kind == "multilabel" and (start.outputs == "probabilities" or usual == "label_probabilities"):
+            start = replace(start, outputs="label_probabilities")
         return replace(task, start=start)
 
 
@@ -170,10 +172,8 @@ def _graph_inputs(content: bytes) -> list[str]:
 
 
 def _gives_probabilities(candidate: Candidate, task: Task) -> bool:
-    """Whether an ONNX classifier's outputs are shares that sum to one on real rows."""
+    """Whether an ONNX classifier gives probabilities on real rows."""
     try:
-        out = outputs_of(candidate, task.example(8, candidate.prepare))
-    except Exception:  # it does not run: check_task says why
+        return are_probabilities(task, outputs_of(candidate, task.example(ENOUGH, candidate.prepare)))
+    except Exception:  # it does not run, or not as it should: check_task says why
         return False
-    several = task.kind in ("classification", "binary") and out.ndim == 2 and out.shape[1] > 1
-    return bool(several and (out >= 0).all() and np.allclose(out.sum(axis=1), 1, atol=1e-3))

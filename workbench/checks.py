@@ -15,7 +15,7 @@ import numpy as np
 from workbench.data.overlap import row_hashes, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
-from workbench.outputs import are_probabilities, misfit, one_thread, outputs_of
+from workbench.outputs import ENOUGH, are_probabilities, ends_in, misfit, one_thread, outputs_of
 from workbench.task import Candidate, Task
 
 __all__ = ["check_task", "outputs_of", "row_hashes"]
@@ -57,6 +57,7 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
     readable = [n for n, t in targets.items() if _check_targets(task, n, t, found)]
     if task.kind in ("classification", "binary", "multilabel"):
         _check_classes(task, {n: targets[n] for n in readable}, found)
+    _check_times(splits, found)
     _check_shared(splits, found)
     if candidate is not None and "train" in samples and prepared:
         with one_thread():
@@ -230,6 +231,16 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
             found.data.append(f"{split} has no row of class {shown}: add rows of it, or cut the splits stratified by class.")
 
 
+def _check_times(splits: Mapping[str, AnyRows], found: _Found) -> None:
+    """Two times or more in the splits that are scored."""
+    for name in ("valid", "test"):
+        if name in splits and splits[name].times is not None and len(np.unique(splits[name].times)) < 2:
+            found.data.append(
+                f"`{name}` holds one time only: intervals resample whole times, so at least two are needed; give rows of "
+                "more times, finer times, or no `times`."
+            )
+
+
 def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
     """Rows of train, valid and calibration that are in test too, and rows of train in valid."""
     for held, others in (("test", ("train", "valid", "calibration")), ("valid", ("train",))):
@@ -281,4 +292,6 @@ def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.nd
     elif not np.isfinite(outputs).all() and _clean(rows) is rows:
         found.model.append(f"`{candidate.name}` gives outputs that are not finite on the first rows of train.")
     elif candidate.form == "torch" and are_probabilities(task, outputs):
-        found.warnings.append(f"`{candidate.name}` seems to end in a softmax: loss and metrics read logits; leave it out.")
+        more = _clean(sample).take(slice(0, ENOUGH)).prepared(candidate.prepare).inputs
+        if end := ends_in(task, candidate, more):
+            found.warnings.append(f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave it out.")

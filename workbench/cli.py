@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import RunError, WorkbenchError
 
 __all__ = ["main"]
 
@@ -186,7 +186,10 @@ def _print_trail(run: Any) -> int:
     if trail.test:
         out.print(f"[bold]{trail.test.text}[/bold]")
     out.print(f"Run folder: {run.folder}", soft_wrap=True)
-    out.print(f"Model file: {trail.onnx_path}", soft_wrap=True)
+    try:
+        out.print(f"Model file: {trail.onnx_path}", soft_wrap=True)
+    except RunError:
+        out.print(f"Model: {trail.steps[-1]} (it could not be written as ONNX)", soft_wrap=True)
     return 0
 
 
@@ -224,8 +227,11 @@ def _list(given: argparse.Namespace) -> None:
     table = Table("run", "status", "task", "steps", title=f"Runs in {runs_root(given.root)}", title_justify="left")
     for folder in run_folders(given.root):
         run = Run(folder)
-        recipe = run.recipe
-        table.add_row(run.name, run.status, recipe.task, ", ".join(s.technique for s in recipe.steps))
+        try:
+            recipe = run.recipe
+            table.add_row(run.name, run.status, recipe.task, ", ".join(recipe.labels))
+        except WorkbenchError:  # made by a technique or a version that is not here
+            table.add_row(run.name, run.status, "?", "its recipe cannot be read here")
     Console().print(table)
 
 

@@ -59,7 +59,8 @@ def make_task(
 
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger is better unless they
     have an attribute `higher_is_better = False`; the first decides. `outputs` says what a trained model gives, `logits`,
-    `probabilities` or `values`; it is found out for ONNX files that give probabilities.
+    `probabilities` (of classes, or one a label) or `values`; it is found out for estimators, and for ONNX files that give
+    probabilities.
 
     Raises DataError or TaskError with all problems that were found, UnknownName for names nobody knows.
     """

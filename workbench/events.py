@@ -95,7 +95,11 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
             if not line.endswith(b"\n"):
                 return
             offset += len(line)
-            yield Event(**json.loads(line)), offset
+            try:
+                event = Event(**json.loads(line))
+            except (ValueError, TypeError):
+                continue  # a line torn by a full disk or a lost machine; the ones after it still count
+            yield event, offset
 
 
 class console:

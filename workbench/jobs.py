@@ -28,11 +28,12 @@ from workbench.process import alive, children, end_session, identity
 from workbench.recipe import Recipe
 from workbench.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task
-from workbench.tasks import load_task
+from workbench.tasks import TASKS, load_task
 
 __all__ = ["Run", "attach", "find_run", "run_folders", "runs_root", "start"]
 
 GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
+START_SECONDS = 30.0  # how long a process may take from being asked for to being there
 ENDED = ("finished", "failed", "cancelled", "killed")
 
 
@@ -54,12 +55,12 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{_slug(recipe.task)}-{_slug(recipe.start) or 'model'}"
     folder = _new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
-    if task is not None and not task.built_in:
+    own = task is not None and not (task.name in TASKS and task is load_task(task.name))  # a changed built-in one is own too
+    if own:
         seal(task, folder / "private")
-    write_json(
-        folder / "run.json",
-        {"version": 1, "name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd())},
-    )
+    write_json(folder / "process.json", _starting())
+    about = {"name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd()), "own_task": own}
+    write_json(folder / "run.json", {"version": 1, **about})
     run = Run(folder)
     run._launch()
     return run
@@ -114,7 +115,7 @@ class Run:
     def status(self) -> str:
         """One of: starting, running, finished, failed, cancelled, killed (its process is gone without a word)."""
         state = self._state()
-        if state["status"] in ENDED or alive(state):
+        if state["status"] in ENDED or alive(state) or _is_being_started(state):
             return state["status"]
         again = self._state()["status"]  # it may have ended between the two looks
         return again if again in ENDED else "killed"
@@ -176,7 +177,7 @@ class Run:
 
     def resume(self) -> Run:
         """Go on after the last finished step; a run that is under way or finished is left as it is."""
-        if self.status in ("running", "finished"):
+        if self.status in ("starting", "running", "finished"):
             return self
         (self.folder / "cancel").unlink(missing_ok=True)
         self._launch()
@@ -199,6 +200,7 @@ class Run:
         return {"status": "starting", "pid": None, "born": None}
 
     def _launch(self) -> None:
+        write_json(self.folder / "process.json", _starting())
         (self.folder / "state.json").unlink(missing_ok=True)
         options: dict[str, Any] = (
             {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
@@ -216,6 +218,15 @@ class Run:
 
     def _mark(self, status: str, pid: int | None, error: str = "") -> None:
         write_json(self.folder / "state.json", {"status": status, "error": error, "time": time.time(), **identity(pid)})
+
+
+def _starting() -> dict[str, Any]:
+    """What is known of a process before there is one."""
+    return {"status": "starting", "pid": None, "born": None, "time": time.time()}
+
+
+def _is_being_started(state: dict[str, Any]) -> bool:
+    return state["status"] == "starting" and state["pid"] is None and time.time() - state.get("time", 0) < START_SECONDS
 
 
 def main(folder: Path) -> int:
@@ -246,8 +257,8 @@ def main(folder: Path) -> int:
 
 
 def _execute(run: Run, report: Report) -> None:
+    from workbench.runner import execute, open_test
     from workbench.store import record_run
-    from workbench.trail import execute, open_test
 
     recipe, private = run.recipe, run.folder / "private"
     sealed = open_task(private)
@@ -256,14 +267,14 @@ def _execute(run: Run, report: Report) -> None:
     report.send("run_started", recipe=recipe.tree())
     trail = execute(run.folder, task.without_test(), recipe, report)
     test = open_sealed(private) if sealed else task.data.test
-    if test is not None:
+    if test is not None and trail.test is None:  # a run that is gone on with has had its look
         open_test(trail, test, report)
     try:
         record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
     except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
         report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
-    discard(private)
     report.send("run_finished", seconds=time.time() - started)
+    discard(private)
 
 
 def _new_folder(root: Path, name: str) -> Path:

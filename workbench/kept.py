@@ -54,9 +54,10 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
     return about
 
 
-def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str = "") -> Candidate:
+def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str = "", prepare: Any = None) -> Candidate:
     """A kept candidate; `build` makes an untrained network of the user's own class to load the weights into.
 
+    `prepare` is the one at hand, taken where the kept one is a function of the user's own, of which only the name is kept.
     `form="onnx"` takes the ONNX file beside a network. A scikit-learn estimator comes back in the form onnx, as nothing
     kept is a pickle. Raises CandidateError when files are missing or were changed.
     """
@@ -72,14 +73,18 @@ def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str
             raise CandidateError(f"{folder} holds no ONNX file: {about['onnx_error']}")
         model, outputs = (folder / ONNX_FILE).read_bytes(), about["onnx_outputs"]
     return Candidate(
-        name=about["name"], form=wanted, model=model, prepare=from_json(about["prepare"]), builder=about["builder"],
+        name=about["name"], form=wanted, model=model, prepare=_prepare(about["prepare"], prepare), builder=about["builder"],
         parent=about["parent"], technique=about["technique"], outputs=outputs, training=about["training"], macs=about["macs"],
     )  # fmt: skip
 
 
-def onnx_of(folder: Path) -> Candidate | None:
+def onnx_of(folder: Path, prepare: Any = None) -> Candidate | None:
     """The ONNX form of a kept candidate, or None when it could not be written."""
-    return None if "onnx_error" in _about(folder) else load_kept(folder, form="onnx")
+    return None if "onnx_error" in _about(folder) else load_kept(folder, form="onnx", prepare=prepare)
+
+
+def _prepare(kept: dict[str, Any] | None, at_hand: Any) -> Any:
+    return at_hand if at_hand is not None and kept and kept["kind"] == "yours" else from_json(kept)
 
 
 def _about(folder: Path) -> dict[str, Any]:

@@ -1,15 +1,20 @@
-"""Outputs of a candidate, whatever its form, and whether they are what a task needs."""
+"""Outputs of a candidate, whatever its form: of which kind they are, and whether they are what a task needs."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
-from workbench.task import Candidate, Task, call_model, first_tensor
+from workbench.task import Candidate, Form, Kind, Task, call_model, first_tensor
 
-__all__ = ["are_probabilities", "misfit", "one_thread", "outputs_of"]
+__all__ = ["ENOUGH", "are_probabilities", "ends_in", "misfit", "one_thread", "outputs_of", "usual_outputs"]
+
+ENOUGH = 64  # rows to tell probabilities from small logits
 
 
 def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -65,7 +70,37 @@ def misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) ->
     return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
 
 
+def usual_outputs(kind: Kind, form: Form, model: Any) -> Literal["logits", "label_probabilities", "values"]:
+    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made logits as they come."""
+    if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
+        return "label_probabilities"
+    return "values" if kind == "regression" else "logits"
+
+
 def are_probabilities(task: Task, outputs: np.ndarray) -> bool:
-    """Whether the outputs `(rows, classes)` of a classifier are shares that sum to one, and so no logits."""
-    several = task.kind in ("classification", "binary") and outputs.ndim == 2 and outputs.shape[1] > 1
-    return bool(several and (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-4))
+    """Whether outputs of a classifier are no logits: shares that sum to one, or one value a label, all from 0 to 1."""
+    if task.kind not in ("classification", "binary", "multilabel") or not ((outputs >= 0) & (outputs <= 1 + 1e-6)).all():
+        return False
+    return bool(_one_a_label(task, outputs) or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
+
+
+def ends_in(task: Task, network: Candidate, inputs: Mapping[str, np.ndarray]) -> str:
+    """`softmax` or `sigmoid` where a network for classes or labels seems to end in one, else empty.
+
+    An untrained network's logits may all lie between 0 and 1 by chance. Only behind a sigmoid do they stay there when the
+    weights of the last layer are large and negative.
+    """
+    outputs = outputs_of(network, inputs)
+    if not are_probabilities(task, outputs):
+        return ""
+    if not _one_a_label(task, outputs):
+        return "softmax"
+    changed = copy.deepcopy(network.model)
+    owners = [own for m in changed.modules() if (own := [w for w in m.parameters(recurse=False) if w.is_floating_point()])]
+    for weight in owners[-1] if owners else ():
+        weight.data.fill_(-1e3)
+    return "sigmoid" if are_probabilities(task, outputs_of(replace(network, model=changed), inputs)) else ""
+
+
+def _one_a_label(task: Task, outputs: np.ndarray) -> bool:
+    return task.kind == "multilabel" or outputs.ndim == 1 or outputs.shape[1] == 1

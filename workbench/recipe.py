@@ -26,6 +26,7 @@ from workbench.technique import Technique, get_technique
 
 __all__ = ["Recipe", "Step"]
 
+DEVICES = ("auto", "cpu", "cuda", "mps")
 KEYS = ("version", "task", "start", "seed", "budget", "device", "price_per_core_hour", "steps")
 
 
@@ -64,8 +65,15 @@ class Recipe:
         """
         problems: list[str] = []
         if isinstance(steps, str):
-            read = yaml.safe_load(steps)
+            try:
+                read = yaml.safe_load(steps)
+            except yaml.YAMLError as error:
+                raise RecipeError(f"`steps` is not YAML: {getattr(error, 'problem', error)}.") from error
             steps = read if isinstance(read, list) else [read]
+        if device not in DEVICES:
+            problems.append(unknown("device", device, DEVICES))
+        if not isinstance(seed, int):
+            problems.append(f"`seed` must be a whole number, got {seed!r}.")
         if budget not in BUDGETS:
             problems.append(unknown("budget", budget, BUDGETS))
         made = []
@@ -76,7 +84,7 @@ class Recipe:
                 problems.append(f"step {number}: {error}")
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
-        return cls(task, tuple(made), start, int(seed), budget, device, price_per_core_hour)
+        return cls(task, tuple(made), start or "", seed, budget, device, price_per_core_hour)
 
     @classmethod
     def from_tree(cls, tree: Any) -> Recipe:

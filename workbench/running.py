@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import RecipeError
 from workbench.events import Event
 from workbench.jobs import Run, start
 from workbench.recipe import Recipe
@@ -17,11 +18,12 @@ __all__ = ["as_recipe", "run"]
 
 def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
     """A recipe from a recipe, YAML text or path, or a list of steps (then with `task` and options such as `budget`)."""
-    if isinstance(what, Recipe):
-        return what
-    if isinstance(what, (str, Path)) and not task:
-        return Recipe.from_yaml(what)
-    steps: Sequence[Any] = [what] if isinstance(what, (str, dict)) else what
+    is_whole = isinstance(what, Recipe) or (isinstance(what, (str, Path)) and not task)
+    if is_whole and options:
+        raise RecipeError(f"A recipe has {', '.join(f'`{o}`' for o in options)} already: change it there.")
+    if is_whole:
+        return what if isinstance(what, Recipe) else Recipe.from_yaml(what)
+    steps: Sequence[Any] | str = [what] if isinstance(what, dict) else what
     return Recipe.make(task if isinstance(task, str) else task.name, steps, **options)
 
 

@@ -5,11 +5,14 @@ Nothing of this is kept: both files are deleted when the run has finished.
 
 from __future__ import annotations
 
+import io
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from workbench.data.rows import SPLIT_NAMES, AnyRows, DatasetRows, Splits
 from workbench.errors import RunError
 from workbench.files import write_bytes
 from workbench.task import Task
@@ -37,10 +40,29 @@ def discard(folder: Path) -> None:
 
 
 def seal(task: Task, folder: Path) -> None:
-    """Write the task without its test rows, and the test rows beside it."""
+    """Write the task without its test rows, and the test rows beside it.
+
+    Splits cut from the dataset that test is cut from are read into memory: a subset would carry the whole of it.
+    """
     folder.mkdir(mode=0o700)
-    write_bytes(folder / TASK_FILE, travelling(task.without_test()))
+    write_bytes(folder / TASK_FILE, travelling(replace(task, data=_without_test(task.data))))
     write_bytes(folder / TEST_FILE, travelling(task.data.test))
+
+
+def _without_test(data: Splits) -> Splits:
+    rows = {name: getattr(data, name) for name in SPLIT_NAMES if name != "test"}
+    shared = _base(data.test)
+    return Splits(**{n: r.take(slice(None)) if shared is not None and _base(r) is shared else r for n, r in rows.items()})
+
+
+def _base(rows: AnyRows | None) -> Any:
+    """The dataset that (nested) subsets were cut from; None for rows in memory."""
+    if not isinstance(rows, DatasetRows):
+        return None
+    dataset = rows.dataset
+    while hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
+        dataset = dataset.dataset
+    return dataset
 
 
 def travelling(value: Any) -> bytes:
@@ -52,7 +74,7 @@ def travelling(value: Any) -> bytes:
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
-        return cloudpickle.dumps(value)
+        return _dumped(value)
     except Exception as error:
         raise RunError(
             f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be "
@@ -63,12 +85,32 @@ def travelling(value: Any) -> bytes:
             cloudpickle.unregister_pickle_by_value(module)
 
 
+def _dumped(value: Any) -> bytes:
+    """A cloudpickle in which a part of a tensor, a slice say, is that part alone: torch writes all that it was cut from."""
+    import cloudpickle
+    import torch
+
+    class Pickler(cloudpickle.Pickler):
+        def reducer_override(self, obj: Any) -> Any:
+            plain = type(obj) is torch.Tensor and obj.layout is torch.strided and not obj.requires_grad
+            if plain and obj.untyped_storage().nbytes() > obj.numel() * obj.element_size():
+                return obj.clone(memory_format=torch.contiguous_format).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+            return super().reducer_override(obj)
+
+    buffer = io.BytesIO()
+    Pickler(buffer).dump(value)
+    return buffer.getvalue()
+
+
 def _is_users(module: Any, here: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    if not file or module.__name__ in ("__main__", "conftest") or module.__name__.split(".")[0] == "workbench":
+    """Whether a module lies beside the user's notebook and is no part of Python or of an environment there."""
+    file, name = getattr(module, "__file__", None), module.__name__
+    root = name.split(".")[0]
+    if not file or name in ("__main__", "conftest") or root == "workbench" or root in sys.stdlib_module_names:
         return False
     path = Path(file)
-    return here in path.parents and "site-packages" not in path.parts and Path(sys.prefix) not in path.parents
+    installed = "site-packages" in path.parts or any(Path(p) in path.parents for p in (sys.prefix, sys.base_prefix))
+    return here in path.parents and not installed and sys.modules.get(name) is module
 
 
 def _culprit(value: Any, error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
@@ -35,10 +36,24 @@ def fastest(
     times = {option: float("inf") for option in options}
     for _ in range(N_ROUNDS):
         for option in options:
-            times[option] = min(times[option], _step_time(model, loss_of, *option))
+            times[option] = min(times[option], _or_never(model, loss_of, *option))
     precision, memory_format = min(times, key=times.__getitem__)
-    measured = {f"{p} {f}": round(1000 * t, 2) for (p, f), t in times.items()}
+    if math.isinf(times[precision, memory_format]):
+        _step_time(model, loss_of, *options[0])  # none runs: let the plain one say why
+    measured = {f"{p} {f}": round(1000 * t, 2) for (p, f), t in times.items() if math.isfinite(t)}
     return {"precision": precision, "memory_format": memory_format, "step_ms": measured}
+
+
+def _or_never(model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], precision: str, memory_format: str) -> float:
+    """Seconds of a step, or infinity where the model cannot run so: a `view` that needs contiguous rows, no bf16 form."""
+    import torch
+
+    state = torch.get_rng_state()
+    try:
+        return _step_time(model, loss_of, precision, memory_format)
+    except RuntimeError:
+        torch.set_rng_state(state)
+        return math.inf
 
 
 def _step_time(model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], precision: str, memory_format: str) -> float:

@@ -43,7 +43,7 @@ class Candidate:
     builder: str | None = None
     parent: str | None = None
     technique: str | None = None
-    outputs: Literal["logits", "probabilities", "values"] = "logits"
+    outputs: Literal["logits", "probabilities", "label_probabilities", "values"] = "logits"
     training: Mapping[str, Any] = field(default_factory=dict)
     macs: int | None = None
 
@@ -106,6 +106,8 @@ class Task:
 
         `model` names one of the builders; empty takes the task's own start, or its first builder.
         """
+        from workbench.outputs import usual_outputs
+
         if self.start is not None and model in ("", self.start.name):
             return self.start, True
         name = model or next(iter(self.builders), "")
@@ -116,9 +118,9 @@ class Task:
         trained = name in self.reference
         if trained:
             self.reference[name](made)
-        values: dict[str, Any] = {"outputs": "values" if self.kind == "regression" else "logits"}
         prepare = self.prepare if form == "torch" else None
-        return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", **values), trained
+        outputs = usual_outputs(self.kind, form, made)
+        return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs), trained
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:

@@ -1,176 +1,23 @@
-"""Running a recipe step by step into a folder, and reading the trail of candidates back from it.
-
-Every finished step is one folder, put in its place in one move, so a kill loses at most the step under way, and a second
-run of the same folder goes on after it. Steps look at valid; `open_test` looks at test, once, for the last candidate.
-"""
+"""Trail, the candidates of a run with their ledger and evidence, read from the run's folder."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from workbench.appraise import Contestant, appraise, test_line
-from workbench.checks import check_task
-from workbench.data.rows import Rows
 from workbench.errors import RunError, unknown
-from workbench.events import Report
-from workbench.files import move_folder, read_json, write_json, write_text
-from workbench.kept import keep, load_kept, onnx_of
+from workbench.files import read_json
+from workbench.kept import load_kept
 from workbench.ledger import Row, TestLine, frame, html
-from workbench.machine import device_of, host
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
 from workbench.task import Candidate, Task
-from workbench.technique import Job
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Trail", "execute", "open_test"]
-
-START = "start"
-EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
-
-
-@dataclass
-class _Standing:
-    """What the next step starts from: the candidate as techniques take it, and how it is shipped and was measured."""
-
-    candidate: Candidate
-    shipped: Contestant
-
-
-def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
-    """Run the steps of a recipe that are not done yet; `task` comes without test rows.
-
-    Raises what a step raises; finished steps stay in the folder.
-    """
-    runner = _Runner(folder, task, recipe, report)
-    standing = runner.start()
-    for number, step in enumerate(recipe.steps, 1):
-        standing = runner.step(number, step, standing)
-    write_json(folder / "ledger.json", [r.to_json() for r in Trail(folder).rows])
-    return Trail(folder, task=task)
-
-
-class _Runner:
-    """What all steps of one run share."""
-
-    def __init__(self, folder: Path, task: Task, recipe: Recipe, report: Report) -> None:
-        self.folder, self.task, self.recipe, self.report = folder, task, recipe, report
-        self.device = device_of(recipe.device)
-        self.origin: Contestant | None = None
-
-    def start(self) -> _Standing:
-        """The candidate to start from, trained if it is not, measured as it is and as ONNX."""
-        report = self.report.for_step(START)
-        candidate, trained = self.task.candidate(self.recipe.start, seed=self.recipe.seed)
-        self.recipe.check_forms(candidate.form, candidate.name)
-        place = self.folder / "steps" / f"00-{START}"
-        if place.exists():
-            return self._restore(place, START)
-        report.send("step_started", text=f"{candidate.name} on {self.task.name}")
-        for warning in check_task(self.task, candidate):
-            report.message(warning)
-        work, began = self._work(place), time.perf_counter()
-        if not trained:
-            candidate = self._trained(candidate, work, report)
-        seconds = time.perf_counter() - began
-        about = self._keep(candidate, work)
-        exporting = time.perf_counter() - began - seconds
-        native = Contestant(START, candidate)
-        rivals = [native]
-        if candidate.form != "onnx" and "onnx_error" not in about:
-            rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx")))
-        rows = appraise(
-            rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native
-        )
-        return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
-
-    def step(self, number: int, step: Any, before: _Standing) -> _Standing:
-        """One technique: run, keep, measure beside its parent and the start, and put the folder in its place."""
-        label = self.recipe.labels[number - 1]
-        place = self.folder / "steps" / f"{number:02d}-{label.replace(' ', '-')}"
-        report = self.report.for_step(label)
-        if place.exists():
-            return self._restore(place, label)
-        report.send("step_started", text=step.declared.title)
-        work, began = self._work(place), time.perf_counter()
-        job = Job(
-            self.task, before.candidate, work, build=self._builder(before.candidate), seed=self.recipe.seed, device=self.device,
-            report=report,
-        )  # fmt: skip
-        outcome = step.declared(job, step.settings)
-        seconds = time.perf_counter() - began
-        about: dict[str, Any] = {
-            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(),
-            "seconds": seconds, "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
-        }  # fmt: skip
-        for name, table in outcome.evidence.items():
-            write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
-        candidate, rows = outcome.candidate or before.candidate, []
-        if outcome.candidate is not None:
-            kept = self._keep(candidate, work)
-            shipped = candidate if candidate.form == "onnx" or "onnx_error" in kept else load_kept(work, form="onnx")
-            rows = appraise(
-                [before.shipped, Contestant(label, shipped)], self.task, report=report, recipe=self.recipe,
-                seconds=(0.0, seconds), folder=work, origin=self.origin, notes=outcome.notes,
-            )[1:]  # fmt: skip
-        return self._finish(place, work, candidate, rows, about, report)
-
-    def _trained(self, candidate: Candidate, work: Path, report: Report) -> Candidate:
-        if candidate.form == "sklearn":
-            from workbench.models.estimators import as_features
-
-            report.message(f"Fitting {candidate.name}.")
-            rows = self.task.data.train.prepared(candidate.prepare)
-            return candidate.fitted(candidate.model.fit(as_features(rows.inputs), rows.targets))
-        from workbench.training import FitSettings, fit
-
-        fitted = fit(
-            candidate.model, self.task, FitSettings().resolved(self.recipe.budget), prepare=candidate.prepare, report=report,
-            seed=self.recipe.seed, device=self.device, checkpoint=work / "fit.pt",
-        )  # fmt: skip
-        return candidate.fitted(fitted.model, fitted.choices)
-
-    def _builder(self, candidate: Candidate) -> Any:
-        name = (candidate.builder or "").rpartition("/")[2]
-        return self.task.builders.get(name or "untrained")
-
-    def _work(self, place: Path) -> Path:
-        """The folder of a step under way; a checkpoint from before a kill is still in it."""
-        work = self.folder / "work" / place.name
-        work.mkdir(parents=True, exist_ok=True)
-        return work
-
-    def _keep(self, candidate: Candidate, work: Path) -> dict[str, Any]:
-        return keep(candidate, work, self.task.example(16, candidate.prepare))
-
-    def _finish(
-        self, place: Path, work: Path, candidate: Candidate, rows: list[Row], about: Mapping[str, Any], report: Report
-    ) -> _Standing:
-        """Write what the step was, drop its checkpoints, and move it where finished steps lie."""
-        write_json(work / "step.json", {"version": 1, **about, "rows": [r.to_json() for r in rows], "host": host().to_json()})
-        for file in work.glob("*.pt"):
-            file.unlink()
-        move_folder(work, place)
-        report.send("step_finished", rows=[r.to_json() for r in rows])
-        return self._restore(place, about["label"], candidate)
-
-    def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
-        """Where the next step starts, from a finished step's folder; the user's own module where it is still at hand."""
-        made = candidate or load_candidate(place, self.task)
-        shipped = made if made.form == "onnx" else onnx_of(place) or made
-        if self.origin is None:
-            self.origin = Contestant(START, made, outputs=_saved(place, START))
-        name = EXPORTED if label == START and shipped is not made else label
-        return _Standing(made, Contestant(name, shipped, outputs=_saved(place, name)))
+__all__ = ["Trail", "load_candidate"]
 
 
 class Trail:
@@ -205,9 +52,8 @@ class Trail:
     @property
     def model(self) -> Any:
         """The plain torch module after the last step that gave one; of the user's own class where its builder is at hand."""
-        for step in reversed(self.steps):
-            about = step / "candidate.json"
-            if about.exists() and read_json(about)["form"] == "torch":
+        for step in reversed(self._with_candidate()):
+            if read_json(step / "candidate.json")["form"] == "torch":
                 return load_candidate(step, self._known_task()).model
         raise RunError("No step of this run gave a torch module; `onnx_path` is the model file.")
 
@@ -222,20 +68,14 @@ class Trail:
         return found[-1]
 
     def candidate(self, step: str = "") -> Candidate:
-        """The candidate that a step made, by the step's name or its end (`pruning`); the last one by default."""
-        found = [s for s in self.steps if not step or s.name.endswith(step)]
-        if not found:
-            raise RunError(f"No finished step is called `{step}`; there are {', '.join(s.name for s in self.steps)}.")
-        return load_candidate(found[-1], self._known_task())
+        """The candidate that a step made, by the step's name in the ledger (`pruning`); the last one by default."""
+        return load_candidate(self._folder(step) if step else self._with_candidate()[-1], self._known_task())
 
     def evidence(self, step: str) -> dict[str, pd.DataFrame]:
         """The tables that a step left, by name."""
         import pandas as pd
 
-        folder = next((s for s in self.steps if s.name.endswith(step)), None)
-        if folder is None:
-            raise RunError(f"No finished step is called `{step}`; there are {', '.join(s.name for s in self.steps)}.")
-        return {p.stem: pd.read_csv(p) for p in sorted((folder / "evidence").glob("*.csv"))}
+        return {p.stem: pd.read_csv(p) for p in sorted((self._folder(step) / "evidence").glob("*.csv"))}
 
     def scorecard(self, step: str = "") -> Scorecard:
         """All that was measured of one row of the ledger, by its name; of the last one by default."""
@@ -247,8 +87,7 @@ class Trail:
 
     def resolved(self, step: str) -> dict[str, Any]:
         """The settings of a step with every automatic choice written down."""
-        folder = next(s for s in self.steps if s.name.endswith(step))
-        return read_json(folder / "step.json").get("resolved", {})
+        return read_json(self._folder(step) / "step.json").get("resolved", {})
 
     def plot(self, value: str = "latency_ms") -> Any:
         """The ledger as a waterfall figure of `latency_ms`, `size_bytes` or `quality`."""
@@ -259,8 +98,20 @@ class Trail:
     def _repr_html_(self) -> str:
         return html(self.rows, self.test)
 
+    def _folder(self, step: str) -> Path:
+        """The folder of a finished step: `pruning 2` is 02-pruning-2."""
+        names = {s.name.partition("-")[2]: s for s in self.steps}
+        if (wanted := step.replace(" ", "-")) not in names:
+            raise RunError(unknown("finished step", step, names))
+        return names[wanted]
+
+    def _with_candidate(self) -> list[Path]:
+        """The steps that made a candidate; others only decided something."""
+        return [s for s in self.steps if (s / "candidate.json").exists()]
+
     def _known_task(self) -> Task | None:
-        if self._task is None:
+        run = self.folder / "run.json"
+        if self._task is None and not (run.exists() and read_json(run).get("own_task")):
             from workbench.errors import UnknownName
             from workbench.tasks import load_task
 
@@ -271,21 +122,6 @@ class Trail:
         return self._task
 
 
-def open_test(trail: Trail, test: Rows, report: Report) -> TestLine:
-    """Measure the start and the last candidate on test, and count the look."""
-    path = trail.folder / "final.json"
-    looks = read_json(path)["looks"] + 1 if path.exists() else 1
-    step_report = report.for_step("test")
-    step_report.send("step_started", text="opening test")
-    task = trail._known_task()
-    first, last = load_candidate(trail.steps[0], task), trail.candidate()
-    shipped = onnx_of(trail.steps[-1]) or last
-    line = test_line(first, shipped, task, test, rows=trail.rows, looks=looks, report=step_report)
-    write_json(path, line.to_json())
-    step_report.send("step_finished", rows=[], text=line.text)
-    return line
-
-
 def load_candidate(place: Path, task: Task | None) -> Candidate:
     """A finished step's candidate, its network in the user's own class if the task can build it."""
     about = read_json(place / "candidate.json")
@@ -293,9 +129,4 @@ def load_candidate(place: Path, task: Task | None) -> Candidate:
     if task is not None and about["form"] == "torch":
         name = (about["builder"] or "").rpartition("/")[2]
         build = task.builders.get(name) or ((lambda: task.start.model) if task.start is not None else None)
-    return load_kept(place, build=build)
-
-
-def _saved(place: Path, label: str) -> np.ndarray | None:
-    path = place / f"valid-{label}.npy"
-    return np.load(path) if path.exists() else None
+    return load_kept(place, build=build, prepare=task.prepare if task is not None else None)

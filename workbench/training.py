@@ -136,7 +136,8 @@ class _Loop:
         self.loss = task.loss or (None if task.train_step else loss_for(task.kind))
         self.train = TensorRows(task.data.train, prepare, device)
         self.valid = TensorRows(task.data.valid, prepare, device)
-        self.steps_an_epoch = max(1, math.ceil(len(self.train) / settings.batch_size))
+        n_rows = len(self.train) - (len(self.train) % settings.batch_size == 1)  # a last batch of one row is left out
+        self.steps_an_epoch = max(1, math.ceil(n_rows / settings.batch_size))
         self.n_steps = min(self.steps_an_epoch * settings.epochs, settings.max_steps or 1 << 60)
         self.optimizer = _optimizer(self.model, settings)
         self.state = _State()
@@ -156,7 +157,7 @@ class _Loop:
 
     def run(self, checkpoint: Path | None) -> None:
         state = self.state
-        while state.step < self.n_steps and state.epoch - state.best_epoch <= self.settings.patience:
+        while state.step < self.n_steps and state.epoch - state.best_epoch < self.settings.patience:
             mean_loss = self._epoch()
             score = self._score()
             state.epoch += 1
@@ -215,7 +216,8 @@ class _Loop:
 
     def _score(self) -> float:
         outputs = np.concatenate(list(predict_batches(self.model, self.valid, self.device, self.choices, self.report)))
-        return self.task.metric(outputs, np.asarray(self.task.data.valid.targets))
+        targets = np.asarray(self.task.data.valid.targets)
+        return self.task.metric(outputs.reshape(targets.shape) if outputs.size == targets.size else outputs, targets)
 
     def _order(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
@@ -226,7 +228,8 @@ class _Loop:
 
         content = {
             "model": self.model.state_dict(), "best": self.best, "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(), "state": vars(self.state), "choices": self.choices, "settings": self.settings.tree(),
+            "random": torch.get_rng_state(), "cuda_random": torch.cuda.get_rng_state() if "cuda" in self.device else None,
+            "state": vars(self.state), "choices": self.choices, "settings": self.settings.tree(),
         }  # fmt: skip
         part = path.with_suffix(".part")
         torch.save(content, part)
@@ -245,6 +248,10 @@ class _Loop:
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["random"].cpu())
         self.best, self.choices, self.state = content["best"], content["choices"], _State(**content["state"])
+        wanted = torch.channels_last if self.choices["memory_format"] == "channels_last" else torch.contiguous_format
+        self.model = self.model.to(memory_format=wanted)
+        if content["cuda_random"] is not None:
+            torch.cuda.set_rng_state(content["cuda_random"].cpu())
 
     def fitted(self) -> Fitted:
         import torch

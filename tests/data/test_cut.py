@@ -12,6 +12,7 @@ from sklearn.datasets import load_digits
 from tests.small_tasks import iris, wine
 from workbench.data.overlap import row_hashes
 from workbench.doors import make_task
+from workbench.errors import DataError
 
 SPLITS = ("train", "valid", "calibration", "test")
 
@@ -63,6 +64,12 @@ def test_splits_follow_time_and_part_no_day_when_times_are_given() -> None:
     assert "day" not in task.data.train.inputs
     assert all(before[1] < after[0] for before, after in pairwise(spans))
     assert all((np.diff(getattr(task.data, s).times).astype(int) >= 0).all() for s in SPLITS)
+
+
+def test_times_of_a_torch_dataset_are_refused_and_not_dropped() -> None:
+    x, y = wine()
+    with pytest.raises(DataError, match="`times` needs rows in memory, .*: give arrays, a DataFrame or `Rows`"):
+        make_task("wine", train=list(zip(x, y, strict=True)), times=np.arange(len(y)))
 
 
 def test_splits_follow_an_array_of_times() -> None:

@@ -82,8 +82,8 @@ def test_make_task_uses_the_loaders_collate_function() -> None:
 
     rows = list(zip(x, y, strict=True))
     task = make_task("wine", train=DataLoader(rows, batch_size=8, collate_fn=doubled))
-    first = task.data.train.dataset.indices[0]
-    assert np.allclose(task.data.train.take(slice(0, 1)).inputs["x"][0], 2 * x[first])
+    first, _ = task.data.train.dataset[0]
+    assert np.allclose(task.data.train.take(slice(0, 1)).inputs["x"][0], 2 * first)
 
 
 def test_make_task_prepares_a_dataframe_by_columns_fitted_on_train_only() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -31,6 +31,10 @@ def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | 
         raise DataError(f"`times` has {len(times):,} values for {len(train):,} train rows: give one a row.")
     elif isinstance(train, Rows):
         train = replace(train, times=times)
+    else:
+        raise DataError(
+            "`times` needs rows in memory, and a torch dataset is read as it goes: give arrays, a DataFrame or `Rows`."
+        )
     shares = {n: s for n, s in SHARES.items() if n not in rows}
     if not shares:
         return Splits(**{**rows, "train": train})
@@ -99,6 +103,15 @@ def _at_change(ordered: np.ndarray, end: int) -> int:
 def _taken(rows: AnyRows, index: np.ndarray) -> AnyRows:
     if isinstance(rows, Rows):
         return rows.take(index)
-    from torch.utils.data import Subset
+    return with_targets(replace(rows, dataset=_chosen(rows.dataset, index)), rows.targets[index])
 
-    return with_targets(replace(rows, dataset=Subset(rows.dataset, index.tolist())), rows.targets[index])
+
+def _chosen(dataset: Any, index: np.ndarray) -> Any:
+    """The chosen samples alone where they lie in memory: what one split holds, no other may carry to another process."""
+    from torch.utils.data import Subset, TensorDataset
+
+    if type(dataset) is TensorDataset:
+        return TensorDataset(*(t[index] for t in dataset.tensors))
+    if isinstance(dataset, (list, tuple)):
+        return [dataset[i] for i in index]
+    return Subset(dataset, index.tolist())

@@ -72,7 +72,7 @@ class Coding:
 
 @dataclass(frozen=True)
 class _CodedCollate:
-    """A dataset's collate function, its targets coded on the way."""
+    """A dataset's collate function, its targets coded on the way; `rows` say how to collate and hold no sample."""
 
     coding: Coding
     rows: DatasetRows
@@ -114,7 +114,8 @@ def coded_rows(rows: Mapping[str, AnyRows], coding: Coding) -> dict[str, AnyRows
             if isinstance(given, Rows):
                 coded[split] = replace(given, targets=targets)
             else:
-                coded[split] = with_targets(replace(given, collate=_CodedCollate(coding, given)), targets)
+                collate = _CodedCollate(coding, replace(given, dataset=()))  # or every split would carry the others
+                coded[split] = with_targets(replace(given, collate=collate), targets)
         except WorkbenchError as error:
             problems.append(f"`{split}` {error}")
     if problems:

@@ -78,6 +78,18 @@ class Columns:
         return {"x": np.concatenate([np.asarray(p, np.float32) for p in parts], axis=1)}
 
 
+@dataclass(frozen=True)
+class _Yours:
+    """A function of the user's own, known by its name only."""
+
+    reference: str
+
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        from workbench.references import resolve
+
+        return resolve(self.reference)(inputs)
+
+
 KINDS = {"normalize": Normalize, "columns": Columns}
 
 
@@ -88,21 +100,21 @@ def to_json(prepare: Any) -> dict[str, Any] | None:
     for kind, cls in KINDS.items():
         if isinstance(prepare, cls):
             return {"kind": kind, **asdict(prepare)}
+    if isinstance(prepare, _Yours):
+        return {"kind": "yours", "reference": prepare.reference}
     name = getattr(prepare, "__qualname__", type(prepare).__qualname__)
     module = getattr(prepare, "__module__", None)
     return {"kind": "yours", "reference": f"{module}:{name}"}
 
 
 def from_json(data: Mapping[str, Any] | None) -> Any:
-    """The `prepare` that `to_json` described; a user's own is imported by its reference."""
+    """The `prepare` that `to_json` described; a user's own is imported by its reference when it is first called."""
     if data is None:
         return None
     values = dict(data)
     kind = values.pop("kind")
     if kind == "yours":
-        from workbench.references import resolve
-
-        return resolve(values["reference"])
+        return _Yours(values["reference"])
     if kind not in KINDS:
         raise DataError(unknown("prepare", kind, KINDS))
     return KINDS[kind](**values)

@@ -40,9 +40,10 @@ def measure_file(
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
     inputs_of = (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
-    timing = time_side_by_side({candidate.name: (candidate, "auto")}, inputs_of, threads=threads, budget=budget, report=report)[
-        candidate.name
-    ]
+    timing = time_side_by_side(
+        {candidate.name: (candidate, "auto")}, inputs_of, batch_sizes=_batch_sizes(candidate.model), threads=threads,
+        budget=budget, report=report,
+    )[candidate.name]  # fmt: skip
     raw, zipped = size_of(candidate.model)
     try:
         macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
@@ -54,6 +55,21 @@ def measure_file(
         price_per_core_hour=price_per_core_hour, host=host().to_json(), threads=threads, budget=budget,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
+
+
+def _fixed_batch(content: bytes) -> int:
+    """The batch size that a graph was made for, or 0 when any will do."""
+    import onnx
+
+    graph = onnx.load_from_string(content).graph
+    weights = {w.name for w in graph.initializer}
+    shapes = [value.type.tensor_type.shape.dim for value in graph.input if value.name not in weights]
+    return next((dims[0].dim_value for dims in shapes if dims), 0)
+
+
+def _batch_sizes(content: bytes) -> tuple[int, ...]:
+    fixed = _fixed_batch(content)
+    return (fixed,) if fixed else (1, 64)
 
 
 def _candidate(path: Path, task: Any) -> Candidate:
@@ -69,7 +85,7 @@ def _candidate(path: Path, task: Any) -> Candidate:
 def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     runner = predictor(candidate)
     rows = task.data.valid.prepared(candidate.prepare)
-    outputs = np.concatenate([runner.predict(inputs) for inputs, _ in rows.batches(BATCH)])
+    outputs = np.concatenate([runner.predict(inputs) for inputs, _ in rows.batches(_fixed_batch(candidate.model) or BATCH)])
     targets = np.asarray(task.data.valid.targets)
     return tuple(quality(outputs, targets, metric, times=task.data.valid.times, split="valid") for metric in task.metrics)
 

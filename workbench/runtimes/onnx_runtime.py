@@ -45,7 +45,7 @@ class OnnxPredictor:
             raise CandidateError(f"ONNX Runtime cannot load the model: {error}") from error
         if provider not in self._session.get_providers():
             raise RunError(f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}.")
-        self._inputs = {i.name: DTYPES.get(i.type, np.float32) for i in self._session.get_inputs()}
+        self._inputs = {i.name: (DTYPES.get(i.type, np.float32), len(i.shape)) for i in self._session.get_inputs()}
         self._output = _main_output(self._session.get_outputs())
         self._kind = outputs
         self.details: dict[str, Any] = {
@@ -66,14 +66,14 @@ class OnnxPredictor:
         missing = [name for name in self._inputs if name not in inputs]
         if missing:
             raise CandidateError(f"The ONNX graph wants the inputs {list(self._inputs)}; the data has {list(inputs)}.")
-        return {name: _shaped(np.asarray(inputs[name]), dtype) for name, dtype in self._inputs.items()}
+        return {name: _shaped(np.asarray(inputs[name]), dtype, rank) for name, (dtype, rank) in self._inputs.items()}
 
     def close(self) -> None:
         self._session = None
 
 
-def _shaped(array: np.ndarray, dtype: Any) -> np.ndarray:
-    if array.ndim == 1:
+def _shaped(array: np.ndarray, dtype: Any, rank: int) -> np.ndarray:
+    if array.ndim == 1 and rank == 2:
         array = array[:, None]  # a column of a table: skl2onnx wants (rows, 1)
     return array.astype(dtype, copy=False)
 

@@ -11,13 +11,13 @@ MOST = 1 - 1e-7  # of a single probability: float32 has no number closer to 1 wh
 
 
 def as_scores(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities or values.
+    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities, label_probabilities or values.
 
-    Log-probabilities of classes are logits; one probability a row becomes its log-odds.
+    Log-probabilities of classes are logits; one probability a row, or one a label, becomes its log-odds.
     """
-    if kind != "probabilities":
+    if kind not in ("probabilities", "label_probabilities"):
         return outputs
-    if outputs.ndim == 1 or outputs.shape[1] == 1:
+    if kind == "label_probabilities" or outputs.ndim == 1 or outputs.shape[1] == 1:
         p = np.clip(outputs, LEAST, MOST)
         return np.log(p) - np.log1p(-p)
     return np.log(np.clip(outputs, LEAST, 1.0))

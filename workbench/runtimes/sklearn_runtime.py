@@ -12,22 +12,31 @@ __all__ = ["SklearnPredictor"]
 
 
 class SklearnPredictor:
-    """A fitted estimator; classifiers give log-probabilities `(batch, classes)`, regressors values `(batch,)`."""
+    """A fitted estimator; `outputs` "values" asks for its plain predictions `(batch,)`.
+
+    All others: log-probabilities `(batch, classes)`, of several labels a row log-odds `(batch, labels)`, from those that
+    have `predict_proba`.
+    """
 
     runtime = "sklearn"
 
     def __init__(self, estimator: Any, *, outputs: str = "logits") -> None:
         import sklearn
 
-        self._estimator = estimator
+        self._estimator, self._outputs = estimator, outputs
         self.details: dict[str, Any] = {"version": sklearn.__version__, "outputs": outputs}
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         from workbench.models.estimators import as_features
 
         features = as_features(inputs)
+        if self._outputs == "values":
+            return np.asarray(self._estimator.predict(features))
         if hasattr(self._estimator, "predict_proba"):
-            return as_scores(self._estimator.predict_proba(features), "probabilities")
+            given = self._estimator.predict_proba(features)
+            if isinstance(given, list):  # an array `(batch, 2)` a label
+                return as_scores(np.column_stack([p[:, 1] for p in given]), "label_probabilities")
+            return as_scores(given, "label_probabilities" if self._outputs == "label_probabilities" else "probabilities")
         if hasattr(self._estimator, "decision_function"):
             return np.asarray(self._estimator.decision_function(features))
         return np.asarray(self._estimator.predict(features))

@@ -33,7 +33,7 @@ def to_onnx(candidate: Candidate, inputs: dict[str, np.ndarray]) -> Candidate:
     content = _from_torch(candidate, inputs) if candidate.form == "torch" else _from_sklearn(candidate, inputs)
     outputs = candidate.outputs
     if candidate.form == "sklearn" and hasattr(candidate.model, "predict_proba"):
-        outputs = "probabilities"
+        outputs = "label_probabilities" if candidate.outputs == "label_probabilities" else "probabilities"
     made = candidate.child(candidate.name, candidate.technique or "export", form="onnx", model=content, outputs=outputs)
     made = Candidate(**{**made.__dict__, "parent": candidate.parent})
     _compare(candidate, made, inputs)
@@ -139,7 +139,10 @@ def _compare(source: Candidate, made: Candidate, inputs: dict[str, np.ndarray]) 
     rows = {name: a[:16] for name, a in inputs.items()}
     threads = torch.get_num_threads()
     wanted = predictor(source, threads=threads).predict(rows)
-    got = predictor(made).predict(rows).reshape(wanted.shape)
+    try:
+        got = predictor(made).predict(rows).reshape(wanted.shape)
+    except Exception as error:
+        raise ExportError(f"The ONNX file of `{source.name}` does not run: {_last_line(error)}") from error
     if hasattr(source.model, "predict_proba"):  # log-probabilities near minus infinity differ for no reason that matters
         wanted, got = np.exp(wanted), np.exp(got)
     gap, scale = float(np.max(np.abs(wanted - got))), float(np.max(np.abs(wanted)))
@@ -150,11 +153,11 @@ def _compare(source: Candidate, made: Candidate, inputs: dict[str, np.ndarray]) 
 
 
 def _dynamic(t: Any) -> dict[int, Any]:
-    """Batch is dynamic; so is the length of sequences of tokens, where the model allows it."""
+    """Batch is dynamic; so is the length of sequences, of tokens or of vectors, where the model allows it."""
     import torch
 
     dims: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}
-    if t.ndim == 2 and not t.is_floating_point():
+    if (t.ndim == 2 and not t.is_floating_point()) or (t.ndim == 3 and t.is_floating_point()):
         dims[1] = torch.export.Dim.AUTO
     return dims
 

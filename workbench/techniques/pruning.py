@@ -124,8 +124,13 @@ def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]
     import torch
 
     owners = {id(p): name for name, m in model.named_modules() for p in m.parameters(recurse=False)}
+    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     with torch.enable_grad():
+        for p in frozen:  # a frozen layer is not on the graph, and the walk would stop one too early
+            p.requires_grad_(True)
         outputs = first_tensor(call_model(model, inputs))
+    for p in frozen:
+        p.requires_grad_(False)
     found: set[str] = set()
     stack, seen = [outputs.grad_fn], set()
     while stack:

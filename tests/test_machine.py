@@ -1,0 +1,99 @@
+"""What the machine says of itself: plain data, cores that may be used, and devices that it has."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench import machine
+from workbench.errors import SettingsError
+from workbench.machine import Host, busy, device_of, host, n_cores
+
+
+def test_cores_are_at_least_one_and_no_more_than_there_are():
+    assert 1 <= n_cores() <= os.cpu_count()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity mask here")
+@pytest.mark.parametrize(
+    ("quota", "n"), [("max 100000", 8), ("150000 100000", 2), ("10000 100000", 1), ("9900000 100000", 8), ("garbage", 8)]
+)
+def test_cores_are_cut_by_the_quota_of_a_cgroup(monkeypatch, quota, n):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(Path, "read_text", lambda self, *_, **__: quota)
+    assert n_cores() == n
+
+
+def test_host_survives_json_with_plain_types():
+    here = host()
+    data = json.loads(json.dumps(here.to_json()))  # no default=: every value is plain already
+    again = Host(**{**data, "instructions": tuple(data["instructions"])})
+    assert again == here
+    assert {k: type(v) for k, v in data.items()} == {
+        "name": str, "processor": str, "n_cores": int, "instructions": list, "memory_bytes": int, "system": str,
+        "python": str, "versions": dict,
+    }  # fmt: skip
+
+
+def test_host_names_the_libraries_that_numbers_depend_on():
+    here = host()
+    assert here.versions["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    assert {"onnxruntime", "numpy", "scikit-learn"} <= set(here.versions) <= set(machine.LIBRARIES)
+    assert here.memory_bytes > 2**28
+    assert here.processor
+
+
+def test_library_that_is_not_installed_is_left_out(monkeypatch):
+    monkeypatch.setattr(machine, "LIBRARIES", ("torch", "no-such-library-here"))
+    assert set(host().versions) == {"torch"}
+
+
+@pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="no load average here")
+def test_busy_is_a_share_of_the_cores_and_nought_where_the_system_does_not_say(monkeypatch):
+    assert busy() >= 0
+    monkeypatch.setattr(machine, "n_cores", lambda: 4)
+    monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 9.0, 9.0))
+    assert busy() == 0.5
+
+    def unknown():
+        raise OSError
+
+    monkeypatch.setattr(os, "getloadavg", unknown)
+    assert busy() == 0.0
+
+
+@pytest.fixture
+def devices(monkeypatch):
+    """Pretends which devices torch finds: `devices(cuda=True)`."""
+
+    def pretend(*, cuda: bool = False, mps: bool = False) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+    return pretend
+
+
+@pytest.mark.parametrize(
+    ("has", "chosen"), [({}, "cpu"), ({"mps": True}, "mps"), ({"cuda": True}, "cuda"), ({"cuda": True, "mps": True}, "cuda")]
+)
+def test_auto_takes_the_fastest_device_that_is_here(devices, has, chosen):
+    devices(**has)
+    assert device_of("auto") == chosen
+    assert device_of("cpu") == "cpu"
+
+
+@pytest.mark.parametrize("wanted", ["cuda", "mps"])
+def test_device_that_is_not_here_is_refused_with_the_way_out(devices, wanted):
+    devices()
+    with pytest.raises(SettingsError, match=f"`device` is '{wanted}'.*use 'auto' or 'cpu'"):
+        device_of(wanted)
+
+
+@pytest.mark.parametrize("wanted", ["gpu", "", "CPU"])
+def test_device_that_nobody_knows_is_refused_with_those_that_are(wanted):
+    with pytest.raises(SettingsError, match=f"auto, cpu, cuda or mps, got '{wanted}'"):
+        device_of(wanted)

@@ -1,0 +1,199 @@
+"""Running a recipe step by step into a folder.
+
+Every finished step is one folder, put in its place in one move, so a kill loses at most the step under way, and a second
+run of the same folder goes on after it. Steps look at valid; `open_test` looks at test, once, for the last candidate.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.appraise import Contestant, appraise, test_line
+from workbench.checks import check_task
+from workbench.data.rows import Rows
+from workbench.events import Report
+from workbench.files import move_folder, read_json, write_json, write_text
+from workbench.kept import keep, load_kept, onnx_of
+from workbench.ledger import Row, TestLine
+from workbench.machine import device_of, host
+from workbench.recipe import Recipe
+from workbench.task import Candidate, Task
+from workbench.technique import Job
+from workbench.trail import Trail, load_candidate
+
+__all__ = ["execute", "open_test"]
+
+START = "start"
+EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
+
+
+@dataclass
+class _Standing:
+    """What the next step starts from: the candidate as techniques take it, and how it is shipped and was measured."""
+
+    candidate: Candidate
+    shipped: Contestant
+
+
+def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
+    """Run the steps of a recipe that are not done yet; `task` comes without test rows.
+
+    Raises what a step raises; finished steps stay in the folder.
+    """
+    runner = _Runner(folder, task, recipe, report)
+    standing = runner.start()
+    for number, step in enumerate(recipe.steps, 1):
+        standing = runner.step(number, step, standing)
+    write_json(folder / "ledger.json", [r.to_json() for r in Trail(folder).rows])
+    return Trail(folder, task=task)
+
+
+class _Runner:
+    """What all steps of one run share."""
+
+    def __init__(self, folder: Path, task: Task, recipe: Recipe, report: Report) -> None:
+        self.folder, self.task, self.recipe, self.report = folder, task, recipe, report
+        self.device = device_of(recipe.device)
+        self.origin: Contestant | None = None
+
+    def start(self) -> _Standing:
+        """The candidate to start from, trained if it is not, measured as it is and as ONNX."""
+        report = self.report.for_step(START)
+        candidate, trained = self.task.candidate(self.recipe.start, seed=self.recipe.seed)
+        self.recipe.check_forms(candidate.form, candidate.name)
+        place = self.folder / "steps" / f"00-{START}"
+        if place.exists():
+            fitted = None
+            if candidate.form == "sklearn":  # nothing kept is a pickle: an estimator is fitted again, on the same rows
+                fitted = candidate if trained else self._trained(candidate, place, report)
+            return self._restore(place, START, fitted)
+        report.send("step_started", text=f"{candidate.name} on {self.task.name}")
+        for warning in check_task(self.task, candidate):
+            report.message(warning)
+        work, began = self._work(place), time.perf_counter()
+        if not trained:
+            candidate = self._trained(candidate, work, report)
+        seconds = time.perf_counter() - began
+        about = self._keep(candidate, work)
+        exporting = time.perf_counter() - began - seconds
+        native = Contestant(START, candidate)
+        rivals = [native]
+        if candidate.form != "onnx" and "onnx_error" not in about:
+            rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx", prepare=candidate.prepare)))
+        rows = appraise(
+            rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native
+        )
+        return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
+
+    def step(self, number: int, step: Any, before: _Standing) -> _Standing:
+        """One technique: run, keep, measure beside its parent and the start, and put the folder in its place."""
+        label = self.recipe.labels[number - 1]
+        place = self.folder / "steps" / f"{number:02d}-{label.replace(' ', '-')}"
+        report = self.report.for_step(label)
+        if place.exists():
+            return self._restore(place, label) if (place / "candidate.json").exists() else before
+        report.send("step_started", text=step.declared.title)
+        work, began = self._work(place), time.perf_counter()
+        job = Job(
+            self.task, before.candidate, work, build=self._builder(before.candidate), seed=self.recipe.seed, device=self.device,
+            report=report,
+        )  # fmt: skip
+        outcome = step.declared(job, step.settings)
+        seconds = time.perf_counter() - began
+        about: dict[str, Any] = {
+            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(),
+            "seconds": seconds, "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
+        }  # fmt: skip
+        for name, table in ((n, t) for n, t in outcome.evidence.items() if len(t.columns)):
+            write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
+        candidate = outcome.candidate
+        if candidate is None:  # a decision: the candidate before it goes on
+            self._write(place, work, [], about, report)
+            return before
+        kept = self._keep(candidate, work)
+        as_onnx = candidate.form == "onnx" or "onnx_error" in kept
+        shipped = candidate if as_onnx else load_kept(work, form="onnx", prepare=candidate.prepare)
+        rows = appraise(
+            [before.shipped, Contestant(label, shipped)], self.task, report=report, recipe=self.recipe,
+            seconds=(0.0, seconds), folder=work, origin=self.origin, notes=outcome.notes,
+        )[1:]  # fmt: skip
+        return self._finish(place, work, candidate, rows, about, report)
+
+    def _trained(self, candidate: Candidate, work: Path, report: Report) -> Candidate:
+        if candidate.form == "sklearn":
+            from workbench.models.estimators import as_features
+
+            report.message(f"Fitting {candidate.name}.")
+            rows = self.task.data.train.prepared(candidate.prepare)
+            return candidate.fitted(candidate.model.fit(as_features(rows.inputs), rows.targets))
+        from workbench.training import FitSettings, fit
+
+        fitted = fit(
+            candidate.model, self.task, FitSettings().resolved(self.recipe.budget), prepare=candidate.prepare, report=report,
+            seed=self.recipe.seed, device=self.device, checkpoint=work / "fit.pt",
+        )  # fmt: skip
+        return candidate.fitted(fitted.model, fitted.choices)
+
+    def _builder(self, candidate: Candidate) -> Any:
+        name = (candidate.builder or "").rpartition("/")[2]
+        return self.task.builders.get(name or "untrained")
+
+    def _work(self, place: Path) -> Path:
+        """The folder of a step under way; a checkpoint from before a kill is still in it."""
+        work = self.folder / "work" / place.name
+        work.mkdir(parents=True, exist_ok=True)
+        return work
+
+    def _keep(self, candidate: Candidate, work: Path) -> dict[str, Any]:
+        return keep(candidate, work, self.task.example(16, candidate.prepare))
+
+    def _finish(
+        self, place: Path, work: Path, candidate: Candidate, rows: list[Row], about: Mapping[str, Any], report: Report
+    ) -> _Standing:
+        """Put a step with a candidate in its place; returns where the next one starts."""
+        self._write(place, work, rows, about, report)
+        return self._restore(place, about["label"], candidate)
+
+    def _write(self, place: Path, work: Path, rows: list[Row], about: Mapping[str, Any], report: Report) -> None:
+        """Write what the step was, drop its checkpoints, and move it where finished steps lie."""
+        write_json(work / "step.json", {"version": 1, **about, "rows": [r.to_json() for r in rows], "host": host().to_json()})
+        for file in work.glob("*.pt"):
+            file.unlink()
+        move_folder(work, place)
+        report.send("step_finished", rows=[r.to_json() for r in rows])
+
+    def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
+        """Where the next step starts, from a finished step's folder; the user's own module where it is still at hand."""
+        made = candidate or load_candidate(place, self.task)
+        shipped = made if made.form == "onnx" else onnx_of(place, made.prepare) or made
+        if self.origin is None:
+            self.origin = Contestant(START, made, outputs=_saved(place, START))
+        name = EXPORTED if label == START and shipped is not made else label
+        return _Standing(made, Contestant(name, shipped, outputs=_saved(place, name)))
+
+
+def open_test(trail: Trail, test: Rows, report: Report) -> TestLine:
+    """Measure the start and the last candidate on test, and count the look."""
+    path = trail.folder / "final.json"
+    looks = read_json(path)["looks"] + 1 if path.exists() else 1
+    step_report = report.for_step("test")
+    step_report.send("step_started", text="opening test")
+    task = trail._known_task()
+    place = trail._with_candidate()[-1]
+    first, last = load_candidate(trail.steps[0], task), load_candidate(place, task)
+    shipped = onnx_of(place, last.prepare) or last
+    line = test_line(first, shipped, task, test, rows=trail.rows, looks=looks, report=step_report)
+    write_json(path, line.to_json())
+    step_report.send("step_finished", rows=[], text=line.text)
+    return line
+
+
+def _saved(place: Path, label: str) -> np.ndarray | None:
+    path = place / f"valid-{label}.npy"
+    return np.load(path) if path.exists() else None
