@@ -138,6 +138,7 @@ def test_an_estimator_of_several_labels_is_judged_by_its_own_predictions(wrapper
 
 
 def test_probabilities_declared_for_several_labels_are_one_a_label() -> None:
+    torch.manual_seed(0)
     task = make_task("bits", model=nn.Sequential(nn.Linear(64, 4), nn.Sigmoid()), train=_bits(), outputs="probabilities")
     assert task.start.outputs == "label_probabilities"
     assert (predictor(task.start).predict(task.example(50)) > 0).any()
@@ -148,6 +149,7 @@ def test_probabilities_declared_for_several_labels_are_one_a_label() -> None:
 def test_an_onnx_file_that_ends_in_a_sigmoid_is_noticed(n_labels: int, outputs: str, squashed: bool) -> None:
     x, labels = _bits()
     targets = labels if n_labels > 1 else labels[:, 0]
+    torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(64, n_labels), nn.Sigmoid() if squashed else nn.Identity())
     with torch.no_grad():
         net[0].weight.mul_(5)

@@ -98,6 +98,15 @@ def test_a_half_written_line_waits_until_it_is_whole(tmp_path):
     assert after == path.stat().st_size
 
 
+def test_a_torn_line_is_passed_over_and_the_ones_after_it_count(tmp_path):
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b'{"kind": "mess\n')
+    append_to(path)(Event("message", data={"text": "next"}))
+    ((event, after),) = read_events(path)
+    assert event.data == {"text": "next"}
+    assert after == path.stat().st_size
+
+
 def test_a_file_that_is_not_there_yet_has_no_events(tmp_path):
     assert list(read_events(tmp_path / "none.jsonl")) == []
 

@@ -1,0 +1,200 @@
+"""The ledger as data, text, table and HTML."""
+
+from __future__ import annotations
+
+import io
+import json
+from html.parser import HTMLParser
+
+import pytest
+
+from tests.factories import make_row, make_verdict
+from workbench.ledger import SMOKE, SYMBOLS, Row, TestLine, cells, frame, html, rich_table
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    against = (make_verdict("accuracy", "worse", -0.0123), make_verdict("batch-64 latency", "better", 0.5))
+    start = (make_verdict("accuracy", "equivalent", 0.001), make_verdict("batch-64 latency", "better", 0.25))
+    return [
+        make_row("start", runtime="torch"),
+        make_row(
+            "pruning", "pruning", size_bytes=410_400, size_ratio=9.12, size_ratio_parent=0.94, speedup_parent=2.04,
+            speedup_start=4.2, latency_ms=0.3571, seconds=150.0, against_parent=against, against_start=start,
+            notes=("a note",),
+        ),
+    ]  # fmt: skip
+
+
+@pytest.fixture
+def line() -> TestLine:
+    verdict = make_verdict("accuracy", "equivalent")
+    return TestLine(
+        "resnet20 pruning", "accuracy", "points", 2000, (0.9, 0.88, 0.92), (0.89, 0.87, 0.91), (verdict,), looks=1,
+        size_ratio=9.1, speedup=4.2, at_most_lost={"0.01": True},
+    )  # fmt: skip
+
+
+def test_row_and_test_line_come_back_from_json_as_they_were(rows, line):
+    assert [Row.from_json(json.loads(json.dumps(r.to_json()))) for r in rows] == rows
+    assert TestLine.from_json(json.loads(json.dumps(line.to_json()))) == line
+
+
+def test_row_of_an_earlier_version_without_the_newer_fields_is_read():
+    data = make_row().to_json()
+    for name in ("against_parent", "against_start", "notes", "budget", "money_per_million"):
+        del data[name]
+    assert Row.from_json(data) == make_row()
+
+
+def test_start_row_is_compared_with_nothing(rows):
+    heads, (start, _) = cells(rows)
+    by_head = dict(zip(heads, start, strict=True))
+    assert by_head["step"] == ("start", "torch")
+    assert by_head["valid accuracy"] == ("90.00 %", "88.00 to 92.00")
+    assert by_head["accuracy changed by"] == ("", "")
+    assert by_head["file"] == ("1.00 MB", "")
+    assert by_head["batch 1"] == ("1.50 ms", "")
+
+
+def test_cells_of_a_step_hold_the_value_and_what_it_is_against_parent_and_start(rows):
+    heads, (_, step) = cells(rows)
+    by_head = dict(zip(heads, step, strict=True))
+    assert by_head["accuracy changed by"] == ("▼ -1.23 points (-1.63 to -0.83)", "≈ +0.10 points (-0.30 to +0.50)")
+    assert by_head["file"] == ("410 kB", "0.94x, 9.1x")
+    assert by_head["batch 1"] == ("0.357 ms", "2.0x, 4.2x")
+    assert by_head["batch 64"] == ("60.0 ms", "2.0x, 4.0x")
+    assert by_head["samples/s"] == ("1,066", "938 core-s/1M")
+    assert by_head["step took"] == ("2.5 min", "")
+
+
+def test_factor_of_batch_64_is_left_out_when_it_was_not_compared_with_both(rows):
+    _, (_, step) = cells([rows[0], make_row("x", against_start=rows[1].against_start)])
+    assert step[5] == ("60.0 ms", "")
+
+
+def test_price_stands_below_the_time_when_there_is_one(rows):
+    _, (start, _) = cells([make_row(money_per_million=0.01234), rows[1]])
+    assert start[-1] == ("3.0 s", "0.0123 / 1M")
+
+
+@pytest.mark.parametrize("decision", SYMBOLS)
+def test_every_decision_has_its_symbol(decision):
+    step = make_row("x", against_parent=(make_verdict("accuracy", decision),))
+    _, (_, (*_, change, _file, _one, _many, _rate, _took)) = cells([make_row(), step])
+    assert change[0].startswith(f"{SYMBOLS[decision]} ")
+
+
+def test_metric_with_a_unit_of_its_own_is_shown_in_it():
+    start = make_row(metric="mse", unit="", quality=0.04321, quality_low=0.0401, quality_high=0.0512)
+    verdict = make_verdict("mse", "better", -0.00123)
+    other = type(verdict)(**{**verdict.to_json(), "unit": ""})
+    heads, (first, step) = cells([start, make_row("x", metric="mse", unit="", against_start=(other,))])
+    assert heads[1:3] == ["valid mse", "mse changed by"]
+    assert first[1] == ("0.04321", "0.0401 to 0.0512")
+    assert step[2] == ("", "▲ -0.00123 (-0.0052 to +0.0028)")
+
+
+def test_frame_has_a_row_a_step_with_numbers_and_verdicts(rows):
+    table = frame(rows)
+    assert list(table.step) == ["start", "pruning"]
+    assert {"quality", "size_bytes", "latency_ms", "throughput", "size_ratio", "money_per_million"} <= set(table.columns)
+    assert not {"against_parent", "against_start", "notes"} & set(table.columns)
+    assert list(table.verdict) == ["", "equivalent"], "against the start"
+    assert list(table.quality_verdict) == ["", "worse"], "against the parent"
+    assert list(table.latency_64_ms_verdict) == ["", "better"]
+    assert list(table.latency_ms_verdict) == ["", ""]
+
+
+def test_ledger_without_rows_is_empty_in_every_form():
+    assert cells([]) == ([], [])
+    assert frame([]).empty
+    assert "<tbody></tbody>" in html([])
+    assert rich_table([]).row_count == 0
+
+
+def _printed(table) -> str:
+    from rich.console import Console
+
+    out = io.StringIO()
+    Console(file=out, width=220).print(table)
+    return out.getvalue()
+
+
+def test_table_for_a_terminal_holds_every_cell(rows):
+    text = _printed(rich_table(rows, "a run"))
+    for step in cells(rows)[1]:
+        for cell in step:
+            assert all(part in text for part in cell)
+    assert "a run" in text
+    assert "undecided" in text, "the legend"
+
+
+def test_names_with_brackets_are_shown_as_they_are(rows):
+    assert "prune[bold]" in _printed(rich_table([rows[0], make_row("prune[bold]")]))
+
+
+class _Cells(HTMLParser):
+    """The cells of a page as text, row by row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self._inside = False
+
+    def handle_starttag(self, tag, attrs):
+        if tag == "tr":
+            self.rows.append([])
+        elif tag == "td":
+            self.rows[-1].append("")
+        self._inside = tag == "td" or (self._inside and tag in ("br", "span"))
+
+    def handle_endtag(self, tag):
+        self._inside = self._inside and tag != "td"
+
+    def handle_data(self, data):
+        if self._inside:
+            self.rows[-1][-1] += data
+
+
+def test_html_holds_every_row_and_the_test_line(rows, line):
+    page = html(rows, line, title="My run")
+    parser = _Cells()
+    parser.feed(page)
+    assert parser.rows[1:] == [[top + below for top, below in step] for step in cells(rows)[1]]
+    assert "My run" in page
+    assert line.text in page
+
+
+def test_html_escapes_what_came_from_outside(rows):
+    nasty = "<script>alert(1)</script>&'"
+    page = html([make_row(nasty, runtime=nasty, metric=nasty)], title=nasty)
+    assert "<script>" not in page
+    assert page.count("&lt;script&gt;") == 5  # title, two headings, step, runtime
+
+
+@pytest.mark.parametrize(("budgets", "shown"), [(("standard", "standard"), False), (("standard", "smoke"), True)])
+def test_legend_warns_of_smoke_when_any_row_was_one(budgets, shown):
+    made = [make_row(f"s{i}", budget=budget) for i, budget in enumerate(budgets)]
+    assert (SMOKE.strip() in html(made)) is shown
+    assert (SMOKE.strip() in rich_table(made).caption) is shown
+
+
+def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
+    assert (
+        "resnet20 pruning has accuracy 89.00 % (87.00 to 91.00) on 2,000 test rows, against 90.00 % of the start" in line.text
+    )
+    assert "look number" not in line.text
+    again = TestLine.from_json({**line.to_json(), "looks": 3})
+    assert "look number 3 at test" in again.text
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "text"),
+    [
+        ({"size_bytes": 999}, 3, "1 kB"), ({"size_bytes": 94_000_000}, 3, "94.00 MB"), ({"latency_ms": 0.0123}, 4, "0.012 ms"),
+        ({"latency_ms": 12.345}, 4, "12.3 ms"), ({"seconds": 99.0}, 7, "99.0 s"), ({"seconds": 6000.0}, 7, "100.0 min"),
+    ],
+)  # fmt: skip
+def test_units_follow_the_size_of_the_number(changes, place, text):
+    assert cells([make_row(**changes)])[1][0][place][0] == text
