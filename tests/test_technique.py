@@ -65,7 +65,8 @@ def test_own_techniques_are_found_without_importing_them():
 
 
 @pytest.mark.parametrize("value", ["third_party_module", "third_party_module:found"])
-def test_third_party_technique_is_found_by_its_entry_point(third_party, job_of, value):
+def test_third_party_technique_is_found_by_its_entry_point(monkeypatch, third_party, job_of, value):
+    monkeypatch.setattr(rounding.function, "__module__", "third_party_module")  # as if it were declared there
     third_party({"found": rounding, "other": 3}, rounding=value)
     assert {"pruning", "rounding"} <= set(technique_names())
     assert get_technique("rounding") is rounding

@@ -15,9 +15,9 @@ import numpy as np
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import TaskError
 from workbench.models.estimators import as_features, is_estimator, is_fitted, unfitted
-from workbench.outputs import ENOUGH, are_probabilities, outputs_of, usual_outputs
+from workbench.outputs import ENOUGH, are_probabilities, outputs_of
 from workbench.references import resolve
-from workbench.task import Candidate, Form, Task
+from workbench.task import Candidate, Form, Task, usual_outputs
 
 __all__ = ["Given", "columns_for", "model_of"]
 

@@ -7,6 +7,7 @@ listens. Every call is also the place where a request to cancel is noticed, as `
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
@@ -32,7 +33,7 @@ class Event:
     time: float = field(default_factory=time.time)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), default=str)
+        return json.dumps(asdict(self), default=lambda o: o.item() if hasattr(o, "item") else str(o))
 
 
 Listener = Callable[[Event], None]
@@ -79,8 +80,9 @@ def append_to(path: Path) -> Listener:
     """A listener that appends every event to a file of JSON lines."""
 
     def listen(event: Event) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(event.to_json() + "\n")
+        with path.open("ab+") as file:
+            torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
+            file.write(b"\n" * torn + event.to_json().encode() + b"\n")  # a line torn by a kill must not take this one with it
 
     return listen
 
@@ -110,8 +112,8 @@ class console:
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._progress = Progress(
-            TextColumn("{task.fields[step]:<14}"), BarColumn(bar_width=28), TextColumn("{task.percentage:>3.0f}%"),
-            TimeElapsedColumn(), TextColumn("{task.description}"), console=Console(stderr=True), disable=quiet,
+            TextColumn("{task.fields[step]:<14}", markup=False), BarColumn(bar_width=28), TextColumn("{task.percentage:>3.0f}%"),
+            TimeElapsedColumn(), TextColumn("{task.description}", markup=False), console=Console(stderr=True), disable=quiet,
         )  # fmt: skip
         self._tasks: dict[str, Any] = {}
 
@@ -124,7 +126,7 @@ class console:
 
     def say(self, text: str) -> None:
         """A line above the bar."""
-        self._progress.console.print(f"[dim]{text}[/dim]", soft_wrap=True)
+        self._progress.console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def __call__(self, event: Event) -> None:
         if event.kind in ("step_started", "progress", "step_finished"):

@@ -165,10 +165,14 @@ def rich_table(rows: Sequence[Row], title: str = "") -> Any:
     heads, lines = cells(rows)
     smoke = any(r.budget == "smoke" for r in rows)
     table = Table(
-        title=title or None, caption=LEGEND + (SMOKE if smoke else ""), box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False
+        title=Text(title) if title else None,
+        caption=LEGEND + (SMOKE if smoke else ""),
+        box=box.SIMPLE_HEAD,
+        header_style="bold",
+        pad_edge=False,
     )
     for number, head in enumerate(heads):
-        table.add_column(head, justify="left" if number in (0, 2) else "right", no_wrap=True)
+        table.add_column(Text(head), justify="left" if number in (0, 2) else "right", no_wrap=True)
     for line in lines:
         table.add_row(*(Text.assemble(top, "\n", (below, "dim")) for top, below in line))
     return table

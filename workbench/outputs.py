@@ -6,13 +6,12 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, Literal
 
 import numpy as np
 
-from workbench.task import Candidate, Form, Kind, Task, call_model, first_tensor
+from workbench.task import Candidate, Task, call_model, first_tensor
 
-__all__ = ["ENOUGH", "are_probabilities", "ends_in", "misfit", "one_thread", "outputs_of", "usual_outputs"]
+__all__ = ["ENOUGH", "are_probabilities", "ends_in", "misfit", "one_thread", "outputs_of"]
 
 ENOUGH = 64  # rows to tell probabilities from small logits
 
@@ -68,13 +67,6 @@ def misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) ->
     else:
         fits, wanted = True, "(batch, ...)"
     return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
-
-
-def usual_outputs(kind: Kind, form: Form, model: Any) -> Literal["logits", "label_probabilities", "values"]:
-    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made logits as they come."""
-    if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
-        return "label_probabilities"
-    return "values" if kind == "regression" else "logits"
 
 
 def are_probabilities(task: Task, outputs: np.ndarray) -> bool:

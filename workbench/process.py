@@ -14,6 +14,7 @@ children: list[subprocess.Popen[bytes]] = []  # kept so that an ended child is r
 
 
 def identity(pid: int | None) -> dict[str, Any]:
+    """A process by its number and the time of its birth; None for both when there is none."""
     import psutil
 
     if pid is None:
@@ -21,7 +22,7 @@ def identity(pid: int | None) -> dict[str, Any]:
     try:
         return {"pid": pid, "born": psutil.Process(pid).create_time()}
     except psutil.Error:
-        return {"pid": pid, "born": None}
+        return {"pid": None, "born": None}
 
 
 def alive(state: dict[str, Any]) -> bool:
@@ -34,14 +35,15 @@ def alive(state: dict[str, Any]) -> bool:
         child.poll()
     try:
         process = psutil.Process(state["pid"])
-        return process.status() != psutil.STATUS_ZOMBIE and (
-            state["born"] is None or abs(process.create_time() - state["born"]) < 1.0
-        )
+        if state["born"] is None or abs(process.create_time() - state["born"]) >= 1.0:
+            return False
+        return process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
 def end_session(state: dict[str, Any]) -> None:
+    """End the process of a state and all that it started, at once."""
     import psutil
 
     if not alive(state) or state["pid"] is None:

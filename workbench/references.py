@@ -18,7 +18,7 @@ def resolve(reference: str) -> Any:
     Raises UnknownName when the module cannot be imported or has no such name.
     """
     module_name, _, path = reference.partition(":")
-    if not path:
+    if not path or not module_name or module_name.startswith("."):
         raise UnknownName(f"`{reference}` is no reference: write it as package.module:name.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())

@@ -106,8 +106,6 @@ class Task:
 
         `model` names one of the builders; empty takes the task's own start, or its first builder.
         """
-        from workbench.outputs import usual_outputs
-
         if self.start is not None and model in ("", self.start.name):
             return self.start, True
         name = model or next(iter(self.builders), "")
@@ -121,6 +119,13 @@ class Task:
         prepare = self.prepare if form == "torch" else None
         outputs = usual_outputs(self.kind, form, made)
         return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs), trained
+
+
+def usual_outputs(kind: Kind, form: Form, model: Any) -> Literal["logits", "label_probabilities", "values"]:
+    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made logits as they come."""
+    if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
+        return "label_probabilities"
+    return "values" if kind == "regression" else "logits"
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:

@@ -144,8 +144,14 @@ def get_technique(name: str) -> Technique:
     if where is None:
         raise UnknownName(unknown("technique", name, technique_names()))
     module_name, _, attribute = where.partition(":")
-    module = importlib.import_module(module_name)
-    declared = [getattr(module, attribute)] if attribute else [v for v in vars(module).values() if isinstance(v, Technique)]
+    try:
+        module = importlib.import_module(module_name)
+    except ImportError as error:
+        raise UnknownName(f"Technique `{name}` is registered as `{where}`, which cannot be imported: {error}.") from error
+    if attribute:
+        declared = [getattr(module, attribute, None)]
+    else:  # those that the module only imports are not its own
+        declared = [v for v in vars(module).values() if isinstance(v, Technique) and v.function.__module__ == module.__name__]
     if not declared or not isinstance(declared[0], Technique):
         raise UnknownName(f"`{where}` declares no technique: decorate its function with @technique.")
     return declared[0]

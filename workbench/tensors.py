@@ -25,8 +25,9 @@ class TensorRows:
         size = sum(a.nbytes for a in sample.values()) * len(rows)
         if hasattr(rows, "inputs") and size <= IN_MEMORY_BYTES:
             prepared = rows.prepared(prepare)
-            self._inputs = {name: tensor(a, device) for name, a in prepared.inputs.items()}
-            self._targets = tensor(np.asarray(prepared.targets), device)
+            # Copies: a network that works in place (ReLU(inplace=True) in front) must not write into the user's rows.
+            self._inputs = {name: tensor(a, device).clone() for name, a in prepared.inputs.items()}
+            self._targets = tensor(np.asarray(prepared.targets), device).clone()
         elif hasattr(rows, "inputs"):
             self.rows, self._prepare = rows, prepare
         else:
@@ -45,21 +46,24 @@ class TensorRows:
             for inputs, targets in self.rows.batches(size, rng=rng):
                 if rng is None or len(targets) > 1 or len(self) == 1:
                     named = self._prepare(inputs) if self._prepare else inputs
-                    yield {n: tensor(a, self.device) for n, a in named.items()}, tensor(np.asarray(targets), self.device)
+                    tensors = {n: tensor(a, self.device).clone() for n, a in named.items()}
+                    yield tensors, tensor(np.asarray(targets), self.device)
             return
         order = None if rng is None else torch.from_numpy(rng.permutation(len(self))).to(self.device)
         for start in range(0, len(self), size):
             if order is not None and len(self) - start == 1 and start:
                 return
             chosen = slice(start, start + size) if order is None else order[start : start + size]
-            yield {name: t[chosen] for name, t in self._inputs.items()}, self._targets[chosen]
+            inputs = {name: t[chosen] for name, t in self._inputs.items()}  # a slice is a view, an index is a copy
+            yield {name: t.clone() for name, t in inputs.items()} if order is None else inputs, self._targets[chosen]
 
 
 def tensor(array: np.ndarray, device: str) -> torch.Tensor:
-    """A tensor of what networks take: float64 becomes float32, small integers become int64."""
+    """A tensor of what networks take: float64 becomes float32, small signed integers become int64."""
     import torch
 
-    made = torch.from_numpy(np.ascontiguousarray(array))
+    array = np.ascontiguousarray(array)
+    made = torch.from_numpy(array if array.flags.writeable else array.copy())  # torch warns of what it could not write
     if made.dtype == torch.float64:
         made = made.float()
     elif made.dtype in (torch.int8, torch.int16, torch.int32):

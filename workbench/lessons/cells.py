@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.errors import SettingsError, unknown
 from workbench.settings import Settings, knobs
 from workbench.technique import get_technique
 
@@ -32,6 +33,9 @@ def parameters_cell(settings: type[Settings] | None = None, values: Mapping[str,
     for k in knobs(settings) if settings else ():
         if k.name not in COMMON:
             lines.append(_line(k.name, k.cell_type, values.pop(k.name, k.default), k.described))
+    if values:
+        known = [*COMMON, *(k.name for k in (knobs(settings) if settings else ()))]
+        raise SettingsError(" ".join(unknown("parameter", name, known) for name in values))
     return "\n".join(lines)
 
 
@@ -59,4 +63,7 @@ def recipe_cells(steps: str) -> tuple[str, str]:
 
 
 def _line(name: str, kind: str, value: Any, text: str) -> str:
-    return f"{name}: {kind} = {value!r}  # {text.replace('=', 'is')}"
+    shown = repr(value)
+    if isinstance(value, str):  # papermill takes an equals sign for another assignment, and a hash for the help
+        shown = shown.replace("=", "\\x3d").replace("#", "\\x23")
+    return f"{name}: {kind} = {shown}  # {text.replace('=', 'is')}"

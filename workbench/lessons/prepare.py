@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from workbench.errors import RunError
 from workbench.files import write_text
@@ -28,11 +29,14 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
     import nbformat
     import papermill
 
-    os.environ["PLOTLY_RENDERER"] = RENDERER
     with tempfile.TemporaryDirectory() as folder:
-        os.environ["WORKBENCH_RUNS"] = str(Path(folder) / "runs")
         executed = Path(folder) / path.name
-        papermill.execute_notebook(path, executed, parameters=parameters, progress_bar=False, cwd=folder)
+        variables = {"PLOTLY_RENDERER": RENDERER, "WORKBENCH_RUNS": str(Path(folder) / "runs")}
+        with mock.patch.dict(os.environ, variables):
+            try:
+                papermill.execute_notebook(path, executed, parameters=parameters, progress_bar=False, cwd=folder)
+            except papermill.PapermillExecutionError as error:
+                raise RunError(f"{path.name} fails in cell [{error.exec_count}]: {error.ename}: {error.evalue}") from error
         notebook = nbformat.read(executed, as_version=4)
     clean(notebook)
     text = nbformat.writes(notebook) + "\n"
