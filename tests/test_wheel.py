@@ -70,7 +70,7 @@ def test_tour_leaves_notebook_report_and_model(outside):
     assert {p.name for p in folder.iterdir()} >= {"00_start_here.ipynb", "report.html", "model.onnx"}
     report = (folder / "report.html").read_text(encoding="utf-8")
     assert len(report) < 8_000_000
-    assert "Plotly.newPlot" in report
+    assert "Plotly.react(" in report
     assert "What each step bought" in report
     import onnxruntime
 

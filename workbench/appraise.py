@@ -177,7 +177,7 @@ def _macs(candidate: Candidate, task: Task) -> int | None:
         return candidate.macs
     try:
         if candidate.form == "onnx":
-            return macs_onnx(candidate.model)
+            return macs_onnx(candidate.model, task.example(1, candidate.prepare))
         return macs_torch(candidate.model, task.example(1, candidate.prepare)) if candidate.form == "torch" else None
     except WorkbenchError:
         return None

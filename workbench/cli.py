@@ -51,7 +51,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     sub = add("tour", _tour, "prune and quantize a real network on real images, in two minutes")
     sub.add_argument("--root", help="folder of runs (default: runs)")
     sub = add("lab", _lab, "open JupyterLab on the notebooks")
-    sub.add_argument("options", nargs=argparse.REMAINDER, help="handed to `jupyter lab`")
+    sub.epilog = "All options are handed to `jupyter lab`."
     add("doctor", _doctor, "check that this machine has what the workbench needs")
     sub = add("run", _run, "run a recipe")
     sub.add_argument("recipe", nargs="?", help="YAML file")
@@ -81,7 +81,11 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     sub.add_argument("technique", nargs="?")
     wanted = next((a for a in arguments if not a.startswith("-")), "")
     _add_techniques(commands, wanted)
-    return parser.parse_args(arguments)
+    given, options = parser.parse_known_args(arguments)
+    if options and given.command != "lab":
+        parser.error(f"unrecognized arguments: {' '.join(options)}")
+    given.options = options
+    return given
 
 
 def _run_options(sub: argparse.ArgumentParser) -> None:

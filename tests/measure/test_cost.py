@@ -57,7 +57,7 @@ def test_size_counts_bytes_and_what_gzip_makes_of_them(tmp_path: Path) -> None:
 def test_macs_of_one_layer_are_those_of_its_formula_in_both_forms(layer: nn.Module, shape: tuple[int, ...], macs: int) -> None:
     inputs = {"x": np.ones((4, *shape), np.float32)}
     assert macs_torch(layer, inputs) == macs
-    assert macs_onnx(to_onnx(Candidate("layer", "torch", layer), inputs).model) == macs
+    assert macs_onnx(to_onnx(Candidate("layer", "torch", layer), inputs).model, inputs) == macs
 
 
 def test_macs_of_torch_and_onnx_agree_on_a_resnet_and_leave_the_module_as_it_was() -> None:
