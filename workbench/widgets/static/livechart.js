@@ -83,6 +83,7 @@ function render({ model, el }) {
 
   function onMessage(message, buffers) {
     if (message.kind === "full") {
+      clearInterval(asking);
       for (let i = curves.size; i > 0; i--) plot.delSeries(i);
       curves.clear();
       received = 0;
@@ -107,8 +108,11 @@ function render({ model, el }) {
   model.on("msg:custom", onMessage);
   model.on("change:height", resize);
   describe();
-  model.send({ kind: "hello" });
+  const hello = () => model.send({ kind: "hello" });
+  const asking = setInterval(hello, 1000); // while a page is restored, a question or its answer can get lost: ask until answered
+  hello();
   return () => {
+    clearInterval(asking);
     model.off("msg:custom", onMessage);
     model.off("change:height", resize);
     resized.disconnect();
