@@ -22,6 +22,7 @@ from workbench.measure.quality import quality
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.timing import Timing, compare_timings
 from workbench.measure.verdict import Verdict, compare_many, within
+from workbench.metrics import like_targets
 from workbench.recipe import Recipe
 from workbench.runtimes import predictor, runtimes_for
 from workbench.task import Candidate, Task
@@ -55,12 +56,6 @@ def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, de
             report.progress(done * BATCH, len(rows), "measuring quality")
     runner.close()
     return like_targets(np.concatenate(parts), rows.targets)
-
-
-def like_targets(outputs: np.ndarray, targets: Any) -> np.ndarray:
-    """Outputs `(rows, 1)` in the shape of targets `(rows,)`, and the other way round: engines differ, metrics must not."""
-    shape = np.shape(targets)
-    return outputs.reshape(shape) if outputs.size == int(np.prod(shape)) else outputs
 
 
 def appraise(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from workbench.errors import UnknownName, unknown
 
-__all__ = ["METRICS", "Metric", "metric_named", "softmax"]
+__all__ = ["METRICS", "Metric", "like_targets", "metric_named", "softmax"]
 
 Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -48,6 +49,12 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     """Probabilities `(rows, classes)` from logits `(rows, classes)`."""
     exp = np.exp(logits - logits.max(axis=1, keepdims=True))
     return exp / exp.sum(axis=1, keepdims=True)
+
+
+def like_targets(outputs: np.ndarray, targets: Any) -> np.ndarray:
+    """Outputs `(rows, 1)` in the shape of targets `(rows,)`, and the other way round: engines differ, metrics must not."""
+    shape = np.shape(targets)
+    return outputs.reshape(shape) if outputs.size == int(np.prod(shape)) else outputs
 
 
 def predicted(outputs: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from workbench.data.rows import Rows, Splits
+from workbench.data.rows import Splits
 from workbench.errors import CandidateError, TaskError, UnknownName, unknown
 from workbench.metrics import Metric
 
@@ -179,11 +179,3 @@ def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     if kind not in losses:
         raise TaskError("A task of kind `custom` needs `loss=` or `train_step=`.")
     return losses[kind]
-
-
-def rows_of(task: Task, split: str) -> Rows:
-    """A split by name; raises TaskError when the task was handed over without it."""
-    rows = getattr(task.data, split)
-    if rows is None:
-        raise TaskError(f"Task `{task.name}` was handed over without its `{split}` split: techniques never see it.")
-    return rows

@@ -22,6 +22,7 @@ import numpy as np
 
 from workbench.errors import TaskError
 from workbench.events import Report
+from workbench.metrics import like_targets
 from workbench.settings import Settings, knob, scaled
 from workbench.speed import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
@@ -217,7 +218,7 @@ class _Loop:
     def _score(self) -> float:
         outputs = np.concatenate(list(predict_batches(self.model, self.valid, self.device, self.choices, self.report)))
         targets = np.asarray(self.task.data.valid.targets)
-        return self.task.metric(outputs.reshape(targets.shape) if outputs.size == targets.size else outputs, targets)
+        return self.task.metric(like_targets(outputs, targets), targets)
 
     def _order(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
