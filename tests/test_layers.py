@@ -10,10 +10,10 @@ HOME = Path(__file__).parents[1] / "workbench"
 
 # A file imports only from lines above its own, or from its own line. A folder is one line.
 LAYERS = [
-    "errors", "files", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics",
+    "errors", "files", "cache", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics",
     "models", "task", "sealed", "tensors", "speed",
     "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
-    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "runner", "record", "tracking", "store", "jobs",
+    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "starting", "runner", "record", "tracking", "store", "jobs",
     "running", "lessons", "widgets", "doctor", "cli",
 ]  # fmt: skip
 
@@ -26,7 +26,7 @@ LAZY = {
 }
 
 HEAVY = ("torchao", "lightning", "pytorch_lightning", "mlflow", "tensorflow", "sklearn.ensemble", "plotly", "torch_pruning", "skl2onnx",
-         "optuna", "transformers", "dask")  # fmt: skip
+         "optuna", "transformers", "dask", "openvino", "nncf")  # fmt: skip
 PLOTLY_ROOM = "figures"
 SPEAKERS = ("widgets", "doctor", "cli")
 PRINTING = {

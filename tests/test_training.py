@@ -87,14 +87,33 @@ def test_best_weights_on_valid_are_kept_and_patience_stops_early(digits_task, un
 def test_hooks_shape_loss_and_weights(digits_task, untrained):
     calls = []
 
-    def loss_hook(model, inputs, outputs, targets, loss):
-        calls.append(outputs.shape)
-        return loss * 0.0 + sum(p.square().sum() for p in model.parameters())
+    def loss_hook(context):
+        calls.append(context.outputs.shape)
+        return context.loss * 0.0 + sum(p.square().sum() for p in context.model.parameters())
 
     fitted = fit(untrained, digits_task.without_test(), QUICK.replace(lr=0.01), loss_hook=loss_hook)
     assert len(calls) == fitted.n_steps
     assert calls[0] == (128, 10)
     assert _weights(fitted).norm() < torch.cat([p.detach().reshape(-1) for p in untrained.parameters()]).norm()
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_what_lies_beside_the_rows_comes_with_its_batch(digits_task, untrained, monkeypatch, in_memory):
+    from workbench import tensors
+
+    monkeypatch.setattr(tensors, "IN_MEMORY_BYTES", 1 << 30 if in_memory else 1)
+    targets = digits_task.data.train.targets
+    seen = []
+
+    def loss_hook(context):
+        torch.testing.assert_close(context.beside["twice"], 2 * context.targets)
+        seen.append(len(context.targets))
+        return context.loss
+
+    fit(untrained, digits_task.without_test(), QUICK, beside={"twice": 2 * targets}, loss_hook=loss_hook)
+    assert sum(seen) >= QUICK.epochs * (len(targets) - 1)
+    with pytest.raises(TaskError, match="`twice` has 3"):
+        fit(untrained, digits_task.without_test(), QUICK, beside={"twice": np.zeros(3)})
 
 
 def test_automatic_choices_are_written_down_and_reused(digits_task, untrained):

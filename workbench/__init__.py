@@ -23,6 +23,7 @@ _SHELF = {
     "Task": "workbench.task",
     "Trail": "workbench.trail",
     "WorkbenchError": "workbench.errors",
+    "analyse": "workbench.running",
     "attach": "workbench.jobs",
     "find_run": "workbench.jobs",
     "fit": "workbench.training",

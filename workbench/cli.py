@@ -133,7 +133,7 @@ def _technique(given: argparse.Namespace) -> int:
     flat = {k.removeprefix("knob_"): _read(v) for k, v in vars(given).items() if k.startswith("knob_")}
     settings = declared.settings.from_flat(flat)
     if getattr(given, "action", None):
-        return declared.actions[given.action](given, settings)
+        return _analyse(given, settings)
     recipe = Recipe.make(
         given.task,
         [Step(given.technique, settings)],
@@ -144,6 +144,26 @@ def _technique(given: argparse.Namespace) -> int:
         price_per_core_hour=given.price_per_core_hour,
     )
     return _follow(recipe, given)
+
+
+def _analyse(given: argparse.Namespace, settings: Any) -> int:
+    from rich.console import Console
+
+    from workbench.events import console
+    from workbench.jobs import runs_root
+    from workbench.running import analyse
+
+    with console() as bar:
+        tables = analyse(
+            given.technique, given.action, given.task, start=given.start, settings=settings, seed=given.seed, device=given.device,
+            root=given.root, listener=bar,
+        )  # fmt: skip
+    out = Console(width=None if sys.stdout.isatty() else 150)
+    for name, table in tables.items():
+        out.print(f"\n[bold]{name}[/bold]")
+        out.print(table.to_string(index=False, max_rows=80), soft_wrap=True, markup=False, highlight=False)
+    out.print(f"\nTables: {runs_root(given.root) / 'analyses' / f'{given.technique}-{given.action}'}", soft_wrap=True)
+    return 0
 
 
 def _read(value: Any) -> Any:

@@ -6,7 +6,7 @@ module, function, estimator, ONNX file, reference  ->  builders and start candid
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ def make_task(
     target: str | list[str] | None = None, kind: Kind | None = None, classes: Iterable[Any] | None = None,
     loss: Callable[..., Any] | None = None, metric: Any = None, train_step: Callable[..., Any] | None = None,
     prepare: Any = None, augment: Callable[..., Any] | None = None, times: Any = None, seed: int = 0,
-    outputs: str | None = None,
+    outputs: str | None = None, models: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Task:  # fmt: skip
     """A checked Task, with its start candidate if the model is trained, from what a user has.
 
@@ -56,6 +56,8 @@ def make_task(
     array); a scikit-learn-style estimator, fitted or not, which gets rows as it was trained on; the path or the bytes of
     an ONNX file; `package.module:function`; or None. A DataFrame for a torch model without `prepare` is prepared by
     `Columns`, fitted on train; a network trained on columns prepared otherwise needs its own `prepare`.
+
+    `models` are further untrained models by name, functions without arguments (a student to distil into, say).
 
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger is better unless they
     have an attribute `higher_is_better = False`; the first decides. `outputs` says what a trained model gives, `logits`,
@@ -85,6 +87,7 @@ def make_task(
         raise TaskError("A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual ones do not fit it.")
     task = Task(name, kind, splits, (), prepare=prepare, loss=loss, train_step=train_step, augment=augment, classes=names)
     task = given.fill(task, outputs)
+    task = replace(task, builders={**task.builders, **(models or {})})
     task = replace(task, metrics=_metrics(metric, task))
     check_task(task)
     return task

@@ -23,13 +23,15 @@ from workbench.kept import keep, load_kept, onnx_of
 from workbench.ledger import Row, TestLine
 from workbench.machine import device_of, host
 from workbench.recipe import Recipe
+from workbench.starting import candidate_named, train_start
 from workbench.task import Candidate, Task
 from workbench.technique import Job
 from workbench.trail import Trail, load_candidate
 
-__all__ = ["execute", "open_test"]
+__all__ = ["CACHE", "execute", "open_test"]
 
 START = "start"
+CACHE = "cache"  # beside the runs of one root, which share it
 EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
 
 
@@ -101,8 +103,8 @@ class _Runner:
         report.send("step_started", text=step.declared.title)
         work, began = self._work(place), time.perf_counter()
         job = Job(
-            self.task, before.candidate, work, build=self._builder(before.candidate), seed=self.recipe.seed, device=self.device,
-            report=report,
+            self.task, before.candidate, work, others=self._others(step, work, report), build=self._builder(before.candidate),
+            seed=self.recipe.seed, device=self.device, report=report, cache=self.folder.parent / CACHE,
         )  # fmt: skip
         outcome = step.declared(job, step.settings)
         seconds = time.perf_counter() - began
@@ -126,19 +128,19 @@ class _Runner:
         return self._finish(place, work, candidate, rows, about, report)
 
     def _trained(self, candidate: Candidate, work: Path, report: Report) -> Candidate:
-        if candidate.form == "sklearn":
-            from workbench.models.estimators import as_features
+        return train_start(candidate, self.task, **self._shared(report), checkpoint=work / "fit.pt")
 
-            report.message(f"Fitting {candidate.name}.")
-            rows = self.task.data.train.prepared(candidate.prepare)
-            return candidate.fitted(candidate.model.fit(as_features(rows.inputs), rows.targets))
-        from workbench.training import FitSettings, fit
+    def _others(self, step: Any, work: Path, report: Report) -> dict[str, Candidate]:
+        """The candidates that a step's settings refer to."""
+        found = {}
+        for number, reference in enumerate(step.declared.referred(step.settings)):
+            found[reference] = candidate_named(
+                reference, self.task, **self._shared(report), checkpoint=work / f"other-{number}.pt"
+            )
+        return found
 
-        fitted = fit(
-            candidate.model, self.task, FitSettings().resolved(self.recipe.budget), prepare=candidate.prepare, report=report,
-            seed=self.recipe.seed, device=self.device, checkpoint=work / "fit.pt",
-        )  # fmt: skip
-        return candidate.fitted(fitted.model, fitted.choices)
+    def _shared(self, report: Report) -> dict[str, Any]:
+        return {"budget": self.recipe.budget, "seed": self.recipe.seed, "device": self.device, "report": report}
 
     def _builder(self, candidate: Candidate) -> Any:
         name = (candidate.builder or "").rpartition("/")[2]

@@ -63,7 +63,8 @@ class Task:
     `builders` maps a model's name to a function without arguments that makes it untrained. `prepare` turns raw rows
     into named arrays, fitted on train only. `loss(outputs, targets)` takes tensors; `train_step(model, inputs, targets)`,
     if given, replaces forward and loss. `augment(inputs, generator)` changes train batches only. `reference` maps a model's
-    name to a function that loads trained weights into it.
+    name to a function that loads trained weights into it. `prepares` maps a model's name to a `prepare` of its own, in place
+    of the task's (a tokenizer), `fits` to what differs from the usual settings when it is trained to start from.
     """
 
     name: str
@@ -77,6 +78,8 @@ class Task:
     augment: Callable[..., dict[str, torch.Tensor]] | None = None
     classes: tuple[str, ...] = ()
     reference: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
+    prepares: Mapping[str, Any] = field(default_factory=dict)
+    fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     start: Candidate | None = None
     built_in: bool = False
 
@@ -116,7 +119,7 @@ class Task:
         trained = name in self.reference
         if trained:
             self.reference[name](made)
-        prepare = self.prepare if form == "torch" else None
+        prepare = self.prepares.get(name, self.prepare) if form == "torch" else None
         outputs = usual_outputs(self.kind, form, made)
         return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs), trained
 

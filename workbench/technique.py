@@ -34,8 +34,9 @@ __all__ = ["Job", "Outcome", "Technique", "get_technique", "technique", "techniq
 class Job:
     """All that a technique gets. `task` holds no test rows; `start` must not be changed, copy its model first.
 
-    `others` are further candidates that settings refer to (a teacher, a challenger), `build` makes the network untrained
-    where that is known, `folder` is a place for checkpoints that survives a kill.
+    `others` are further candidates by the reference that settings name them with (a teacher, a challenger), `build` makes
+    the network untrained where that is known, `folder` is a place for checkpoints that survives a kill, `cache` one for
+    analyses that later runs share (`workbench.cache`); by default it lies in `folder`.
     """
 
     task: Task
@@ -46,8 +47,11 @@ class Job:
     seed: int = 0
     device: str = "cpu"
     report: Report = field(default_factory=Report)
+    cache: Path | None = None
 
     def __post_init__(self) -> None:
+        if self.cache is None:
+            object.__setattr__(self, "cache", self.folder / "cache")
         if self.task.data.test is not None:
             raise TaskError("A job must not hold test rows: hand it `task.without_test()`.")
 
@@ -72,9 +76,15 @@ class Outcome:
     partial: bool = False
 
 
+Action = Callable[[Job, Any], "Mapping[str, pd.DataFrame]"]
+
+
 @dataclass(frozen=True)
 class Technique:
-    """A declared technique; call it with a job and settings."""
+    """A declared technique; call it with a job and settings.
+
+    `actions` are analyses `(job, settings) -> named tables`, `references` the settings that name other candidates.
+    """
 
     name: str
     title: str
@@ -84,7 +94,8 @@ class Technique:
     accepts: tuple[Form, ...]
     gives: Form | Literal["same"] | None
     needs_builder: bool = False
-    actions: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    references: tuple[str, ...] = ()
 
     def __call__(self, job: Job, settings: TechniqueSettings | None = None) -> Outcome:
         """Run it; raises CandidateError when the candidate's form is not one that it accepts."""
@@ -95,6 +106,11 @@ class Technique:
                 f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: give `model=` as a function."
             )
         return self.function(job, chosen)
+
+    def referred(self, settings: TechniqueSettings) -> tuple[str, ...]:
+        """The references to other candidates that settings hold, each once."""
+        named = [getattr(settings, name) for name in self.references]
+        return tuple(dict.fromkeys(r for value in named for r in ([value] if isinstance(value, str) else value) if r))
 
     def check_form(self, form: Form, candidate: str) -> None:
         if form not in self.accepts:
@@ -110,14 +126,14 @@ class Technique:
 
 def technique(
     name: str, *, title: str, accepts: tuple[Form, ...], gives: Form | Literal["same"] | None = "same",
-    needs_builder: bool = False, actions: Mapping[str, Callable[..., Any]] | None = None,
+    needs_builder: bool = False, actions: Mapping[str, Action] | None = None, references: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Job, Any], Outcome]], Technique]:  # fmt: skip
     """Declare a function `(job, settings) -> Outcome` as a technique; its settings class is read off the annotation."""
 
     def declare(function: Callable[[Job, Any], Outcome]) -> Technique:
         settings = typing.get_type_hints(function)["settings"]
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        return Technique(name, title, summary, settings, function, accepts, gives, needs_builder, actions or {})
+        return Technique(name, title, summary, settings, function, accepts, gives, needs_builder, actions or {}, references)
 
     return declare
 

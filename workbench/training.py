@@ -1,7 +1,7 @@
 """fit(), the one training loop: everything that trains a torch network here goes through it.
 
-Techniques shape it through two hooks: `loss_hook(model, inputs, outputs, targets, loss) -> loss` (distillation, penalties)
-and `step_hook(model, step)` after each optimizer step (masks, schedules of sparsity).
+Techniques shape it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and `step_hook(model, step)`
+after each optimizer step (masks, schedules of sparsity).
 
 The order of batches and of augmentation depends on (seed, epoch, step) alone, so a run that was interrupted and resumed
 from its checkpoint gives the same weights as one that was not.
@@ -26,13 +26,13 @@ from workbench.metrics import like_targets
 from workbench.settings import Settings, knob, scaled
 from workbench.speed import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
-from workbench.tensors import TensorRows
+from workbench.tensors import TensorRows, tensor
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["FitSettings", "Fitted", "fit", "predict_torch"]
+__all__ = ["FitSettings", "Fitted", "LossContext", "fit", "predict_torch"]
 
 
 class FitSettings(Settings):
@@ -80,6 +80,21 @@ class Fitted:
     best_epoch: int
 
 
+@dataclass(frozen=True)
+class LossContext:
+    """One batch as a loss hook sees it: tensors `(batch, ...)`, `outputs` with their gradient, `loss` the task's own.
+
+    `beside` holds this batch's rows of the arrays that `fit` was given beside the train rows (a teacher's answers, say).
+    """
+
+    model: nn.Module
+    inputs: dict[str, torch.Tensor]
+    outputs: torch.Tensor
+    targets: torch.Tensor
+    loss: torch.Tensor
+    beside: dict[str, torch.Tensor]
+
+
 @dataclass
 class _State:
     """What a checkpoint holds besides weights."""
@@ -102,14 +117,15 @@ def fit(
     device: str = "cpu",
     choices: Mapping[str, Any] | None = None,
     checkpoint: Path | None = None,
-    loss_hook: Callable[..., torch.Tensor] | None = None,
+    beside: Mapping[str, np.ndarray] | None = None,
+    loss_hook: Callable[[LossContext], torch.Tensor] | None = None,
     step_hook: Callable[[nn.Module, int], None] | None = None,
 ) -> Fitted:
     """Train a copy of `model` on the task's train rows, keeping the weights that score best on valid.
 
     `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory format; `checkpoint` is a
-    file to write at each epoch and to continue from if it is there. Raises Cancelled when the report was asked to stop,
-    TaskError when the loss is no longer finite.
+    file to write at each epoch and to continue from if it is there. `beside` are arrays `(train rows, ...)` that the loss
+    hook gets by batch. Raises Cancelled when the report was asked to stop, TaskError when the loss is no longer finite.
     """
     import torch
 
@@ -117,7 +133,7 @@ def fit(
     report = report or Report()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        loop = _Loop(model, task, settings, prepare or task.prepare, report, seed, device, loss_hook, step_hook)
+        loop = _Loop(model, task, settings, prepare or task.prepare, report, seed, device, loss_hook, step_hook, beside or {})
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
         loop.run(checkpoint)
@@ -129,7 +145,8 @@ class _Loop:
 
     def __init__(
         self, model: nn.Module, task: Task, settings: FitSettings, prepare: Any, report: Report, seed: int, device: str,
-        loss_hook: Callable[..., torch.Tensor] | None, step_hook: Callable[[nn.Module, int], None] | None,
+        loss_hook: Callable[[LossContext], torch.Tensor] | None, step_hook: Callable[[nn.Module, int], None] | None,
+        beside: Mapping[str, np.ndarray],
     ) -> None:  # fmt: skip
         self.model = copy.deepcopy(model).to(device)
         self.task, self.settings, self.prepare, self.report = task, settings, prepare, report
@@ -137,6 +154,12 @@ class _Loop:
         self.loss = task.loss or (None if task.train_step else loss_for(task.kind))
         self.train = TensorRows(task.data.train, prepare, device)
         self.valid = TensorRows(task.data.valid, prepare, device)
+        self.beside = {name: tensor(array, device) for name, array in beside.items()}
+        wrong = [f"`{name}` has {len(t):,}" for name, t in self.beside.items() if len(t) != len(self.train)]
+        if wrong:
+            raise TaskError(
+                f"What lies beside the {len(self.train):,} train rows must have a row for each: {', '.join(wrong)}."
+            )
         n_rows = len(self.train) - (len(self.train) % settings.batch_size == 1)  # a last batch of one row is left out
         self.steps_an_epoch = max(1, math.ceil(n_rows / settings.batch_size))
         self.n_steps = min(self.steps_an_epoch * settings.epochs, settings.max_steps or 1 << 60)
@@ -150,7 +173,10 @@ class _Loop:
         wanted = {"precision": self.settings.precision, "memory_format": self.settings.memory_format}
         fixed = {key: known.get(key, value) if value == "auto" else value for key, value in wanted.items()}
         inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))
-        self.choices = fastest(self.model, lambda m: self._loss(m, inputs, targets), inputs, fixed, n_steps=self.n_steps)
+        beside = self._beside(self._permutation(0)[: len(targets)])
+        self.choices = fastest(
+            self.model, lambda m: self._loss(m, inputs, targets, beside), inputs, fixed, n_steps=self.n_steps
+        )
         if self.choices["memory_format"] == "channels_last":
             import torch
 
@@ -176,7 +202,8 @@ class _Loop:
 
         model, state = self.model.train(), self.state
         total, n = torch.zeros((), device=self.device), 0
-        for inputs, targets in self.train.batches(self.settings.batch_size, self._order(state.epoch)):
+        order, size = self._permutation(state.epoch), self.settings.batch_size
+        for inputs, targets in self.train.batches(size, self._order(state.epoch)):
             if state.step >= self.n_steps:
                 break
             if self.task.augment:
@@ -184,7 +211,7 @@ class _Loop:
                 inputs = self.task.augment(inputs, generator)
             for group in self.optimizer.param_groups:
                 group["lr"] = self.settings.lr * _schedule(self.settings.schedule, state.step, self.n_steps)
-            loss = self._loss(model, inputs, targets)
+            loss = self._loss(model, inputs, targets, self._beside(order[n * size : n * size + len(targets)]))
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -198,13 +225,15 @@ class _Loop:
                 self.report.check()
         return float(total) / max(n, 1)
 
-    def _loss(self, model: nn.Module, inputs: dict[str, torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    def _loss(
+        self, model: nn.Module, inputs: dict[str, torch.Tensor], targets: torch.Tensor, beside: dict[str, torch.Tensor]
+    ) -> torch.Tensor:
         with autocast(self.device, self.choices.get("precision", "fp32")):
             if self.task.train_step:
                 return self.task.train_step(model, inputs, targets)
             outputs = first_tensor(call_model(model, inputs))
         loss = self.loss(outputs.float(), targets)
-        return self.loss_hook(model, inputs, outputs, targets, loss) if self.loss_hook else loss
+        return self.loss_hook(LossContext(model, inputs, outputs, targets, loss, beside)) if self.loss_hook else loss
 
     def _tell(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -222,6 +251,13 @@ class _Loop:
 
     def _order(self, epoch: int) -> np.random.Generator:
         return np.random.default_rng([self.seed, epoch])
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        """The order in which the batches of an epoch take the rows: what any kind of rows draws from `_order` first."""
+        return self._order(epoch).permutation(len(self.train)) if self.beside else np.empty(0, np.int64)
+
+    def _beside(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
+        return {name: t[rows] for name, t in self.beside.items()}
 
     def _save(self, path: Path) -> None:
         """Atomically: a kill while writing leaves the checkpoint before."""
