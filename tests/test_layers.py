@@ -10,11 +10,11 @@ HOME = Path(__file__).parents[1] / "workbench"
 
 # A file imports only from lines above its own, or from its own line. A folder is one line.
 LAYERS = [
-    "errors", "files", "cache", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data", "metrics",
-    "models", "task", "sealed", "tensors", "speed",
+    "errors", "files", "cache", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data",
+    "metrics", "models", "task", "sealed", "tensors", "speed",
     "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
-    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "starting", "runner", "record", "tracking", "store", "jobs",
-    "running", "lessons", "widgets", "doctor", "cli",
+    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "starting", "runner", "record", "tracking", "store",
+    "jobs", "running", "lessons", "widgets", "doctor", "cli",
 ]  # fmt: skip
 
 # Upward imports, inside functions only. Each has its reason, and goes when it is no longer needed.

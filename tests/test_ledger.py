@@ -73,6 +73,13 @@ def test_factor_of_batch_64_is_left_out_when_it_was_not_compared_with_both(rows)
     assert step[5] == ("60.0 ms", "")
 
 
+def test_operators_in_int8_and_share_of_the_peak_stand_in_one_cell():
+    made = make_row(operators=32, int8_operators=31, peak_share=0.1234, peak_precision="int8")
+    heads, (start, step) = cells([make_row(), made])
+    assert step[heads.index("in int8")] == ("31 of 32", "12 % peak")
+    assert start[heads.index("in int8")] == ("", "")
+
+
 def test_price_stands_below_the_time_when_there_is_one(rows):
     _, (start, _) = cells([make_row(money_per_million=0.01234), rows[1]])
     assert start[-1] == ("3.0 s", "0.0123 / 1M")
@@ -81,7 +88,7 @@ def test_price_stands_below_the_time_when_there_is_one(rows):
 @pytest.mark.parametrize("decision", SYMBOLS)
 def test_every_decision_has_its_symbol(decision):
     step = make_row("x", against_parent=(make_verdict("accuracy", decision),))
-    _, (_, (*_, change, _file, _one, _many, _rate, _took)) = cells([make_row(), step])
+    _, (_, (*_, change, _file, _one, _many, _rate, _int8, _took)) = cells([make_row(), step])
     assert change[0].startswith(f"{SYMBOLS[decision]} ")
 
 
@@ -193,7 +200,7 @@ def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
     ("changes", "place", "text"),
     [
         ({"size_bytes": 999}, 3, "1 kB"), ({"size_bytes": 94_000_000}, 3, "94.00 MB"), ({"latency_ms": 0.0123}, 4, "0.012 ms"),
-        ({"latency_ms": 12.345}, 4, "12.3 ms"), ({"seconds": 99.0}, 7, "99.0 s"), ({"seconds": 6000.0}, 7, "100.0 min"),
+        ({"latency_ms": 12.345}, 4, "12.3 ms"), ({"seconds": 99.0}, 8, "99.0 s"), ({"seconds": 6000.0}, 8, "100.0 min"),
     ],
 )  # fmt: skip
 def test_units_follow_the_size_of_the_number(changes, place, text):

@@ -10,13 +10,14 @@ import torch
 
 from workbench.errors import TaskError, UnknownName
 from workbench.task import call_model
-from workbench.tasks import TASKS, flip_and_shift, label_counts, load_task
+from workbench.tasks import TASKS, flip_and_shift, load_task
 from workbench.tensors import tensor
 
 SIZES = {
     "digits": (1_000, 350, 97, 350),
     "fashion": (14_000, 5_000, 1_000, 10_000),
     "flights": (188_971, 70_293, 14_091, 53_991),
+    "reviews": (6_041, 1_500, 500, 2_000),
 }
 
 
@@ -28,8 +29,8 @@ def test_built_in_task_has_its_rows_and_models(name):
     assert tuple(task.data.sizes()[s] for s in ("train", "valid", "calibration", "test")) == SIZES[name]
     assert set(task.reference) <= set(task.builders)
     assert len({getattr(task.data, s).digest for s in task.data.sizes()}) == 4, "no split is another one"
-    assert set(label_counts(task.data.train.targets)) == set(range(len(task.classes)))
-    assert set(label_counts(task.data.valid.targets)) <= set(range(len(task.classes)))
+    assert set(task.data.train.targets.tolist()) == set(range(len(task.classes)))
+    assert set(task.data.valid.targets.tolist()) <= set(range(len(task.classes)))
 
 
 def test_fashion_full_has_the_valid_and_test_rows_of_fashion():
@@ -62,6 +63,47 @@ def test_network_takes_what_its_task_prepares(name, model):
         outputs = call_model(task.build(model).eval(), {n: tensor(a, "cpu") for n, a in prepared.items()})
     assert outputs.shape == (5, 1 if task.kind == "binary" else len(task.classes))
     assert torch.isfinite(outputs).all()
+
+
+@pytest.mark.parametrize("model", ["text_cnn", "bigru", "transformer2"])
+def test_small_network_for_reviews_takes_words_and_has_a_tenth_of_minilm(model):
+    task = load_task("reviews")
+    candidate, trained = task.candidate(model)
+    assert not trained
+    assert candidate.prepare is task.prepare
+    prepared = task.example(5, candidate.prepare)
+    with torch.no_grad():
+        outputs = call_model(candidate.model.eval(), {n: tensor(a, "cpu") for n, a in prepared.items()})
+    assert outputs.shape == (5, 2)
+    assert sum(p.numel() for p in candidate.model.parameters()) < 22_565_378 / 10
+
+
+def test_reviews_list_minilm_with_its_own_prepare_where_the_extra_is_not_installed(monkeypatch):
+    from workbench.errors import MissingExtra
+
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    task = load_task("reviews")
+    assert "minilm" in task.builders
+    assert task.prepares["minilm"] != task.prepare
+    with pytest.raises(MissingExtra, match=r"extra `text`.*\[text\]"):
+        task.candidate("minilm")
+
+
+def test_settings_that_reviews_train_with_are_valid_ones():
+    from workbench.training import FitSettings
+
+    task = load_task("reviews")
+    assert set(task.fits) <= set(task.builders)
+    assert {FitSettings(**changes).lr for changes in task.fits.values()} != {FitSettings().lr}
+
+
+def test_tfidf_learns_from_the_words_of_reviews():
+    task = load_task("reviews")
+    from workbench.models.estimators import as_features
+
+    train, valid = task.data.train.take(slice(0, 2000)), task.data.valid
+    model = task.build("tfidf").fit(as_features(train.inputs), train.targets)
+    assert model.score(as_features(valid.inputs), valid.targets) > 0.68
 
 
 def test_prepared_flights_hold_no_missing_number_in_any_split():
@@ -134,7 +176,3 @@ def test_augmented_images_are_moved_copies_of_the_same_images():
     assert not torch.equal(changed, images)
     for one, source in zip(changed, images, strict=True):
         assert set(one.unique().tolist()) <= set(source.unique().tolist())
-
-
-def test_label_counts_are_plain_numbers():
-    assert label_counts(np.array([2, 0, 2, 2], np.int64)) == {0: 1, 2: 3}

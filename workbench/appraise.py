@@ -13,12 +13,14 @@ import numpy as np
 from workbench.data.rows import Rows
 from workbench.errors import WorkbenchError
 from workbench.events import Report
-from workbench.files import write_json
+from workbench.files import write_json, write_text
 from workbench.ledger import Row, TestLine
 from workbench.machine import host
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
+from workbench.measure.coverage import coverage
 from workbench.measure.latency import time_side_by_side
 from workbench.measure.quality import quality
+from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.timing import Timing, compare_timings
 from workbench.measure.verdict import Verdict, compare_many, within
@@ -78,7 +80,7 @@ def appraise(
         report.message(warning)
     rows: list[Row] = []
     for number, contestant in enumerate(known):
-        card = _card(contestant, task, timings[contestant.label], recipe)
+        card = _card(contestant, task, timings[contestant.label], recipe, folder)
         write_json(folder / f"scorecard-{contestant.label}.json", card.to_json())
         row = _row(contestant, card, recipe, seconds[number], notes)
         parent = known[number - 1] if number else None
@@ -92,14 +94,19 @@ def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Pa
     return replace(contestant, outputs=outputs)
 
 
-def _card(contestant: Contestant, task: Task, timing: Timing, recipe: Recipe) -> Scorecard:
+def _card(contestant: Contestant, task: Task, timing: Timing, recipe: Recipe, folder: Path) -> Scorecard:
     """All that was measured of one candidate: every metric on valid, sizes, counts, and its timing in full."""
     candidate, valid = contestant.candidate, task.data.valid
     raw, zipped = _size(candidate)
-    targets = np.asarray(valid.targets)
+    targets, macs = np.asarray(valid.targets), _macs(candidate, task)
+    covered = coverage(candidate.model, timing.runtime) if candidate.form == "onnx" else None
+    precision, share = peak_share(covered, macs, timing)
+    if covered is not None:
+        write_text(folder / "evidence" / f"operators-{contestant.label}.csv", covered.operators.to_csv(index=False))
     return Scorecard(
         name=candidate.name, quality=tuple(quality(contestant.outputs, targets, m, times=valid.times, split="valid") for m in task.metrics),
-        size_bytes=raw, size_gzip_bytes=zipped, parameters=n_parameters(candidate), macs=_macs(candidate, task),
+        size_bytes=raw, size_gzip_bytes=zipped, parameters=n_parameters(candidate), macs=macs,
+        coverage=covered.to_json() if covered else {}, peak_share=share, peak_precision=precision,
         timing={timing.runtime: timing}, runtime=timing.runtime, price_per_core_hour=recipe.price_per_core_hour,
         host=host().to_json(), threads=timing.threads, budget=recipe.budget, measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
@@ -114,7 +121,9 @@ def _row(contestant: Contestant, card: Scorecard, recipe: Recipe, seconds: float
         size_bytes=card.size_bytes, size_gzip_bytes=card.size_gzip_bytes, parameters=card.parameters, macs=card.macs,
         latency_ms=timing.at(1).best_ms, latency_64_ms=timing.at(64).best_ms, throughput=64_000 / timing.at(64).best_ms,
         core_seconds_per_million=timing.core_seconds_per_million, money_per_million=card.money_per_million,
-        memory_bytes=timing.peak_memory_bytes, load_ms=timing.load_time_ms, seconds=seconds, budget=recipe.budget, notes=notes,
+        int8_operators=card.coverage.get("n_low"), operators=card.coverage.get("n_all"), peak_share=card.peak_share,
+        peak_precision=card.peak_precision, memory_bytes=timing.peak_memory_bytes, load_ms=timing.load_time_ms, seconds=seconds,
+        budget=recipe.budget, notes=notes,
     )  # fmt: skip
 
 

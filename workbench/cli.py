@@ -70,6 +70,7 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     sub = add("measure", _measure, "measure an ONNX file or a kept candidate on this machine")
     sub.add_argument("file", type=Path)
     sub.add_argument("--task", help="also measure its quality on this task's valid rows")
+    sub.add_argument("--everywhere", action="store_true", help="on every runtime that is installed, and pick the fastest")
     sub.add_argument("--threads", type=int, default=1)
     sub.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"))
     sub.add_argument("--price-per-core-hour", type=float)
@@ -262,12 +263,17 @@ def _list(given: argparse.Namespace) -> None:
 def _measure(given: argparse.Namespace) -> None:
     from rich.console import Console
 
-    from workbench.measure.file import measure_file
+    from workbench.measure.file import measure_file, measure_file_everywhere
 
+    if given.everywhere:
+        found = measure_file_everywhere(given.file, task=given.task, threads=given.threads, budget=given.budget)
+        print(found.table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
+        print("".join(f"\n{name} cannot run it: {why}" for name, why in found.failed.items()), found.text, sep="\n")
+        return
     card = measure_file(
         given.file, task=given.task, threads=given.threads, budget=given.budget, price_per_core_hour=given.price_per_core_hour
     )
-    Console().print(card.to_frame().to_string())
+    Console().print(card.to_frame().to_string(index=False), soft_wrap=True)
 
 
 def _store(given: argparse.Namespace) -> None:

@@ -22,7 +22,9 @@ class Row:
 
     Latencies are of the best call, in ms on one thread, at batch 1 and 64; throughput is samples a second at batch 64; sizes
     are bytes, `seconds` what the step itself took. The scorecard beside it has p10, p50, p95 and the rest.
-    `speedup_*` and `size_ratio` compare with the parent row and with the start row, timed side by side in one session.
+    `int8_operators` of all `operators` run in int8 in the runtime, `peak_share` is the fraction of the machine's measured peak
+    in `peak_precision` that batch 64 reaches. `speedup_*` and `size_ratio` compare with the parent row and with the start
+    row, timed side by side in one session.
     """
 
     step: str
@@ -50,6 +52,10 @@ class Row:
     size_ratio: float = 1.0
     size_ratio_parent: float = 1.0
     money_per_million: float | None = None
+    int8_operators: int | None = None
+    operators: int | None = None
+    peak_share: float | None = None
+    peak_precision: str = ""
     against_parent: tuple[Verdict, ...] = ()
     against_start: tuple[Verdict, ...] = ()
     budget: str = "standard"
@@ -129,7 +135,17 @@ def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[tuple[str, str]]]]:
     if not rows:
         return [], []
     metric = rows[0].metric.replace("_", " ")
-    heads = ["step", f"valid {metric}", f"{metric} changed by", "file", "batch 1", "batch 64", "samples/s", "step took"]
+    heads = [
+        "step",
+        f"valid {metric}",
+        f"{metric} changed by",
+        "file",
+        "batch 1",
+        "batch 64",
+        "samples/s",
+        "in int8",
+        "step took",
+    ]
     return heads, [_cells(r, is_start=not number) for number, r in enumerate(rows)]
 
 
@@ -145,13 +161,21 @@ def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
     return [
         (r.step, r.runtime), (value, interval), changes, (_bytes(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
         (_ms(r.latency_ms), factors(r.speedup_parent, r.speedup_start)),
-        (_ms(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""), (f"{r.throughput:,.0f}", cost), (_seconds(r.seconds), money),
+        (_ms(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""), (f"{r.throughput:,.0f}", cost), _used(r),
+        (_seconds(r.seconds), money),
     ]  # fmt: skip
+
+
+def _used(r: Row) -> tuple[str, str]:
+    """How many operators run in int8, and how much of the peak in the precision of most of them is reached."""
+    peak = "" if r.peak_share is None else f"{100 * r.peak_share:.2g} % peak"
+    return ("" if r.operators is None else f"{r.int8_operators} of {r.operators}"), peak
 
 
 LEGEND = (
     "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, then against the start; "
-    "x is how many times smaller or faster. "
+    "x is how many times smaller or faster; in int8: operators of the runtime's own graph, and what batch 64 reaches of the peak "
+    "measured here in the precision of most. "
     "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
 )
 

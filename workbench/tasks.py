@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from workbench.data.digits import digits
 from workbench.data.fashion import CLASSES, fashion, fashion_full
 from workbench.data.prepare import Columns, Normalize
+from workbench.data.reviews import CLASSES as SENTIMENTS
+from workbench.data.reviews import reviews
 from workbench.data.rows import Splits
+from workbench.data.tokens import Tokens, WordPieces
 from workbench.errors import TaskError, UnknownName, unknown
 from workbench.metrics import BY_KIND, METRICS
 from workbench.task import Task
@@ -87,7 +88,28 @@ def _estimator(kind: str, splits: Splits) -> Any:
     return make_estimator(kind, {name: a.dtype.kind in "biuf" for name, a in splits.train.inputs.items()})
 
 
-TASKS = {"digits": _digits, "fashion": _fashion, "fashion-full": _fashion, "flights": _flights}
+def _reviews(name: str) -> Task:
+    from workbench.models.minilm import minilm
+    from workbench.models.text import bigru, text_cnn, tfidf, transformer2
+
+    splits = reviews()
+    prepare = Tokens.fitted(splits.train)
+    small = {"lr": 0.002, "epochs": 8, "batch_size": 64, "patience": 3}
+    return Task(
+        name=name, kind="classification", data=splits, metrics=(*_metrics("classification"), METRICS["f1"]), classes=SENTIMENTS,
+        builders={
+            "text_cnn": partial(text_cnn, prepare.n_words), "bigru": partial(bigru, prepare.n_words),
+            "transformer2": partial(transformer2, prepare.n_words, length=prepare.length), "tfidf": tfidf, "minilm": minilm,
+        },
+        prepare=prepare, prepares={"minilm": WordPieces()}, built_in=True,
+        fits={
+            "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001},
+            "minilm": {"lr": 8e-5, "epochs": 3, "batch_size": 32, "patience": 2},
+        },
+    )  # fmt: skip
+
+
+TASKS = {"digits": _digits, "fashion": _fashion, "fashion-full": _fashion, "flights": _flights, "reviews": _reviews}
 
 
 def _metrics(kind: str, first: str = "") -> tuple[Any, ...]:
@@ -111,9 +133,3 @@ def flip_and_shift(inputs: dict[str, torch.Tensor], generator: torch.Generator) 
         index = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])
         changed[name] = padded[tuple(i.to(images.device) for i in index)][:, None]
     return changed
-
-
-def label_counts(targets: np.ndarray) -> dict[int, int]:
-    """How many rows each class has."""
-    values, counts = np.unique(targets, return_counts=True)
-    return dict(zip(values.tolist(), counts.tolist(), strict=True))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from workbench.figures.curves import plot_curves
+from workbench.figures.sweep import plot_sweep
 from workbench.figures.theme import Palette, palette, use_theme
 from workbench.figures.tradeoff import plot_tradeoff
 from workbench.figures.waterfall import plot_ledger
 
-__all__ = ["Palette", "palette", "plot_curves", "plot_ledger", "plot_tradeoff", "use_theme"]
+__all__ = ["Palette", "palette", "plot_curves", "plot_ledger", "plot_sweep", "plot_tradeoff", "use_theme"]

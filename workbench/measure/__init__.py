@@ -1,8 +1,11 @@
 """Measuring: quality, cost and latency of candidates, and verdicts on two of them; techniques are judged here, all alike."""
 
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
+from workbench.measure.coverage import Coverage, coverage
+from workbench.measure.everywhere import Everywhere, measure_everywhere, sweep
 from workbench.measure.latency import BUDGETS, time_side_by_side
 from workbench.measure.quality import Quality, quality
+from workbench.measure.roofline import fraction_of_peak, peaks
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.timing import BatchTiming, Timing, compare_timings
 from workbench.measure.verdict import Verdict, compare_many, compare_quality, compare_speed, holm, within
@@ -10,6 +13,8 @@ from workbench.measure.verdict import Verdict, compare_many, compare_quality, co
 __all__ = [
     "BUDGETS",
     "BatchTiming",
+    "Coverage",
+    "Everywhere",
     "Quality",
     "Scorecard",
     "Timing",
@@ -18,12 +23,17 @@ __all__ = [
     "compare_quality",
     "compare_speed",
     "compare_timings",
+    "coverage",
+    "fraction_of_peak",
     "holm",
     "macs_onnx",
     "macs_torch",
+    "measure_everywhere",
     "n_parameters",
+    "peaks",
     "quality",
     "size_of",
+    "sweep",
     "time_side_by_side",
     "within",
 ]

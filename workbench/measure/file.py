@@ -13,14 +13,17 @@ from workbench.events import Report
 from workbench.kept import load_kept
 from workbench.machine import host
 from workbench.measure.cost import n_parameters, size_of
-from workbench.measure.latency import time_side_by_side
+from workbench.measure.coverage import coverage
+from workbench.measure.everywhere import Everywhere, measure_everywhere
+from workbench.measure.latency import InputsOf, time_side_by_side
 from workbench.measure.macs import macs_onnx
 from workbench.measure.quality import quality
+from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
 from workbench.runtimes import predictor
 from workbench.task import Candidate
 
-__all__ = ["measure_file"]
+__all__ = ["measure_file", "measure_file_everywhere"]
 
 FREE_LENGTH = 32  # what a free dimension other than the batch is set to, where only the file is given
 BATCH = 256
@@ -35,11 +38,7 @@ def measure_file(
     With a task (or its name) quality on its valid rows is measured too, and its rows are what is timed; without one, random
     numbers in the shapes that the graph asks for. Raises CandidateError when there is no such file or it does not load.
     """
-    from workbench.tasks import load_task
-
-    chosen = load_task(task) if isinstance(task, str) and task else task
-    candidate = _candidate(Path(path), chosen)
-    inputs_of = (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
+    candidate, chosen, inputs_of = _opened(path, task)
     timing = time_side_by_side(
         {candidate.name: (candidate, "auto")}, inputs_of, batch_sizes=_batch_sizes(candidate.model), threads=threads,
         budget=budget, report=report,
@@ -49,12 +48,34 @@ def measure_file(
         macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
     except (CandidateError, ExportError):
         macs = None
+    covered = coverage(candidate.model, timing.runtime)
+    precision, share = peak_share(covered, macs, timing)
     return Scorecard(
         name=candidate.name, quality=_quality(candidate, chosen) if chosen else (), size_bytes=raw, size_gzip_bytes=zipped,
-        parameters=n_parameters(candidate), macs=macs, timing={timing.runtime: timing}, runtime=timing.runtime,
+        parameters=n_parameters(candidate), macs=macs, coverage=covered.to_json(), peak_share=share, peak_precision=precision,
+        timing={timing.runtime: timing}, runtime=timing.runtime,
         price_per_core_hour=price_per_core_hour, host=host().to_json(), threads=threads, budget=budget,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )  # fmt: skip
+
+
+def measure_file_everywhere(
+    path: str | Path, *, task: Any = None, threads: int = 1, budget: str = "standard", report: Report | None = None
+) -> Everywhere:
+    """An ONNX file, or a kept candidate, on every runtime that is installed here; see `measure_everywhere`."""
+    candidate, _, inputs_of = _opened(path, task)
+    return measure_everywhere(
+        candidate, inputs_of, batch_size=_batch_sizes(candidate.model)[0], threads=threads, budget=budget, report=report
+    )
+
+
+def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
+    """The candidate of a file, its task if there is one, and what makes rows for it."""
+    from workbench.tasks import load_task
+
+    chosen = load_task(task) if isinstance(task, str) and task else task
+    candidate = _candidate(Path(path), chosen)
+    return candidate, chosen, (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
 
 
 def _fixed_batch(content: bytes) -> int:

@@ -21,8 +21,9 @@ class Scorecard:
     """What was measured about one candidate.
 
     `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads (empty where nothing was
-    timed). `host` is `workbench.machine.Host` as JSON. `measured_at` is a time in ISO 8601 with its zone. Numbers of
-    different hosts, devices or thread counts do not compare.
+    timed). `coverage` tells how many operators run in int8 (`workbench.measure.coverage`), `peak_share` the fraction of this
+    machine's measured peak in `peak_precision` that the largest batch reaches. `host` is `workbench.machine.Host` as JSON.
+    `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or thread counts do not compare.
     """
 
     name: str
@@ -38,6 +39,9 @@ class Scorecard:
     threads: int = 1
     budget: str = "standard"
     measured_at: str = ""
+    coverage: Mapping[str, Any] = field(default_factory=dict)
+    peak_share: float | None = None
+    peak_precision: str = ""
 
     def __post_init__(self) -> None:
         if self.runtime and self.runtime not in self.timing:
@@ -73,7 +77,7 @@ class Scorecard:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
             "quality": [q.to_json() for q in self.quality], "timing": {k: t.to_json() for k, t in self.timing.items()},
-            "host": dict(self.host), "core_seconds_per_million": self.core_seconds_per_million,
+            "host": dict(self.host), "coverage": dict(self.coverage), "core_seconds_per_million": self.core_seconds_per_million,
             "money_per_million": self.money_per_million,
         }  # fmt: skip
 
@@ -119,6 +123,10 @@ class Scorecard:
             ("load time", f"{lead.load_time_ms:,.0f} ms", "file to first prediction"),
             ("memory", f"{lead.model_memory_bytes / 1e6:,.0f} MB", f"process {lead.peak_memory_bytes / 1e6:,.0f} MB at most"),
         ]
+        if self.coverage:
+            rows.append(("int8 operators", f"{self.coverage['n_low']} of {self.coverage['n_all']}", self.coverage["text"]))
+        if self.peak_share is not None:
+            rows.append(("of the peak", f"{100 * self.peak_share:.3g} %", f"of the {self.peak_precision} peak measured here"))
         if self.money_per_million is not None:
             rows.append(("price", f"{self.money_per_million:.3g}", "a million predictions"))
         if lead.warning:

@@ -32,7 +32,10 @@ from workbench.measure.memory import peak_memory, reset_peak, resident_memory
 
 __all__ = ["main"]
 
-LIBRARIES = {"torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnxruntime",), "sklearn": ("sklearn",)}
+LIBRARIES = {
+    "torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnxruntime",), "openvino": ("openvino",),
+    "openvino-bf16": ("openvino",), "sklearn": ("sklearn",),
+}  # fmt: skip
 DISCARDED = 0.15  # of a block's time, before counting: caches are cold and the clock is low after an idle stretch
 N_DISCARDED = 2
 N_COUNTED = 2
@@ -138,6 +141,10 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _import(module: str) -> None:
     try:
+        if module == "openvino":
+            from workbench.runtimes.openvino_runtime import library
+
+            library()  # without its telemetry
         importlib.import_module(module)
     except ImportError:  # then loading says what is missing, if it is
         return

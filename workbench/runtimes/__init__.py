@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 import numpy as np
@@ -9,9 +10,12 @@ import numpy as np
 from workbench.errors import CandidateError, UnknownName, unknown
 from workbench.task import Candidate
 
-__all__ = ["RUNTIMES", "Predictor", "predictor", "runtimes_for"]
+__all__ = ["RUNTIMES", "Predictor", "installed_for", "predictor", "runtimes_for"]
 
-RUNTIMES = {"torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnx",), "sklearn": ("sklearn",)}
+RUNTIMES = {
+    "torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnx",), "openvino": ("onnx",), "openvino-bf16": ("onnx",),
+    "sklearn": ("sklearn",),
+}  # fmt: skip
 
 
 class Predictor(Protocol):
@@ -33,6 +37,20 @@ def runtimes_for(candidate: Candidate) -> tuple[str, ...]:
     return {"torch": ("torch",), "onnx": ("onnxruntime",), "sklearn": ("sklearn",)}[candidate.form]
 
 
+def installed_for(candidate: Candidate) -> tuple[str, ...]:
+    """All engines of this machine that run the candidate's form, those that need an extra or a compiler where they are there."""
+    from workbench.runtimes.torch_runtime import compiler
+
+    here = {"torch-compiled": compiler() is not None} | dict.fromkeys(
+        ("openvino", "openvino-bf16"), find_spec("openvino") is not None
+    )
+    if here["openvino-bf16"]:
+        from workbench.machine import host
+
+        here["openvino-bf16"] = any("bf16" in i or "amx" in i for i in host().instructions)
+    return tuple(name for name, forms in RUNTIMES.items() if candidate.form in forms and here.get(name, True))
+
+
 def predictor(candidate: Candidate, runtime: str = "auto", *, threads: int | None = None, device: str = "cpu") -> Predictor:
     """Make a candidate ready to run on an engine; `threads` None takes all cores that this process may use.
 
@@ -50,6 +68,10 @@ def predictor(candidate: Candidate, runtime: str = "auto", *, threads: int | Non
         from workbench.runtimes.onnx_runtime import OnnxPredictor
 
         return OnnxPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device)
+    if name.startswith("openvino"):
+        from workbench.runtimes.openvino_runtime import OpenvinoPredictor
+
+        return OpenvinoPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device, runtime=name)
     if name == "sklearn":
         from workbench.runtimes.sklearn_runtime import SklearnPredictor
 

@@ -1,0 +1,23 @@
+"""The measured peak: plausible by its own arithmetic, kept once measured, and a fraction is what it says."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from workbench.measure.roofline import fraction_of_peak, peaks
+
+
+def test_peaks_are_measured_once_and_leave_the_threads_alone():
+    before = torch.get_num_threads()
+    found = peaks(1)
+    assert set(found) == {"fp32", "bf16", "int8"}
+    assert all(value > 1 for value in found.values()), "a core of the last ten years does more than a billion a second"
+    assert peaks(1) is found
+    assert torch.get_num_threads() == before
+
+
+def test_fraction_counts_a_multiply_add_as_two_operations():
+    # 50 M multiply-adds in 1 ms are 100 billion operations a second
+    assert fraction_of_peak(50_000_000, 1.0, 1, 200.0) == pytest.approx(0.5)
+    assert fraction_of_peak(50_000_000, 64.0, 64, 200.0) == pytest.approx(0.5)

@@ -1,0 +1,104 @@
+"""The machine's measured peak, by a matrix product in each precision, and the fraction of it that a model reaches.
+
+A model at 80 % of the peak gains by fewer multiply-adds only (pruning, distillation); one at 5 % gains by fewer or larger
+operators, larger batches, or another runtime. See Williams, Waterman, Patterson, "Roofline" (CACM 52, 2009); of its two
+limits only the one of arithmetic is measured here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from workbench.measure.coverage import Coverage
+from workbench.measure.timing import Timing
+
+__all__ = ["fraction_of_peak", "peak_share", "peaks"]
+
+SIZE = 1024  # rows and columns of the square matrices: large enough for the peak, small enough for the caches
+PATIENCE_SECONDS = 0.25  # for each precision and library
+
+
+@lru_cache(maxsize=8)
+def peaks(threads: int = 1) -> dict[str, float]:
+    """Billions of operations a second (a multiply-add is two) in fp32, bf16 and int8, the best of what is installed here.
+
+    Takes about two seconds, once a process. int8 multiplies uint8 with int8, as quantized networks do.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found = {
+            "fp32": max(_torch_gemm(torch.float32), _onnx_gemm("MatMul", threads)),
+            "bf16": _torch_gemm(torch.bfloat16),
+            "int8": _onnx_gemm("MatMulInteger", threads),
+        }
+    finally:
+        torch.set_num_threads(before)
+    return {name: round(value, 1) for name, value in found.items()}
+
+
+def fraction_of_peak(macs: int, latency_ms: float, batch_size: int, peak: float) -> float:
+    """The share of a peak (in billions of operations a second) that a call reaches: `macs` of one sample, a batch, its time."""
+    return 2 * macs * batch_size / (latency_ms * 1e6) / peak
+
+
+def peak_share(covered: Coverage | None, macs: int | None, timing: Timing) -> tuple[str, float | None]:
+    """The precision that most operators run in, and the fraction of its peak that the largest batch reaches at its best.
+
+    The fraction is None where multiply-adds could not be counted, and off the processor.
+    """
+    precision = "int8" if covered is not None and covered.share > 0.5 else "fp32"
+    if not macs or timing.device != "cpu":
+        return precision, None
+    largest = timing.largest
+    return precision, fraction_of_peak(macs, largest.best_ms, largest.batch_size, peaks(timing.threads)[precision])
+
+
+def _torch_gemm(dtype: Any) -> float:
+    import torch
+
+    a, b = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
+    with torch.inference_mode():
+        return _best(lambda: torch.mm(a, b))
+
+
+def _onnx_gemm(kind: str, threads: int) -> float:
+    import onnxruntime as ort
+    from onnx import TensorProto, helper, numpy_helper
+
+    rng = np.random.default_rng(0)
+    if kind == "MatMul":
+        types, left = (TensorProto.FLOAT, TensorProto.FLOAT), rng.standard_normal((SIZE, SIZE)).astype(np.float32)
+        right = rng.standard_normal((SIZE, SIZE)).astype(np.float32)
+    else:
+        types, left = (TensorProto.UINT8, TensorProto.INT32), rng.integers(0, 255, (SIZE, SIZE)).astype(np.uint8)
+        right = rng.integers(-64, 64, (SIZE, SIZE)).astype(np.int8)
+    graph = helper.make_graph(
+        [helper.make_node(kind, ["a", "b"], ["c"])], "gemm",
+        [helper.make_tensor_value_info("a", types[0], [SIZE, SIZE])], [helper.make_tensor_value_info("c", types[1], [SIZE, SIZE])],
+        [numpy_helper.from_array(right, "b")],
+    )  # fmt: skip
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    options = ort.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return _best(lambda: session.run(None, {"a": left}))
+
+
+def _best(call: Callable[[], object]) -> float:
+    """Billions of operations a second of the fastest call."""
+    call()
+    best, until = float("inf"), time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < until:
+        started = time.perf_counter()
+        call()
+        best = min(best, time.perf_counter() - started)
+    return 2 * SIZE**3 / best / 1e9
