@@ -11,7 +11,7 @@ import torch
 
 from workbench import machine
 from workbench.errors import SettingsError
-from workbench.machine import Host, busy, device_of, host, n_cores
+from workbench.machine import Host, busy, device_of, host, n_cores, n_threads
 
 
 def test_cores_are_at_least_one_and_no_more_than_there_are():
@@ -26,6 +26,13 @@ def test_cores_are_cut_by_the_quota_of_a_cgroup(monkeypatch, quota, n):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
     monkeypatch.setattr(Path, "read_text", lambda self, *_, **__: quota)
     assert n_cores() == n
+
+
+@pytest.mark.parametrize(("variable", "n"), [("1", 1), ("3,2", 3), ("64", None), ("0", None), ("", None), ("many", None)])
+def test_threads_are_as_many_as_the_variable_allows(monkeypatch, variable, n):
+    monkeypatch.setattr(machine, "n_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", variable)
+    assert n_threads() == (n or 8)
 
 
 def test_host_survives_json_with_plain_types():

@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.errors import SettingsError
 
-__all__ = ["Host", "device_of", "host", "n_cores"]
+__all__ = ["Host", "device_of", "host", "n_cores", "n_threads"]
 
 LIBRARIES = ("torch", "torch-pruning", "onnx", "onnxruntime", "scikit-learn", "numpy", "skl2onnx")
 
@@ -26,6 +26,15 @@ def n_cores() -> int:
         return mask if quota == "max" else max(1, min(mask, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):
         return mask
+
+
+def n_threads() -> int:
+    """Threads to compute with where nobody says how many: all cores that may be used, or as many as OMP_NUM_THREADS allows.
+
+    torch obeys that variable too: with another count in one place, sums of the same numbers differ in their last bit.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(n_cores(), int(wanted)) if wanted.isdigit() and int(wanted) else n_cores()
 
 
 @dataclass(frozen=True)

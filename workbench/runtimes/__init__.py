@@ -52,7 +52,8 @@ def installed_for(candidate: Candidate) -> tuple[str, ...]:
 
 
 def predictor(candidate: Candidate, runtime: str = "auto", *, threads: int | None = None, device: str = "cpu") -> Predictor:
-    """Make a candidate ready to run on an engine; `threads` None takes all cores that this process may use.
+    """Make a candidate ready to run on an engine; `threads` None takes all cores that this process may use, or
+    what OMP_NUM_THREADS says.
 
     Raises UnknownName for an engine that does not exist, CandidateError for one that cannot run this form.
     """

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, RunError
-from workbench.machine import n_cores
+from workbench.machine import n_threads
 from workbench.runtimes.scores import as_scores
 
 __all__ = ["OnnxPredictor"]
@@ -30,7 +30,7 @@ class OnnxPredictor:
 
         options = ort.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = threads or n_cores()
+        options.intra_op_num_threads = threads or n_threads()
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError
-from workbench.machine import n_cores
+from workbench.machine import n_threads
 from workbench.runtimes.scores import as_scores
 
 __all__ = ["OpenvinoPredictor", "executed", "library"]
@@ -51,7 +51,7 @@ class OpenvinoPredictor:
             raise RunError(f"`{runtime}` is used on the processor only here, not on `{device}`.")
         self.runtime, self._kind, self._content, self._core = runtime, outputs, content, openvino.Core()
         self._options = {
-            "INFERENCE_NUM_THREADS": threads or n_cores(), "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads or n_threads(), "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": HINTS[runtime],
         }  # fmt: skip
         try:

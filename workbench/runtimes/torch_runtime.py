@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import RunError
-from workbench.machine import n_cores
+from workbench.machine import n_threads
 from workbench.runtimes.scores import as_scores
 from workbench.task import call_model, first_tensor
 from workbench.tensors import tensor
@@ -43,8 +43,8 @@ class TorchPredictor:
             raise RunError(
                 "torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use the runtime `torch`."
             )
-        if torch.get_num_threads() != (threads or n_cores()):
-            torch.set_num_threads(threads or n_cores())
+        if torch.get_num_threads() != (threads or n_threads()):
+            torch.set_num_threads(threads or n_threads())
         self.runtime = "torch-compiled" if compiled else "torch"
         self._model = copy.deepcopy(model).to(device).eval()
         if compiled:

@@ -68,9 +68,160 @@ class Fixed(nn.Module):
 
 def test_shape_written_into_forward_is_told(job_of):
     with pytest.raises(
-        CandidateError, match=r"(?s)pruned network (cannot run|.*output).*(A shape is written|name the last layer)"
+        CandidateError, match=r"No layer of this network can lose channels: `conv`.*written as numbers.*unstructured"
     ):
         _prune(job_of(start=Candidate("fixed", "torch", Fixed())))
+
+
+class PartlyFixed(nn.Module):
+    """One layer that cannot be followed, as channels are picked by number, in a network that can."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.head = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1), nn.Linear(16, 10)
+        self.side = nn.Linear(4, 10)
+
+    def forward(self, x):
+        x = torch.relu(self.first(x))
+        return self.head(torch.relu(self.second(x)).mean((2, 3))) + self.side(x.mean((2, 3))[:, 2:6])
+
+
+def test_layer_that_cannot_be_followed_is_named_and_the_rest_is_cut(job_of):
+    outcome = _prune(job_of(start=Candidate("partly", "torch", PartlyFixed())))
+    widths = outcome.evidence["widths"].set_index("layer").channels_after
+    assert widths.to_dict() == {"first": 8, "second": 8, "head": 10, "side": 10}
+    assert any("`first`" in note and "`ignored_layers`" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize("scope", ["uniform", "global"])
+def test_ratio_that_empties_a_layer_is_refused_with_the_largest_that_does_not(scope, job_of):
+    with pytest.raises(SettingsError, match=r"`pruning_ratio` 0\.99 leaves .*empty: at most 0\.9\d+ keeps"):
+        _prune(job_of(), pruning_ratio=0.99, scope=scope)
+
+
+def test_largest_ratio_that_is_named_is_taken(job_of):
+    with pytest.raises(SettingsError, match="at most 0.9687") as refused:
+        _prune(job_of(), pruning_ratio=0.98)
+    named = float(str(refused.value).split("at most ")[1].split()[0])
+    widths = _prune(job_of(), pruning_ratio=named, round_to=1).evidence["widths"]
+    assert widths.channels_after.min() == 1
+
+
+def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
+    import copy
+
+    broken = copy.deepcopy(digits_cnn.model)
+    broken[3].weight.data[0, 0] = float("nan")
+    with pytest.raises(CandidateError, match=r"NaN or infinite: `3.weight`"):
+        _prune(job_of(start=dataclasses.replace(digits_cnn, model=broken)))
+
+
+@pytest.mark.parametrize(
+    ("choices", "told"),
+    [
+        ({"method": "unstructured", "importance": "taylor"}, "`importance` taylor does not go with.*Allowed: l2, l1, random"),
+        ({"method": "unstructured", "target": "macs"}, "`target` macs does not go with.*Allowed: ratio"),
+        ({"method": "n_m", "scope": "global"}, "`scope` global does not go with.*Allowed: uniform"),
+        ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`"),
+        ({"scope": "sensitivity", "target": "latency"}, "take `target` ratio or macs"),
+        ({"method": "depth", "iterations": 3}, "`iterations` does not go with"),
+        ({"ratios": {"0": 1.5}}, "`ratios` must be from 0 to below 1"),
+    ],
+)
+def test_choices_that_make_no_sense_together_are_refused_with_those_that_do(choices, told, job_of):
+    with pytest.raises(SettingsError, match=told):
+        _prune(job_of(), **choices)
+
+
+def test_batch_norm_scales_are_refused_when_there_is_no_batch_norm(job_of):
+    plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+    with pytest.raises(SettingsError, match="no batch normalization.*Take l2, or taylor"):
+        _prune(job_of(start=Candidate("plain", "torch", plain)), importance="bn_scale")
+
+
+@pytest.mark.parametrize("importance", ["l1", "taylor", "bn_scale", "random"])
+def test_every_importance_removes_as_much_and_repeats_itself(importance, job_of, digits_task):
+    first, again = (_prune(job_of(), importance=importance).candidate.model for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert first[0].out_channels == 16
+
+
+def test_importance_chooses_other_channels_than_chance(job_of):
+    chosen = {i: _prune(job_of(), importance=i).candidate.model[0].weight for i in ("l2", "random", "taylor")}
+    assert not torch.equal(chosen["l2"], chosen["random"])
+    assert not torch.equal(chosen["taylor"], chosen["random"])
+
+
+def test_channel_with_the_smallest_weights_goes_first(job_of, digits_cnn):
+    import copy
+
+    model = copy.deepcopy(digits_cnn.model)
+    with torch.no_grad():
+        for part in (model[3].weight, model[4].weight, model[4].bias):
+            part[7] = 0
+        model[6].weight[:, 7] = 0
+    kept = _prune(job_of(start=dataclasses.replace(digits_cnn, model=model)), ratios={"3": 1 / 64}, pruning_ratio=0, round_to=1)
+    assert torch.equal(kept.candidate.model[3].weight, torch.cat([model[3].weight[:7], model[3].weight[8:]]))
+
+
+def test_groups_say_what_is_tied_and_why_it_is_left(digits_task, job_of):
+    candidate, _ = digits_task.candidate("resnet20")
+    groups = _prune(job_of(start=candidate), ignored_layers=["blocks.4"]).evidence["groups"]
+    tied = groups[groups.layer == "stem.0"].group.item()
+    assert set(groups[(groups.group == tied) & (groups.role == "out")].layer) == {
+        "stem.0",
+        *(f"blocks.{i}.conv2" for i in range(3)),
+    }
+    assert groups[groups.layer == "head"].query("role == 'out'").why.item() == "its channels are the outputs"
+    assert groups[groups.layer == "blocks.4.conv1"].query("role == 'out'").why.item() == "named in `ignored_layers`"
+
+
+def test_iterations_end_at_the_same_widths_and_share_the_epochs(job_of):
+    outcome = get_technique("pruning")(job_of(), PruningSettings(iterations=2, fit={"epochs": 2, "max_steps": 4}))
+    at_once = _prune(job_of()).evidence["widths"]
+    assert outcome.evidence["widths"].equals(at_once)
+    assert outcome.evidence["fit"].iteration.tolist() == [1, 2]
+    assert outcome.evidence["fit"].epoch.tolist() == [1, 2]
+
+
+def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, tmp_path):
+    from workbench.training import predict_torch
+
+    rows = digits_task.data.valid
+    parent = predict_torch(digits_cnn.model, rows, prepare=digits_cnn.prepare)
+
+    def gap(alpha):
+        settings = PruningSettings(distill_alpha=alpha, distill_temperature=2.0, fit={"epochs": 3, "precision": "fp32"})
+        (tmp_path / str(alpha)).mkdir()  # a checkpoint of the other run is not to be gone on from
+        model = get_technique("pruning")(job_of(folder=tmp_path / str(alpha)), settings).candidate.model
+        return float(np.abs(predict_torch(model, rows, prepare=digits_cnn.prepare) - parent).mean())
+
+    assert gap(1.0) < gap(0.0)
+
+
+def test_another_teacher_answers_where_it_is_named(job_of, digits_task, digits_cnn, tmp_path):
+    settings = PruningSettings(distill_alpha=1.0, distill_from="wise", fit={"epochs": 1, "max_steps": 3, "precision": "fp32"})
+    assert get_technique("pruning").referred(settings) == ("wise",)
+    assert get_technique("pruning").referred(PruningSettings()) == ()
+    asked = []
+    wise = dataclasses.replace(digits_cnn, model=nn.Sequential(digits_cnn.model, _Noticing(asked)))
+    get_technique("pruning")(job_of(others={"wise": wise}), settings)
+    assert len(asked) >= 3
+    with pytest.raises(SettingsError, match="does not take the same rows as `cnn`"):
+        get_technique("pruning")(job_of(others={"wise": dataclasses.replace(wise, prepare=None)}), settings)
+
+
+class _Noticing(nn.Module):
+    def __init__(self, asked):
+        super().__init__()
+        self.asked = asked
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def forward(self, x):
+        self.asked.append(len(x))
+        return x
 
 
 class TwoHeads(nn.Module):

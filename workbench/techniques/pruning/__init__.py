@@ -1,7 +1,7 @@
-"""Structured pruning: whole channels removed by importance, then fine-tuning (torch-pruning).
+"""Pruning: whole channels, layers or single weights removed by how little they matter, then fine-tuning.
 
-Method: Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023; importance by the norm of a group's weights,
-Li et al., "Pruning Filters for Efficient ConvNets", 2017.
+Structured pruning makes every runtime faster (torch-pruning; Fang et al., "DepGraph: Towards Any Structural Pruning",
+CVPR 2023). Unstructured and N:M sparsity make a smaller file, and speed only where kernels know them. A file a method.
 """
 
 from __future__ import annotations
@@ -9,165 +9,160 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.errors import CandidateError, SettingsError, unknown
 from workbench.settings import TechniqueSettings, free_form, knob, nested
-from workbench.task import call_model, first_tensor
 from workbench.technique import Job, Outcome, technique
-from workbench.tensors import tensor
-from workbench.training import FitSettings, fit
+from workbench.techniques.pruning.checks import check_all
+from workbench.techniques.pruning.graph import groups_table
+from workbench.techniques.pruning.n_m import check_n_m
+from workbench.techniques.pruning.outputs import output_layers, widths
+from workbench.techniques.pruning.sensitivity import sensitivity
+from workbench.techniques.pruning.sparse_file import compress, decompress
+from workbench.training import FitSettings, Fitted
 
 if TYPE_CHECKING:
-    import torch
-    from torch import nn
+    from pandas import DataFrame
 
-__all__ = ["PruningSettings", "prune"]
+__all__ = ["PruningSettings", "check_n_m", "compress", "decompress", "output_layers", "prune", "sensitivity"]
 
 
 class PruningSettings(TechniqueSettings):
-    """Which channels to remove, and how to train afterwards."""
+    """What to remove, how much of it, and how to train afterwards."""
 
-    pruning_ratio: float = knob(0.5, low=0.0, high=0.95, step=0.05)
-    """Share of the channels to remove from each layer."""
+    method: Literal["structured", "unstructured", "n_m", "depth"] = "structured"
+    """Remove whole channels, single weights, all but n of every m weights, or whole blocks of layers."""
 
-    importance: Literal["l2", "l1"] = "l2"
-    """Norm of a channel's weights that says how much it matters."""
+    pruning_ratio: float = knob(0.5, low=0.0, high=0.99, step=0.05)
+    """Share of what the target names to remove: of the channels, weights or blocks, of the multiply-adds, of the latency."""
 
-    scope: Literal["uniform", "global"] = "uniform"
-    """Uniform removes the same share everywhere; global compares channels of all layers."""
+    target: Literal["ratio", "macs", "latency"] = "ratio"
+    """Whether the ratio is of the channels, of the multiply-adds, or of the batch-1 latency in ONNX Runtime on one thread."""
+
+    importance: Literal["l2", "l1", "taylor", "bn_scale", "random"] = "l2"
+    """What says how much a channel matters: norm of its weights, gradient times weight, batch-norm scale, or chance."""
+
+    scope: Literal["uniform", "global", "sensitivity"] = "uniform"
+    """The same share everywhere; all layers compared; or shares planned from how much each layer hurts."""
+
+    iterations: int = knob(1, low=1, high=100)
+    """Steps in which the share is removed, with training after each; unstructured follows the cubic schedule from 2 on."""
 
     round_to: int = knob(4, low=1, high=64)
     """Keep a multiple of this many channels, as kernels work on blocks."""
 
     ignored_layers: list[str] = free_form([])
-    """Names of layers to leave whole; output layers always are."""
+    """Names of layers to leave whole; where channels are removed, output layers always are."""
 
     ratios: dict[str, float] = free_form({})
     """Ratios of single layers by name, in place of the common one."""
 
+    n: int = knob(2, low=1, high=32)
+    """Weights that stay of every m."""
+
+    m: int = knob(4, low=2, high=64)
+    """Weights along the input of which n stay."""
+
+    distill_alpha: float = knob(0.0, low=0.0, high=1.0, step=0.05)
+    """Weight of what the network before pruning answers, against the labels, while fine-tuning; 0 is off."""
+
+    distill_temperature: float = knob(4.0, above=0, high=100)
+    """Temperature that softens these answers."""
+
+    distill_from: str = ""
+    """Who answers, a trained model of the task, a folder or package.module:function; empty is the network before this step."""
+
     fit: FitSettings = nested(FitSettings)
-    """Fine-tuning after the channels are gone."""
+    """Fine-tuning after something is gone."""
 
 
-@technique("pruning", title="Pruning", accepts=("torch",), gives="torch")
+@technique(
+    "pruning", title="Pruning", accepts=("torch",), gives="torch", actions={"sensitivity": sensitivity}, references=("distill_from",)
+)  # fmt: skip
 def prune(job: Job, settings: PruningSettings) -> Outcome:
-    """Removes whole channels, so that every runtime has less to compute, then fine-tunes."""
+    """Removes channels, weights or layers that matter least, then fine-tunes what is left."""
+    settings = settings.resolved()
+    check_all(job, settings)
+    ways = {"structured": _structured, "unstructured": _unstructured, "n_m": _n_m, "depth": _depth}
+    return ways[settings.method](job, settings)
+
+
+def _structured(job: Job, settings: PruningSettings) -> Outcome:
+    from workbench.techniques.pruning.channels import remove_channels
+
+    before = widths(job.start.model)
+    done = remove_channels(job, settings)
+    after = widths(done.fitted.model)
+    protected = {m.layer for g in done.groups if g.protected for m in g.members if m.role in ("out", "depthwise")}
+    evidence = {
+        "widths": _table([{"layer": n, "channels": w, "channels_after": after[n], "protected": n in protected} for n, w in before.items()]),
+        "groups": groups_table(done.groups, before, after),
+        **done.tables,
+    }  # fmt: skip
+    return _outcome(job, done.settings, done.fitted, evidence, done.notes)
+
+
+def _unstructured(job: Job, settings: PruningSettings) -> Outcome:
+    from workbench.techniques.pruning.masks import sparsity
+    from workbench.techniques.pruning.unstructured import gradual, masks_of, one_shot
+
+    model = copy.deepcopy(job.start.model).to("cpu")
+    job.report.message(f"Setting {settings.pruning_ratio:.0%} of the weights to zero.")
+    is_gradual = settings.iterations > 1 and bool(settings.fit.epochs)
+    if is_gradual:
+        fitted, _ = gradual(model, job, settings)
+    else:
+        fitted = one_shot(model, job, settings, masks_of(model, settings, seed=job.seed))
+    evidence = _sparse_evidence(fitted)
+    note = (
+        f"{sparsity(fitted.model):.1%} of the weights are zero. Dense kernels multiply zeros like any number: no runtime here gets "
+        f"faster. What falls is the compressed file, to {evidence['compressed']['ratio'].item():.0%} of the dense one."
+    )
+    return _outcome(job, settings, fitted, evidence, (note,))
+
+
+def _n_m(job: Job, settings: PruningSettings) -> Outcome:
+    from workbench.techniques.pruning.n_m import n_m_masks
+    from workbench.techniques.pruning.unstructured import one_shot
+
+    n, m = settings.n, settings.m
+    model = copy.deepcopy(job.start.model).to("cpu")
+    job.report.message(f"Keeping {n} of every {m} weights.")
+    masks, left = n_m_masks(model, n, m, settings.ignored_layers)
+    fitted = one_shot(model, job, settings, masks)
+    notes = [
+        f"{n} of every {m} weights stay. The runtimes for this processor have no sparse kernels: nothing gets faster here. "
+        "NVIDIA GPUs from Ampere on have them for 2:4 in fp16 and int8."
+    ]
+    if left:
+        names = ", ".join(f"`{name.removesuffix('.weight')}`" for name in left)
+        notes.append(f"Left whole, as {m} does not divide their number of inputs: {names}.")
+    return _outcome(job, settings, fitted, {"pattern": check_n_m(fitted.model, n, m), **_sparse_evidence(fitted)}, tuple(notes))
+
+
+def _depth(job: Job, settings: PruningSettings) -> Outcome:
+    from workbench.techniques.pruning.depth import remove_blocks
+
+    fitted, table, resolved, note = remove_blocks(job, settings)
+    return _outcome(job, resolved, fitted, {"blocks": table}, (note,))
+
+
+def _sparse_evidence(fitted: Fitted) -> dict[str, DataFrame]:
+    from workbench.techniques.pruning.masks import sparsity_table
+    from workbench.techniques.pruning.sparse_file import compressed_table
+
+    return {"sparsity": sparsity_table(fitted.model), "compressed": compressed_table(fitted.model, compress(fitted.model))}
+
+
+def _outcome(
+    job: Job, settings: PruningSettings, fitted: Fitted, evidence: dict[str, DataFrame], notes: tuple[str, ...]
+) -> Outcome:
+    chosen = {k: fitted.choices[k] for k in ("precision", "memory_format")}
+    resolved = settings.model_copy(update={"fit": settings.fit.model_copy(update=chosen)})
+    macs = job.start.macs if settings.method in ("unstructured", "n_m") else None
+    candidate = job.start.child(f"{job.start.name}-pruned", "pruning", model=fitted.model, training=fitted.choices, macs=macs)
+    return Outcome(candidate, resolved, evidence={**evidence, "fit": _table(fitted.history)}, notes=notes)
+
+
+def _table(rows: list[dict[str, Any]]) -> DataFrame:
     import pandas as pd
 
-    settings = settings.resolved()
-    model = copy.deepcopy(job.start.model).to("cpu")
-    inputs = {name: tensor(a, "cpu") for name, a in job.example(2).items()}
-    before = _widths(model)
-    job.report.message(f"Removing {settings.pruning_ratio:.0%} of the channels.")
-    protected = _remove_channels(model, inputs, settings)
-    after = _widths(model)
-    fitted = fit(
-        model, job.task, settings.fit, prepare=job.start.prepare, report=job.report, seed=job.seed, device=job.device,
-        choices=job.start.training, checkpoint=job.folder / "fit.pt",
-    )  # fmt: skip
-    widths = pd.DataFrame(
-        [{"layer": n, "channels": w, "channels_after": after[n], "protected": n in protected} for n, w in before.items()]
-    )
-    candidate = job.start.child(f"{job.start.name}-pruned", "pruning", model=fitted.model, training=fitted.choices, macs=None)
-    return Outcome(
-        candidate, _resolved(settings, fitted.choices), evidence={"widths": widths, "fit": pd.DataFrame(fitted.history)}
-    )
-
-
-def _resolved(settings: PruningSettings, choices: dict[str, Any]) -> PruningSettings:
-    chosen = {k: choices[k] for k in ("precision", "memory_format")}
-    return settings.model_copy(update={"fit": settings.fit.model_copy(update=chosen)})
-
-
-def _remove_channels(model: nn.Module, inputs: dict[str, torch.Tensor], settings: PruningSettings) -> set[str]:
-    """Prune in place; returns the names of the layers that were left whole on purpose."""
-    import torch
-    import torch_pruning as tp
-
-    names = {name: m for name, m in model.named_modules() if name}
-    wrong = [n for n in (*settings.ignored_layers, *settings.ratios) if n not in names]
-    if wrong:
-        raise SettingsError(" ".join(unknown("layer", n, _widths(model)) for n in wrong))
-    model.eval()
-    shape = _output_shape(model, inputs)
-    protected = output_layers(model, inputs) | set(settings.ignored_layers)
-    pruner = tp.pruner.BasePruner(
-        model, inputs if len(inputs) > 1 else tuple(inputs.values()),
-        importance=tp.importance.GroupMagnitudeImportance(p=1 if settings.importance == "l1" else 2),
-        global_pruning=settings.scope == "global", pruning_ratio=settings.pruning_ratio,
-        pruning_ratio_dict={names[n]: r for n, r in settings.ratios.items()}, max_pruning_ratio=0.95,
-        ignored_layers=[names[n] for n in protected], round_to=settings.round_to if settings.round_to > 1 else None,
-        forward_fn=lambda m, x: first_tensor(call_model(m, x if isinstance(x, dict) else dict(zip(inputs, x, strict=True)))),
-    )  # fmt: skip
-    pruner.step()
-    for parameter in model.parameters():
-        parameter.grad = None
-    try:
-        got = _output_shape(model, inputs)
-    except RuntimeError as error:
-        raise CandidateError(
-            f"The pruned network cannot run: {error}. A shape is written into its `forward` (a `view` with fixed numbers, say); "
-            "use `flatten` or sizes read from the tensor, or name the layer before it in `ignored_layers`."
-        ) from error
-    if got != shape:
-        raise CandidateError(f"Pruning changed the output from {shape} to {got}: name the last layer in `ignored_layers`.")
-    with torch.no_grad():
-        model.train()
-    return protected
-
-
-def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]:
-    """Names of the layers whose channels are the model's outputs.
-
-    Walks the autograd graph back from the outputs and stops at the first weight on each way: whatever architecture
-    made it, those weights belong to the layers that must keep their width.
-    """
-    import torch
-
-    owners = {id(p): name for name, m in model.named_modules() for p in m.parameters(recurse=False)}
-    frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
-    with torch.enable_grad():
-        for p in frozen:  # a frozen layer is not on the graph, and the walk would stop one too early
-            p.requires_grad_(True)
-        outputs = first_tensor(call_model(model, inputs))
-    for p in frozen:
-        p.requires_grad_(False)
-    found: set[str] = set()
-    stack, seen = [outputs.grad_fn], set()
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        weights = [w for w in map(_weight, (n for n, _ in node.next_functions)) if w is not None and w.ndim > 1]
-        if weights:
-            found |= {owners[id(w)] for w in weights if id(w) in owners}
-        else:
-            stack += [n for n, _ in node.next_functions]
-    return found
-
-
-def _weight(node: Any) -> torch.Tensor | None:
-    """The parameter behind a node, looking through the transposition that linear layers put before it."""
-    if node is None:
-        return None
-    if hasattr(node, "variable"):
-        return node.variable
-    if node.name().startswith(("TBackward", "TransposeBackward")):
-        return _weight(node.next_functions[0][0])
-    return None
-
-
-def _output_shape(model: nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[int, ...]:
-    import torch
-
-    with torch.no_grad():
-        return tuple(first_tensor(call_model(model, inputs)).shape)
-
-
-def _widths(model: nn.Module) -> dict[str, int]:
-    """Output channels or features of every layer that has them."""
-    return {
-        name: getattr(m, "out_channels", None) or m.out_features
-        for name, m in model.named_modules()
-        if hasattr(m, "weight") and (hasattr(m, "out_channels") or hasattr(m, "out_features"))
-    }
+    return pd.DataFrame(rows)

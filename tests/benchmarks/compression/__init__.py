@@ -1,0 +1,1 @@
+"""Compression, all methods on one network: `python -m tests.benchmarks.compression`."""

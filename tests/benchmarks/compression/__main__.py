@@ -1,0 +1,104 @@
+"""Run every method, measure all of them side by side on every runtime, and print the table.
+
+A method whose run is finished is not run again, so that an interrupted benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+import workbench as wb
+from tests.benchmarks.compression.methods import METHODS, recipe_of
+from workbench.jobs import run_folders
+from workbench.measure import time_side_by_side
+from workbench.recipe import Recipe
+from workbench.runtimes import installed_for
+from workbench.task import Candidate
+from workbench.trail import Trail
+
+BATCHES, THREADS = (1, 64), (1, 2)
+A_SESSION = 4  # methods timed side by side at once, each on every runtime, beside the start
+
+
+def finished(recipe: Recipe, root: Path) -> Trail:
+    """The trail of a recipe: of a run that is there, else of one made now."""
+    for folder in run_folders(root):
+        run = wb.attach(folder)
+        if run.status == "finished" and run.recipe == recipe:
+            return run.result
+    return wb.run(recipe, root=root)
+
+
+def timed(made: dict[str, Candidate], start: Candidate, task: wb.Task, budget: str) -> pd.DataFrame:
+    """Best calls of every method on every runtime and thread count, with the factor against torch eager of its session."""
+    rows = []
+    names = list(made)
+    for threads in THREADS:
+        for first in range(0, len(names), A_SESSION):
+            chosen = {"start on torch": (start, "torch")}
+            for name in names[first : first + A_SESSION]:
+                chosen |= {f"{name} on {r}": (made[name], r) for r in installed_for(made[name])}
+            timings = time_side_by_side(
+                chosen, lambda c, n: task.example(n, c.prepare), batch_sizes=BATCHES, threads=threads, budget=budget
+            )
+            eager = timings["start on torch"]
+            for label, timing in timings.items():
+                name, _, runtime = label.rpartition(" on ")
+                row = {"method": name, "runtime": runtime, "threads": threads, "busy": round(timing.busy, 2)}
+                for size in BATCHES:
+                    row[f"b{size} ms"] = timing.at(size).best_ms
+                    row[f"b{size} x"] = eager.at(size).best_ms / timing.at(size).best_ms
+                if label != "start on torch" or not first:
+                    rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def quality_rows(trails: dict[str, Trail]) -> pd.DataFrame:
+    """Accuracy on test, file and coverage of every method, as its run measured them."""
+    rows = []
+    for name, trail in trails.items():
+        test, last = trail.test, trail.rows[-1]
+        verdict = test.verdicts[0]
+        rows.append({
+            "method": name, "test accuracy": f"{100 * test.chosen[0]:.2f} %",
+            "points": f"{100 * verdict.difference:+.2f} ({100 * verdict.low:+.2f} to {100 * verdict.high:+.2f})",
+            "verdict": verdict.decision, "kB": last.size_bytes / 1000, "smaller": last.size_ratio,
+            "in int8": f"{last.int8_operators} of {last.operators}", "of peak": last.peak_share,
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=Path("runs/benchmark"), help="folder of the runs and of the tables")
+    parser.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"))
+    parser.add_argument("--only", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
+    given = parser.parse_args()
+    task = wb.load_task("fashion")
+    start, _ = task.candidate("resnet20")
+    trails = {}
+    for name in given.only:
+        print(f"--- {name}", flush=True)
+        trails[name] = finished(recipe_of(name, given.budget), given.root)
+        print(trails[name].test.text, flush=True)
+    made = {"unchanged": wb.to_onnx(start, task.example(16))}
+    for name, trail in trails.items():
+        made[name] = Candidate(name, "onnx", trail.onnx_path.read_bytes(), prepare=task.prepare)
+    tables = {"quality": quality_rows(trails), "speed": timed(made, start, task, given.budget)}
+    for name, table in tables.items():
+        table.to_csv(given.root / f"{name}.csv", index=False)
+        print(f"\n{name}\n")
+        print(table.to_markdown(index=False, floatfmt=".3g") if _has_tabulate() else table.to_string(index=False))
+
+
+def _has_tabulate() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("tabulate") is not None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""Targets other than a ratio: found by search, and written down as the ratio that reaches them."""
+
+from __future__ import annotations
+
+import pytest
+
+from workbench.errors import SettingsError
+from workbench.measure import macs_torch
+from workbench.technique import get_technique
+from workbench.techniques.pruning import PruningSettings
+
+
+def _run(job, **settings):
+    return get_technique("pruning")(job, PruningSettings(fit={"epochs": 0}, **settings))
+
+
+@pytest.mark.parametrize(("scope", "wanted"), [("uniform", 0.5), ("uniform", 0.8), ("global", 0.5)])
+def test_share_of_macs_is_removed_and_the_ratio_reproduces_it(scope, wanted, job_of, digits_task):
+    job, example = job_of(), digits_task.example(1)
+    outcome = _run(job, target="macs", pruning_ratio=wanted, scope=scope, round_to=1)
+    removed = 1 - macs_torch(outcome.candidate.model, example) / macs_torch(job.start.model, example)
+    assert removed == pytest.approx(wanted, abs=0.02)
+    assert outcome.resolved.target == "ratio"
+    assert outcome.evidence["search"].chosen.sum() == 1
+    again = get_technique("pruning")(job_of(), outcome.resolved)
+    assert again.evidence["widths"].equals(outcome.evidence["widths"])
+
+
+def test_target_that_cannot_be_reached_is_refused_with_the_largest_that_can(job_of):
+    with pytest.raises(
+        SettingsError, match=r"`pruning_ratio` 0\.9 of the multiply-adds cannot be removed: with the narrowest layers 0\.\d+ go"
+    ):
+        _run(job_of(), target="macs", pruning_ratio=0.9, ignored_layers=["0", "3", "6"])
+
+
+def test_latency_that_is_measured_falls_about_as_far_as_asked(job_of):
+    outcome = _run(job_of(), target="latency", pruning_ratio=0.3)
+    search = outcome.evidence["search"]
+    assert list(search.columns) == ["ratio", "latency_ms", "removed", "chosen"]
+    assert outcome.resolved.target == "ratio"
+    assert 0 < outcome.resolved.pruning_ratio < 0.97
+    assert outcome.resolved.pruning_ratio == search[search.chosen].ratio.item()

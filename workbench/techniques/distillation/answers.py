@@ -1,0 +1,158 @@
+"""What students learn from: the train rows, several augmented views of them, and what the teachers answer to each, once.
+
+Answers are kept in the cache as `.npy` files under a fingerprint of the teacher's weights and of the very rows that it was
+asked, so that every temperature, alpha, seed and student after the first costs no call of the teacher.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.cache import fingerprint
+from workbench.data.rows import Rows
+from workbench.errors import CandidateError
+from workbench.files import write_bytes
+from workbench.runtimes import predictor
+from workbench.task import Candidate, Task
+
+if TYPE_CHECKING:
+    from workbench.technique import Job
+
+__all__ = ["Course", "answers_of", "course_of", "in_batches", "kept_array", "teacher_rows"]
+
+AT_MOST_BYTES = 1 << 30  # of all views together, as tensors are kept in memory up to this size
+AT_ONCE = 4096  # rows augmented together; a part of what decides a view
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Course:
+    """The task as students are trained on it: `n_views` of the train rows one after the other, prepared by `prepare`.
+
+    `shared` says that the teacher saw the same views; else it answers to raw rows, and students see what `task.augment` makes.
+    """
+
+    task: Task
+    prepare: Any
+    n_views: int = 1
+    shared: bool = False
+    note: str = ""
+
+    @property
+    def digest(self) -> str:
+        data = self.task.data
+        return fingerprint(data.train, data.valid, repr(self.prepare), self.n_views, self.task.name, self.task.augment is None)
+
+
+def course_of(task: Task, prepare: Any, teachers: Sequence[Candidate], n_views: int, seed: int) -> Course:
+    """Views of the train rows for students with this `prepare`: the first as the rows are, the others augmented by `seed`.
+
+    One view, of raw rows, where the task has no `augment`, the teachers prepare rows in another way, or rows are read from
+    a dataset. Views that would not fit in memory are left out.
+    """
+    if task.augment is None:
+        return Course(task, prepare)
+    alike = all(t.form == "torch" and t.prepare == prepare for t in teachers)
+    if not alike or not isinstance(task.data.train, Rows):
+        why = "rows are read from a dataset" if alike else "teacher and student prepare rows in different ways"
+        return Course(task, prepare, note=f"The teacher answered to rows that are not augmented, as {why}.")
+    rows = task.data.train.prepared(prepare)
+    size = sum(a.nbytes for a in rows.inputs.values())
+    n = max(1, min(n_views, AT_MOST_BYTES // max(size, 1)))
+    note = f"{n} of {n_views} views fit in memory." if n < n_views else ""
+    views = [rows.inputs, *(_augmented(task, rows, seed * 1009 + number) for number in range(1, n))]
+    inputs = {name: np.concatenate([v[name] for v in views]) for name in rows.inputs}
+    train = Rows(inputs, np.concatenate([np.asarray(rows.targets)] * n))
+    data = replace(task.data, train=train, valid=task.data.valid.prepared(prepare))
+    return Course(replace(task, data=data, prepare=None, augment=None), None, n, True, note)
+
+
+def _augmented(task: Task, rows: Rows, seed: int) -> dict[str, np.ndarray]:
+    import torch
+
+    from workbench.tensors import tensor
+
+    generator = torch.Generator().manual_seed(seed)
+    parts = [
+        task.augment({name: tensor(a[i : i + AT_ONCE], "cpu").clone() for name, a in rows.inputs.items()}, generator)
+        for i in range(0, len(rows), AT_ONCE)
+    ]
+    return {name: np.concatenate([p[name].numpy() for p in parts]).astype(a.dtype) for name, a in rows.inputs.items()}
+
+
+def answers_of(teachers: Sequence[Candidate], course: Course, job: Job) -> np.ndarray:
+    """Answers `(rows of all views, teachers, outputs)` as float32: logits, or values of a regression.
+
+    Raises CandidateError when teachers give different numbers of outputs, or outputs that are not finite.
+    """
+    found = []
+    for teacher in teachers:
+        rows = teacher_rows(teacher, course)
+        key = fingerprint("answers 1", _weights(teacher), rows, teacher.outputs, repr(teacher.prepare))
+        answers = kept_array(job.cache / f"answers-{key}.npy", lambda t=teacher, r=rows: _asked(t, r, job))
+        if course.task.kind == "binary" and answers.shape[1] == 2:
+            answers = answers[:, 1:] - answers[:, :1]  # the one logit that two stand for
+        wrong = int((~np.isfinite(answers)).any(axis=1).sum())
+        if wrong:
+            raise CandidateError(
+                f"The teacher `{teacher.name}` gives outputs that are not finite on {wrong:,} of {len(answers):,} train rows: "
+                "look for NaN in its weights."
+            )
+        found.append(answers)
+    widths = {t.name: a.shape[1] for t, a in zip(teachers, found, strict=True)}
+    if len(set(widths.values())) > 1:
+        told = ", ".join(f"`{n}` {w}" for n, w in widths.items())
+        raise CandidateError(
+            f"Teachers must give the same number of outputs, and they give: {told}. Leave one out of `teachers`."
+        )
+    return np.stack(found, axis=1)
+
+
+def teacher_rows(teacher: Candidate, course: Course) -> Any:
+    """The rows that a teacher is asked: the views as they are, or raw rows prepared its own way."""
+    return course.task.data.train if course.shared else course.task.data.train.prepared(teacher.prepare)
+
+
+def in_batches(rows: Any, job: Job, text: str) -> Iterator[dict[str, np.ndarray]]:
+    """Inputs of rows batch by batch, with progress reported."""
+    for done, (inputs, _) in enumerate(rows.batches(BATCH)):
+        job.report.progress(done * BATCH, len(rows), text)
+        yield inputs
+
+
+def kept_array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
+    """The array kept in a file, or made now and kept there; a kill leaves no half of one."""
+    import io
+
+    if path.exists():
+        try:
+            return np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError):
+            pass  # not ours, or damaged: it is made again
+    made = make()
+    buffer = io.BytesIO()
+    np.save(buffer, made, allow_pickle=False)
+    write_bytes(path, buffer.getvalue())
+    return made
+
+
+def _asked(teacher: Candidate, rows: Any, job: Job) -> np.ndarray:
+    import torch
+
+    device = job.device if teacher.form == "torch" else "cpu"
+    runner = predictor(teacher, threads=torch.get_num_threads(), device=device)  # the setting of the process stays
+    text = f"asking {teacher.name}"
+    parts = [np.asarray(runner.predict(inputs), np.float32) for inputs in in_batches(rows, job, text)]
+    runner.close()
+    return np.concatenate([p.reshape(len(p), -1) for p in parts])
+
+
+def _weights(teacher: Candidate) -> Any:
+    """What tells two teachers apart; a fitted estimator has no other content than its pickle, which is not kept."""
+    return pickle.dumps(teacher.model) if teacher.form == "sklearn" else teacher.model
