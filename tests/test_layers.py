@@ -22,6 +22,10 @@ LAZY = {
     ("models/reference.py", "task"): "its main() trains the weights that are shipped, by the package's own means",
     ("models/reference.py", "tasks"): "the same",
     ("models/reference.py", "training"): "the same",
+    **{
+        ("models/teacher.py", layer): "the same: its main() fine-tunes the teacher whose answers are shipped"
+        for layer in ("measure", "runtimes", "tasks", "training")
+    },
     ("technique.py", "techniques"): "the registry looks for the modules that declare themselves to it",
 }
 
@@ -32,6 +36,8 @@ SPEAKERS = ("widgets", "doctor", "cli")
 PRINTING = {
     ("models/reference.py", "main"): "a script for the maintainers",
     ("models/reference.py", "train_resnet20"): "the same, watched for an hour",
+    ("models/teacher.py", "main"): "a script for the maintainers",
+    ("models/teacher.py", "train_teacher"): "the same, watched for an hour",
     ("load_network.py", "main"): "copied beside a kept network, where it is a program of its own",
     ("lessons/tour.py", "tour"): "the whole of a command, whose output it is",
 }

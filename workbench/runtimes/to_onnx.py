@@ -16,7 +16,7 @@ from workbench.errors import ExportError, MissingExtra
 from workbench.runtimes import predictor
 from workbench.task import Candidate
 
-__all__ = ["quiet", "to_onnx", "trimmed"]
+__all__ = ["free_dims", "quiet", "to_onnx", "trimmed"]
 
 OPSET = 18
 TOLERANCE = 2e-3  # of the largest output; other kernels sum in another order
@@ -49,7 +49,7 @@ def _from_torch(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
     rows = {name: np.concatenate([a[:2], a[:1]]) for name, a in inputs.items()}  # 3: neither 1 nor a usual fixed size
     tensors = {name: tensor(a, "cpu") for name, a in rows.items()}
     by_name = len(tensors) > 1 and all(n in _parameters(model) for n in tensors)
-    shapes = {name: _dynamic(t) for name, t in tensors.items()}
+    shapes = {name: free_dims(t) for name, t in tensors.items()}
     arguments: dict[str, Any] = (
         {"kwargs": tensors, "dynamic_shapes": shapes, "args": ()}
         if by_name
@@ -152,8 +152,8 @@ def _compare(source: Candidate, made: Candidate, inputs: dict[str, np.ndarray]) 
         )
 
 
-def _dynamic(t: Any) -> dict[int, Any]:
-    """Batch is dynamic; so is the length of sequences, of tokens or of vectors, where the model allows it."""
+def free_dims(t: Any) -> dict[int, Any]:
+    """Dimensions that the graph leaves free: the batch; and the length of sequences or of tokens, where the model allows it."""
     import torch
 
     dims: dict[int, Any] = {0: torch.export.Dim.DYNAMIC}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 import workbench as wb
-from tests.benchmarks.compression.methods import METHODS, recipe_of
+from tests.benchmarks.compression.methods import FULL, METHODS, recipe_of
 from workbench.jobs import run_folders
 from workbench.measure import time_side_by_side
 from workbench.recipe import Recipe
@@ -75,7 +75,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=Path, default=Path("runs/benchmark"), help="folder of the runs and of the tables")
     parser.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"))
-    parser.add_argument("--only", nargs="*", default=list(METHODS), choices=list(METHODS), metavar="METHOD")
+    parser.add_argument("--only", nargs="*", default=[*METHODS, *FULL], choices=[*METHODS, *FULL], metavar="METHOD")
+    parser.add_argument("--runs-only", action="store_true", help="make the runs that are missing, and measure another time")
     given = parser.parse_args()
     task = wb.load_task("fashion")
     start, _ = task.candidate("resnet20")
@@ -84,6 +85,8 @@ def main() -> None:
         print(f"--- {name}", flush=True)
         trails[name] = finished(recipe_of(name, given.budget), given.root)
         print(trails[name].test.text, flush=True)
+    if given.runs_only:
+        return
     made = {"unchanged": wb.to_onnx(start, task.example(16))}
     for name, trail in trails.items():
         made[name] = Candidate(name, "onnx", trail.onnx_path.read_bytes(), prepare=task.prepare)

@@ -1,38 +1,60 @@
-"""Static int8 quantization of an ONNX graph: calibrated, per channel, in QDQ form (ONNX Runtime).
+"""Quantization: weights, and where it pays the arithmetic too, in 8, 4 or 16 bits, as an ONNX graph.
 
-Weights become int8. Activations become uint8 or int8, whichever runs faster here: ONNX Runtime fuses residual networks
-fully only with uint8, and on processors with VNNI int8 activations were measured three times slower.
+    method        weights      computes in   needs                  pays where
+    static        int8         int8          calibration rows       convolutions, and all else on CPUs with int8 dot products
+    dynamic       int8         int8          nothing                matrix products, LSTM
+    weight_only   int8, int4   float32       nothing                size of the file
+    float16,      half floats  float32       nothing                size of the file
+    bfloat16
+    aware         int8         int8          train rows, a network  where static loses too much
 
-Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018.
+A file a method; `network` readies the float graph for all of them, `sensitivity` and `mixed` say which layers to spare.
 """
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from workbench.errors import Cancelled, CandidateError
+from workbench.errors import Cancelled, CandidateError, SettingsError
 from workbench.measure.latency import time_side_by_side
 from workbench.measure.timing import Timing
 from workbench.runtimes import predictor
-from workbench.runtimes.to_onnx import quiet, to_onnx, trimmed
-from workbench.settings import TechniqueSettings, scaled
+from workbench.runtimes.to_onnx import to_onnx
+from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.task import Candidate
 from workbench.technique import Job, Outcome, technique
+from workbench.techniques.quantization import calibration as calibrate
+from workbench.techniques.quantization import evidence
+from workbench.techniques.quantization.dynamic import dynamic
+from workbench.techniques.quantization.mixed import fewest_in_float
+from workbench.techniques.quantization.network import Network, excluded, failure, network_of, small
+from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
+from workbench.techniques.quantization.static import OPERATORS, qdq
+from workbench.techniques.quantization.weight_only import half, weights_only
+from workbench.training import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd
+    from onnx import ModelProto
 
-__all__ = ["QuantizationSettings", "quantize"]
+__all__ = ["QuantizationSettings", "quantize", "sensitivity"]
 
-BATCH = 64
+FLIP_ROWS = {"smoke": 1000, "standard": None, "thorough": None}  # of valid, on which flips are counted
+SHORT = {"static": "int8", "dynamic": "dynamic-int8", "float16": "float16", "bfloat16": "bfloat16", "aware": "int8-aware"}
 
 
 class QuantizationSettings(TechniqueSettings):
     """How numbers become small."""
+
+    method: Literal["static", "dynamic", "weight_only", "float16", "bfloat16", "aware"] = "static"
+    """What becomes small, and how ranges are found; static fits most networks, dynamic LSTMs, aware is static with training."""
+
+    weight_bits: Literal[8, 4] = 8
+    """Bits of a stored weight, with the method weight_only."""
 
     activation_type: Literal["auto", "uint8", "int8"] = "auto"
     """Type of activations; auto times both on this machine and takes the faster."""
@@ -40,32 +62,192 @@ class QuantizationSettings(TechniqueSettings):
     per_channel: bool = True
     """A scale for each output channel of a weight, instead of one for the whole tensor."""
 
+    symmetric: bool | None = None
+    """Whether ranges of activations lie evenly around zero; if empty, those of int8 do and those of uint8 do not."""
+
     calibration: Literal["minmax", "percentile", "entropy"] = "minmax"
     """How the range of activations is read from the calibration rows."""
 
     calibration_rows: int | None = scaled(smoke=128, standard=512, thorough=1000, low=1)
     """Rows of the calibration split that are run to see the range of activations."""
 
+    keep_float: list[str] = free_form([])
+    """Layers, parts of the network or kinds of operators that stay in float."""
 
-@technique("quantization", title="Quantization", accepts=("torch", "sklearn", "onnx"), gives="onnx")
-def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
-    """Stores weights as int8 and computes in int8, calibrated on real rows."""
+    at_most_lost: float | None = knob(None, low=0.0)
+    """With static, put as few layers as possible back to float to lose no more than this, in the metric's own unit."""
+
+    fit: FitSettings = nested(FitSettings, lr=0.0002)
+    """Training with the method aware."""
+
+
+def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.DataFrame]:
+    """Which layer hurts: noise of each layer in int8 and what it costs on valid, the most sensitive first; scores are saved."""
     settings = settings.resolved()
-    rows = job.task.data.calibration.take(slice(0, settings.calibration_rows)).prepared(job.start.prepare).inputs
+    source, network, rows, keep = _begin(job, settings)
+    job.report.progress(0, len(network.layers), f"calibrating on {settings.calibration_rows} rows")
+    kind = settings.activation_type if settings.activation_type != "auto" else "uint8"
+    ranges = _ranges(network, source, rows, settings, job)
+    return {"sensitivity": impacts(_probe(network, source, ranges, rows, kind, keep, settings, job), rows)}
+
+
+@technique(
+    "quantization",
+    title="Quantization",
+    accepts=("torch", "sklearn", "onnx"),
+    gives="onnx",
+    actions={"sensitivity": sensitivity},
+)
+def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
+    """Stores weights in few bits, and computes in int8 where that is faster, calibrated on real rows."""
+    settings = settings.resolved()
+    if settings.at_most_lost is not None and settings.method != "static":
+        raise SettingsError(f"`at_most_lost` goes with the method static, got {settings.method}; leave it empty.")
+    job.report.progress(0, 1, f"quantizing, method {settings.method}")
+    source, network, rows, keep = _begin(job, settings)
+    if settings.method == "static":
+        made = _static(network, source, rows, keep, settings, job)
+    elif settings.method == "aware":
+        made = _aware(settings, job)
+    else:
+        made = _without_rows(network, keep, settings, job)
+    bits = f"int{settings.weight_bits}-weights" if settings.method == "weight_only" else SHORT[settings.method]
+    candidate = source.child(f"{job.start.name}-{bits}", "quantization", model=made.content, form="onnx", macs=job.start.macs)
+    _check_runs(candidate, job, settings)
+    flips, counted = _flips(source, candidate, settings, job)
+    tables = {**made.tables, "weights": evidence.weights(source.model, made.content), "flips": flips}
+    for note in made.notes:
+        job.report.message(note)
+    return Outcome(candidate, made.resolved, evidence=tables, notes=(*made.notes, *counted))
+
+
+@dataclass(frozen=True)
+class _Made:
+    """What a method gives: the file, settings with its choices written down, tables, and notes."""
+
+    content: bytes
+    resolved: QuantizationSettings
+    tables: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
+
+
+def _begin(job: Job, settings: QuantizationSettings) -> tuple[Candidate, Network, dict[str, np.ndarray], list[str]]:
+    """The float candidate as ONNX, its graph made ready, calibration rows, and the nodes that stay in float."""
     source = to_onnx(job.start, job.example(16))
-    kinds = ("uint8", "int8") if settings.activation_type == "auto" else (settings.activation_type,)
-    made: dict[str, Candidate] = {}
-    for done, kind in enumerate(kinds):
-        job.report.progress(done, len(kinds) + 1, f"calibrating on {len(next(iter(rows.values())))} rows, {kind} activations")
-        content = _quantized(source, rows, settings, kind, job)
-        made[kind] = source.child(f"{job.start.name}-int8", "quantization", model=content, form="onnx", macs=job.start.macs)
-    if len(made) == 1:
-        return Outcome(made[kinds[0]], settings)
+    network = network_of(source.model, job.start.name, job.start.model if job.start.form == "torch" else None)
+    rows = calibrate.calibration_rows(job, settings.calibration_rows or 1) if settings.method == "static" else {}
+    return source, network, rows, excluded(network, settings.keep_float)
+
+
+def _ranges(network: Network, source: Candidate, rows: dict[str, np.ndarray], settings: QuantizationSettings, job: Job) -> Any:
+    try:
+        return calibrate.ranges_of(network, source, rows, settings.calibration, list(OPERATORS), job)
+    except (Cancelled, CandidateError):
+        raise
+    except Exception as error:
+        raise failure(error, job.start.name, "static", network.model) from error
+
+
+def _static(
+    network: Network, source: Candidate, rows: dict[str, np.ndarray], keep: list[str], settings: QuantizationSettings, job: Job
+) -> _Made:
+    n = len(next(iter(rows.values())))
+    job.report.progress(1, 4, f"calibrating on {n} rows")
+    ranges = _ranges(network, source, rows, settings, job)
+    notes = list(calibrate.doubts(job, n))
+    tables: dict[str, pd.DataFrame] = {}
+    kind = settings.activation_type
+    if kind == "auto":
+        job.report.progress(2, 4, "timing uint8 against int8 activations")
+        kind, tables["activation_type"], why = _faster(network, source, ranges, keep, settings, job)
+        notes.append(why)
+    probe = _probe(network, source, ranges, rows, kind, keep, settings, job)
+    kept: tuple[str, ...] = ()
+    job.report.progress(3, 4, "noise of each layer")
+    if settings.at_most_lost is not None:
+        mixed = fewest_in_float(probe, rows, settings.at_most_lost, estimate=settings.budget == "smoke")
+        kept, tables["mixed"] = mixed.kept, mixed.table
+        notes += mixed.notes
+    tables["sqnr"] = layer_noise(probe, rows)
+    tables["ranges"] = calibrate.histograms(network, ranges, rows, source)
+    model = probe.graph([n for layer in kept for n in probe.groups[layer]])
+    chosen = {
+        "activation_type": kind, "symmetric": probe.symmetric, "at_most_lost": None,
+        "keep_float": list(dict.fromkeys([*settings.keep_float, *kept])),
+    }  # fmt: skip
+    return _Made(small(model, _weight_names(network)), settings.model_copy(update=chosen), tables, tuple(notes))
+
+
+def _without_rows(network: Network, keep: list[str], settings: QuantizationSettings, job: Job) -> _Made:
+    """The methods that look at weights only."""
+    try:
+        if settings.method == "dynamic":
+            model, notes = dynamic(network, per_channel=settings.per_channel, keep=keep)
+        elif settings.method == "weight_only":
+            model, notes = weights_only(network, bits=settings.weight_bits, per_channel=settings.per_channel, keep=keep)
+        else:
+            model, notes = half(network, kind=settings.method, keep=keep)
+    except (Cancelled, CandidateError):
+        raise
+    except Exception as error:
+        raise failure(error, job.start.name, settings.method, network.model) from error
+    return _Made(small(model), settings, {}, notes)
+
+
+def _aware(settings: QuantizationSettings, job: Job) -> _Made:
+    """Quantization-aware training; `fit` is resolved to what the training measured and chose."""
+    import pandas as pd
+
+    from workbench.techniques.quantization.qat import train_aware
+
+    if job.start.form != "torch":
+        raise CandidateError(
+            f"The method aware trains, and `{job.start.name}` is in the form {job.start.form}: start from a torch network, or take "
+            "the method static."
+        )
+    made = train_aware(job, settings)
+    taken = {k: made.choices[k] for k in ("precision", "memory_format")}
+    resolved = settings.model_copy(
+        update={"activation_type": made.choices["activation_type"], "fit": settings.fit.model_copy(update=taken)}
+    )
+    said = (
+        ()
+        if made.choices["trained"]
+        else ("Training found nothing better on valid than calibration alone, whose ranges are kept.",)
+    )
+    return _Made(made.content, resolved, {"fit": pd.DataFrame(made.history)}, said)
+
+
+def _probe(
+    network: Network, source: Candidate, ranges: Any, rows: dict[str, np.ndarray], kind: str, keep: list[str],
+    settings: QuantizationSettings, job: Job,
+) -> Probe:  # fmt: skip
+    symmetric = settings.symmetric if settings.symmetric is not None else kind == "int8"
+    return Probe.make(
+        network, source, ranges, job, kind=kind, per_channel=settings.per_channel, symmetric=symmetric, keep=keep, rows=rows,
+        calibration=settings.calibration,
+    )  # fmt: skip
+
+
+def _faster(
+    network: Network, source: Candidate, ranges: Any, keep: list[str], settings: QuantizationSettings, job: Job
+) -> tuple[Literal["uint8", "int8"], pd.DataFrame, str]:
+    """The type of activations that runs faster here, the timings, and the reason in words."""
+    made = {}
+    for kind in ("uint8", "int8"):
+        symmetric = settings.symmetric if settings.symmetric is not None else kind == "int8"
+        model = qdq(network, ranges, kind, per_channel=settings.per_channel, symmetric=symmetric, keep=keep)
+        made[kind] = source.child(f"{kind} activations", "quantization", model=small(model), form="onnx")
     timings = _time_both(made, job)
-    best = min(kinds, key=lambda kind: timings[kind].largest.best_ms)
-    job.report.message(f"{best} activations run faster on this machine.")
-    resolved = settings.model_copy(update={"activation_type": best})
-    return Outcome(made[best], resolved, evidence={"activation_type": _table(timings)})
+    times = {kind: timings[kind].largest for kind in made}
+    best = min(times, key=lambda kind: times[kind].best_ms)
+    other = next(kind for kind in times if kind != best)
+    fast, slow = times[best].best_ms, times[other].best_ms
+    why = (
+        f"{best} activations: {fast:.3g} ms for {times[best].batch_size} rows on one thread of this machine, {other} {slow:.3g} ms "
+        f"({slow / fast:.2f} times as long)."
+    )
+    return best, _table(timings), why
 
 
 def _time_both(made: dict[str, Candidate], job: Job) -> dict[str, Timing]:
@@ -88,43 +270,34 @@ def _table(timings: dict[str, Timing]) -> pd.DataFrame:
     )
 
 
-def _quantized(source: Candidate, rows: dict[str, np.ndarray], settings: QuantizationSettings, kind: str, job: Job) -> bytes:
-    """The graph with quantize and dequantize nodes around every operator that has an int8 form."""
-    from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    methods = {
-        "minmax": CalibrationMethod.MinMax,
-        "percentile": CalibrationMethod.Percentile,
-        "entropy": CalibrationMethod.Entropy,
-    }
-    with tempfile.TemporaryDirectory() as scratch:
-        plain, inferred, out = (Path(scratch) / name for name in ("plain.onnx", "inferred.onnx", "int8.onnx"))
-        plain.write_bytes(source.model)
-        try:
-            with quiet():
-                quant_pre_process(plain, inferred, skip_symbolic_shape=True)
-                quantize_static(
-                    inferred, out, _Reader(predictor(source), rows, job), quant_format=QuantFormat.QDQ,
-                    per_channel=settings.per_channel, calibrate_method=methods[settings.calibration],
-                    activation_type=QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8, weight_type=QuantType.QInt8,
-                    extra_options={"ActivationSymmetric": kind == "int8", "WeightSymmetric": True},
-                )  # fmt: skip
-        except Cancelled:
-            raise
-        except Exception as error:
-            raise CandidateError(f"ONNX Runtime cannot quantize `{job.start.name}`: {error}") from error
-        return trimmed(out.read_bytes())
+def _weight_names(network: Network) -> dict[str, str]:
+    """Quantized weights keep the names of their layers, which readers of the file look for."""
+    return {f"{w}_quantized": f"{layer.base}.weight" for layer in network.layers for w in layer.weights[:1]}
 
 
-class _Reader:
-    """Calibration rows in batches, as ONNX Runtime's calibrator asks for them; notices a request to cancel."""
+def _check_runs(candidate: Candidate, job: Job, settings: QuantizationSettings) -> None:
+    """The file must load and give finite numbers before it is handed on."""
+    try:
+        outputs = predictor(candidate).predict(job.example(3))
+    except Exception as error:
+        raise failure(error, job.start.name, settings.method) from error
+    if not np.isfinite(outputs).all():
+        raise CandidateError(
+            f"`{candidate.name}` gives outputs that are not finite: a range is too wide for {settings.method}. Name layers in "
+            "`keep_float`; the action sensitivity tells which."
+        )
 
-    def __init__(self, runner: Any, rows: dict[str, np.ndarray], job: Job) -> None:
-        n = len(next(iter(rows.values())))
-        self._batches = iter([runner.feed({k: a[i : i + BATCH] for k, a in rows.items()}) for i in range(0, n, BATCH)])
-        self._report = job.report
 
-    def get_next(self) -> dict[str, np.ndarray] | None:
-        self._report.check()
-        return next(self._batches, None)
+def _flips(
+    source: Candidate, candidate: Candidate, settings: QuantizationSettings, job: Job
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    valid = job.task.data.valid.take(slice(0, FLIP_ROWS[settings.budget]))
+    inputs = dict(valid.prepared(job.start.prepare).inputs)
+    before, after = predictor(source), predictor(candidate)
+    outputs: list[list[np.ndarray]] = [[], []]
+    for at in range(0, len(valid.targets), 256):
+        job.report.check()
+        some = {k: a[at : at + 256] for k, a in inputs.items()}
+        outputs[0].append(before.predict(some))
+        outputs[1].append(after.predict(some))
+    return evidence.flips(np.concatenate(outputs[0]), np.concatenate(outputs[1]), np.asarray(valid.targets), job.task)
