@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from workbench.data.rows import Rows
+from workbench.data.tokens import Tokens, WordPieces
 from workbench.errors import DataError, unknown
 
 __all__ = ["Columns", "Normalize", "from_json", "to_json"]
@@ -90,7 +91,7 @@ class _Yours:
         return resolve(self.reference)(inputs)
 
 
-KINDS = {"normalize": Normalize, "columns": Columns}
+KINDS = {"normalize": Normalize, "columns": Columns, "tokens": Tokens, "word_pieces": WordPieces}
 
 
 def to_json(prepare: Any) -> dict[str, Any] | None:

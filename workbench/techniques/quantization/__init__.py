@@ -39,7 +39,6 @@ from workbench.training import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd
-    from onnx import ModelProto
 
 __all__ = ["QuantizationSettings", "quantize", "sensitivity"]
 

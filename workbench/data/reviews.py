@@ -1,0 +1,77 @@
+"""Movie-review sentences: 10,041 English sentences, each positive or negative by the mean rating of some twenty readers.
+
+The sentences are those of Rotten Tomatoes that Pang and Lee collected; Hutto and Gilbert had each rated from -4 to 4 and
+published sentences and ratings with VADER under the MIT licence. Kept are the sentences whose mean rating is further than
+0.5 from zero; of 10,043, two that were there twice are kept once. They come without the review that they were cut from, so
+two sentences of one review may lie in different splits: nobody can tell. Each split has the same share of positive ones.
+
+Sources: Pang, Lee, "Seeing stars: exploiting class relationships for sentiment categorization with respect to rating
+scales", ACL 2005; Hutto, Gilbert, "VADER: a parsimonious rule-based model for sentiment analysis of social media text",
+ICWSM 2014, https://github.com/cjhutto/vaderSentiment
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import lzma
+import tarfile
+from pathlib import Path
+
+import numpy as np
+
+from workbench.data.rows import SPLIT_NAMES, Rows, Splits
+from workbench.errors import DataError
+
+__all__ = ["CLASSES", "pack", "reviews"]
+
+CLASSES = ("negative", "positive")
+FILES = Path(__file__).parent / "files"
+SIZES = {"train": 6_041, "valid": 1_500, "calibration": 500, "test": 2_000}
+LEAST = 0.5  # a mean rating nearer to zero says neither good nor bad
+ARCHIVE, MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz", "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+
+
+def reviews() -> Splits:
+    """The embedded rows: 6,041 train, 1,500 valid, 500 calibration, 2,000 test; inputs `text` (rows,), targets 1 if positive."""
+    lines = lzma.decompress((FILES / "reviews.xz").read_bytes()).decode("utf-8").splitlines()
+    ratings, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
+    rows = Rows({"text": np.array(texts, object)}, (np.array(ratings, float) > 0).astype(np.int64))
+    ends = np.cumsum([0, *SIZES.values()]).tolist()
+    if ends[-1] != len(rows):
+        raise DataError(f"{FILES / 'reviews.xz'} holds {len(rows):,} rows, not {ends[-1]:,}: install the package again.")
+    return Splits(**{name: rows.take(slice(a, b)) for name, a, b in zip(SIZES, ends[:-1], ends[1:], strict=True)})
+
+
+def pack(source: Path, folder: Path = FILES) -> None:
+    """Write the embedded file from the source archive of vaderSentiment 3.3.2 (how `files/reviews.xz` was made).
+
+    One line a row, rating and sentence, the splits one after the other. Fetch the archive with
+    `pip download --no-deps --no-binary :all: vaderSentiment==3.3.2`.
+    """
+    rated = _rated(source)
+    labels = np.array([rating > 0 for _, rating in rated])
+    rng = np.random.default_rng(2014)
+    parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
+    left = [rng.permutation(np.flatnonzero(labels == value)).tolist() for value in (False, True)]
+    for name in reversed(SPLIT_NAMES):
+        n_positive = round(SIZES[name] * labels.mean())
+        for rows, n in zip(left, (SIZES[name] - n_positive, n_positive), strict=True):
+            parts[name] += [rows.pop() for _ in range(len(rows) if name == "train" else n)]  # train takes what is left
+    order = [i for name in SPLIT_NAMES for i in rng.permutation(parts[name])]
+    content = "".join(f"{rated[i][1]:.3f}\t{rated[i][0]}\n" for i in order)
+    (folder / "reviews.xz").write_bytes(lzma.compress(content.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
+
+
+def _rated(source: Path) -> list[tuple[str, float]]:
+    """Different sentences with their mean rating, those near zero left out, in the published order."""
+    with tarfile.open(source) as outer:
+        inner = outer.extractfile(next(m for m in outer.getmembers() if m.name.endswith(ARCHIVE)))
+        with tarfile.open(fileobj=io.BytesIO(inner.read())) as archive:
+            content = archive.extractfile(MEMBER).read().decode("utf-8")
+    rated: dict[str, float] = {}
+    for line in content.splitlines():
+        _, rating, text = line.split("\t")
+        if abs(float(rating)) > LEAST:
+            rated.setdefault(" ".join(html.unescape(text).split()), float(rating))
+    return list(rated.items())
