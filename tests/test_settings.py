@@ -139,3 +139,14 @@ def test_declarations_that_would_break_a_face_are_refused():
         class Taken(Settings):
             seed: int = 0
             """Seed."""
+
+
+def test_choice_of_numbers_is_read_from_text_and_annotated_as_a_number():
+    class Bits(Settings):
+        bits: Literal[8, 4] = 8
+        """Bits of a weight."""
+
+    assert Bits.from_flat({"bits": "4"}).bits == 4
+    assert knobs(Bits)[0].cell_type == "int"
+    with pytest.raises(SettingsError, match="`bits` got '5'"):
+        Bits.from_flat({"bits": "5"})

@@ -58,7 +58,8 @@ class Knob:
     @property
     def cell_type(self) -> str:
         """The annotation in a `parameters` cell; papermill reads plain names only."""
-        return {"bool": "bool", "int": "int", "float": "float"}.get(self.kind, "str")
+        kinds = {type(c).__name__ for c in self.choices} or {self.kind}
+        return kinds.pop() if kinds <= {"bool"} or kinds <= {"int"} or kinds <= {"float"} else "str"
 
     @property
     def described(self) -> str:
@@ -145,7 +146,13 @@ class Settings(BaseModel):
     @classmethod
     def _read_free_form(cls, value: Any, info: Any) -> Any:
         extra = cls.model_fields[info.field_name].json_schema_extra or {}
-        return _parse_text(value, info.field_name) if extra.get("free_form") and isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        if extra.get("free_form"):
+            return _parse_text(value, info.field_name)
+        inner, _ = _strip_optional(cls.model_fields[info.field_name].annotation)
+        choices = typing.get_args(inner) if typing.get_origin(inner) is Literal else ()
+        return next((c for c in choices if not isinstance(c, str) and str(c) == value), value)  # a shell's 4 is text
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> typing.Self:

@@ -71,7 +71,7 @@ class Probe:
         """A probe whose scores are kept under all that decides them: weights, calibration rows, valid and settings."""
         key = fingerprint(
             network.model.SerializeToString(deterministic=True), dict(rows), job.task.data.valid, kind, per_channel, symmetric,
-            sorted(keep), calibration, job.task.metric.name, 1,
+            sorted(keep), calibration, job.task.metric.name, 2,
         )  # fmt: skip
         return cls(
             network, source, ranges, kind, per_channel, symmetric, tuple(keep), job, Cache(job.cache, f"quantization-{key}")
