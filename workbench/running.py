@@ -63,12 +63,12 @@ def launch(recipe: Recipe, task: Task | str = "", *, root: str | Path | None = N
 
 def analyse(
     technique: str, action: str, task: Task | str, *, start: str = "", settings: Any = None, seed: int = 0, device: str = "auto",
-    root: str | Path | None = None, listener: Callable[[Event], None] | None = None,
+    root: str | Path | None = None, listener: Callable[[Event], None] | None = None, **options: Any,
 ) -> dict[str, pd.DataFrame]:  # fmt: skip
     """The tables of one of a technique's analyses (`pruning`, `sensitivity`), by name, on valid; no candidate is made.
 
     They are also written to `<runs>/analyses/<technique>-<action>/`. What was computed is kept in the runs' cache, so that
-    an analysis that was interrupted goes on, and one that was done is there at once. Raises UnknownName for an action that
+    an analysis that was interrupted goes on, and one that was done is there at once. `options` go to the analysis. Raises UnknownName for an action that
     the technique does not have.
     """
     declared = get_technique(technique)
@@ -89,7 +89,7 @@ def analyse(
         known, candidate, folder, others=others, seed=seed, device=common["device"], report=report, cache=home / CACHE,
         build=known.builders.get(candidate.name),
     )  # fmt: skip
-    tables = dict(declared.actions[action](job, chosen))
+    tables = dict(declared.actions[action](job, chosen, **options))
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))
     return tables

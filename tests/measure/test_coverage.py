@@ -93,7 +93,7 @@ def test_ledger_and_scorecard_hold_coverage_and_share_of_the_peak(tmp_path):
     assert exported.int8_operators == 0
     assert row.int8_operators >= 4
     assert row.peak_precision == "int8"
-    assert 0 < row.peak_share < 1
+    assert row.peak_share is None or 0 < row.peak_share <= 1, "None where other work disturbed the probe"
     card = trail.scorecard("quantization")
     assert card.coverage["n_low"] == row.int8_operators
     table = trail.evidence("quantization")["operators-quantization"]

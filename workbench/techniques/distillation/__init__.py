@@ -31,7 +31,7 @@ class StudentFit(FitSettings):
     epochs: int | None = scaled(smoke=20, standard=40, thorough=150, low=0, high=10_000)
     """Passes over the train rows."""
 
-    max_steps: int | None = scaled(smoke=200, standard=None, thorough=None, low=1)
+    max_steps: int | None = scaled(smoke=400, standard=None, thorough=None, low=1)
     """Stop after this many optimizer steps, however many epochs that is."""
 
     lr: float = knob(0.005, above=0, high=10, log=True)
@@ -68,7 +68,7 @@ class DistillationSettings(TechniqueSettings):
     hint_weight: float = knob(1.0, low=0, high=10_000)
     """Weight of the inner feature beside the answers."""
 
-    views: int | None = scaled(smoke=2, standard=4, thorough=8, low=1, high=64)
+    views: int | None = scaled(smoke=1, standard=4, thorough=8, low=1, high=64)
     """Augmented copies of the train rows that the teacher answers once; one where the task augments nothing."""
 
     control_seeds: int | None = scaled(smoke=0, standard=3, thorough=5, low=0, high=100)
