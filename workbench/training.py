@@ -169,7 +169,8 @@ class _Loop:
         self.choices: dict[str, Any] = {}
 
     def choose(self, known: dict[str, Any]) -> None:
-        """Precision and memory format: as set, as the parent measured, or the fastest here."""
+        """Precision and memory format: as set, as the parent measured (not where it trained too little to), or the fastest here."""
+        known = known if "step_ms" in known else {}
         wanted = {"precision": self.settings.precision, "memory_format": self.settings.memory_format}
         fixed = {key: known.get(key, value) if value == "auto" else value for key, value in wanted.items()}
         inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))

@@ -103,22 +103,31 @@ def _from_sklearn(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
     from workbench.models.estimators import as_features
 
     features = as_features(inputs)
+    is_text = isinstance(features, np.ndarray) and features.ndim == 1
     if isinstance(features, np.ndarray):
-        is_text = features.ndim == 1
         types = [(next(iter(inputs)), StringTensorType([None, 1]) if is_text else FloatTensorType([None, features.shape[1]]))]
     else:
         of = {"f": FloatTensorType, "i": Int64TensorType, "u": Int64TensorType, "b": Int64TensorType}
         types = [(name, of.get(a.dtype.kind, StringTensorType)([None, 1])) for name, a in inputs.items()]
-    options = {id(candidate.model): {"zipmap": False}} if hasattr(candidate.model, "predict_proba") else None
+    options: dict[Any, Any] = {id(candidate.model): {"zipmap": False}} if hasattr(candidate.model, "predict_proba") else {}
+    if is_text:
+        from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+        options |= {kind: {"locale": "C"} for kind in (TfidfVectorizer, CountVectorizer) if _holds(candidate.model, kind)}
     try:
         with quiet():
-            return convert(candidate.model, initial_types=types, options=options, target_opset=OPSET).SerializeToString()
+            return convert(candidate.model, initial_types=types, options=options or None, target_opset=OPSET).SerializeToString()
     except Exception as error:
         step = _failing_step(candidate.model, str(error))
         raise ExportError(
             f"`{candidate.name}` cannot be written as ONNX: skl2onnx has no converter for {step}. Replace that step, or keep "
             f"the model in scikit-learn. ({_last_line(error)})"
         ) from error
+
+
+def _holds(estimator: Any, kind: type) -> bool:
+    """Whether a pipeline has a step of a kind, or is one itself."""
+    return isinstance(estimator, kind) or any(isinstance(step, kind) for _, step in getattr(estimator, "steps", []))
 
 
 def _failing_step(estimator: Any, message: str) -> str:
