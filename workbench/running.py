@@ -68,8 +68,8 @@ def analyse(
     """The tables of one of a technique's analyses (`pruning`, `sensitivity`), by name, on valid; no candidate is made.
 
     They are also written to `<runs>/analyses/<technique>-<action>/`. What was computed is kept in the runs' cache, so that
-    an analysis that was interrupted goes on, and one that was done is there at once. `options` go to the analysis. Raises UnknownName for an action that
-    the technique does not have.
+    an analysis that was interrupted goes on, and one that was done is there at once. `options` go to the analysis. Raises
+    UnknownName for an action that the technique does not have.
     """
     declared = get_technique(technique)
     if action not in declared.actions:

@@ -116,7 +116,9 @@ def _from_sklearn(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
         options |= {kind: {"locale": "C"} for kind in (TfidfVectorizer, CountVectorizer) if _holds(candidate.model, kind)}
     try:
         with quiet():
-            return convert(candidate.model, initial_types=types, options=options or None, target_opset=OPSET).SerializeToString()
+            return convert(
+                candidate.model, initial_types=types, options=options or None, target_opset=OPSET
+            ).SerializeToString()
     except Exception as error:
         step = _failing_step(candidate.model, str(error))
         raise ExportError(

@@ -76,7 +76,9 @@ def _from_parent(job: Job, settings: PruningSettings) -> Callable[[LossContext],
 
     def hook(context: LossContext) -> torch.Tensor:
         if any(p.ndim == 4 and p.is_contiguous(memory_format=torch.channels_last) for p in context.model.parameters()):
-            parent.to(memory_format=torch.channels_last)  # as fast as the one that learns; nothing to do from the second call on
+            parent.to(
+                memory_format=torch.channels_last
+            )  # as fast as the one that learns; nothing to do from the second call on
         precision = "bf16" if context.outputs.dtype == torch.bfloat16 else "fp32"
         with torch.no_grad(), autocast(job.device, precision):
             wanted = first_tensor(call_model(parent, context.inputs)).reshape(len(context.targets), 1, -1)
