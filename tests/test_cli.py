@@ -65,7 +65,7 @@ def test_store_is_rebuilt_from_the_run_folders(finished, capsys):
     [
         ("run nowhere.yml", "The recipe cannot be read"),
         ("run", "Name a recipe"),
-        ("pruning --pruning-ratio 3", "`pruning_ratio` must be at most 0.95, got 3"),
+        ("pruning --pruning-ratio 3", "`pruning_ratio` must be at most 0.99, got 3"),
         ("show nothing", "No run matches `nothing`"),
         ("measure nothing.onnx", "There is no file"),
         ("settings prunning", "Did you mean `pruning`"),

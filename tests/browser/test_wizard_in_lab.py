@@ -68,7 +68,7 @@ def _tells_a_wrong_knob_at_once(page: Page) -> None:
     ratio.fill("1.5")
     ratio.press("Enter")
     knob = view.locator(".wb-knob-pruning_ratio")
-    expect(knob.locator(".wb-problem")).to_contain_text("must be at most 0.95, got 1.5")
+    expect(knob.locator(".wb-problem")).to_contain_text("must be at most 0.99, got 1.5")
     expect(ratio).to_have_attribute("aria-invalid", "true")
     expect(view.locator(".wb-run")).to_be_disabled()
     ratio.fill("0.3")

@@ -69,9 +69,12 @@ def _shrink_pictures(notebook: Any) -> None:
     import base64
     import io
 
+    found = [o["data"] for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    if not found:
+        return
     from PIL import Image
 
-    for data in (o["data"] for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})):
+    for data in found:
         small = io.BytesIO()
         picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
         picture.quantize(64, method=Image.Quantize.FASTOCTREE).save(small, "PNG", optimize=True)

@@ -51,7 +51,7 @@ def test_automatic_student_is_compact_and_written_down(job_of):
 
 def test_student_of_the_task_is_the_largest_that_is_small_enough(job_of):
     task = job_of().task
-    builders = {**task.builders, "tiny": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "small": _small}
+    builders = {"cnn": task.builders["cnn"], "tiny": lambda: nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "small": _small}
     assert plan_of(job_of(task=replace(task, builders=builders)), settings()).student.name == "small"
 
 
