@@ -63,7 +63,7 @@ def test_labels_are_numbered_when_a_technique_comes_twice():
         ("steps: []", "`task` is missing"),
         ("task: digits\nsteps: [prunning]", r"step 1: Unknown technique `prunning`\. Did you mean `pruning`"),
         ("task: digits\nbudget: huge\nsteps: []", "Unknown budget `huge`"),
-        ("task: digits\nsteps: [pruning: {pruning_ratio: 3}]", "step 1: .*`pruning_ratio` must be at most 0.95, got 3"),
+        ("task: digits\nsteps: [pruning: {pruning_ratio: 3}]", "step 1: .*`pruning_ratio` must be at most 0.99, got 3"),
         ("task: digits\nsteps: [[1,2,3]]", "step 1: a step is a technique's name"),
         ("task: [", "not YAML"),
     ],

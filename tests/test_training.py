@@ -125,6 +125,9 @@ def test_automatic_choices_are_written_down_and_reused(digits_task, untrained):
     again = fit(untrained, task, settings, choices={"precision": "fp32", "memory_format": "channels_last"})
     assert (again.choices["precision"], again.choices["memory_format"]) == ("fp32", "channels_last")
     assert "step_ms" not in again.choices
+    short = fit(untrained, task, FitSettings(epochs=0))
+    assert short.choices["untimed"], "too short to be worth a probe"
+    assert "step_ms" in fit(untrained, task, settings, choices=short.choices).choices, "so a child probes for itself"
 
 
 def test_train_step_replaces_forward_and_loss(digits_task, untrained):

@@ -25,14 +25,16 @@ def fastest(
 ) -> dict[str, Any]:  # fmt: skip
     """Choices for `wanted` ({"precision", "memory_format"}, each a value or "auto"), with the milliseconds a step of each.
 
-    Candidates run in turn, `N_ROUNDS` times; the best time of each counts, as disturbance only ever adds.
+    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run in turn, `N_ROUNDS` times; the best time of each counts, as disturbance only ever adds.
     """
     images = any(t.ndim == 4 for t in inputs.values())
     formats = [wanted["memory_format"]] if wanted["memory_format"] != "auto" else ["contiguous"] + ["channels_last"] * images
     precisions = [wanted["precision"]] if wanted["precision"] != "auto" else ["fp32", "bf16"]
     options = [(p, f) for p in precisions for f in formats]
-    if len(options) == 1 or n_steps < WORTH_TIMING:
+    if len(options) == 1:
         return {"precision": precisions[0], "memory_format": formats[0]}
+    if n_steps < WORTH_TIMING:
+        return {"precision": precisions[0], "memory_format": formats[0], "untimed": True}
     times = {option: float("inf") for option in options}
     for _ in range(N_ROUNDS):
         for option in options:

@@ -170,7 +170,7 @@ class _Loop:
 
     def choose(self, known: dict[str, Any]) -> None:
         """Precision and memory format: as set, as the parent measured (not where it trained too little to), or the fastest here."""
-        known = known if "step_ms" in known else {}
+        known = {} if known.get("untimed") else known
         wanted = {"precision": self.settings.precision, "memory_format": self.settings.memory_format}
         fixed = {key: known.get(key, value) if value == "auto" else value for key, value in wanted.items()}
         inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))

@@ -63,6 +63,26 @@ def test_outlier_channel_hurts_most_without_scales_a_channel(job_of, digits_cnn)
     assert "stay in float" in " ".join(outcome.notes)
 
 
+def test_choice_that_lost_least_is_taken_when_none_is_within_the_bound(job_of, monkeypatch):
+    """Float layers that lose more than int8 ones, as chance has it on few rows: the greedy choice must not end with all."""
+    from workbench.techniques.quantization import mixed
+
+    plain = mixed._tried
+
+    def worse(probe, before, inputs, kept):
+        found = plain(probe, before, inputs, kept)
+        return dataclasses.replace(found, after=found.before - (0.01 if len(kept) == 2 else 0.02))
+
+    monkeypatch.setattr(mixed, "_tried", worse)
+    outcome = get_technique("quantization")(job_of(), _settings(at_most_lost=0.001))
+    assert len(outcome.resolved.keep_float) == 2
+    assert "this one lost least" in " ".join(outcome.notes)
+
+
+def test_analysis_looks_at_static_int8_whatever_the_method(job_of):
+    assert len(sensitivity(job_of(), _settings(method="weight_only"))["sensitivity"]) == 5
+
+
 def test_scores_are_saved_and_survive_a_cancel(job_of, monkeypatch):
     seen = []
     with pytest.raises(Cancelled):

@@ -82,7 +82,7 @@ class QuantizationSettings(TechniqueSettings):
 
 def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.DataFrame]:
     """Which layer hurts: noise of each layer in int8 and what it costs on valid, the most sensitive first; scores are saved."""
-    settings = settings.resolved()
+    settings = settings.resolved().model_copy(update={"method": "static"})  # the one whose noise depends on the layer
     source, network, rows, keep = _begin(job, settings)
     job.report.progress(0, len(network.layers), f"calibrating on {settings.calibration_rows} rows")
     kind = settings.activation_type if settings.activation_type != "auto" else "uint8"
@@ -153,7 +153,7 @@ def _static(
     n = len(next(iter(rows.values())))
     job.report.progress(1, 4, f"calibrating on {n} rows")
     ranges = _ranges(network, source, rows, settings, job)
-    notes = list(calibrate.doubts(job, n))
+    notes = [*calibrate.doubts(job, n), *_left_in_float(network)]
     tables: dict[str, pd.DataFrame] = {}
     kind = settings.activation_type
     if kind == "auto":
@@ -175,6 +175,16 @@ def _static(
         "keep_float": list(dict.fromkeys([*settings.keep_float, *kept])),
     }  # fmt: skip
     return _Made(small(model, _weight_names(network)), settings.model_copy(update=chosen), tables, tuple(notes))
+
+
+def _left_in_float(network: Network) -> tuple[str, ...]:
+    """Layers that static int8 has no form of, told instead of left to be found."""
+    left = [layer.op_type for layer in network.layers if layer.op_type not in OPERATORS]
+    if not left:
+        return ()
+    kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in dict.fromkeys(left))
+    other = "dynamic, which has one for LSTM, or weight_only" if "LSTM" in left else "weight_only"
+    return (f"{kinds} stayed in float, which have no static int8 form: take the method {other} to make them smaller.",)
 
 
 def _without_rows(network: Network, keep: list[str], settings: QuantizationSettings, job: Job) -> _Made:

@@ -28,6 +28,9 @@ class Compiled:
         self._files, self._shape, self._threads = (model, weights), shape, threads
         self._requests: dict[int, Any] = {}
 
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_requests": {}}
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         n = len(features)
         if n not in self._requests:
@@ -47,18 +50,17 @@ class Compiled:
 
 
 class Program(nn.Module):
-    """An exported program, read at its first call: it refuses `eval()`, so it must not be a child of this module."""
+    """An exported program, pickled as the path of its file; it refuses `eval()`, so it must not be a child of this module."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
-        object.__setattr__(self, "_path", str(path))
-        object.__setattr__(self, "_graph", None)
-
-    def load(self) -> Program:
         import torchao.quantization.pt2e  # noqa: F401 (it brings the operators of the graph)
 
-        object.__setattr__(self, "_graph", torch.export.load(self._path).module())
-        return self
+        object.__setattr__(self, "_graph", torch.export.load(path).module())
+        self._path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Program, (self._path,)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self._graph(x)
@@ -67,7 +69,7 @@ class Program(nn.Module):
 def entries(name: str, file: Path, start: Candidate, shape: tuple[int, ...]) -> Iterator[Entry]:
     """What a file can be measured as; `start` is the fp32 candidate, whose prepare and outputs it shares."""
     if file.suffix == ".pt2":
-        yield "torch.compile", replace(start, name=name, form="torch", model=Program(file).load()), "torch-compiled"
+        yield "torch.compile", replace(start, name=name, form="torch", model=Program(str(file.resolve()))), "torch-compiled"
         return
     if file.suffix == ".xml":
         model = Compiled(file.read_bytes(), file.with_suffix(".bin").read_bytes(), shape)

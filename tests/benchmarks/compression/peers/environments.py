@@ -49,9 +49,11 @@ PEERS = {
         # It imports requests without asking for it.
         Peer("olive", "Olive", "olive-ai",
              ("olive-ai>=0.13,<0.14", "requests>=2.31", TORCH, *ONNX, "onnxscript>=0.5,<1", "safetensors"), "olive_peer.py"),
-        # Its extra [onnx] pins onnx and brings onnxruntime-gpu, beside which the plain one must not lie; requests as above.
+        # Its extra [onnx] pins onnx and brings onnxruntime-gpu, beside which the plain one must not lie. What it imports
+        # without asking: huggingface_hub, requests, and torchprofile for FastNAS.
         Peer("modelopt", "ModelOpt", "nvidia-modelopt",
-             ("nvidia-modelopt[onnx]>=0.47,<0.48", TORCH, "huggingface_hub", "requests>=2.31", "safetensors"), "modelopt_peer.py"),
+             ("nvidia-modelopt[onnx]>=0.47,<0.48", TORCH, "huggingface_hub", "requests>=2.31", "torchprofile", "safetensors"),
+             "modelopt_peer.py"),
     )
 }  # fmt: skip
 
