@@ -75,3 +75,10 @@ def test_only_calibration_rows_are_seen(job_of, digits_task, monkeypatch):
 def test_model_that_cannot_be_loaded_is_refused(job_of):
     with pytest.raises(CandidateError, match="cannot"):
         _quantize(job_of(start=Candidate("broken", "onnx", b"nothing", prepare=job_of().start.prepare)))
+
+
+def test_nothing_is_clipped_by_minmax_and_something_by_percentile(job_of):
+    plain = _quantize(job_of()).evidence["ranges"]
+    assert (plain.clipped == 0).all()
+    assert (_quantize(job_of(), calibration="percentile").evidence["ranges"].clipped > 0).any()
+    assert (plain.groupby("layer")["count"].sum() > 0).all()

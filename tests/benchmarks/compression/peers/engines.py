@@ -13,7 +13,7 @@ from torch import nn
 
 from workbench.task import Candidate
 
-__all__ = ["Entry", "entries", "size_bytes"]
+__all__ = ["Compiled", "Entry", "entries", "size_bytes"]
 
 Entry = tuple[str, Candidate, str]  # the engine's name in the table, the candidate, the runtime that it is timed on
 
@@ -35,7 +35,7 @@ class Compiled:
         n = len(features)
         if n not in self._requests:
             self._requests[n] = self._request(n)
-        self._requests[n].infer([features.reshape(n, *self._shape)], share_inputs=True)
+        self._requests[n].infer({0: features.reshape(n, *self._shape)}, share_inputs=True)
         return np.array(self._requests[n].get_output_tensor(0).data)
 
     def _request(self, n: int) -> Any:
