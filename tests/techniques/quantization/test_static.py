@@ -77,6 +77,18 @@ def test_model_that_cannot_be_loaded_is_refused(job_of):
         _quantize(job_of(start=Candidate("broken", "onnx", b"nothing", prepare=job_of().start.prepare)))
 
 
+@pytest.mark.parametrize("calibration", ["percentile", "entropy"])
+def test_histograms_of_batches_that_are_not_alike_are_merged(job_of, digits_task, calibration):
+    """97 rows are a batch of 64 and one of 33; the answer must be close to that of min-max, and not the same."""
+    job = job_of()
+    assert len(job.task.data.calibration.targets) % 64, "the last batch is a shorter one"
+    rows = digits_task.example(200)
+    plain = predictor(to_onnx(job.start, rows)).predict(rows).argmax(1)
+    made = predictor(_quantize(job, calibration=calibration).candidate).predict(rows)
+    assert np.mean(made.argmax(1) == plain) > 0.95
+    assert np.abs(made - predictor(_quantize(job).candidate).predict(rows)).max() > 0
+
+
 def test_nothing_is_clipped_by_minmax_and_something_by_percentile(job_of):
     plain = _quantize(job_of()).evidence["ranges"]
     assert (plain.clipped == 0).all()

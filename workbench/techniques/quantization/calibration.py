@@ -79,24 +79,25 @@ def ranges_of(network: Network, source: Candidate, rows: dict[str, np.ndarray], 
         calibrator = create_calibrator(
             plain, kinds, augmented_model_path=str(Path(scratch) / "augmented.onnx"), calibrate_method=methods[method]
         )
-        calibrator.collect_data(Reader(predictor(source), rows, job))
+        runner, n = predictor(source), len(next(iter(rows.values())))
+        for at in range(0, n, BATCH):
+            job.report.check()
+            calibrator.collect_data(_Batch(runner.feed({name: a[at : at + BATCH] for name, a in rows.items()})))
         return calibrator.compute_data()
 
 
-class Reader:
-    """Calibration rows in batches, as ONNX Runtime's calibrator asks for them; notices a request to cancel."""
+class _Batch:
+    """One batch, as ONNX Runtime's calibrator asks for it.
 
-    def __init__(self, runner: Any, rows: dict[str, np.ndarray], job: Job) -> None:
-        n = len(next(iter(rows.values())))
-        self._batches = iter([runner.feed({k: a[i : i + BATCH] for k, a in rows.items()}) for i in range(0, n, BATCH)])
-        self._report = job.report
+    It is handed one at a time: of several it keeps every inner value until the last is there, and stacks them, which takes
+    gigabytes, and fails where the last batch is a shorter one.
+    """
+
+    def __init__(self, inputs: dict[str, np.ndarray]) -> None:
+        self._left = [inputs]
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        self._report.check()
-        return next(self._batches, None)
-
-    def __iter__(self) -> Any:
-        return iter(self._batches)
+        return self._left.pop() if self._left else None
 
 
 def observe(network: Network, tensors: list[str], rows: dict[str, np.ndarray], source: Candidate) -> dict[str, np.ndarray]:
