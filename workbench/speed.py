@@ -25,7 +25,8 @@ def fastest(
 ) -> dict[str, Any]:  # fmt: skip
     """Choices for `wanted` ({"precision", "memory_format"}, each a value or "auto"), with the milliseconds a step of each.
 
-    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run in turn, `N_ROUNDS` times; the best time of each counts, as disturbance only ever adds.
+    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run in turn, `N_ROUNDS` times;
+    the best time of each counts, as disturbance only ever adds.
     """
     images = any(t.ndim == 4 for t in inputs.values())
     formats = [wanted["memory_format"]] if wanted["memory_format"] != "auto" else ["contiguous"] + ["channels_last"] * images
