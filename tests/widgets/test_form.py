@@ -124,7 +124,7 @@ def test_form_starts_with_given_values_and_budget() -> None:
 def test_form_refuses_unknown_technique_and_wrong_values() -> None:
     with pytest.raises(UnknownName, match="Did you mean `pruning`"):
         form("prunning")
-    with pytest.raises(SettingsError, match=r"at most 0\.95, got 2"):
+    with pytest.raises(SettingsError, match=r"at most 0\.99, got 2"):
         form("pruning", values={"pruning_ratio": 2})
 
 

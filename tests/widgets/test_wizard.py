@@ -88,7 +88,7 @@ def test_making_a_wizard_starts_nothing_and_writes_nothing(tmp_path: Path) -> No
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"at most 0\.95, got 2"):
+    with pytest.raises(RecipeError, match=r"at most 0\.99, got 2"):
         made(tmp_path, steps=[{"pruning": {"pruning_ratio": 2}}])
     with pytest.raises(RecipeError, match="Unknown budget"):
         made(tmp_path, budget="smok")
@@ -158,8 +158,8 @@ def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
     wiz = made(tmp_path)
     field_of(wiz, "pruning_ratio").value = "1.5"
     assert wiz._run.disabled
-    assert "at most 0.95, got 1.5" in wiz._choices._problem.value
-    assert "at most 0.95, got 1.5" in texts(wiz)[0]
+    assert "at most 0.99, got 1.5" in wiz._choices._problem.value
+    assert "at most 0.99, got 1.5" in texts(wiz)[0]
     assert "(!)" in wiz._choices._steps._chips.options[0][0]
     with pytest.raises(SettingsError):
         _ = wiz.recipe
@@ -195,7 +195,7 @@ def test_task_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.
     assert wiz._run.disabled
     monkeypatch.undo()
     wiz._choices._task.value = "digits"
-    assert wiz._choices._model.options == ("resnet20", "cnn")
+    assert wiz._choices._model.options == tuple(load_task("digits").builders)
     assert not wiz._run.disabled
 
 

@@ -84,8 +84,8 @@ class Steps(VBox):
         return Step(name, get_technique(name).settings(budget=self._budget))
 
     def _add_step(self) -> None:
-        """One more at the end: the first technique that is not there yet."""
-        self._append(self._fresh(next((n for n in usable() if n not in self._names), FIRST)))
+        """One more at the end: of the techniques that are not there yet the last by name, as quantization ends most recipes."""
+        self._append(self._fresh(next((n for n in reversed(usable()) if n not in self._names), FIRST)))
         self._open(len(self._names) - 1)
         self._changed()
 

@@ -124,7 +124,8 @@ def test_file_answers_as_the_trained_program_does(hostile):
         wanted = program(torch.from_numpy(job.example(200)["image"])).numpy()
     got = _outputs(job, made.content)
     assert np.mean(got.argmax(1) == wanted.argmax(1)) > 0.98
-    assert np.abs(got - wanted).max() < 0.05 * np.abs(wanted).max()
+    assert np.abs(got - wanted).mean() < 0.01 * np.abs(wanted).max(), "kernels round otherwise here and there, by a step"
+    assert np.abs(got - wanted).max() < qat.DISAGREES * np.abs(wanted).max()
     floats = predictor(job.start).predict(job.example(200))
     assert np.abs(got - floats).max() > np.abs(got - wanted).max(), "closer to the program than to the float network"
 
