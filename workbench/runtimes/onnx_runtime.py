@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, RunError
 from workbench.machine import n_threads
+from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
 
 __all__ = ["OnnxPredictor"]
@@ -61,21 +62,10 @@ class OnnxPredictor:
 
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Arrays under the names and in the types that the graph wants; raises CandidateError when they do not fit."""
-        if len(self._inputs) == 1 and len(inputs) == 1:
-            inputs = {next(iter(self._inputs)): next(iter(inputs.values()))}
-        missing = [name for name in self._inputs if name not in inputs]
-        if missing:
-            raise CandidateError(f"The ONNX graph wants the inputs {list(self._inputs)}; the data has {list(inputs)}.")
-        return {name: _shaped(np.asarray(inputs[name]), dtype, rank) for name, (dtype, rank) in self._inputs.items()}
+        return fed(self._inputs, inputs)
 
     def close(self) -> None:
         self._session = None
-
-
-def _shaped(array: np.ndarray, dtype: Any, rank: int) -> np.ndarray:
-    if array.ndim == 1 and rank == 2:
-        array = array[:, None]  # a column of a table: skl2onnx wants (rows, 1)
-    return array.astype(dtype, copy=False)
 
 
 def _main_output(outputs: list[Any]) -> str:

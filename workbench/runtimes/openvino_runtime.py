@@ -15,6 +15,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError
 from workbench.machine import n_threads
+from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
 
 __all__ = ["OpenvinoPredictor", "executed", "library"]
@@ -58,7 +59,7 @@ class OpenvinoPredictor:
             self._model = self._core.read_model(io.BytesIO(content))
         except Exception as error:
             raise CandidateError(f"OpenVINO cannot read the model: {_first_line(error)}") from error
-        self._inputs = [(i.any_name, i.element_type.to_dtype(), len(i.partial_shape)) for i in self._model.inputs]
+        self._inputs = {i.any_name: (i.element_type.to_dtype(), len(i.partial_shape)) for i in self._model.inputs}
         self._output = next((n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0)
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._free: Any = None
@@ -68,7 +69,7 @@ class OpenvinoPredictor:
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Outputs `(batch, ...)` as float32; probabilities come back as their logarithm, which metrics read as logits."""
-        given = self._feed(inputs)
+        given = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]
         request = self._request(tuple(a.shape for a in given))
         request.infer(dict(enumerate(given)), share_inputs=True)
         found = request.get_output_tensor(self._output).data
@@ -76,19 +77,6 @@ class OpenvinoPredictor:
 
     def close(self) -> None:
         self._requests, self._free = {}, None
-
-    def _feed(self, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
-        if len(self._inputs) == 1 and len(inputs) == 1:
-            inputs = {self._inputs[0][0]: next(iter(inputs.values()))}
-        missing = [name for name, _, _ in self._inputs if name not in inputs]
-        if missing:
-            raise CandidateError(f"The graph wants the inputs {[n for n, _, _ in self._inputs]}; the data has {list(inputs)}.")
-        given = []
-        for name, dtype, rank in self._inputs:
-            array = np.asarray(inputs[name])
-            array = array[:, None] if array.ndim == 1 and rank == 2 else array
-            given.append(np.ascontiguousarray(array.astype(dtype, copy=False)))
-        return given
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         if shapes in self._requests:
