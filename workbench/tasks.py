@@ -43,7 +43,7 @@ def load_task(name: str) -> Task:
 
 def _images(name: str, splits: Splits, classes: tuple[str, ...], mean: float, std: float, **values: Any) -> Task:
     from workbench.models.cnn import cnn
-    from workbench.models.compact import convnet, dscnn, resnet8
+    from workbench.models.compact import convnet, dscnn, resnet8, slim_resnet
     from workbench.models.resnet import resnet20
 
     n = len(classes)
@@ -51,7 +51,7 @@ def _images(name: str, splits: Splits, classes: tuple[str, ...], mean: float, st
         name=name, kind="classification", data=splits, metrics=_metrics("classification"), classes=classes,
         builders={
             "resnet20": partial(resnet20, n), "cnn": partial(cnn, n), "convnet": partial(convnet, n), "dscnn": partial(dscnn, n),
-            "resnet8": partial(resnet8, n),
+            "resnet8": partial(resnet8, n), "slim_resnet": partial(slim_resnet, n),
         },
         prepare=Normalize(mean, std), built_in=True, **values,
     )  # fmt: skip

@@ -8,11 +8,12 @@ import torch
 from torch import nn
 
 from workbench.measure import macs_torch
-from workbench.models.compact import convnet, dscnn, resnet8
+from workbench.models.compact import convnet, dscnn, resnet8, slim_resnet
 
 
 @pytest.mark.parametrize(
-    ("build", "parameters", "macs"), [(convnet, 61_306, 3.69e6), (dscnn, 29_002, 1.55e6), (resnet8, 19_810, 2.36e6)]
+    ("build", "parameters", "macs"),
+    [(convnet, 61_306, 3.69e6), (dscnn, 29_002, 1.55e6), (resnet8, 19_810, 2.36e6), (slim_resnet, 70_426, 10.27e6)],
 )
 def test_network_costs_what_its_description_says(build, parameters, macs):
     network = build().eval()
@@ -20,7 +21,7 @@ def test_network_costs_what_its_description_says(build, parameters, macs):
     assert macs_torch(network, {"x": np.zeros((1, 1, 28, 28), np.float32)}) == pytest.approx(macs, rel=0.02)
 
 
-@pytest.mark.parametrize("build", [convnet, dscnn, resnet8])
+@pytest.mark.parametrize("build", [convnet, dscnn, resnet8, slim_resnet])
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 3, 33, 21)])
 def test_any_image_becomes_logits(build, shape):
     assert build(7, n_in=3)(torch.zeros(shape)).shape == (2, 7)

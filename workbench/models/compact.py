@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from workbench.models.resnet import ResNet
+from workbench.models.resnet import Block, ResNet
 
-__all__ = ["convnet", "dscnn", "resnet8"]
+__all__ = ["convnet", "dscnn", "resnet8", "slim_resnet"]
 
 
 def convnet(
@@ -50,6 +50,21 @@ def dscnn(n_classes: int = 10, *, n_in: int = 1, width: int = 24) -> nn.Sequenti
 def resnet8(n_classes: int = 10, *, n_in: int = 1, width: int = 8) -> ResNet:
     """The ResNet-20 with one block a stage, and half its width: 20k parameters, 2.4 M multiply-adds on 28x28."""
     return ResNet(n_in=n_in, n_classes=n_classes, n_blocks=1, width=width)
+
+
+def slim_resnet(n_classes: int = 10, *, n_in: int = 1, widths: Sequence[int] = (16, 32, 48), last: int = 64) -> nn.Sequential:
+    """One residual block at the full and at half the height and width, plain convolutions of stride 2 between them.
+
+    Slower than `convnet`, and more accurate, as its first layers see the whole image. Skips stay identities, which cost
+    nothing once an engine has fused them. As it is: 70k parameters, 10.3 M multiply-adds on 28x28.
+    """
+    first, second, third = widths
+    return nn.Sequential(
+        *_conv(n_in, first, 3), Block(first, first, 1),
+        *_conv(first, second, 3, 2), Block(second, second, 1),
+        *_conv(second, third, 3, 2), *_conv(third, last, 3),
+        *_head(last, n_classes),
+    )  # fmt: skip
 
 
 def _conv(n_in: int, n_out: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:

@@ -37,6 +37,11 @@ FULL: dict[str, list[Any]] = {
                      "distill_alpha": 0.9, "distill_from": "resnet20", "fit": {**LONG, "epochs": 18}}},
         {"quantization": {"calibration": "percentile"}},
     ],
+    "distilled into slim_resnet + int8": [
+        {"distillation": {"student": "slim_resnet", "views": 6, "control_seeds": 0,
+                          "fit": {**LONG, "weight_decay": 0.0002, "epochs": 90}}},
+        {"quantization": {"calibration": "percentile"}},
+    ],
 }  # fmt: skip
 
 
