@@ -31,7 +31,8 @@ def make_task(
     name: str, *, model: Any = None, train: Any, valid: Any = None, calibration: Any = None, test: Any = None,
     target: str | list[str] | None = None, kind: Kind | None = None, classes: Iterable[Any] | None = None,
     loss: Callable[..., Any] | None = None, metric: Any = None, train_step: Callable[..., Any] | None = None,
-    prepare: Any = None, augment: Callable[..., Any] | None = None, times: Any = None, seed: int = 0,
+    prepare: Any = None, augment: Callable[..., Any] | None = None, reword: Callable[..., Any] | None = None,
+    times: Any = None, seed: int = 0,
     outputs: str | None = None, models: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Task:  # fmt: skip
     """A checked Task, with its start candidate if the model is trained, from what a user has.
@@ -57,7 +58,8 @@ def make_task(
     an ONNX file; `package.module:function`; or None. A DataFrame for a torch model without `prepare` is prepared by
     `Columns`, fitted on train; a network trained on columns prepared otherwise needs its own `prepare`.
 
-    `models` are further untrained models by name, functions without arguments (a student to distil into, say).
+    `models` are further untrained models by name, functions without arguments (a student to distil into, say). `augment`
+    and `reword` change rows while something learns from them: see `Task`.
 
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger is better unless they
     have an attribute `higher_is_better = False`; the first decides. `outputs` says what a trained model gives, `logits`,
@@ -85,7 +87,9 @@ def make_task(
         prepare = Columns.fitted(splits.train)
     if kind == "custom" and not (metric and (loss or train_step or given.form in ("onnx", "sklearn"))):
         raise TaskError("A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual ones do not fit it.")
-    task = Task(name, kind, splits, (), prepare=prepare, loss=loss, train_step=train_step, augment=augment, classes=names)
+    task = Task(
+        name, kind, splits, (), prepare=prepare, loss=loss, train_step=train_step, augment=augment, reword=reword, classes=names
+    )
     task = given.fill(task, outputs)
     task = replace(task, builders={**task.builders, **(models or {})})
     task = replace(task, metrics=_metrics(metric, task))

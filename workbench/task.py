@@ -62,7 +62,8 @@ class Task:
 
     `builders` maps a model's name to a function without arguments that makes it untrained. `prepare` turns raw rows
     into named arrays, fitted on train only. `loss(outputs, targets)` takes tensors; `train_step(model, inputs, targets)`,
-    if given, replaces forward and loss. `augment(inputs, generator)` changes train batches only. `reference` maps a model's
+    if given, replaces forward and loss. `augment(inputs, generator)` changes prepared train batches, as tensors; `reword(inputs,
+    rng)` makes raw rows from raw train rows, as arrays, whose labels nobody knows: only teachers use them. `reference` maps a model's
     name to a function that loads trained weights into it. `prepares` maps a model's name to a `prepare` of its own, in place
     of the task's (a tokenizer), `fits` to what differs from the usual settings when it is trained to start from.
     """
@@ -76,6 +77,7 @@ class Task:
     loss: Callable[..., torch.Tensor] | None = None
     train_step: Callable[..., torch.Tensor] | None = None
     augment: Callable[..., dict[str, torch.Tensor]] | None = None
+    reword: Callable[..., dict[str, np.ndarray]] | None = None
     classes: tuple[str, ...] = ()
     reference: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     prepares: Mapping[str, Any] = field(default_factory=dict)

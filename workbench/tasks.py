@@ -10,6 +10,7 @@ from workbench.data.fashion import CLASSES, fashion, fashion_full
 from workbench.data.prepare import Columns, Normalize
 from workbench.data.reviews import CLASSES as SENTIMENTS
 from workbench.data.reviews import reviews
+from workbench.data.rewording import reword
 from workbench.data.rows import Splits
 from workbench.data.tokens import Tokens, WordPieces
 from workbench.errors import TaskError, UnknownName, unknown
@@ -105,7 +106,7 @@ def _reviews(name: str) -> Task:
             "text_cnn": partial(text_cnn, prepare.n_words), "bigru": partial(bigru, prepare.n_words),
             "transformer2": partial(transformer2, prepare.n_words, length=prepare.length), "tfidf": tfidf, "minilm": minilm,
         },
-        prepare=prepare, prepares={"minilm": WordPieces()}, built_in=True,
+        prepare=prepare, prepares={"minilm": WordPieces()}, reword=reword, built_in=True,
         fits={
             "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001},
             "minilm": {"lr": 8e-5, "epochs": 3, "batch_size": 32, "patience": 2},

@@ -121,7 +121,40 @@ def test_same_views_are_seen_by_teacher_and_student(job_of):
     assert not np.array_equal(image[:1000], image[1000:2000])
     asked = plan.job.start.model.eval()(torch.from_numpy(image[1500:1504])).detach().numpy()
     np.testing.assert_allclose(asked, plan.answers[1500:1504, 0], atol=1e-4)
-    assert plan._fit_settings().epochs == 1, "3 epochs are one pass over 3 views"
+    assert plan._fit_settings(plan.course).epochs == 1, "3 epochs are one pass over 3 views"
+
+
+def test_reworded_rows_are_answered_and_labelled_by_the_teacher_alone(job_of):
+    """Images upside down: rows that the data do not hold, which each network prepares in its own way."""
+    flat = {"prepares": {"flat": _flat}, "builders": {**job_of().task.builders, "flat": lambda: nn.Linear(64, 10)}}
+    task = replace(job_of().task, reword=_upside_down, **flat)
+    job = replace(job_of(), task=task)
+    plan = plan_of(job, settings(student="flat", views=3))
+    rows, own = plan.course.task.data.train, task.data.train
+    assert (plan.settings.views, len(rows), len(plan.answers)) == (3, 3000, 3000)
+    np.testing.assert_array_equal(rows.targets[:1000], own.targets, "the rows that have labels keep them")
+    np.testing.assert_array_equal(rows.targets[1000:], plan.answers[1000:, 0].argmax(1), "the others get the teacher's decision")
+    assert not np.array_equal(rows.targets[1000:2000], own.targets)
+    asked = plan.job.start.model.eval()(torch.from_numpy(task.prepare({"image": rows.inputs["image"][1500:1504]})["image"]))
+    np.testing.assert_allclose(asked.detach().numpy(), plan.answers[1500:1504, 0], atol=1e-4)
+    assert len(plan.course.control.task.data.train) == 1000, "who learns from labels alone gets the rows that have labels"
+    steps = [len(plan.train(0, taught=taught).history) for taught in (True, False)]
+    assert steps == [1, 3], "as many rows seen by both: one pass over three views, three passes over one"
+
+
+def _upside_down(inputs, rng):
+    return {"image": inputs["image"][:, :, ::-1]}
+
+
+@pytest.mark.parametrize(("kind", "n_out"), [("binary", 1), ("binary", 2), ("multilabel", 2), ("regression", 1)])
+def test_reworded_rows_of_every_kind_of_task_are_decided(kind, n_out, tmp_path):
+    task = replace(table_task(kind, n_out=n_out), reword=lambda inputs, rng: {"x": inputs["x"] + rng.normal(0, 0.5, inputs["x"].shape)})
+    plan = plan_of(Job(task, taught(task), tmp_path), settings(student="little", views=2))
+    n = len(task.data.train)
+    decided, answers = plan.course.task.data.train.targets[n:], plan.answers[n:, 0]
+    assert decided.shape == task.data.train.targets.shape
+    wanted = answers if kind == "regression" else answers > 0
+    np.testing.assert_allclose(decided, wanted.reshape(decided.shape), rtol=1e-6)
 
 
 def test_other_ways_to_prepare_rows_are_paired_row_by_row(job_of):

@@ -69,7 +69,7 @@ class DistillationSettings(TechniqueSettings):
     """Weight of the inner feature beside the answers."""
 
     views: int | None = scaled(smoke=1, standard=4, thorough=8, low=1, high=64)
-    """Augmented copies of the train rows that the teacher answers once; one where the task augments nothing."""
+    """Copies of the train rows, augmented or reworded, that the teacher answers once; one where the task can do neither."""
 
     control_seeds: int | None = scaled(smoke=0, standard=3, thorough=5, low=0, high=100)
     """Seeds to train the student with, each with a teacher and without, to see what the teacher bought."""

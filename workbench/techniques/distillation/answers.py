@@ -1,4 +1,7 @@
-"""What students learn from: the train rows, several augmented views of them, and what the teachers answer to each, once.
+"""What students learn from: the train rows, several other views of them, and what the teachers answer to each, once.
+
+Views of images are augmented, and their labels hold. Views of text are other sentences made from the words of train, whose
+labels nobody knows: only what the teachers answer counts for them, and the control never sees them.
 
 Answers are kept in the cache as `.npy` files under a fingerprint of the teacher's weights and of the very rows that it was
 asked, so that every temperature, alpha, seed and student after the first costs no call of the teacher.
@@ -35,7 +38,8 @@ BATCH = 256
 class Course:
     """The task as students are trained on it: `n_views` of the train rows one after the other, prepared by `prepare`.
 
-    `shared` says that the teacher saw the same views; else it answers to raw rows, and students see what `task.augment` makes.
+    `shared` says that the teacher saw the same prepared views; else it answers to raw rows, prepared in its own way, and students
+    see what `task.augment` makes. `labelled` is the task with the rows that have labels, where the views have none.
     """
 
     task: Task
@@ -43,6 +47,21 @@ class Course:
     n_views: int = 1
     shared: bool = False
     note: str = ""
+    labelled: Task | None = None
+
+    @property
+    def control(self) -> Course:
+        """The course of a student without a teacher: rows with labels only."""
+        return self if self.labelled is None else Course(self.labelled, self.prepare)
+
+    def decided(self, answers: np.ndarray) -> Course:
+        """The same course, where views have no labels with what the teachers `(rows, teachers, outputs)` decide together."""
+        if self.labelled is None:
+            return self
+        train, n = self.task.data.train, len(self.labelled.data.train)
+        targets = np.asarray(train.targets).copy()
+        targets[n:] = _decisions(self.task.kind, answers[n:].mean(1)).reshape(targets[n:].shape)
+        return replace(self, task=_with_train(self.task, replace(train, targets=targets)))
 
     @property
     def digest(self) -> str:
@@ -53,9 +72,12 @@ class Course:
 def course_of(task: Task, prepare: Any, teachers: Sequence[Candidate], n_views: int, seed: int) -> Course:
     """Views of the train rows for students with this `prepare`: the first as the rows are, the others augmented by `seed`.
 
-    One view, of raw rows, where the task has no `augment`, the teachers prepare rows in another way, or rows are read from
-    a dataset. Views that would not fit in memory are left out.
+    Where the task has a `reword`, views are raw rows, which everybody prepares in his own way. One view, of raw rows, where the
+    task has no `augment` either, the teachers prepare rows in another way, or rows are read from a dataset. Views that would
+    not fit in memory are left out.
     """
+    if task.reword is not None and isinstance(task.data.train, Rows):
+        return _reworded(task, prepare, n_views, seed)
     if task.augment is None:
         return Course(task, prepare)
     alike = all(t.form == "torch" and t.prepare == prepare for t in teachers)
@@ -68,9 +90,29 @@ def course_of(task: Task, prepare: Any, teachers: Sequence[Candidate], n_views: 
     note = f"{n} of {n_views} views fit in memory." if n < n_views else ""
     views = [rows.inputs, *(_augmented(task, rows, seed * 1009 + number) for number in range(1, n))]
     inputs = {name: np.concatenate([v[name] for v in views]) for name in rows.inputs}
-    train = Rows(inputs, np.concatenate([np.asarray(rows.targets)] * n))
-    data = replace(task.data, train=train, valid=task.data.valid.prepared(prepare))
-    return Course(replace(task, data=data, prepare=None, augment=None), None, n, True, note)
+    data = replace(task.data, valid=task.data.valid.prepared(prepare))
+    task = replace(task, data=data, prepare=None, augment=None)
+    return Course(_with_train(task, Rows(inputs, np.concatenate([np.asarray(rows.targets)] * n))), None, n, True, note)
+
+
+def _reworded(task: Task, prepare: Any, n_views: int, seed: int) -> Course:
+    """The train rows and `n_views - 1` times as many that `task.reword` makes of them, for which the teachers decide."""
+    rows = task.data.train
+    views = [rows.inputs, *(task.reword(rows.inputs, np.random.default_rng([seed, n])) for n in range(1, n_views))]
+    inputs = {name: np.concatenate([v[name] for v in views]) for name in rows.inputs}
+    train = Rows(inputs, np.concatenate([np.asarray(rows.targets)] * n_views))
+    return Course(_with_train(task, train), prepare, n_views, labelled=task)
+
+
+def _decisions(kind: str, answers: np.ndarray) -> np.ndarray:
+    """What answers `(rows, outputs)` decide, as targets: a class, yes or no, or the value itself."""
+    if kind == "classification":
+        return answers.argmax(1)
+    return answers > 0 if kind in ("binary", "multilabel") else answers
+
+
+def _with_train(task: Task, train: Rows) -> Task:
+    return replace(task, data=replace(task.data, train=train))
 
 
 def _augmented(task: Task, rows: Rows, seed: int) -> dict[str, np.ndarray]:

@@ -66,9 +66,10 @@ class Plan:
             if self.features is not None:
                 beside["features"] = self.features.values
             hook = self._loss(self._temperature(temperature), self._alpha(alpha))
+        course = self._course(taught)
         checkpoint = self.job.folder / f"fit-{self._key(seed, taught, temperature, alpha)}.pt"
         fitted = fit(
-            network, self.course.task, self._fit_settings(), prepare=self.course.prepare, report=report or self.job.report,
+            network, course.task, self._fit_settings(course), prepare=course.prepare, report=report or self.job.report,
             seed=seed, device=self.job.device, choices=self._known_choices(), checkpoint=checkpoint, beside=beside, loss_hook=hook,
         )  # fmt: skip
         self._learn(fitted.choices)
@@ -104,9 +105,12 @@ class Plan:
     def _alpha(self, given: float | None) -> float:
         return self.settings.alpha if given is None else given
 
-    def _fit_settings(self) -> Any:
+    def _course(self, taught: bool) -> Course:
+        return self.course if taught else self.course.control
+
+    def _fit_settings(self, course: Course) -> Any:
         """As set, passes counted over the views: more of them change what is seen, not how long is trained."""
-        given, n = self.settings.fit, self.course.n_views
+        given, n = self.settings.fit, course.n_views
         changes = {"epochs": math.ceil(given.epochs / n), "patience": max(1, math.ceil(given.patience / n))}
         return given.model_copy(update=changes)
 
@@ -135,8 +139,9 @@ class Plan:
 
     def _key(self, seed: int, taught: bool, temperature: float | None, alpha: float | None) -> str:
         """All that decides a training; one without a teacher is the same for every teacher and temperature."""
-        parts: list[Any] = ["student 1", self.student.name, self.student.build(seed), self.course.digest]
-        parts += [self._fit_settings(), seed, self.job.device, self._known_choices()]
+        course = self._course(taught)
+        parts: list[Any] = ["student 1", self.student.name, self.student.build(seed), course.digest]
+        parts += [self._fit_settings(course), seed, self.job.device, self._known_choices()]
         if taught:
             parts += [self.answers, self._temperature(temperature), self._alpha(alpha)]
         if taught and self.features is not None:
@@ -157,7 +162,7 @@ class Plan:
             self._choices().put("choices", self.choices)
 
     def _choices(self) -> Cache:
-        key = fingerprint("choices 1", self.student.name, self.student.build(0), self._fit_settings(), self.job.device)
+        key = fingerprint("choices 1", self.student.name, self.student.build(0), self.settings.fit, self.job.device)
         return Cache(self.job.cache, f"choices-{key}")
 
 
@@ -183,7 +188,7 @@ def plan_of(job: Job, settings: DistillationSettings) -> Plan:
     known: dict[str, Any] = {"student": student.name, "views": course.n_views}
     if features is not None:
         known |= {"hint_layer": features.teacher_layer, "student_layer": features.student_layer}
-    return Plan(job, settings.model_copy(update=known), teachers, student, course, answers, features)
+    return Plan(job, settings.model_copy(update=known), teachers, student, course.decided(answers), answers, features)
 
 
 def _others(job: Job, settings: DistillationSettings) -> list[Candidate]:
