@@ -133,7 +133,9 @@ def test_reworded_rows_are_answered_and_labelled_by_the_teacher_alone(job_of):
     rows, own = plan.course.task.data.train, task.data.train
     assert (plan.settings.views, len(rows), len(plan.answers)) == (3, 3000, 3000)
     np.testing.assert_array_equal(rows.targets[:1000], own.targets, "the rows that have labels keep them")
-    np.testing.assert_array_equal(rows.targets[1000:], plan.answers[1000:, 0].argmax(1), "the others get the teacher's decision")
+    np.testing.assert_array_equal(
+        rows.targets[1000:], plan.answers[1000:, 0].argmax(1), "the others get the teacher's decision"
+    )
     assert not np.array_equal(rows.targets[1000:2000], own.targets)
     asked = plan.job.start.model.eval()(torch.from_numpy(task.prepare({"image": rows.inputs["image"][1500:1504]})["image"]))
     np.testing.assert_allclose(asked.detach().numpy(), plan.answers[1500:1504, 0], atol=1e-4)
@@ -148,7 +150,9 @@ def _upside_down(inputs, rng):
 
 @pytest.mark.parametrize(("kind", "n_out"), [("binary", 1), ("binary", 2), ("multilabel", 2), ("regression", 1)])
 def test_reworded_rows_of_every_kind_of_task_are_decided(kind, n_out, tmp_path):
-    task = replace(table_task(kind, n_out=n_out), reword=lambda inputs, rng: {"x": inputs["x"] + rng.normal(0, 0.5, inputs["x"].shape)})
+    task = replace(
+        table_task(kind, n_out=n_out), reword=lambda inputs, rng: {"x": inputs["x"] + rng.normal(0, 0.5, inputs["x"].shape)}
+    )
     plan = plan_of(Job(task, taught(task), tmp_path), settings(student="little", views=2))
     n = len(task.data.train)
     decided, answers = plan.course.task.data.train.targets[n:], plan.answers[n:, 0]
