@@ -20,6 +20,8 @@ __all__ = [
     "UnknownName",
     "WorkbenchError",
     "all_of",
+    "line_of",
+    "sentence_of",
     "unknown",
 ]
 
@@ -95,3 +97,15 @@ def all_of(problems: list[str], heading: str) -> str:
     if len(problems) == 1:
         return f"{heading}: {problems[0]}"
     return f"{heading}, {len(problems)} problems:\n" + "\n".join(f"  - {p}" for p in problems)
+
+
+def line_of(error: BaseException | None, which: int = 0) -> str:
+    """One line of another library's error, the first one or, with -1, the last; its kind where it says nothing."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception from" not in line]
+    return (lines[which] if lines else type(error).__name__)[:300]
+
+
+def sentence_of(error: BaseException | None) -> str:
+    """The first line of another library's error, ended as a sentence."""
+    text = line_of(error)
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import CandidateError, MissingExtra, RunError
+from workbench.errors import CandidateError, MissingExtra, RunError, line_of
 from workbench.machine import n_threads
 from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
@@ -58,7 +58,7 @@ class OpenvinoPredictor:
         try:
             self._model = self._core.read_model(io.BytesIO(content))
         except Exception as error:
-            raise CandidateError(f"OpenVINO cannot read the model: {_first_line(error)}") from error
+            raise CandidateError(f"OpenVINO cannot read the model: {line_of(error)}") from error
         self._inputs = {i.any_name: (i.element_type.to_dtype(), len(i.partial_shape)) for i in self._model.inputs}
         self._output = next((n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0)
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
@@ -89,7 +89,7 @@ class OpenvinoPredictor:
                 return self._requests[shapes]
             except RuntimeError as error:  # a shape that the graph cannot take says so on the free one too
                 if self._free is None and not any(i.partial_shape.is_dynamic for i in self._model.inputs):
-                    raise CandidateError(f"OpenVINO cannot run the model: {_first_line(error)}") from error
+                    raise CandidateError(f"OpenVINO cannot run the model: {line_of(error)}") from error
         if self._free is None:
             self._free = self._compiled(self._model)
         return self._free
@@ -127,7 +127,7 @@ def executed(content: bytes, runtime: str = "openvino") -> list[dict[str, str]]:
         model = core.read_model(io.BytesIO(content))
         compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": HINTS[runtime]})
     except RuntimeError as error:
-        raise CandidateError(f"OpenVINO cannot run the model: {_first_line(error)}") from error
+        raise CandidateError(f"OpenVINO cannot run the model: {line_of(error)}") from error
     return _operators(compiled)
 
 
@@ -155,8 +155,3 @@ def _operators(compiled: Any) -> list[dict[str, str]]:
 
 def _text(about: Any, key: str) -> str:
     return str(about[key].value if hasattr(about[key], "value") else about[key]) if key in about else ""
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception from" not in line]
-    return (lines[0] if lines else type(error).__name__)[:300]

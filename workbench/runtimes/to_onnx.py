@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import ExportError, MissingExtra
+from workbench.errors import ExportError, MissingExtra, line_of
 from workbench.runtimes import predictor
 from workbench.task import Candidate
 
@@ -71,7 +71,7 @@ def _from_torch(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
             program.save(buffer)
     except Exception as error:
         raise ExportError(
-            f"`{candidate.name}` cannot be written as ONNX by torch.onnx.export: {_last_line(error)}. Models whose control flow "
+            f"`{candidate.name}` cannot be written as ONNX by torch.onnx.export: {line_of(error, -1)}. Models whose control flow "
             "depends on values, or that use operators without an ONNX form, need that part rewritten."
         ) from error
     return trimmed(buffer.getvalue())
@@ -123,7 +123,7 @@ def _from_sklearn(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
         step = _failing_step(candidate.model, str(error))
         raise ExportError(
             f"`{candidate.name}` cannot be written as ONNX: skl2onnx has no converter for {step}. Replace that step, or keep "
-            f"the model in scikit-learn. ({_last_line(error)})"
+            f"the model in scikit-learn. ({line_of(error, -1)})"
         ) from error
 
 
@@ -153,7 +153,7 @@ def _compare(source: Candidate, made: Candidate, inputs: dict[str, np.ndarray]) 
     try:
         got = predictor(made).predict(rows).reshape(wanted.shape)
     except Exception as error:
-        raise ExportError(f"The ONNX file of `{source.name}` does not run: {_last_line(error)}") from error
+        raise ExportError(f"The ONNX file of `{source.name}` does not run: {line_of(error, -1)}") from error
     if hasattr(source.model, "predict_proba"):  # log-probabilities near minus infinity differ for no reason that matters
         wanted, got = np.exp(wanted), np.exp(got)
     gap, scale = float(np.max(np.abs(wanted - got))), float(np.max(np.abs(wanted)))
@@ -177,11 +177,6 @@ def _parameters(model: Any) -> Any:
     import inspect
 
     return inspect.signature(model.forward).parameters
-
-
-def _last_line(error: Exception) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[-1] if lines else type(error).__name__)[:300]
 
 
 @contextmanager

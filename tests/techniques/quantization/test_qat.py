@@ -21,7 +21,7 @@ from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.technique import Job
-from workbench.techniques.quantization import qat
+from workbench.techniques.quantization import qat, qat_file
 from workbench.techniques.quantization.qat import train_aware
 from workbench.training import FitSettings
 
@@ -111,9 +111,9 @@ def hostile(digits_task, digits_cnn, tmp_path_factory):
     start = dataclasses.replace(digits_cnn, model=net)
     job = Job(task=digits_task.without_test(), start=start, folder=tmp_path_factory.mktemp("hostile"))
     programs = []
-    written = qat._written
+    written = qat.written
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qat, "_written", lambda program, *rest: programs.append(program) or written(program, *rest))
+        patch.setattr(qat, "written", lambda program, *rest: programs.append(program) or written(program, *rest))
         made = train_aware(job, _settings(fit=FitSettings(lr=0.002, epochs=3, max_steps=24)))
     return job, made, programs[0]
 
@@ -125,7 +125,7 @@ def test_file_answers_as_the_trained_program_does(hostile):
     got = _outputs(job, made.content)
     assert np.mean(got.argmax(1) == wanted.argmax(1)) > 0.98
     assert np.abs(got - wanted).mean() < 0.01 * np.abs(wanted).max(), "kernels round otherwise here and there, by a step"
-    assert np.abs(got - wanted).max() < qat.DISAGREES * np.abs(wanted).max()
+    assert np.abs(got - wanted).max() < qat_file.DISAGREES * np.abs(wanted).max()
     floats = predictor(job.start).predict(job.example(200))
     assert np.abs(got - floats).max() > np.abs(got - wanted).max(), "closer to the program than to the float network"
 
