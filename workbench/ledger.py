@@ -202,7 +202,7 @@ def rich_table(rows: Sequence[Row], title: str = "") -> Any:
     return table
 
 
-SMOKE = " Budget smoke: this shows that everything runs, not what the techniques can do."
+SMOKE = " Budget smoke: at most 2,000 valid rows are looked at. It shows that everything runs, not what the techniques can do."
 
 
 def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> str:

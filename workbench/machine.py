@@ -59,7 +59,7 @@ def host() -> Host:
     import psutil
 
     model, flags = _processor()
-    wanted = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "asimddp", "i8mm")
+    wanted = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm", "bf16")
     return Host(
         name=platform.node(), processor=model, n_cores=n_cores(), instructions=tuple(f for f in wanted if f in flags),
         memory_bytes=psutil.virtual_memory().total, system=f"{platform.system()} {platform.machine()}",

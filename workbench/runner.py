@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,10 @@ from workbench.task import Candidate, Task
 from workbench.technique import Job
 from workbench.trail import Trail, load_candidate
 
-__all__ = ["CACHE", "execute", "open_test"]
+__all__ = ["CACHE", "execute", "looked_at", "open_test"]
 
 START = "start"
+SMOKE_ROWS = 2_000  # of valid that a smoke run looks at: it is over sooner, and decides nothing
 CACHE = "cache"  # beside the runs of one root, which share it
 EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
 
@@ -42,18 +43,34 @@ class _Standing:
     candidate: Candidate
     shipped: Contestant
 
+    @property
+    def exported(self) -> Candidate | None:
+        """The ONNX file that was written of it, if there is one."""
+        found = self.shipped.candidate
+        return found if found.form == "onnx" and self.candidate.form != "onnx" else None
+
 
 def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
     """Run the steps of a recipe that are not done yet; `task` comes without test rows.
 
     Raises what a step raises; finished steps stay in the folder.
     """
-    runner = _Runner(folder, task, recipe, report)
+    runner = _Runner(folder, looked_at(task, recipe.budget), recipe, report)
     standing = runner.start()
     for number, step in enumerate(recipe.steps, 1):
         standing = runner.step(number, step, standing)
     write_json(folder / "ledger.json", [r.to_json() for r in Trail(folder).rows])
     return Trail(folder, task=task)
+
+
+def looked_at(task: Task, budget: str) -> Task:
+    """The task with the valid rows that a budget looks at: in smoke the first, or, ordered in time, rows of all times."""
+    valid = task.data.valid
+    if budget != "smoke" or len(valid) <= SMOKE_ROWS:
+        return task
+    ordered = getattr(valid, "times", None) is not None
+    chosen = slice(None, None, -(-len(valid) // SMOKE_ROWS)) if ordered else slice(0, SMOKE_ROWS)
+    return replace(task, data=replace(task.data, valid=valid.take(chosen)))
 
 
 class _Runner:
@@ -104,7 +121,7 @@ class _Runner:
         work, began = self._work(place), time.perf_counter()
         job = Job(
             self.task, before.candidate, work, others=self._others(step, work, report), build=self._builder(before.candidate),
-            seed=self.recipe.seed, device=self.device, report=report, cache=self.folder.parent / CACHE,
+            seed=self.recipe.seed, device=self.device, report=report, cache=self.folder.parent / CACHE, exported=before.exported,
         )  # fmt: skip
         outcome = step.declared(job, step.settings)
         seconds = time.perf_counter() - began
@@ -188,12 +205,17 @@ def open_test(trail: Trail, test: Rows, report: Report) -> TestLine:
     step_report.send("step_started", text="opening test")
     task = trail._known_task()
     place = trail._with_candidate()[-1]
-    first, last = load_candidate(trail.steps[0], task), load_candidate(place, task)
-    shipped = onnx_of(place, last.prepare) or last
-    line = test_line(first, shipped, task, test, rows=trail.rows, looks=looks, report=step_report)
+    first, last = (_as_shipped(p, task) for p in (trail.steps[0], place))
+    line = test_line(first, last, task, test, rows=trail.rows, looks=looks, report=step_report)
     write_json(path, line.to_json())
     step_report.send("step_finished", rows=[], text=line.text)
     return line
+
+
+def _as_shipped(place: Path, task: Task) -> Candidate:
+    """A step's candidate as its ONNX file, which answers alike and sooner, where there is one."""
+    kept = load_candidate(place, task)
+    return onnx_of(place, kept.prepare) or kept
 
 
 def _saved(place: Path, label: str) -> np.ndarray | None:

@@ -12,7 +12,7 @@ from workbench.files import write_text
 from workbench.jobs import Run, runs_root, start
 from workbench.machine import device_of
 from workbench.recipe import Recipe
-from workbench.runner import CACHE
+from workbench.runner import CACHE, looked_at
 from workbench.starting import candidate_named, train_start
 from workbench.task import Task
 from workbench.tasks import load_task
@@ -75,7 +75,7 @@ def analyse(
     if action not in declared.actions:
         raise UnknownName(unknown(f"action of `{technique}`", action, declared.actions))
     chosen = settings if settings is not None else declared.settings()
-    known = (load_task(task) if isinstance(task, str) else task).without_test()
+    known = looked_at((load_task(task) if isinstance(task, str) else task).without_test(), chosen.budget)
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
     folder.mkdir(parents=True, exist_ok=True)

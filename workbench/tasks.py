@@ -94,7 +94,7 @@ def _estimator(kind: str, splits: Splits) -> Any:
 
 
 def _reviews(name: str) -> Task:
-    from workbench.models.minilm import minilm
+    from workbench.models.minilm import minilm, thin_transformer
     from workbench.models.text import bigru, text_cnn, tfidf, transformer2
 
     splits = reviews()
@@ -105,10 +105,11 @@ def _reviews(name: str) -> Task:
         builders={
             "text_cnn": partial(text_cnn, prepare.n_words), "bigru": partial(bigru, prepare.n_words),
             "transformer2": partial(transformer2, prepare.n_words, length=prepare.length), "tfidf": tfidf, "minilm": minilm,
+            "thin_transformer": thin_transformer,
         },
-        prepare=prepare, prepares={"minilm": WordPieces()}, reword=reword, built_in=True,
+        prepare=prepare, prepares={"minilm": WordPieces(), "thin_transformer": WordPieces()}, reword=reword, built_in=True,
         fits={
-            "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001},
+            "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001}, "thin_transformer": {**small, "lr": 0.001},
             "minilm": {"lr": 8e-5, "epochs": 3, "batch_size": 32, "patience": 2},
         },
     )  # fmt: skip

@@ -35,8 +35,9 @@ class Job:
     """All that a technique gets. `task` holds no test rows; `start` must not be changed, copy its model first.
 
     `others` are further candidates by the reference that settings name them with (a teacher, a challenger), `build` makes
-    the network untrained where that is known, `folder` is a place for checkpoints that survives a kill, `cache` one for
-    analyses that later runs share (`workbench.cache`); by default it lies in `folder`.
+    the network untrained where that is known, `exported` is the start as ONNX where that was written before, `folder` is a
+    place for checkpoints that survives a kill, `cache` one for analyses that later runs share (`workbench.cache`); by default
+    it lies in `folder`.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Job:
     device: str = "cpu"
     report: Report = field(default_factory=Report)
     cache: Path | None = None
+    exported: Candidate | None = None
 
     def __post_init__(self) -> None:
         if self.cache is None:

@@ -33,7 +33,7 @@ from workbench.task import Candidate
 
 __all__ = ["BUDGETS", "time_side_by_side"]
 
-BUDGETS = {"smoke": (10, 0.06), "standard": (20, 0.15), "thorough": (40, 0.25)}  # rounds, seconds a block
+BUDGETS = {"smoke": (6, 0.05), "standard": (20, 0.15), "thorough": (40, 0.25)}  # rounds, seconds a block
 PAUSE_SECONDS = 0.01
 TOO_BUSY = 0.2  # share of the cores that others may use before a warning
 

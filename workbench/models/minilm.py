@@ -21,9 +21,10 @@ from workbench.models.text import Encoder, mean_over
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MiniLM", "minilm"]
+__all__ = ["MiniLM", "minilm", "thin_transformer"]
 
 SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the package's weights
+SPREAD = 0.3  # of the vectors of a thin student; a norm follows them
 PARTS = {  # a layer's parts here: their names in BERT's files
     "attention.query": "attention.self.query", "attention.key": "attention.self.key", "attention.value": "attention.self.value",
     "attention.output": "attention.output.dense", "norm1": "attention.output.LayerNorm", "inner": "intermediate.dense",
@@ -64,6 +65,31 @@ def minilm(source: str = PACKAGE, n_classes: int = 2) -> MiniLM:
     )  # fmt: skip
     encoder.load_state_dict(_renamed(load(content), config["num_hidden_layers"]))
     return MiniLM(encoder, config["hidden_size"], n_classes)
+
+
+def thin_transformer(
+    source: str = PACKAGE, n_classes: int = 2, *, width: int = 64, n_layers: int = 2, length: int = 48
+) -> MiniLM:
+    """A student for MiniLM: 2.0 M parameters, nearly all of them vectors of word pieces; rows of up to `length` pieces.
+
+    It knows what words mean before it has seen one: its vectors start as the first `width` principal components of those
+    of `source` (Raunak et al., "Effective Dimensionality Reduction for Word Embeddings", 2019), so that a word which is not
+    in train lies beside those that are. The layers start untrained.
+    """
+    words = minilm(source, n_classes).encoder.words.weight.detach()
+    encoder = Encoder(len(words), width=width, n_layers=n_layers, n_heads=4, hidden=2 * width, longest=length)
+    with torch.no_grad():
+        encoder.words.weight.copy_(_components(words, width))
+        encoder.words.weight[0].zero_()  # what fills a row up
+    return MiniLM(encoder, width, n_classes, dropout=0.2)
+
+
+def _components(vectors: torch.Tensor, n: int) -> torch.Tensor:
+    """Vectors `(rows, size)` along the `n` directions in which they differ most, `(rows, n)`, of a common scale."""
+    centred = vectors - vectors.mean(0)
+    _, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
+    found = centred @ directions[:, -n:].flip(1)
+    return found * (SPREAD / found.std())
 
 
 def _check(source: str, config: Mapping[str, Any]) -> None:

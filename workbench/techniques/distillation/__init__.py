@@ -31,7 +31,7 @@ class StudentFit(FitSettings):
     epochs: int | None = scaled(smoke=20, standard=40, thorough=150, low=0, high=10_000)
     """Passes over the train rows."""
 
-    max_steps: int | None = scaled(smoke=400, standard=None, thorough=None, low=1)
+    max_steps: int | None = scaled(smoke=300, standard=None, thorough=None, low=1)
     """Stop after this many optimizer steps, however many epochs that is."""
 
     lr: float = knob(0.005, above=0, high=10, log=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.settings import TechniqueSettings, free_form, knob, nested
+from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.pruning.checks import check_all
 from workbench.techniques.pruning.graph import groups_table
@@ -23,6 +23,13 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 __all__ = ["PruningSettings", "check_n_m", "compress", "decompress", "output_layers", "prune", "sensitivity"]
+
+
+class FineTuning(FitSettings):
+    """How to train what is left."""
+
+    max_steps: int | None = scaled(smoke=100, standard=None, thorough=None, low=1)
+    """Stop after this many optimizer steps, however many epochs that is."""
 
 
 class PruningSettings(TechniqueSettings):
@@ -70,7 +77,7 @@ class PruningSettings(TechniqueSettings):
     distill_from: str = ""
     """Who answers, a trained model of the task, a folder or package.module:function; empty is the network before this step."""
 
-    fit: FitSettings = nested(FitSettings)
+    fit: FineTuning = nested(FineTuning)
     """Fine-tuning after something is gone."""
 
 

@@ -132,7 +132,7 @@ class _Made:
 
 def _begin(job: Job, settings: QuantizationSettings) -> tuple[Candidate, Network, dict[str, np.ndarray], list[str]]:
     """The float candidate as ONNX, its graph made ready, calibration rows, and the nodes that stay in float."""
-    source = to_onnx(job.start, job.example(16))
+    source = job.exported or to_onnx(job.start, job.example(16))
     network = network_of(source.model, job.start.name, job.start.model if job.start.form == "torch" else None)
     rows = calibrate.calibration_rows(job, settings.calibration_rows or 1) if settings.method == "static" else {}
     return source, network, rows, excluded(network, settings.keep_float)
