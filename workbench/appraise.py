@@ -26,12 +26,12 @@ from workbench.measure.timing import Timing, compare_timings
 from workbench.measure.verdict import Verdict, compare_many, within
 from workbench.metrics import like_targets
 from workbench.recipe import Recipe
-from workbench.runtimes import predictor, runtimes_for
+from workbench.runtimes import runtimes_for
+from workbench.runtimes.over_rows import predict_rows
 from workbench.task import Candidate, Task
 
 __all__ = ["Contestant", "appraise", "outputs_of", "test_line"]
 
-BATCH = 256
 AT_MOST_LOST = (0.0025, 0.005, 0.01, 0.02)  # the promises that the test line is held against, of metrics in points
 
 
@@ -50,14 +50,8 @@ class Contestant:
 
 def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, device: str = "cpu") -> np.ndarray:
     """A candidate's outputs `(rows, ...)` on rows that are not prepared yet."""
-    runner = predictor(candidate, device=device if candidate.form == "torch" else "cpu")
-    parts = []
-    for done, (inputs, _) in enumerate(rows.prepared(candidate.prepare).batches(BATCH)):
-        parts.append(runner.predict(inputs))
-        if report:
-            report.progress(done * BATCH, len(rows), "measuring quality")
-    runner.close()
-    return like_targets(np.concatenate(parts), rows.targets)
+    outputs = predict_rows(candidate, rows.prepared(candidate.prepare), device=device, report=report)
+    return like_targets(outputs, rows.targets)
 
 
 def appraise(

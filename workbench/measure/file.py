@@ -20,13 +20,12 @@ from workbench.measure.macs import macs_onnx
 from workbench.measure.quality import quality
 from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
-from workbench.runtimes import predictor
+from workbench.runtimes.over_rows import BATCH, predict_rows
 from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
 
 FREE_LENGTH = 32  # what a free dimension other than the batch is set to, where only the file is given
-BATCH = 256
 
 
 def measure_file(
@@ -104,9 +103,8 @@ def _candidate(path: Path, task: Any) -> Candidate:
 
 
 def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
-    runner = predictor(candidate)
     rows = task.data.valid.prepared(candidate.prepare)
-    outputs = np.concatenate([runner.predict(inputs) for inputs, _ in rows.batches(_fixed_batch(candidate.model) or BATCH)])
+    outputs = predict_rows(candidate, rows, batch_size=_fixed_batch(candidate.model) or BATCH)
     targets = np.asarray(task.data.valid.targets)
     return tuple(quality(outputs, targets, metric, times=task.data.valid.times, split="valid") for metric in task.metrics)
 

@@ -10,7 +10,7 @@ asked, so that every temperature, alpha, seed and student after the first costs 
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,17 +21,16 @@ from workbench.cache import fingerprint
 from workbench.data.rows import Rows
 from workbench.errors import CandidateError
 from workbench.files import write_bytes
-from workbench.runtimes import predictor
+from workbench.runtimes.over_rows import predict_rows
 from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:
     from workbench.technique import Job
 
-__all__ = ["Course", "answers_of", "course_of", "in_batches", "kept_array", "teacher_rows"]
+__all__ = ["Course", "answers_of", "course_of", "kept_array", "teacher_rows"]
 
 AT_MOST_BYTES = 1 << 30  # of all views together, as tensors are kept in memory up to this size
 AT_ONCE = 4096  # rows augmented together; a part of what decides a view
-BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -161,13 +160,6 @@ def teacher_rows(teacher: Candidate, course: Course) -> Any:
     return course.task.data.train if course.shared else course.task.data.train.prepared(teacher.prepare)
 
 
-def in_batches(rows: Any, job: Job, text: str) -> Iterator[dict[str, np.ndarray]]:
-    """Inputs of rows batch by batch, with progress reported."""
-    for done, (inputs, _) in enumerate(rows.batches(BATCH)):
-        job.report.progress(done * BATCH, len(rows), text)
-        yield inputs
-
-
 def kept_array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     """The array kept in a file, or made now and kept there; a kill leaves no half of one."""
     import io
@@ -190,11 +182,10 @@ def _asked(teacher: Candidate, rows: Any, job: Job) -> np.ndarray:
     device = job.device if teacher.form == "torch" else "cpu"
     if teacher is job.start and job.exported is not None and device == "cpu":
         teacher = job.exported  # answers alike, in half of the time
-    runner = predictor(teacher, threads=torch.get_num_threads(), device=device)  # the setting of the process stays
-    text = f"asking {teacher.name}"
-    parts = [np.asarray(runner.predict(inputs), np.float32) for inputs in in_batches(rows, job, text)]
-    runner.close()
-    return np.concatenate([p.reshape(len(p), -1) for p in parts])
+    given = predict_rows(
+        teacher, rows, text=f"asking {teacher.name}", threads=torch.get_num_threads(), device=device, report=job.report
+    )  # the setting of the process stays
+    return given.astype(np.float32).reshape(len(given), -1)
 
 
 def _weights(teacher: Candidate) -> Any:

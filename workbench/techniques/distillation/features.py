@@ -19,8 +19,9 @@ from torch.nn import functional as F
 
 from workbench.cache import fingerprint
 from workbench.errors import CandidateError, SettingsError, unknown
+from workbench.runtimes.over_rows import BATCH
 from workbench.task import Candidate, call_model, first_tensor
-from workbench.techniques.distillation.answers import Course, in_batches, kept_array, teacher_rows
+from workbench.techniques.distillation.answers import Course, kept_array, teacher_rows
 from workbench.tensors import tensor
 
 if TYPE_CHECKING:
@@ -180,8 +181,10 @@ def features_of(
     key = fingerprint("features 1", teacher.model, layer, rows, repr(teacher.prepare), method, size or ())
 
     def asked() -> np.ndarray:
-        batches = in_batches(rows, job, f"looking into {teacher.name}")
-        parts = [reduced(_plain_call(teacher.model, b, layer), method, size).cpu().numpy().astype(np.float16) for b in batches]
+        parts = []
+        for done, (inputs, _) in enumerate(rows.batches(BATCH)):
+            job.report.progress(done * BATCH, len(rows), f"looking into {teacher.name}")
+            parts.append(reduced(_plain_call(teacher.model, inputs, layer), method, size).cpu().numpy().astype(np.float16))
         return np.concatenate(parts)
 
     return kept_array(job.cache / f"features-{key}.npy", asked)

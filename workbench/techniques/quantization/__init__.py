@@ -23,6 +23,7 @@ from workbench.errors import Cancelled, CandidateError, SettingsError
 from workbench.measure.latency import time_side_by_side
 from workbench.measure.timing import Timing
 from workbench.runtimes import predictor
+from workbench.runtimes.over_rows import predict_rows
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.task import Candidate
@@ -301,12 +302,6 @@ def _flips(
     source: Candidate, candidate: Candidate, settings: QuantizationSettings, job: Job
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     valid = job.task.data.valid.take(slice(0, FLIP_ROWS[settings.budget]))
-    inputs = dict(valid.prepared(job.start.prepare).inputs)
-    before, after = predictor(source), predictor(candidate)
-    outputs: list[list[np.ndarray]] = [[], []]
-    for at in range(0, len(valid.targets), 256):
-        job.report.check()
-        some = {k: a[at : at + 256] for k, a in inputs.items()}
-        outputs[0].append(before.predict(some))
-        outputs[1].append(after.predict(some))
-    return evidence.flips(np.concatenate(outputs[0]), np.concatenate(outputs[1]), np.asarray(valid.targets), job.task)
+    rows = valid.prepared(job.start.prepare)
+    before, after = (predict_rows(c, rows, text="counting flips", report=job.report) for c in (source, candidate))
+    return evidence.flips(before, after, np.asarray(valid.targets), job.task)
