@@ -35,7 +35,7 @@ def finished(recipe: Recipe, root: Path) -> Trail:
     return wb.run(recipe, root=root)
 
 
-def timed(made: dict[str, Candidate], start: Candidate, task: wb.Task, budget: str) -> pd.DataFrame:
+def timed(made: dict[str, Candidate], start: Candidate, task: wb.Task, rounds: int) -> pd.DataFrame:
     """Best calls of every method on every runtime and thread count, with the factor against torch eager of its session."""
     rows = []
     names = list(made)
@@ -45,7 +45,7 @@ def timed(made: dict[str, Candidate], start: Candidate, task: wb.Task, budget: s
             for name in names[first : first + A_SESSION]:
                 chosen |= {f"{name} on {r}": (made[name], r) for r in installed_for(made[name])}
             timings = time_side_by_side(
-                chosen, lambda c, n: task.example(n, c.prepare), batch_sizes=BATCHES, threads=threads, budget=budget
+                chosen, lambda c, n: task.example(n, c.prepare), batch_sizes=BATCHES, threads=threads, rounds=rounds
             )
             eager = timings["start on torch"]
             for label, timing in timings.items():
@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=Path("runs/benchmark"), help="folder of the runs and of the tables")
     parser.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"))
     parser.add_argument("--only", nargs="*", default=[*METHODS, *FULL], choices=[*METHODS, *FULL], metavar="METHOD")
+    parser.add_argument("--rounds", type=int, default=12, help="of the timing")
     parser.add_argument("--runs-only", action="store_true", help="make the runs that are missing, and measure another time")
     given = parser.parse_args()
     task = wb.load_task("fashion")
@@ -101,17 +102,35 @@ def main() -> None:
     made = {"unchanged": wb.to_onnx(start, task.example(16))}
     for name, trail in trails.items():
         made[name] = Candidate(name, "onnx", trail.onnx_path.read_bytes(), prepare=task.prepare)
-    tables = {"quality": quality_rows(trails), "speed": timed(made, start, task, given.budget)}
+    tables = {"quality": quality_rows(trails), "speed": timed(made, start, task, given.rounds)}
     for name, table in tables.items():
         table.to_csv(given.root / f"{name}.csv", index=False)
-        print(f"\n{name}\n")
-        print(table.to_markdown(index=False, floatfmt=".3g") if _has_tabulate() else table.to_string(index=False))
+    text = "\n\n".join(readable(**tables, threads=threads) for threads in THREADS)
+    (given.root / "tables.md").write_text(text + "\n", encoding="utf-8")
+    print(text)
 
 
-def _has_tabulate() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("tabulate") is not None
+def readable(quality: pd.DataFrame, speed: pd.DataFrame, threads: int) -> str:
+    """A table of Markdown: a row a method; of each runtime how many times faster than torch eager batch 1 and 64 are."""
+    rows = speed[speed.threads == threads]
+    runtimes = [r for r in dict.fromkeys(rows.runtime) if r != "torch"]
+    head = ["method", "test accuracy", "points (interval)", "kB", "in int8", *(f"{r}: 1, 64" for r in runtimes)]
+    eager = rows[rows.runtime == "torch"].iloc[0]
+    lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
+    known = quality.set_index("method")
+    for method, found in rows[rows.runtime != "torch"].groupby("method", sort=False):
+        about = known.loc[method] if method in known.index else None
+        shown = (
+            ["", "", "", ""] if about is None else [about["test accuracy"], about.points, f"{about.kB:.0f}", about["in int8"]]
+        )
+        times = found.set_index("runtime")
+        cells = [f"{times.loc[r, 'b1 x']:.1f}, {times.loc[r, 'b64 x']:.1f}" if r in times.index else "" for r in runtimes]
+        lines.append(f"| {' | '.join([method, *shown, *cells])} |")
+    what = (
+        f"{threads} thread{'s' * (threads > 1)}: times faster than torch eager ({eager['b1 ms']:.2f} ms for 1 image, "
+        f"{eager['b64 ms']:.1f} for 64); other work used at most {100 * rows.busy.max():.0f} % of the cores."
+    )
+    return f"{what}\n\n" + "\n".join(lines)
 
 
 if __name__ == "__main__":
