@@ -1,0 +1,48 @@
+"""What a run looks at, and what it hands to its steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from workbench.data.rows import Rows
+from workbench.runner import SMOKE_ROWS, looked_at
+from workbench.tasks import load_task
+
+
+def _task(n: int, *, times: bool = False):
+    task = load_task("digits").without_test()
+    order = np.arange(n)
+    valid = Rows({"image": np.zeros((n, 1, 8, 8), np.float32)}, order % 10, times=order // 100 if times else None)
+    return replace(task, data=replace(task.data, valid=valid))
+
+
+def test_smoke_looks_at_the_first_valid_rows_and_other_budgets_at_all():
+    task = _task(SMOKE_ROWS + 500)
+    seen = looked_at(task, "smoke").data
+    assert len(seen.valid) == SMOKE_ROWS
+    np.testing.assert_array_equal(seen.valid.targets, task.data.valid.targets[:SMOKE_ROWS])
+    assert seen.train is task.data.train, "nothing else is cut"
+    assert looked_at(task, "standard") is task
+    assert looked_at(_task(100), "smoke").data.valid.targets.shape == (100,)
+
+
+def test_smoke_looks_at_all_times_of_rows_that_are_ordered_in_time():
+    task = _task(3 * SMOKE_ROWS + 7, times=True)
+    valid = looked_at(task, "smoke").data.valid
+    assert SMOKE_ROWS * 0.7 < len(valid) <= SMOKE_ROWS
+    assert set(valid.times) == set(task.data.valid.times)
+
+
+@pytest.mark.slow
+def test_ledger_of_a_smoke_run_is_of_the_rows_that_smoke_looks_at(tmp_path):
+    import workbench as wb
+
+    result = wb.run(["quantization"], "fashion", start="resnet20", budget="smoke", root=tmp_path)
+    places = sorted(result.folder.glob("steps/*/valid-*.npy"))
+    assert places
+    assert {len(np.load(p)) for p in places} == {SMOKE_ROWS}
+    assert "at most 2,000 valid rows" in result._repr_html_()
+    assert result.test.n == 10_000, "test is looked at whole"
