@@ -7,6 +7,7 @@ import onnx
 import pytest
 
 from workbench.errors import CandidateError
+from workbench.measure import coverage
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
@@ -39,6 +40,19 @@ def test_activations_have_the_type_that_was_asked_for(job_of, kind, tensor_type)
     assert zero.data_type == tensor_type
     weights = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4]
     assert len(weights) == 4, "the four convolutions hold int8 weights"
+
+
+def test_file_holds_no_zero_points_that_nobody_needs_and_all_of_it_is_still_fused(job_of):
+    made = _quantize(job_of()).candidate
+    graph = onnx.load_from_string(made.model).graph
+    values = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
+    readers = {name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)}
+    constants = [n for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in values]
+    with_zero = {readers[n.output[0]] for n in constants if len(n.input) == 3}
+    assert {readers[n.output[0]] for n in constants} == {("Conv", 1), ("Conv", 2), ("Gemm", 1), ("Gemm", 2)}
+    assert with_zero == {("Gemm", 1)}, "without it ONNX Runtime would leave the Gemm in float"
+    covered = coverage(made.model)
+    assert covered.n_low == covered.n_all, covered.text
 
 
 def test_per_channel_gives_each_output_channel_its_scale(job_of):

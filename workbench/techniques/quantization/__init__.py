@@ -32,8 +32,9 @@ from workbench.techniques.quantization import calibration as calibrate
 from workbench.techniques.quantization import evidence
 from workbench.techniques.quantization.dynamic import dynamic
 from workbench.techniques.quantization.mixed import fewest_in_float
-from workbench.techniques.quantization.network import Network, excluded, failure, network_of, small
+from workbench.techniques.quantization.network import Network, excluded, failure, network_of
 from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
+from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.static import OPERATORS, qdq
 from workbench.techniques.quantization.weight_only import half, weights_only
 from workbench.training import FitSettings

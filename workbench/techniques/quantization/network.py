@@ -26,7 +26,7 @@ from workbench.errors import CandidateError, SettingsError, unknown
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
 
-__all__ = ["WEIGHTS_AT", "Layer", "Network", "constants", "excluded", "failure", "network_of", "small"]
+__all__ = ["WEIGHTS_AT", "Layer", "Network", "constants", "excluded", "failure", "network_of"]
 
 WEIGHTS_AT = {
     "Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1), "Gather": (0,),
@@ -257,73 +257,3 @@ def _check_finite(model: ModelProto, layers: tuple[Layer, ...], name: str) -> No
                 f"`{name}` holds {int((~np.isfinite(array)).sum())} values that are not finite in `{value.name}`: no scale can be "
                 "found for them. Train the model anew, or take an earlier checkpoint."
             )
-
-
-def small(model: ModelProto, keep: Mapping[str, str] | None = None) -> bytes:
-    """The file without what only a debugger reads: shapes, documentation, long names, equal constants twice.
-
-    Inputs and outputs, nodes that are layers, and `keep` (old name to new) keep theirs.
-    """
-    _share_equal(model)
-    _drop_unread(model)
-    fixed = {v.name for v in (*model.graph.input, *model.graph.output)}
-    inner = _inner_names(model)
-    names = dict(keep or {})
-    produced = [o for n in model.graph.node for o in n.output]
-    for old in dict.fromkeys([*(w.name for w in model.graph.initializer), *produced]):
-        if old and old not in fixed and old not in inner:
-            names.setdefault(old, f"t{len(names):x}")
-    for node in model.graph.node:
-        node.input[:] = [names.get(i, i) for i in node.input]
-        node.output[:] = [names.get(o, o) for o in node.output]
-        node.doc_string = ""
-        del node.metadata_props[:]
-        if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-            node.name = ""
-    for value in model.graph.initializer:
-        value.name = names.get(value.name, value.name)
-    for item in (*model.graph.initializer, *model.graph.input, *model.graph.output):
-        item.doc_string = ""
-        del item.metadata_props[:]
-    del model.graph.value_info[:]
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    del model.graph.quantization_annotation[:]
-    used = {n.domain for n in model.graph.node} | {""}
-    kept = [o for o in model.opset_import if o.domain in used]
-    del model.opset_import[:]
-    model.opset_import.extend(kept)
-    return model.SerializeToString()
-
-
-def _inner_names(model: ModelProto) -> set[str]:
-    """Names read inside the bodies of If, Loop and Scan: left alone."""
-    found: set[str] = set()
-    graphs = [a.g for n in model.graph.node for a in n.attribute if a.HasField("g")]
-    while graphs:
-        graph = graphs.pop()
-        for node in graph.node:
-            found |= {*node.input, *node.output}
-            graphs += [a.g for a in node.attribute if a.HasField("g")]
-        found |= {v.name for v in (*graph.input, *graph.output, *graph.initializer)}
-    return found
-
-
-def _share_equal(model: ModelProto) -> None:
-    """Zero points and scales are often the same numbers: one copy serves all who read it."""
-    first: dict[tuple[Any, ...], str] = {}
-    same: dict[str, str] = {}
-    for value in model.graph.initializer:
-        key = (value.data_type, tuple(value.dims), value.raw_data or value.SerializePartialToString())
-        same[value.name] = first.setdefault(key, value.name)
-    inner = _inner_names(model)
-    for node in model.graph.node:
-        node.input[:] = [same.get(i, i) for i in node.input]
-    for value in [w for w in model.graph.initializer if same[w.name] != w.name and w.name not in inner]:
-        model.graph.initializer.remove(value)
-
-
-def _drop_unread(model: ModelProto) -> None:
-    read = {i for n in model.graph.node for i in n.input} | {o.name for o in model.graph.output} | _inner_names(model)
-    for value in [w for w in model.graph.initializer if w.name not in read]:
-        model.graph.initializer.remove(value)

@@ -12,7 +12,7 @@ from workbench.errors import ExportError, sentence_of
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import OPSET, free_dims
 from workbench.task import Candidate
-from workbench.techniques.quantization.network import small
+from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.tidy import tidy
 
 if TYPE_CHECKING:

@@ -20,7 +20,8 @@ import numpy as np
 
 from workbench.cache import Cache, fingerprint
 from workbench.runtimes import predictor
-from workbench.techniques.quantization.network import failure, small
+from workbench.techniques.quantization.network import failure
+from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.static import qdq
 
 if TYPE_CHECKING:
