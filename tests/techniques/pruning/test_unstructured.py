@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -41,6 +44,24 @@ def test_zeros_are_as_many_as_asked_for_and_stay_through_training(scope, iterati
     assert (after[name] != before[name])[kept].any(), "what stays was trained"
     assert not any(n.endswith(("_mask", "_orig")) for n in outcome.candidate.model.state_dict()), "masks are made permanent"
     assert any("no runtime here gets faster" in note for note in outcome.notes)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"method": "unstructured", "pruning_ratio": 0.5, "iterations": 5},
+        {"method": "unstructured", "pruning_ratio": 0.5, "iterations": 5, "scope": "global"},
+        {"method": "unstructured", "pruning_ratio": 0.5},
+        {"method": "n_m"},
+    ],
+)
+def test_network_that_trains_in_channels_last_is_pruned_alike(settings, job_of):
+    """The memory format that `fit` finds fastest for images: gradual masks are made of the weights as they lie in training."""
+    fit = {"epochs": 3, "max_steps": 30, "precision": "fp32", "memory_format": "channels_last"}
+    job = job_of()
+    start = job.start.fitted(copy.deepcopy(job.start.model).to(memory_format=torch.channels_last))
+    outcome = _run(replace(job, start=start), fit=fit, **settings)
+    assert sparsity(outcome.candidate.model) == pytest.approx(0.5, abs=0.05)
 
 
 def test_smallest_weights_go_first_and_random_takes_others():

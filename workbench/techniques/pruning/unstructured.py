@@ -42,7 +42,7 @@ def masks_of(model: nn.Module, settings: PruningSettings, *, share: float = 1.0,
     import torch
     from torch.nn.utils import prune
 
-    made = copy.deepcopy(model)
+    made = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # torch's masks take views, training may not
     chosen = list(matrices(made, settings.ignored_layers))
     if not chosen:
         raise CandidateError("This network has no kernel or matrix left to prune; name fewer layers in `ignored_layers`.")
