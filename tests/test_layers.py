@@ -12,7 +12,8 @@ HOME = Path(__file__).parents[1] / "workbench"
 LAYERS = [
     "errors", "files", "cache", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data",
     "metrics", "models", "task", "sealed", "tensors", "speed",
-    "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing", "structure", "kept",
+    "predict_torch", "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing",
+    "structure", "kept",
     "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "starting", "runner", "record", "tracking", "store",
     "jobs", "running", "lessons", "widgets", "doctor", "cli",
 ]  # fmt: skip
@@ -22,9 +23,10 @@ LAZY = {
     ("models/reference.py", "task"): "its main() trains the weights that are shipped, by the package's own means",
     ("models/reference.py", "tasks"): "the same",
     ("models/reference.py", "training"): "the same",
+    ("models/reference.py", "predict_torch"): "the same",
     **{
         ("models/teacher.py", layer): "the same: its main() fine-tunes the teacher whose answers are shipped"
-        for layer in ("measure", "runtimes", "tasks", "training")
+        for layer in ("measure", "predict_torch", "runtimes", "tasks", "training")
     },
     ("technique.py", "techniques"): "the registry looks for the modules that declare themselves to it",
 }

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.digits import digits
 from workbench.data.fashion import CLASSES, fashion, fashion_full
+from workbench.data.neighbours import neighbours
 from workbench.data.prepare import Columns, Normalize
 from workbench.data.reviews import CLASSES as SENTIMENTS
 from workbench.data.reviews import reviews
 from workbench.data.rewording import reword
 from workbench.data.rows import Splits
-from workbench.data.tokens import Tokens, WordPieces
-from workbench.errors import TaskError, UnknownName, unknown
+from workbench.data.tokens import Tokens, WordPieces, minilm_folder
+from workbench.errors import MissingExtra, TaskError, UnknownName, unknown
 from workbench.metrics import BY_KIND, METRICS
 from workbench.task import Task
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
 
 __all__ = ["TASKS", "load_task"]
@@ -94,7 +97,7 @@ def _estimator(kind: str, splits: Splits) -> Any:
 
 
 def _reviews(name: str) -> Task:
-    from workbench.models.minilm import minilm, thin_transformer
+    from workbench.models.minilm import minilm, thin_cnn, thin_transformer
     from workbench.models.text import bigru, text_cnn, tfidf, transformer2
 
     splits = reviews()
@@ -105,14 +108,25 @@ def _reviews(name: str) -> Task:
         builders={
             "text_cnn": partial(text_cnn, prepare.n_words), "bigru": partial(bigru, prepare.n_words),
             "transformer2": partial(transformer2, prepare.n_words, length=prepare.length), "tfidf": tfidf, "minilm": minilm,
-            "thin_transformer": thin_transformer,
+            "thin_cnn": thin_cnn, "thin_transformer": thin_transformer,
         },
-        prepare=prepare, prepares={"minilm": WordPieces(), "thin_transformer": WordPieces()}, reword=reword, built_in=True,
+        prepare=prepare, reword=_reword(), built_in=True,
+        prepares={"minilm": WordPieces(), "thin_cnn": WordPieces(masked=False), "thin_transformer": WordPieces()},
         fits={
             "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001}, "thin_transformer": {**small, "lr": 0.001},
+            "thin_cnn": {**small, "batch_size": 128},
             "minilm": {"lr": 8e-5, "epochs": 3, "batch_size": 32, "patience": 2},
         },
     )  # fmt: skip
+
+
+def _reword() -> Callable[..., dict[str, np.ndarray]]:
+    """Words are swapped for their neighbours to MiniLM; without the extra `text`, for any other words of train."""
+    try:
+        minilm_folder()
+    except MissingExtra:
+        return reword
+    return partial(reword, alike=neighbours)
 
 
 TASKS = {"digits": _digits, "fashion": _fashion, "fashion-full": _fashion, "flights": _flights, "reviews": _reviews}

@@ -12,8 +12,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,6 +22,7 @@ import numpy as np
 from workbench.errors import TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets
+from workbench.predict_torch import autocast, predict_batches
 from workbench.settings import Settings, knob, scaled
 from workbench.speed import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["FitSettings", "Fitted", "LossContext", "fit", "predict_torch"]
+__all__ = ["FitSettings", "Fitted", "LossContext", "fit"]
 
 
 class FitSettings(Settings):
@@ -297,34 +297,6 @@ class _Loop:
         self.model.load_state_dict(self.best)
         model = self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
         return Fitted(model, self.state.history, self.choices, self.state.step, self.state.best_epoch)
-
-
-def predict_batches(
-    model: nn.Module, rows: TensorRows, device: str, choices: Mapping[str, Any], report: Report | None = None
-) -> Iterator[np.ndarray]:
-    """Outputs of a network in evaluation mode, float32 arrays `(batch, ...)`."""
-    import torch
-
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode(), autocast(device, choices.get("precision", "fp32")):
-        for inputs, _ in rows.batches(256):
-            if report:
-                report.check()
-            yield first_tensor(call_model(model, inputs)).float().cpu().numpy()
-    model.train(was_training)
-
-
-def predict_torch(model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu") -> np.ndarray:
-    """Outputs `(rows, ...)` of a network on rows, in fp32."""
-    return np.concatenate(list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {})))
-
-
-def autocast(device: str, precision: str) -> Any:
-    """A context in which the forward pass runs in bf16, or one that changes nothing."""
-    import torch
-
-    return torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else nullcontext()
 
 
 def _schedule(schedule: str, step: int, n_steps: int) -> float:

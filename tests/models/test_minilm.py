@@ -19,7 +19,7 @@ from workbench.data.tokens import WordPieces, minilm_folder
 from workbench.errors import CandidateError, MissingExtra, UnknownName
 from workbench.models import minilm as module
 from workbench.models import teacher
-from workbench.models.minilm import minilm, thin_transformer
+from workbench.models.minilm import minilm, thin_cnn, thin_transformer
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import build_seeded
@@ -62,22 +62,26 @@ def test_filling_changes_no_answer(network):
         torch.testing.assert_close(network(**short), network(**long), atol=1e-5, rtol=1e-4)
 
 
-def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_alike(network):
-    thin = build_seeded(thin_transformer, 0).eval()
+@pytest.mark.parametrize(("builder", "vectors_of"), [(thin_transformer, "encoder.words"), (thin_cnn, "embedding")])
+def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_alike(builder, vectors_of, network):
+    thin = build_seeded(builder, 0).eval()
     n_thin, n_large = (sum(p.numel() for p in net.parameters()) for net in (thin, network))
     assert n_thin * 10 <= n_large
     pieces = WordPieces(length=3)({"text": np.array(["good", "great", "bad", "film", "movie", "tuesday", "seven"], object)})
-    vectors = torch.nn.functional.normalize(thin.encoder.words.weight[pieces["input_ids"][:, 1]], dim=1).detach()
+    words = thin.get_submodule(vectors_of).weight.detach()
+    assert not words[0].any(), "what fills a row up says nothing"
+    vectors = torch.nn.functional.normalize(words[pieces["input_ids"][:, 1]], dim=1)
     alike = vectors @ vectors.T
     assert alike[0, 1] > alike[0, 5], "good is nearer to great than to tuesday"
     assert alike[3, 4] > alike[3, 6], "film is nearer to movie than to seven"
-    again = build_seeded(thin_transformer, 0)
+    again = build_seeded(builder, 0)
     assert all(torch.equal(a, b) for a, b in zip(thin.parameters(), again.parameters(), strict=True))
 
 
-def test_thin_student_is_exported_with_a_free_batch_and_answers_alike(extra):
+@pytest.mark.parametrize("name", ["thin_transformer", "thin_cnn"])
+def test_thin_student_is_exported_with_a_free_batch_and_answers_alike(name, extra):
     task = load_task("reviews")
-    candidate, trained = task.candidate("thin_transformer")
+    candidate, trained = task.candidate(name)
     assert not trained
     exported = to_onnx(candidate, task.example(4, candidate.prepare))
     inputs = task.example(7, candidate.prepare)

@@ -78,18 +78,23 @@ class Tokens:
 class WordPieces:
     """Word pieces of a pretrained network: `input_ids` and `attention_mask`, both int64 `(rows, length)`.
 
+    Where not `masked`, `tokens` alone: for networks that tell what fills a row up by its number.
     `source` is what `minilm_folder` takes. Raises MissingExtra when it is first called without the extra `text`.
     """
 
     source: str = PACKAGE
     length: int = 48
     name: str = "text"
+    masked: bool = True
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         encoded = _tokenizer(self.source, self.length).encode_batch([str(text) for text in inputs[self.name]])
         shape = (len(encoded), self.length)  # of no rows too
+        numbers = np.array([e.ids for e in encoded], np.int64).reshape(shape)
+        if not self.masked:
+            return {"tokens": numbers}
         return {
-            "input_ids": np.array([e.ids for e in encoded], np.int64).reshape(shape),
+            "input_ids": numbers,
             "attention_mask": np.array([e.attention_mask for e in encoded], np.int64).reshape(shape),
         }
 

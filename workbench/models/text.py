@@ -23,10 +23,12 @@ WIDTHS = (2, 3, 4)  # words that a filter of the convolutional network sees
 class TextCNN(nn.Module):
     """Filters of several widths over word vectors, the maximum of each over the sentence, and a linear head."""
 
-    def __init__(self, n_words: int, n_classes: int, *, width: int, n_filters: int, dropout: float = 0.5) -> None:
+    def __init__(
+        self, n_words: int, n_classes: int, *, width: int, n_filters: int, dropout: float = 0.5, word_dropout: float = 0.2
+    ) -> None:
         super().__init__()
         self.embedding = _embedding(n_words, width)
-        self.word_dropout = nn.Dropout1d(0.2)  # of whole words: `(batch, length, width)` is channels of numbers to it
+        self.word_dropout = nn.Dropout1d(word_dropout)  # of whole words: `(batch, length, width)` is channels of numbers to it
         self.convolutions = nn.ModuleList(nn.Conv1d(width, n_filters, k, padding=k // 2) for k in WIDTHS)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(len(WIDTHS) * n_filters, n_classes)

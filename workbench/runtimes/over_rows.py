@@ -17,10 +17,10 @@ BATCH = 256
 
 def predict_rows(
     candidate: Candidate, rows: Any, *, text: str = "measuring quality", batch_size: int = BATCH, threads: int | None = None,
-    device: str = "cpu", report: Report | None = None,
+    device: str = "cpu", report: Report | None = None, runtime: str = "auto",
 ) -> np.ndarray:  # fmt: skip
-    """Outputs `(rows, ...)` on rows that are prepared already, by the runtime that the candidate's form prefers."""
-    runner = predictor(candidate, threads=threads, device=device if candidate.form == "torch" else "cpu")
+    """Outputs `(rows, ...)` on rows that are prepared already, by `runtime` or the one that the candidate's form prefers."""
+    runner = predictor(candidate, runtime, threads=threads, device=device if candidate.form == "torch" else "cpu")
     report, parts = report or Report(), []
     for done, (inputs, _) in enumerate(rows.batches(batch_size)):
         report.progress(done * batch_size, len(rows), text)

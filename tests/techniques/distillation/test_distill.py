@@ -11,8 +11,12 @@ from torch import nn
 
 from tests.techniques.distillation.schools import SMALL, settings, shifted, table_task, taught
 from workbench.errors import CandidateError, SettingsError, TaskError
+from workbench.runtimes import installed_for
+from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.technique import Job, get_technique
+from workbench.techniques.distillation import answers as asking
+from workbench.techniques.distillation.answers import asked_on
 from workbench.techniques.distillation.lessons import plan_of
 
 HERE = "tests.techniques.distillation.schools"
@@ -142,6 +146,20 @@ def test_reworded_rows_are_answered_and_labelled_by_the_teacher_alone(job_of):
     assert len(plan.course.control.task.data.train) == 1000, "who learns from labels alone gets the rows that have labels"
     steps = [len(plan.train(0, taught=taught).history) for taught in (True, False)]
     assert steps == [1, 3], "as many rows seen by both: one pass over three views, three passes over one"
+
+
+def test_large_teacher_with_many_rows_is_asked_in_bf16_where_that_is_there_and_it_is_said(job_of, monkeypatch):
+    job = replace(job_of(), exported=to_onnx(job_of().start, job_of().example(2)))
+    plan = plan_of(job, settings(student=SMALL))
+    assert (asked_on(job.start, plan.course, job), plan.course.note) == ("onnxruntime", "")
+    monkeypatch.setattr(asking, "LONG", 1000 * len(job.exported.model))
+    fast = plan_of(job, settings(student=SMALL))
+    if "openvino-bf16" not in installed_for(job.exported):
+        assert asked_on(job.start, fast.course, job) == "onnxruntime"
+        return
+    assert fast.course.note == "The teachers answered on openvino-bf16."
+    change = np.abs(fast.answers - plan.answers).max() / np.abs(plan.answers).max()
+    assert 0 < change < 0.03, "other arithmetic, so answers of their own in the cache, that say the same"
 
 
 def _upside_down(inputs, rng):

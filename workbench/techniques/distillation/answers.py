@@ -4,7 +4,8 @@ Views of images are augmented, and their labels hold. Views of text are other se
 labels nobody knows: only what the teachers answer counts for them, and the control never sees them.
 
 Answers are kept in the cache as `.npy` files under a fingerprint of the teacher's weights and of the very rows that it was
-asked, so that every temperature, alpha, seed and student after the first costs no call of the teacher.
+asked, so that every temperature, alpha, seed and student after the first costs no call of the teacher. A large teacher with
+many rows to answer is asked in bf16 where processor and runtime have it, several times as fast; what answered is said.
 """
 
 from __future__ import annotations
@@ -21,16 +22,18 @@ from workbench.cache import fingerprint
 from workbench.data.rows import Rows
 from workbench.errors import CandidateError
 from workbench.files import write_bytes
+from workbench.runtimes import installed_for, runtimes_for
 from workbench.runtimes.over_rows import predict_rows
 from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:
     from workbench.technique import Job
 
-__all__ = ["Course", "answers_of", "course_of", "kept_array", "teacher_rows"]
+__all__ = ["Course", "answers_of", "asked_on", "course_of", "kept_array", "teacher_rows"]
 
 AT_MOST_BYTES = 1 << 30  # of all views together, as tensors are kept in memory up to this size
 AT_ONCE = 4096  # rows augmented together; a part of what decides a view
+LONG = 10**11  # rows times bytes of a teacher from which asking in fp32 takes minutes
 
 
 @dataclass(frozen=True)
@@ -135,8 +138,9 @@ def answers_of(teachers: Sequence[Candidate], course: Course, job: Job) -> np.nd
     found = []
     for teacher in teachers:
         rows = teacher_rows(teacher, course)
-        key = fingerprint("answers 1", _weights(teacher), rows, teacher.outputs, repr(teacher.prepare))
-        answers = kept_array(job.cache / f"answers-{key}.npy", lambda t=teacher, r=rows: _asked(t, r, job))
+        runtime = asked_on(teacher, course, job)
+        key = fingerprint("answers 1", _weights(teacher), rows, teacher.outputs, repr(teacher.prepare), runtime)
+        answers = kept_array(job.cache / f"answers-{key}.npy", lambda t=teacher, r=rows, e=runtime: _asked(t, r, e, job))
         if course.task.kind == "binary" and answers.shape[1] == 2:
             answers = answers[:, 1:] - answers[:, :1]  # the one logit that two stand for
         wrong = int((~np.isfinite(answers)).any(axis=1).sum())
@@ -176,15 +180,28 @@ def kept_array(path: Path, make: Callable[[], np.ndarray]) -> np.ndarray:
     return made
 
 
-def _asked(teacher: Candidate, rows: Any, job: Job) -> np.ndarray:
+def asked_on(teacher: Candidate, course: Course, job: Job) -> str:
+    """The engine that a teacher is asked on: by the form in which it answers soonest, without a clock."""
+    candidate = _asked_as(teacher, job)
+    if candidate.form == "onnx" and len(course.task.data.train) * len(candidate.model) >= LONG:
+        return next((name for name in installed_for(candidate) if name.endswith("bf16")), runtimes_for(candidate)[0])
+    return runtimes_for(candidate)[0]
+
+
+def _asked_as(teacher: Candidate, job: Job) -> Candidate:
+    """The teacher, or the ONNX form of it that the job holds, which answers alike in half of the time."""
+    on_cpu = teacher is job.start and job.exported is not None and job.device == "cpu"
+    return job.exported if on_cpu else teacher
+
+
+def _asked(teacher: Candidate, rows: Any, runtime: str, job: Job) -> np.ndarray:
     import torch
 
     device = job.device if teacher.form == "torch" else "cpu"
-    if teacher is job.start and job.exported is not None and device == "cpu":
-        teacher = job.exported  # answers alike, in half of the time
     given = predict_rows(
-        teacher, rows, text=f"asking {teacher.name}", threads=torch.get_num_threads(), device=device, report=job.report
-    )  # the setting of the process stays
+        _asked_as(teacher, job), rows, text=f"asking {teacher.name} on {runtime}", threads=torch.get_num_threads(),
+        device=device, report=job.report, runtime=runtime,
+    )  # fmt: skip
     return given.astype(np.float32).reshape(len(given), -1)
 
 

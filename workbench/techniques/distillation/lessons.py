@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets
 from workbench.outputs import outputs_of
+from workbench.predict_torch import predict_torch
 from workbench.task import Candidate, build_seeded
-from workbench.techniques.distillation.answers import Course, answers_of, course_of, kept_array
+from workbench.techniques.distillation.answers import Course, answers_of, asked_on, course_of, kept_array
 from workbench.techniques.distillation.features import Watched, feature_shape, features_of, last_map, project, reduced
 from workbench.techniques.distillation.losses import feature_loss, soft_loss
 from workbench.techniques.distillation.students import Student, check_fits, same_again, student_of, width_of
-from workbench.training import Fitted, LossContext, fit, predict_torch
+from workbench.training import Fitted, LossContext, fit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -184,6 +185,9 @@ def plan_of(job: Job, settings: DistillationSettings) -> Plan:
     check_fits(student, job.task, n_out, job.start.name)
     course = course_of(job.task, student.prepare, teachers, settings.views, job.seed)
     answers = answers_of(teachers, course, job)
+    runtimes = [asked_on(teacher, course, job) for teacher in teachers]
+    if any(name.endswith("bf16") for name in runtimes):
+        course = replace(course, note=f"{course.note} The teachers answered on {', '.join(runtimes)}.".strip())
     features = _features(job, settings, student, course) if settings.method in ("hint", "attention", "relational") else None
     known: dict[str, Any] = {"student": student.name, "views": course.n_views}
     if features is not None:

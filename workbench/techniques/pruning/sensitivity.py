@@ -14,11 +14,11 @@ import numpy as np
 from workbench.cache import Cache, fingerprint
 from workbench.errors import SettingsError
 from workbench.metrics import like_targets
+from workbench.predict_torch import predict_batches
 from workbench.task import loss_for
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.structured import Plan, least_important, n_kept, prunable, pruned, scores_of
 from workbench.tensors import TensorRows, tensor
-from workbench.training import predict_batches
 
 if TYPE_CHECKING:
     from pandas import DataFrame
