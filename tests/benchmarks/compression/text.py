@@ -15,7 +15,7 @@ import pandas as pd
 from safetensors.torch import load_file
 
 from workbench.appraise import outputs_of
-from workbench.events import Event, Report
+from workbench.events import Event, Report, console
 from workbench.measure import compare_quality, quality, time_side_by_side
 from workbench.runtimes import installed_for
 from workbench.runtimes.to_onnx import to_onnx
@@ -56,16 +56,18 @@ def main() -> None:
     settings = technique.settings(
         student=given.student, views=given.views, fit={**FIT, "epochs": given.views * given.passes}, **HOW
     )
-    job = Job(
-        task.without_test(),
-        teacher,
-        given.out,
-        seed=given.seed,
-        report=Report(show),
-        cache=given.out / "cache",
-        exported=exported,
-    )
-    outcome = technique(job, settings)
+    with console() as bar:
+        report = Report(bar, show)
+        job = Job(
+            task.without_test(),
+            teacher,
+            given.out,
+            seed=given.seed,
+            report=report,
+            cache=given.out / "cache",
+            exported=exported,
+        )
+        outcome = technique(job, settings)
     print(*outcome.notes, sep="\n")
     student = outcome.candidate
     small = to_onnx(student, task.example(16, student.prepare))
