@@ -84,7 +84,7 @@ def test_making_a_wizard_starts_nothing_and_writes_nothing(tmp_path: Path) -> No
     wiz = made(tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     bundle = wiz._repr_mimebundle_()
-    assert bundle["text/plain"] == "Wizard(None)"
+    assert bundle["text/plain"] == "Wizard: run this cell to see it"
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:

@@ -69,7 +69,8 @@ class Wizard(VBox):
         self._show_choices()
 
     def __repr__(self) -> str:
-        return f"Wizard({self.run!r})"
+        """What stands in a saved notebook, where no kernel draws the widget."""
+        return f"Wizard({self.run!r})" if self.run is not None else "Wizard: run this cell to see it"
 
     @property
     def recipe(self) -> Recipe:
