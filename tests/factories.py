@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workbench.files import write_bytes, write_json, write_text
+from workbench.system.files import write_bytes, write_json, write_text
 from workbench.ledger import Row, TestLine
-from workbench.machine import Host
+from workbench.system.machine import Host
 from workbench.measure.verdict import Verdict
 
 __all__ = ["make_host", "make_row", "make_run", "make_verdict"]

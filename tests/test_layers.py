@@ -74,7 +74,7 @@ def _imports(file: str) -> Iterator[tuple[str, str, int]]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *filter(None, [node.module])])
-            # `from workbench import files` names a module; `from workbench.files import x` has it already
+            # `from workbench.system import files` names a module; `from workbench.system.files import x` has it already
             yield from ((f"{module}.{a.name}" if module == "workbench" else module, function, node.lineno) for a in node.names)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.factories import make_run
 from workbench.errors import StoreError
-from workbench.files import read_json, write_json
-from workbench.mounts import file_system, network_mount
+from workbench.system.files import read_json, write_json
+from workbench.system.mounts import file_system, network_mount
 from workbench.record import read_entry
 from workbench.store import rebuild, record_run, recorded, shown_url, store_url
 

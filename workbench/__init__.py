@@ -29,7 +29,7 @@ _SHELF = {
     "fit": "workbench.training",
     "form": "workbench.widgets.form",
     "get_technique": "workbench.technique",
-    "host": "workbench.machine",
+    "host": "workbench.system.machine",
     "load_kept": "workbench.kept",
     "load_task": "workbench.tasks",
     "make_task": "workbench.doors",

@@ -13,9 +13,9 @@ import numpy as np
 from workbench.data.rows import Rows
 from workbench.errors import WorkbenchError
 from workbench.events import Report
-from workbench.files import write_json, write_text
+from workbench.system.files import write_json, write_text
 from workbench.ledger import Row, TestLine
-from workbench.machine import host
+from workbench.system.machine import host
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import coverage
 from workbench.measure.latency import time_side_by_side

@@ -68,7 +68,7 @@ def summary(found: Sequence[Check]) -> str:
     import psutil
 
     from workbench import __version__
-    from workbench.machine import host
+    from workbench.system.machine import host
 
     here = host()
     parts = [
@@ -93,7 +93,7 @@ def _python() -> Check:
 def _torch() -> Check:
     import torch
 
-    from workbench.machine import n_cores
+    from workbench.system.machine import n_cores
 
     build = f"CUDA {torch.version.cuda}" if torch.version.cuda else "ROCm" if torch.version.hip else "CPU build"
     device = f"sees {torch.cuda.device_count()} x {torch.cuda.get_device_name(0)}" if torch.cuda.is_available() else ""
@@ -160,7 +160,7 @@ def _store() -> Check:
 
 def _disk() -> Check:
     from workbench.jobs import runs_root
-    from workbench.mounts import network_mount
+    from workbench.system.mounts import network_mount
 
     root = runs_root()
     there = next(p for p in (root, *root.parents) if p.exists())
@@ -199,7 +199,7 @@ def _memory_check(free: int, total: int) -> Check:
 
 
 def _processor() -> Check:
-    from workbench.machine import busy, host
+    from workbench.system.machine import busy, host
 
     here = host()
     return _processor_check(here.processor, here.n_cores, here.instructions, busy())

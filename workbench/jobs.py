@@ -23,8 +23,8 @@ from typing import Any
 
 from workbench.errors import Cancelled, RunError, WorkbenchError
 from workbench.events import Event, Report, append_to, read_events
-from workbench.files import read_json, write_json, write_text
-from workbench.process import alive, children, end_session, identity
+from workbench.system.files import read_json, write_json, write_text
+from workbench.system.process import alive, children, end_session, identity
 from workbench.recipe import Recipe
 from workbench.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.data.prepare import from_json, to_json
 from workbench.errors import CandidateError, ExportError, MissingExtra
-from workbench.files import read_json, write_bytes, write_json
+from workbench.system.files import read_json, write_bytes, write_json
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from workbench.errors import RunError
-from workbench.files import read_json
+from workbench.system.files import read_json
 from workbench.ledger import Row, TestLine, cells
 
 __all__ = ["Entry", "Model", "Point", "read_entry"]

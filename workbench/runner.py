@@ -18,10 +18,10 @@ from workbench.appraise import Contestant, appraise, test_line
 from workbench.checks import check_task
 from workbench.data.rows import Rows
 from workbench.events import Report
-from workbench.files import move_folder, read_json, write_json, write_text
+from workbench.system.files import move_folder, read_json, write_json, write_text
 from workbench.kept import keep, load_kept, onnx_of
 from workbench.ledger import Row, TestLine
-from workbench.machine import device_of, host
+from workbench.system.machine import device_of, host
 from workbench.recipe import Recipe
 from workbench.starting import candidate_named, train_start
 from workbench.task import Candidate, Task

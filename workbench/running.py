@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RecipeError, UnknownName, unknown
 from workbench.events import Event, Report
-from workbench.files import write_text
+from workbench.system.files import write_text
 from workbench.jobs import Run, runs_root, start
-from workbench.machine import device_of
+from workbench.system.machine import device_of
 from workbench.recipe import Recipe
 from workbench.runner import CACHE, looked_at
 from workbench.starting import candidate_named, train_start

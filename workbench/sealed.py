@@ -14,7 +14,7 @@ from typing import Any
 
 from workbench.data.rows import SPLIT_NAMES, AnyRows, DatasetRows, Splits
 from workbench.errors import RunError
-from workbench.files import write_bytes
+from workbench.system.files import write_bytes
 from workbench.task import Task
 
 __all__ = ["discard", "open_sealed", "open_task", "seal", "travelling"]

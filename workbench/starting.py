@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.errors import CandidateError, UnknownName, unknown
 from workbench.events import Report
-from workbench.references import resolve
+from workbench.system.references import resolve
 from workbench.task import Candidate, Task
 from workbench.trail import Trail, load_candidate
 

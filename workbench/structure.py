@@ -21,7 +21,7 @@ from torch import nn
 
 from workbench import load_network as loader
 from workbench.errors import CandidateError, all_of
-from workbench.files import read_json, write_bytes, write_json, write_text
+from workbench.system.files import read_json, write_bytes, write_json, write_text
 from workbench.load_network import HELPERS, StructureError, build, decode, fill, module_from, named_tensors
 from workbench.specs import encode, spec_of
 from workbench.task import call_model

@@ -33,7 +33,7 @@ def load_task(name: str) -> Task:
     Raises UnknownName that lists the built-in ones.
     """
     if ":" in name:
-        from workbench.references import resolve
+        from workbench.system.references import resolve
 
         made = resolve(name)
         task = made() if callable(made) else made

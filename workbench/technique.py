@@ -36,7 +36,7 @@ class Job:
 
     `others` are further candidates by the reference that settings name them with (a teacher, a challenger), `build` makes
     the network untrained where that is known, `exported` is the start as ONNX where that was written before, `folder` is a
-    place for checkpoints that survives a kill, `cache` one for analyses that later runs share (`workbench.cache`); by default
+    place for checkpoints that survives a kill, `cache` one for analyses that later runs share (`workbench.system.cache`); by default
     it lies in `folder`.
     """
 

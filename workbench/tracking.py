@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import StoreError, WorkbenchError
-from workbench.mounts import network_mount
+from workbench.system.mounts import network_mount
 
 __all__ = ["SERVERS", "file_of", "open_store", "shown_url", "store_url"]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, unknown
-from workbench.files import read_json
+from workbench.system.files import read_json
 from workbench.kept import load_kept
 from workbench.ledger import Row, TestLine, frame, html
 from workbench.measure.scorecard import Scorecard

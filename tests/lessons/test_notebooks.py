@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.files import read_json
+from workbench.system.files import read_json
 from workbench.lessons import lab
 from workbench.lessons.notebooks import copy_notebooks, notebooks_folder
 

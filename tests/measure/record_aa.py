@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.measure.small_models import conv_net
-from workbench.machine import n_cores
+from workbench.system.machine import n_cores
 from workbench.measure.latency import time_side_by_side
 from workbench.task import Candidate
 

@@ -11,7 +11,7 @@ import pytest
 
 from workbench.errors import RecipeError, SettingsError
 from workbench.events import Event
-from workbench.files import write_json, write_text
+from workbench.system.files import write_json, write_text
 from workbench.ledger import Row
 from workbench.recipe import Recipe
 from workbench.running import launch

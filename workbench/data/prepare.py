@@ -86,7 +86,7 @@ class _Yours:
     reference: str
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        from workbench.references import resolve
+        from workbench.system.references import resolve
 
         return resolve(self.reference)(inputs)
 

@@ -13,7 +13,7 @@ from typing import Literal
 
 import workbench
 from workbench.errors import WorkbenchError
-from workbench.files import read_json, write_bytes, write_json
+from workbench.system.files import read_json, write_bytes, write_json
 
 __all__ = ["Copied", "copy_notebooks", "notebooks_folder"]
 

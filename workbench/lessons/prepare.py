@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from workbench.errors import RunError
-from workbench.files import write_text
+from workbench.system.files import write_text
 
 __all__ = ["prepare"]
 

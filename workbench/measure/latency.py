@@ -24,8 +24,8 @@ import numpy as np
 
 from workbench.errors import SettingsError, UnknownName, unknown
 from workbench.events import Report
-from workbench.machine import busy as machine_busy
-from workbench.machine import n_cores
+from workbench.system.machine import busy as machine_busy
+from workbench.system.machine import n_cores
 from workbench.measure.processes import Worker
 from workbench.measure.timing import BatchTiming, Timing
 from workbench.runtimes import runtimes_for

@@ -22,7 +22,7 @@ class Scorecard:
 
     `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads (empty where nothing was
     timed). `coverage` tells how many operators run in int8 (`workbench.measure.coverage`), `peak_share` the fraction of this
-    machine's measured peak in `peak_precision` that the largest batch reaches. `host` is `workbench.machine.Host` as JSON.
+    machine's measured peak in `peak_precision` that the largest batch reaches. `host` is `workbench.system.machine.Host` as JSON.
     `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or thread counts do not compare.
     """
 

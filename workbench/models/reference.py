@@ -40,7 +40,7 @@ def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None =
     from safetensors.torch import save_file
 
     from workbench.events import Event, Report
-    from workbench.machine import host
+    from workbench.system.machine import host
     from workbench.models.resnet import resnet20
     from workbench.predict_torch import predict_torch
     from workbench.task import build_seeded

@@ -55,7 +55,7 @@ def train_teacher(
     from safetensors.torch import save_file
 
     from workbench.events import Event, Report
-    from workbench.machine import host
+    from workbench.system.machine import host
     from workbench.measure.quality import quality
     from workbench.measure.verdict import compare_quality
     from workbench.models.estimators import as_features

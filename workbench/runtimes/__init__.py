@@ -45,7 +45,7 @@ def installed_for(candidate: Candidate) -> tuple[str, ...]:
         ("openvino", "openvino-bf16"), find_spec("openvino") is not None
     )
     if here["openvino-bf16"]:
-        from workbench.machine import host
+        from workbench.system.machine import host
 
         here["openvino-bf16"] = any("bf16" in i or "amx" in i for i in host().instructions)
     return tuple(name for name, forms in RUNTIMES.items() if candidate.form in forms and here.get(name, True))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
-from workbench.machine import n_threads
+from workbench.system.machine import n_threads
 from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import RunError
-from workbench.machine import n_threads
+from workbench.system.machine import n_threads
 from workbench.runtimes.scores import as_scores
 from workbench.task import call_model, first_tensor
 from workbench.tensors import tensor

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from workbench.cache import fingerprint
+from workbench.system.cache import fingerprint
 from workbench.errors import CandidateError, SettingsError, unknown
 from workbench.runtimes.over_rows import BATCH
 from workbench.task import Candidate, call_model, first_tensor

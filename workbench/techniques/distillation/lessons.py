@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from workbench.cache import Cache, fingerprint
+from workbench.system.cache import Cache, fingerprint
 from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets

@@ -12,7 +12,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
 from workbench.outputs import ends_in, outputs_of
-from workbench.references import resolve
+from workbench.system.references import resolve
 from workbench.task import Candidate, Task, build_seeded, usual_outputs
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.cache import Cache, fingerprint
+from workbench.system.cache import Cache, fingerprint
 from workbench.errors import SettingsError
 from workbench.metrics import like_targets
 from workbench.predict_torch import predict_batches

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.cache import fingerprint
+from workbench.system.cache import fingerprint
 from workbench.errors import CandidateError
 from workbench.metrics import like_targets
 from workbench.predict_torch import predict_batches

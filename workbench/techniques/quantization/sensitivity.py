@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.cache import Cache, fingerprint
+from workbench.system.cache import Cache, fingerprint
 from workbench.runtimes import predictor
 from workbench.techniques.quantization.network import failure
 from workbench.techniques.quantization.small import small

@@ -10,7 +10,7 @@ import time
 import psutil
 import pytest
 
-from workbench.process import alive, children, end_session, identity
+from workbench.system.process import alive, children, end_session, identity
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX sessions")
 

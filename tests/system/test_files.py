@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.files import move_folder, read_json, write_bytes, write_json, write_text
+from workbench.system.files import move_folder, read_json, write_bytes, write_json, write_text
 
 
 def test_writing_makes_the_folder_and_leaves_nothing_else(tmp_path):

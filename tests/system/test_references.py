@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from workbench.errors import UnknownName
-from workbench.references import resolve
+from workbench.system.references import resolve
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from workbench.cache import Cache, fingerprint
+from workbench.system.cache import Cache, fingerprint
 from workbench.data.rows import Rows
 
 

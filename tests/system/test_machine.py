@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench import machine
+from workbench.system import machine
 from workbench.errors import SettingsError
-from workbench.machine import Host, busy, device_of, host, n_cores, n_threads
+from workbench.system.machine import Host, busy, device_of, host, n_cores, n_threads
 
 
 def test_cores_are_at_least_one_and_no_more_than_there_are():
