@@ -29,7 +29,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
-from workbench.refusals import problems_of
+from workbench.settings.refusals import problems_of
 
 __all__ = ["BUDGETS", "Knob", "Settings", "TechniqueSettings", "free_form", "knob", "knobs", "nested", "scaled"]
 
