@@ -11,7 +11,7 @@ import torch
 from workbench.errors import TaskError, UnknownName
 from workbench.task import call_model
 from workbench.tasks import TASKS, flip_and_shift, load_task
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 
 SIZES = {
     "digits": (1_000, 350, 97, 350),

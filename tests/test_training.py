@@ -99,7 +99,7 @@ def test_hooks_shape_loss_and_weights(digits_task, untrained):
 
 @pytest.mark.parametrize("in_memory", [True, False])
 def test_what_lies_beside_the_rows_comes_with_its_batch(digits_task, untrained, monkeypatch, in_memory):
-    from workbench import tensors
+    from workbench.data import tensors
 
     monkeypatch.setattr(tensors, "IN_MEMORY_BYTES", 1 << 30 if in_memory else 1)
     targets = digits_task.data.train.targets

@@ -41,7 +41,7 @@ def _python(outside, *arguments, timeout=900):
 
 def test_package_notebooks_and_data_come_from_the_wheel(outside):
     code = (
-        "import workbench; from workbench.lessons.notebooks import notebooks_folder; from workbench.data.fashion import FILES;"
+        "import workbench; from workbench.lessons.notebooks import notebooks_folder; from workbench.data.sets.fashion import FILES;"
         "from workbench.models.reference import WEIGHTS; from workbench.widgets.livechart import LiveChart;"
         "print(workbench.__file__, notebooks_folder(), FILES, WEIGHTS, sep='\\n'); assert WEIGHTS.exists(); LiveChart()"
     )

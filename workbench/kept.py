@@ -46,7 +46,7 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
         about["onnx_error"] = str(error)
     if candidate.form == "torch":
         from workbench.structure import save_network
-        from workbench.tensors import tensor
+        from workbench.data.tensors import tensor
 
         save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
     about["sha256"] = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))}

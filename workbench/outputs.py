@@ -24,7 +24,7 @@ def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.nda
         return predictor(candidate).predict(dict(inputs))
     import torch
 
-    from workbench.tensors import tensor
+    from workbench.data.tensors import tensor
 
     model = candidate.model
     modes = {module: module.training for module in model.modules()}

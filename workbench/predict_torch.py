@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.task import call_model, first_tensor
-from workbench.tensors import TensorRows
+from workbench.data.tensors import TensorRows
 
 if TYPE_CHECKING:
     from torch import nn

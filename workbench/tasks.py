@@ -6,13 +6,13 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.digits import digits
-from workbench.data.fashion import CLASSES, fashion, fashion_full
-from workbench.data.neighbours import neighbours
+from workbench.data.sets.digits import digits
+from workbench.data.sets.fashion import CLASSES, fashion, fashion_full
+from workbench.data.sets.neighbours import neighbours
 from workbench.data.prepare import Columns, Normalize
-from workbench.data.reviews import CLASSES as SENTIMENTS
-from workbench.data.reviews import reviews
-from workbench.data.rewording import reword
+from workbench.data.sets.reviews import CLASSES as SENTIMENTS
+from workbench.data.sets.reviews import reviews
+from workbench.data.sets.rewording import reword
 from workbench.data.rows import Splits
 from workbench.data.tokens import Tokens, WordPieces, minilm_folder
 from workbench.errors import MissingExtra, TaskError, UnknownName, unknown
@@ -74,7 +74,7 @@ def _digits(name: str) -> Task:
 
 
 def _flights(name: str) -> Task:
-    from workbench.data.flights import flights
+    from workbench.data.sets.flights import flights
     from workbench.models.table import table_net
 
     splits = flights()

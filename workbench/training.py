@@ -26,7 +26,7 @@ from workbench.predict_torch import autocast, predict_batches
 from workbench.settings import Settings, knob, scaled
 from workbench.speed import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
-from workbench.tensors import TensorRows, tensor
+from workbench.data.tensors import TensorRows, tensor
 
 if TYPE_CHECKING:
     import torch

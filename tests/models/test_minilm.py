@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.test_no_network import GUARD
-from workbench.data.reviews import reviews
+from workbench.data.sets.reviews import reviews
 from workbench.data.rows import SPLIT_NAMES
 from workbench.data.tokens import WordPieces, minilm_folder
 from workbench.errors import CandidateError, MissingExtra, UnknownName

@@ -43,7 +43,7 @@ def to_onnx(candidate: Candidate, inputs: dict[str, np.ndarray]) -> Candidate:
 def _from_torch(candidate: Candidate, inputs: dict[str, np.ndarray]) -> bytes:
     import torch
 
-    from workbench.tensors import tensor
+    from workbench.data.tensors import tensor
 
     model = copy.deepcopy(candidate.model).to("cpu").eval()
     rows = {name: np.concatenate([a[:2], a[:1]]) for name, a in inputs.items()}  # 3: neither 1 nor a usual fixed size

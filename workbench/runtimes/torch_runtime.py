@@ -12,7 +12,7 @@ from workbench.errors import RunError
 from workbench.system.machine import n_threads
 from workbench.runtimes.scores import as_scores
 from workbench.task import call_model, first_tensor
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 
 if TYPE_CHECKING:
     from torch import nn

@@ -14,7 +14,7 @@ from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.graph import followed
 from workbench.techniques.pruning.sensitivity import RATIOS, analyse, budget_of, plan
 from workbench.techniques.pruning.structured import Plan, least_important, pruned, scores_of
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 
 QUICK = PruningSettings(budget="smoke", scope="sensitivity", fit={"epochs": 0})
 

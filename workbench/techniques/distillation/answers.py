@@ -120,7 +120,7 @@ def _with_train(task: Task, train: Rows) -> Task:
 def _augmented(task: Task, rows: Rows, seed: int) -> dict[str, np.ndarray]:
     import torch
 
-    from workbench.tensors import tensor
+    from workbench.data.tensors import tensor
 
     generator = torch.Generator().manual_seed(seed)
     parts = [

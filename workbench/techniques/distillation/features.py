@@ -22,7 +22,7 @@ from workbench.errors import CandidateError, SettingsError, unknown
 from workbench.runtimes.over_rows import BATCH
 from workbench.task import Candidate, call_model, first_tensor
 from workbench.techniques.distillation.answers import Course, kept_array, teacher_rows
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 
 if TYPE_CHECKING:
     from workbench.technique import Job

@@ -12,7 +12,7 @@ from workbench.techniques.pruning.graph import Group
 from workbench.techniques.pruning.sensitivity import analyse, budget_of, plan
 from workbench.techniques.pruning.structured import Plan, check_ratio, least_important, prunable, pruned, scores_of
 from workbench.techniques.pruning.targets import ratio_for
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 from workbench.training import Fitted
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from workbench.measure.cost import macs_torch
 from workbench.task import call_model
 from workbench.techniques.pruning.finetuning import fine_tune
 from workbench.techniques.pruning.sensitivity import Quick
-from workbench.tensors import tensor
+from workbench.data.tensors import tensor
 
 if TYPE_CHECKING:
     import torch

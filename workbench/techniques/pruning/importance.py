@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.errors import SettingsError
 from workbench.task import call_model, first_tensor, loss_for
-from workbench.tensors import TensorRows
+from workbench.data.tensors import TensorRows
 
 if TYPE_CHECKING:
     from torch import nn

@@ -18,7 +18,7 @@ from workbench.predict_torch import predict_batches
 from workbench.task import loss_for
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.structured import Plan, least_important, n_kept, prunable, pruned, scores_of
-from workbench.tensors import TensorRows, tensor
+from workbench.data.tensors import TensorRows, tensor
 
 if TYPE_CHECKING:
     from pandas import DataFrame

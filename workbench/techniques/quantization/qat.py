@@ -30,7 +30,7 @@ from workbench.technique import Job
 from workbench.techniques.quantization.pt2e_quantizer import AVERAGING
 from workbench.techniques.quantization.qat_file import written
 from workbench.techniques.quantization.qat_graph import grid_of, prepared, quantizers, recorded, silent
-from workbench.tensors import TensorRows, tensor
+from workbench.data.tensors import TensorRows, tensor
 from workbench.training import FitSettings, fit
 
 if TYPE_CHECKING:

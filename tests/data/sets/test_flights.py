@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from workbench.data import flights as module
-from workbench.data.flights import CATEGORICAL, NUMERIC, flights, pack
+from workbench.data.sets import flights as module
+from workbench.data.sets.flights import CATEGORICAL, NUMERIC, flights, pack
 from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError
 

@@ -8,8 +8,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from workbench.data import fashion as module
-from workbench.data.fashion import CLASSES, fashion, fashion_full, pack
+from workbench.data.sets import fashion as module
+from workbench.data.sets.fashion import CLASSES, fashion, fashion_full, pack
 from workbench.data.rows import SPLIT_NAMES, Splits
 from workbench.errors import DataError
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from workbench import tensors
+from workbench.data import tensors
 from workbench.data.prepare import Normalize
 from workbench.data.rows import DatasetRows, Rows
-from workbench.tensors import TensorRows, tensor
+from workbench.data.tensors import TensorRows, tensor
 
 PREPARE = Normalize(5.0, 2.0)
 

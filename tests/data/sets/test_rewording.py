@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.data.neighbours import neighbours
-from workbench.data.reviews import reviews
-from workbench.data.rewording import reword
+from workbench.data.sets.neighbours import neighbours
+from workbench.data.sets.reviews import reviews
+from workbench.data.sets.rewording import reword
 
 
 def _texts(n: int = 500) -> dict[str, np.ndarray]:
