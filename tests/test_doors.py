@@ -14,7 +14,7 @@ from workbench.doors import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.metrics import Metric
 from workbench.outputs import outputs_of
-from workbench.training import FitSettings, fit
+from workbench.training.loop import FitSettings, fit
 
 
 def test_own_loss_metric_and_augment_are_what_fit_uses() -> None:

@@ -34,7 +34,7 @@ def test_untrained_model_of_the_task_is_trained_first(digits_task, monkeypatch):
 
     seen = []
     task = dataclasses.replace(digits_task.without_test(), fits={"cnn": {"max_steps": 20, "lr": 0.01}})
-    from workbench import training
+    from workbench.training import loop as training
 
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: seen.append(a[2]) or fit(*a, **k))

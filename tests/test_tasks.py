@@ -90,7 +90,7 @@ def test_reviews_list_minilm_with_its_own_prepare_where_the_extra_is_not_install
 
 
 def test_settings_that_reviews_train_with_are_valid_ones():
-    from workbench.training import FitSettings
+    from workbench.training.loop import FitSettings
 
     task = load_task("reviews")
     assert set(task.fits) <= set(task.builders)

@@ -26,7 +26,7 @@ _SHELF = {
     "analyse": "workbench.running",
     "attach": "workbench.jobs",
     "find_run": "workbench.jobs",
-    "fit": "workbench.training",
+    "fit": "workbench.training.loop",
     "form": "workbench.widgets.form",
     "get_technique": "workbench.technique",
     "host": "workbench.system.machine",

@@ -25,7 +25,7 @@ def train_start(
         report.message(f"Fitting {candidate.name}.")
         rows = task.data.train.prepared(candidate.prepare)
         return candidate.fitted(candidate.model.fit(as_features(rows.inputs), rows.targets))
-    from workbench.training import FitSettings, fit
+    from workbench.training.loop import FitSettings, fit
 
     settings = FitSettings(**task.fits.get(candidate.name, {})).resolved(budget)
     fitted = fit(

@@ -17,7 +17,7 @@ from workbench.models.resnet import resnet20
 from workbench.task import Task
 from workbench.tasks import load_task
 from workbench.data.tensors import TensorRows
-from workbench.training import FitSettings, fit
+from workbench.training.loop import FitSettings, fit
 
 ROUNDS, FIRST, LAST, BATCH = 4, 10, 100, 128
 

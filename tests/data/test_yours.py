@@ -17,7 +17,7 @@ from workbench.data.rows import Rows
 from workbench.doors import make_task
 from workbench.errors import DataError, TaskError
 from workbench.outputs import outputs_of
-from workbench.training import FitSettings, fit
+from workbench.training.loop import FitSettings, fit
 
 SPLITS = ("train", "valid", "calibration", "test")
 

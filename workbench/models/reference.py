@@ -42,10 +42,10 @@ def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None =
     from workbench.events import Event, Report
     from workbench.system.machine import host
     from workbench.models.resnet import resnet20
-    from workbench.predict_torch import predict_torch
+    from workbench.training.evaluate import predict_torch
     from workbench.task import build_seeded
     from workbench.tasks import load_task
-    from workbench.training import FitSettings, fit
+    from workbench.training.loop import FitSettings, fit
 
     def show(event: Event) -> None:
         if event.kind == "curve" and event.data["name"].startswith("valid"):

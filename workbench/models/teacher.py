@@ -59,10 +59,10 @@ def train_teacher(
     from workbench.measure.quality import quality
     from workbench.measure.verdict import compare_quality
     from workbench.models.estimators import as_features
-    from workbench.predict_torch import predict_torch
+    from workbench.training.evaluate import predict_torch
     from workbench.runtimes import predictor
     from workbench.tasks import load_task
-    from workbench.training import FitSettings, fit
+    from workbench.training.loop import FitSettings, fit
 
     def show(event: Event) -> None:
         if event.kind == "curve":

@@ -16,7 +16,7 @@ import numpy as np
 from workbench.events import Report
 from workbench.measure import compare_quality, macs_torch
 from workbench.measure.intervals import student
-from workbench.predict_torch import predict_torch
+from workbench.training.evaluate import predict_torch
 from workbench.task import Task
 from workbench.tasks import load_task
 from workbench.technique import Job, get_technique

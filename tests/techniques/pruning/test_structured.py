@@ -185,7 +185,7 @@ def test_iterations_end_at_the_same_widths_and_share_the_epochs(job_of):
 
 
 def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, tmp_path):
-    from workbench.predict_torch import predict_torch
+    from workbench.training.evaluate import predict_torch
 
     rows = digits_task.data.valid
     parent = predict_torch(digits_cnn.model, rows, prepare=digits_cnn.prepare)

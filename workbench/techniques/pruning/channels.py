@@ -13,7 +13,7 @@ from workbench.techniques.pruning.sensitivity import analyse, budget_of, plan
 from workbench.techniques.pruning.structured import Plan, check_ratio, least_important, prunable, pruned, scores_of
 from workbench.techniques.pruning.targets import ratio_for
 from workbench.data.tensors import tensor
-from workbench.training import Fitted
+from workbench.training.loop import Fitted
 
 if TYPE_CHECKING:
     import torch

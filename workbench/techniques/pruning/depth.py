@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.technique import Job
     from workbench.techniques.pruning import PruningSettings
-    from workbench.training import Fitted
+    from workbench.training.loop import Fitted
 
 __all__ = ["blocks_of", "remove_blocks", "without"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.errors import SettingsError
-from workbench.predict_torch import autocast
+from workbench.training.evaluate import autocast
 from workbench.task import call_model, first_tensor
 from workbench.techniques.distillation.losses import soft_loss
-from workbench.training import FitSettings, Fitted, LossContext, fit
+from workbench.training.loop import FitSettings, Fitted, LossContext, fit
 
 if TYPE_CHECKING:
     import torch

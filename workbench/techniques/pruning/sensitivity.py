@@ -14,7 +14,7 @@ import numpy as np
 from workbench.system.cache import Cache, fingerprint
 from workbench.errors import SettingsError
 from workbench.metrics import like_targets
-from workbench.predict_torch import predict_batches
+from workbench.training.evaluate import predict_batches
 from workbench.task import loss_for
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.structured import Plan, least_important, n_kept, prunable, pruned, scores_of

@@ -37,7 +37,7 @@ from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_
 from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.static import OPERATORS, qdq
 from workbench.techniques.quantization.weight_only import half, weights_only
-from workbench.training import FitSettings
+from workbench.training.loop import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd

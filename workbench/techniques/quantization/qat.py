@@ -25,13 +25,13 @@ import numpy as np
 from workbench.system.cache import fingerprint
 from workbench.errors import CandidateError
 from workbench.metrics import like_targets
-from workbench.predict_torch import predict_batches
+from workbench.training.evaluate import predict_batches
 from workbench.technique import Job
 from workbench.techniques.quantization.pt2e_quantizer import AVERAGING
 from workbench.techniques.quantization.qat_file import written
 from workbench.techniques.quantization.qat_graph import grid_of, prepared, quantizers, recorded, silent
 from workbench.data.tensors import TensorRows, tensor
-from workbench.training import FitSettings, fit
+from workbench.training.loop import FitSettings, fit
 
 if TYPE_CHECKING:
     from torch import nn

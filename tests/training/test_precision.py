@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from workbench import speed
-from workbench.speed import WORTH_TIMING, fastest
+from workbench.training import precision as speed
+from workbench.training.precision import WORTH_TIMING, fastest
 
 AUTO = {"precision": "auto", "memory_format": "auto"}
 IMAGES = {"image": torch.zeros(4, 1, 8, 8)}

@@ -22,9 +22,9 @@ import numpy as np
 from workbench.errors import TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets
-from workbench.predict_torch import autocast, predict_batches
+from workbench.training.evaluate import autocast, predict_batches
 from workbench.settings import Settings, knob, scaled
-from workbench.speed import fastest
+from workbench.training.precision import fastest
 from workbench.task import Task, call_model, first_tensor, loss_for
 from workbench.data.tensors import TensorRows, tensor
 
