@@ -13,7 +13,7 @@ from tests.small_tasks import wine, wine_net
 from workbench.doors import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.metrics import Metric
-from workbench.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of
 from workbench.training.loop import FitSettings, fit
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import TaskError
 from workbench.models.estimators import as_features, is_estimator, is_fitted, unfitted
-from workbench.outputs import ENOUGH, are_probabilities, outputs_of
+from workbench.runtimes.outputs import ENOUGH, are_probabilities, outputs_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, Form, Task, usual_outputs
 

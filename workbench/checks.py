@@ -15,7 +15,7 @@ import numpy as np
 from workbench.data.overlap import row_hashes, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
-from workbench.outputs import ENOUGH, are_probabilities, ends_in, misfit, one_thread, outputs_of
+from workbench.runtimes.outputs import ENOUGH, are_probabilities, ends_in, misfit, one_thread, outputs_of
 from workbench.task import Candidate, Task
 
 __all__ = ["check_task", "outputs_of", "row_hashes"]

@@ -21,7 +21,7 @@ from workbench.data.rows import SPLIT_NAMES
 from workbench.data.yours import is_table_pair, read_all
 from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, metric_named
-from workbench.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of
 from workbench.task import Kind, Task
 
 __all__ = ["infer_kind", "make_task"]

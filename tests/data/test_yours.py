@@ -16,7 +16,7 @@ from workbench.data.prepare import Columns
 from workbench.data.rows import Rows
 from workbench.doors import make_task
 from workbench.errors import DataError, TaskError
-from workbench.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of
 from workbench.training.loop import FitSettings, fit
 
 SPLITS = ("train", "valid", "calibration", "test")

@@ -14,7 +14,7 @@ from workbench.system.cache import Cache, fingerprint
 from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets
-from workbench.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of
 from workbench.training.evaluate import predict_torch
 from workbench.task import Candidate, build_seeded
 from workbench.techniques.distillation.answers import Course, answers_of, asked_on, course_of, kept_array

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
-from workbench.outputs import ends_in, outputs_of
+from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, Task, build_seeded, usual_outputs
 

@@ -13,7 +13,7 @@ from torch import nn
 from tests.small_tasks import digits_task, with_split
 from workbench.checks import check_task
 from workbench.errors import TaskError
-from workbench.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of
 from workbench.task import Candidate, Task
 
 SPLITS = ("train", "valid", "calibration", "test")
