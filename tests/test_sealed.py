@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from tests.small_tasks import wine_net
 from workbench.data.rows import Rows
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 from workbench.sealed import _is_users, open_sealed, open_task, seal, travelling
 
 N = 200

@@ -58,7 +58,7 @@ def test_code_gives_a_candidate_and_everything_else_is_refused(digits_task):
 
 
 def test_models_given_to_make_task_can_be_built_by_name(digits_task):
-    from workbench.doors import make_task
+    from workbench.tasks.make import make_task
 
     rows = digits_task.data.train
     images = np.asarray(rows.inputs["image"], np.float32)

@@ -28,7 +28,7 @@ from workbench.system.process import alive, children, end_session, identity
 from workbench.recipe import Recipe
 from workbench.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task
-from workbench.tasks import TASKS, load_task
+from workbench.tasks.builtin import TASKS, load_task
 
 __all__ = ["Run", "attach", "find_run", "run_folders", "runs_root", "start"]
 

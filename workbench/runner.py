@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from workbench.appraise import Contestant, appraise, test_line
-from workbench.checks import check_task
+from workbench.tasks.checks import check_task
 from workbench.data.rows import Rows
 from workbench.events import Report
 from workbench.system.files import move_folder, read_json, write_json, write_text

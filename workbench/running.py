@@ -15,7 +15,7 @@ from workbench.recipe import Recipe
 from workbench.runner import CACHE, looked_at
 from workbench.starting import candidate_named, train_start
 from workbench.task import Task
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 from workbench.technique import Job, get_technique
 from workbench.trail import Trail
 

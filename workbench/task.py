@@ -1,7 +1,7 @@
 """Task, the problem to solve, and Candidate, one version of a model that solves it.
 
-A task holds split data, how to build the model, the loss and the metrics. `workbench.doors` makes one from what a user
-has; `workbench.tasks` names those that come with the package.
+A task holds split data, how to build the model, the loss and the metrics. `workbench.tasks.make` makes one from what a user
+has; `workbench.tasks.builtin` names those that come with the package.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ class Trail:
         run = self.folder / "run.json"
         if self._task is None and not (run.exists() and read_json(run).get("own_task")):
             from workbench.errors import UnknownName
-            from workbench.tasks import load_task
+            from workbench.tasks.builtin import load_task
 
             try:
                 self._task = load_task(Recipe.from_yaml(self.folder / "recipe.yml").task)

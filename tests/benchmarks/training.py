@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from workbench.models.resnet import resnet20
 from workbench.task import Task
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 from workbench.data.tensors import TensorRows
 from workbench.training.loop import FitSettings, fit
 

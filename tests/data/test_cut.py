@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 
 from tests.small_tasks import iris, wine
 from workbench.data.overlap import row_hashes
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 from workbench.errors import DataError
 
 SPLITS = ("train", "valid", "calibration", "test")

@@ -8,7 +8,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 
 from tests.small_tasks import iris, wine, wine_net
 from workbench.data.labels import infer_kind
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from workbench.errors import CandidateError
 from workbench.models import reference
 from workbench.models.resnet import resnet20
 from workbench.training.evaluate import predict_torch
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 
 
 def test_weights_are_those_of_the_log_and_reach_their_accuracy_on_test():

@@ -157,7 +157,7 @@ def test_nothing_to_train_is_refused(digits_task, untrained):
 
 
 def test_augmentation_sees_train_batches_only_and_depends_on_the_seed_alone(digits_task, untrained):
-    from workbench.tasks import flip_and_shift
+    from workbench.tasks.builtin import flip_and_shift
 
     task = dataclasses.replace(digits_task.without_test(), augment=flip_and_shift)
     assert torch.equal(_weights(fit(untrained, task, QUICK, seed=4)), _weights(fit(untrained, task, QUICK, seed=4)))

@@ -15,7 +15,7 @@ from workbench.system.files import write_json, write_text
 from workbench.ledger import Row
 from workbench.recipe import Recipe
 from workbench.running import launch
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 from workbench.widgets.story import Story, messages_html, progress_html
 from workbench.widgets.wizard import Wizard, wizard
 

@@ -70,7 +70,7 @@ def measure_file_everywhere(
 
 def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
     """The candidate of a file, its task if there is one, and what makes rows for it."""
-    from workbench.tasks import load_task
+    from workbench.tasks.builtin import load_task
 
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)

@@ -44,7 +44,7 @@ def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None =
     from workbench.models.resnet import resnet20
     from workbench.training.evaluate import predict_torch
     from workbench.task import build_seeded
-    from workbench.tasks import load_task
+    from workbench.tasks.builtin import load_task
     from workbench.training.loop import FitSettings, fit
 
     def show(event: Event) -> None:

@@ -61,7 +61,7 @@ def train_teacher(
     from workbench.models.estimators import as_features
     from workbench.training.evaluate import predict_torch
     from workbench.runtimes import predictor
-    from workbench.tasks import load_task
+    from workbench.tasks.builtin import load_task
     from workbench.training.loop import FitSettings, fit
 
     def show(event: Event) -> None:

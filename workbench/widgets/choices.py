@@ -12,7 +12,7 @@ from workbench.errors import RecipeError, WorkbenchError
 from workbench.recipe import Recipe
 from workbench.settings import BUDGETS
 from workbench.task import Form, Task
-from workbench.tasks import TASKS, load_task
+from workbench.tasks.builtin import TASKS, load_task
 from workbench.widgets.dress import words
 from workbench.widgets.steps import Steps
 

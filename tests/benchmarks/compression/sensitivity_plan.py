@@ -18,7 +18,7 @@ from workbench.measure import compare_quality, macs_torch
 from workbench.measure.intervals import student
 from workbench.training.evaluate import predict_torch
 from workbench.task import Task
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 from workbench.technique import Job, get_technique
 from workbench.techniques.pruning import PruningSettings
 

@@ -20,7 +20,7 @@ from workbench.measure import compare_quality, quality, time_side_by_side
 from workbench.runtimes import installed_for
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 from workbench.technique import Job, get_technique
 
 HOW = {"temperature": 2.0, "alpha": 1.0, "control_seeds": 0}

@@ -150,7 +150,7 @@ def test_weights_that_are_not_finite_are_found_before(job_of, digits_cnn):
 
 
 def test_calibration_rows_that_are_in_test_are_refused_at_the_door(digits_task):
-    from workbench.checks import check_task
+    from workbench.tasks.checks import check_task
     from workbench.errors import DataError
 
     data = dataclasses.replace(digits_task.data, calibration=digits_task.data.test)

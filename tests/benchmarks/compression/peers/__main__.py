@@ -16,7 +16,7 @@ from tests.benchmarks.compression.peers.environments import DEFAULT, PEERS, Peer
 from tests.benchmarks.compression.peers.table import Failure, markdown, measured
 from workbench.kept import keep, onnx_of
 from workbench.measure import BUDGETS
-from workbench.tasks import load_task
+from workbench.tasks.builtin import load_task
 
 TASK, MODEL = "fashion", "resnet20"
 

@@ -18,7 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from tests.small_tasks import accuracy_of, fitted_pipeline, iris, wine, wine_net
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.models.estimators import as_features, is_fitted
 from workbench.runtimes import predictor

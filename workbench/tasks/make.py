@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.candidates import Given, columns_for, model_of
-from workbench.checks import check_task
+from workbench.tasks.given import Given, columns_for, model_of
+from workbench.tasks.checks import check_task
 from workbench.data.cut import cut
 from workbench.data.labels import coded_rows, coding_of, infer_kind, refuse_missing
 from workbench.data.prepare import Columns

@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from tests.small_tasks import wine, wine_net
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.metrics import Metric
 from workbench.runtimes.outputs import outputs_of

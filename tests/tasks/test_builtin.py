@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import TaskError, UnknownName
 from workbench.task import call_model
-from workbench.tasks import TASKS, flip_and_shift, load_task
+from workbench.tasks.builtin import TASKS, flip_and_shift, load_task
 from workbench.data.tensors import tensor
 
 SIZES = {
@@ -142,7 +142,7 @@ def test_unknown_model_of_a_task_is_refused_with_the_nearest_name(digits_task):
 def my_tasks(tmp_path, monkeypatch):
     """A module of the user's own in the working folder."""
     (tmp_path / "my_tasks_here.py").write_text(
-        "from dataclasses import replace\nfrom workbench.tasks import load_task\n"
+        "from dataclasses import replace\nfrom workbench.tasks.builtin import load_task\n"
         "ready = replace(load_task('digits'), name='mine', built_in=False)\n"
         "def make(): return ready\ndef wrong(): return 3\n"
     )

@@ -8,7 +8,7 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from torch import nn
 
-from workbench.doors import make_task
+from workbench.tasks.make import make_task
 from workbench.events import Report
 from workbench.recipe import Recipe
 from workbench.runner import execute, open_test
