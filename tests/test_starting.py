@@ -8,7 +8,7 @@ from torch import nn
 
 from workbench.errors import CandidateError, UnknownName
 from workbench.events import Report
-from workbench.kept import keep
+from workbench.keeping.candidates import keep
 from workbench.starting import candidate_named
 from workbench.task import Candidate
 

@@ -30,7 +30,7 @@ _SHELF = {
     "form": "workbench.widgets.form",
     "get_technique": "workbench.technique",
     "host": "workbench.system.machine",
-    "load_kept": "workbench.kept",
+    "load_kept": "workbench.keeping.candidates",
     "load_task": "workbench.tasks.builtin",
     "make_task": "workbench.tasks.make",
     "measure_file": "workbench.measure.file",

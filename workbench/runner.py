@@ -19,7 +19,7 @@ from workbench.tasks.checks import check_task
 from workbench.data.rows import Rows
 from workbench.events import Report
 from workbench.system.files import move_folder, read_json, write_json, write_text
-from workbench.kept import keep, load_kept, onnx_of
+from workbench.keeping.candidates import keep, load_kept, onnx_of
 from workbench.ledger import Row, TestLine
 from workbench.system.machine import device_of, host
 from workbench.recipe import Recipe

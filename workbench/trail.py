@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, unknown
 from workbench.system.files import read_json
-from workbench.kept import load_kept
+from workbench.keeping.candidates import load_kept
 from workbench.ledger import Row, TestLine, frame, html
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe

@@ -10,7 +10,7 @@ import torch
 from workbench.data.prepare import from_json, to_json
 from workbench.data.tokens import Tokens
 from workbench.errors import ExportError
-from workbench.kept import keep, load_kept
+from workbench.keeping.candidates import keep, load_kept
 from workbench.models.estimators import as_features
 from workbench.models.text import Encoder, bigru, text_cnn, tfidf, transformer2
 from workbench.runtimes import predictor

@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, ExportError
 from workbench.events import Report
-from workbench.kept import load_kept
+from workbench.keeping.candidates import load_kept
 from workbench.system.machine import host
 from workbench.measure.cost import n_parameters, size_of
 from workbench.measure.coverage import coverage

@@ -12,7 +12,7 @@ from torch import nn
 from tests import networks
 from workbench.errors import CandidateError
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.structure import describe
+from workbench.keeping.structure import describe
 from workbench.task import Candidate, call_model, first_tensor
 from workbench.techniques.pruning.graph import cut, followed
 from workbench.techniques.pruning.outputs import output_shape, widths

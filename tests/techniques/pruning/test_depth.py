@@ -9,7 +9,7 @@ from torch import nn
 from tests import networks
 from workbench.errors import CandidateError
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.structure import describe
+from workbench.keeping.structure import describe
 from workbench.task import Candidate
 from workbench.technique import get_technique
 from workbench.techniques.pruning import PruningSettings

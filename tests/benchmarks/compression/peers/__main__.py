@@ -14,7 +14,7 @@ import numpy as np
 
 from tests.benchmarks.compression.peers.environments import DEFAULT, PEERS, PeerError, ready, run_script
 from tests.benchmarks.compression.peers.table import Failure, markdown, measured
-from workbench.kept import keep, onnx_of
+from workbench.keeping.candidates import keep, onnx_of
 from workbench.measure import BUDGETS
 from workbench.tasks.builtin import load_task
 

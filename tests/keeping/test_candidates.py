@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from workbench.errors import CandidateError
-from workbench.kept import keep, load_kept
+from workbench.keeping.candidates import keep, load_kept
 from workbench.runtimes import predictor
 from workbench.technique import get_technique
 

@@ -45,7 +45,7 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
             raise
         about["onnx_error"] = str(error)
     if candidate.form == "torch":
-        from workbench.structure import save_network
+        from workbench.keeping.structure import save_network
         from workbench.data.tensors import tensor
 
         save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
@@ -64,7 +64,7 @@ def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str
     about = _about(folder)
     wanted = form or ("torch" if about["form"] == "torch" else "onnx")
     if wanted == "torch":
-        from workbench.structure import load_network
+        from workbench.keeping.structure import load_network
 
         model: Any = load_network(folder, template=build() if build else None)
         outputs = about["outputs"]

@@ -17,8 +17,8 @@ import torch
 from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
-from workbench.load_network import ATTRIBUTES, FACTORIES, FUNCTIONS, HELPERS, METHODS, Factory, Gather, StructureError
-from workbench.specs import encode
+from workbench.keeping.load_network import ATTRIBUTES, FACTORIES, FUNCTIONS, HELPERS, METHODS, Factory, Gather, StructureError
+from workbench.keeping.specs import encode
 
 __all__ = ["follow", "with_modes"]
 

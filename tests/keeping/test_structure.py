@@ -34,7 +34,7 @@ from tests.networks import (
 from workbench.errors import CandidateError
 from workbench.models.cnn import cnn
 from workbench.models.resnet import resnet20
-from workbench.structure import describe, load_network, save_network
+from workbench.keeping.structure import describe, load_network, save_network
 from workbench.task import call_model, first_tensor
 
 

@@ -13,9 +13,9 @@ import torch
 import torch_pruning as tp
 from torch import nn
 
-from workbench.load_network import StructureError, build
+from workbench.keeping.load_network import StructureError, build
 from workbench.models.resnet import resnet20
-from workbench.structure import describe, save_network
+from workbench.keeping.structure import describe, save_network
 
 ROW = {"x": torch.rand(2, 4)}
 WEIGHTS = {"0.weight": torch.zeros(2, 4), "0.bias": torch.zeros(2)}

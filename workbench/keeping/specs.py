@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import fx, nn
 
-from workbench.load_network import CONSTANTS, HELPERS, Choice, StructureError, module_from
+from workbench.keeping.load_network import CONSTANTS, HELPERS, Choice, StructureError, module_from
 
 __all__ = ["encode", "spec_of"]
 

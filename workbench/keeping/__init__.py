@@ -1,0 +1,1 @@
+"""A candidate on disk, loadable without this package."""
