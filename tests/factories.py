@@ -9,7 +9,7 @@ from typing import Any
 from workbench.system.files import write_bytes, write_json, write_text
 from workbench.ledger import Row, TestLine
 from workbench.system.machine import Host
-from workbench.measure.verdict import Verdict
+from workbench.measure.statistics.verdict import Verdict
 
 __all__ = ["make_host", "make_row", "make_run", "make_verdict"]
 

@@ -18,12 +18,12 @@ from workbench.ledger import Row, TestLine
 from workbench.system.machine import host
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import coverage
-from workbench.measure.latency import time_side_by_side
-from workbench.measure.quality import quality
+from workbench.measure.timing.latency import time_side_by_side
+from workbench.measure.statistics.quality import quality
 from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
-from workbench.measure.timing import Timing, compare_timings
-from workbench.measure.verdict import Verdict, compare_many, within
+from workbench.measure.timing.records import Timing, compare_timings
+from workbench.measure.statistics.verdict import Verdict, compare_many, within
 from workbench.metrics import like_targets
 from workbench.recipe import Recipe
 from workbench.runtimes import runtimes_for

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from workbench.measure.verdict import Verdict
+from workbench.measure.statistics.verdict import Verdict
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workbench.measure.everywhere import _agreement, _picked, measure_everywhere, sweep
-from workbench.measure.timing import BatchTiming, Timing
+from workbench.measure.timing.records import BatchTiming, Timing
 
 
 def _timing(name: str, ms: float) -> Timing:

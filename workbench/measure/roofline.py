@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from workbench.measure.coverage import Coverage
-from workbench.measure.timing import Timing
+from workbench.measure.timing.records import Timing
 
 __all__ = ["fraction_of_peak", "peak_share", "peaks"]
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
-from workbench.measure.quality import Quality
-from workbench.measure.timing import Timing
+from workbench.measure.statistics.quality import Quality
+from workbench.measure.timing.records import Timing
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -56,8 +56,8 @@ def train_teacher(
 
     from workbench.events import Event, Report
     from workbench.system.machine import host
-    from workbench.measure.quality import quality
-    from workbench.measure.verdict import compare_quality
+    from workbench.measure.statistics.quality import quality
+    from workbench.measure.statistics.verdict import compare_quality
     from workbench.models.estimators import as_features
     from workbench.training.evaluate import predict_torch
     from workbench.runtimes import predictor

@@ -16,7 +16,7 @@ from workbench.jobs import run_folders
 from workbench.measure import coverage, macs_torch, time_side_by_side
 from workbench.measure.macs import macs_onnx
 from workbench.measure.roofline import peak_share
-from workbench.measure.timing import Timing
+from workbench.measure.timing.records import Timing
 from workbench.recipe import Recipe
 from workbench.runtimes import installed_for
 from workbench.task import Candidate

@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.measure import compare_quality, macs_torch
-from workbench.measure.intervals import student
+from workbench.measure.statistics.intervals import student
 from workbench.training.evaluate import predict_torch
 from workbench.task import Task
 from workbench.tasks.builtin import load_task

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.events import Report
-from workbench.measure.intervals import student as student_interval
+from workbench.measure.statistics.intervals import student as student_interval
 from workbench.techniques.distillation.progress import Share
 
 if TYPE_CHECKING:

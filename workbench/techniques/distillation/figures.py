@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.errors import DataError
 from workbench.figures.theme import figure, palette
-from workbench.measure.intervals import student as student_interval
+from workbench.measure.statistics.intervals import student as student_interval
 from workbench.metrics import METRICS
 from workbench.techniques.distillation.grid import summary
 

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from workbench.errors import Cancelled, CandidateError, SettingsError
-from workbench.measure.latency import time_side_by_side
-from workbench.measure.timing import Timing
+from workbench.measure.timing.latency import time_side_by_side
+from workbench.measure.timing.records import Timing
 from workbench.runtimes import predictor
 from workbench.runtimes.over_rows import predict_rows
 from workbench.runtimes.to_onnx import to_onnx

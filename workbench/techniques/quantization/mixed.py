@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.measure.verdict import Verdict, compare_quality, within
+from workbench.measure.statistics.verdict import Verdict, compare_quality, within
 from workbench.techniques.quantization.sensitivity import Probe, impacts
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workbench.errors import DataError
-from workbench.measure.verdict import Verdict, compare_speed
+from workbench.measure.statistics.verdict import Verdict, compare_speed
 
 __all__ = ["BatchTiming", "Timing", "compare_timings"]
 

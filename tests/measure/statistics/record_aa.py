@@ -21,7 +21,7 @@ import numpy as np
 
 from tests.measure.small_models import conv_net
 from workbench.system.machine import n_cores
-from workbench.measure.latency import time_side_by_side
+from workbench.measure.timing.latency import time_side_by_side
 from workbench.task import Candidate
 
 TARGET = Path(__file__).with_name("recorded_aa.json")

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.measure import Quality, quality
-from workbench.measure.intervals import tango, wilson
+from workbench.measure.statistics.intervals import tango, wilson
 from workbench.metrics import METRICS, Metric
 
 RIGHT = Metric("right", per_sample=lambda outputs, targets: (outputs == targets).astype(float))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.measure.intervals import (
+from workbench.measure.statistics.intervals import (
     Interval,
     blocks_of,
     bootstrap_mean,

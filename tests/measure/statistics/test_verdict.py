@@ -10,7 +10,7 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.measure import Verdict, compare_many, compare_quality, compare_speed, within
-from workbench.measure.intervals import tango, trimmed
+from workbench.measure.statistics.intervals import tango, trimmed
 from workbench.metrics import METRICS, Metric
 
 RECORDED = json.loads(Path(__file__).with_name("recorded_aa.json").read_text(encoding="utf-8"))

@@ -68,7 +68,7 @@ class Worker:
         paths = os.pathsep.join(p or os.getcwd() for p in sys.path)  # what this process can import, the worker can
         environment = os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": paths}
         process = subprocess.Popen(
-            [sys.executable, "-m", "workbench.measure.worker", str(self._files[0].parent)],
+            [sys.executable, "-m", "workbench.measure.timing.worker", str(self._files[0].parent)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True, encoding="utf-8",
         )  # fmt: skip
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()

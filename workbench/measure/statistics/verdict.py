@@ -18,7 +18,7 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.measure.intervals import (
+from workbench.measure.statistics.intervals import (
     Interval,
     blocks_of,
     bootstrap_mean,
@@ -30,8 +30,8 @@ from workbench.measure.intervals import (
     trimmed,
     z_quantile,
 )
-from workbench.measure.quality import is_share, scores_of
-from workbench.measure.sentences import quality_sentence, speed_sentence
+from workbench.measure.statistics.quality import is_share, scores_of
+from workbench.measure.statistics.sentences import quality_sentence, speed_sentence
 from workbench.metrics import Metric
 
 __all__ = ["Decision", "Verdict", "compare_many", "compare_quality", "compare_speed", "holm", "within"]

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.measure.memory import peak_memory, reset_peak, resident_memory
+from workbench.measure.timing.memory import peak_memory, reset_peak, resident_memory
 
 __all__ = ["main"]
 

@@ -91,7 +91,7 @@ def test_processor_time_is_that_of_one_thread_unless_more_are_asked_for(timings:
 
 
 def test_worker_of_onnxruntime_imports_no_torch() -> None:
-    code = "import sys, workbench.measure.worker, workbench.runtimes.onnx_runtime; sys.exit('torch' in sys.modules)"
+    code = "import sys, workbench.measure.timing.worker, workbench.runtimes.onnx_runtime; sys.exit('torch' in sys.modules)"
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 

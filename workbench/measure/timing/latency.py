@@ -26,8 +26,8 @@ from workbench.errors import SettingsError, UnknownName, unknown
 from workbench.events import Report
 from workbench.system.machine import busy as machine_busy
 from workbench.system.machine import n_cores
-from workbench.measure.processes import Worker
-from workbench.measure.timing import BatchTiming, Timing
+from workbench.measure.timing.processes import Worker
+from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.runtimes import runtimes_for
 from workbench.task import Candidate
 

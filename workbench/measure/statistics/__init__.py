@@ -1,0 +1,1 @@
+"""Intervals, quality and verdicts."""

@@ -1,0 +1,1 @@
+"""Latency and memory, each candidate in a process of its own."""
