@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.system.files import write_bytes, write_json, write_text
-from workbench.ledger import Row, TestLine
+from workbench.ledger.rows import Row, TestLine
 from workbench.system.machine import Host
 from workbench.measure.statistics.verdict import Verdict
 

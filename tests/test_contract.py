@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
-from workbench.appraise import outputs_of
+from workbench.ledger.appraise import outputs_of
 from workbench.errors import Cancelled, CandidateError, SettingsError, TaskError
 from workbench.events import Report
 from workbench.lessons.cells import parameters_cell

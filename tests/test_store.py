@@ -306,7 +306,7 @@ def test_store_opens_no_connection_says_nothing_and_turns_telemetry_off_first(tm
 
 
 def test_factory_makes_rows_that_the_ledger_reads(tmp_path):
-    from workbench.ledger import Row
+    from workbench.ledger.rows import Row
 
     folder = make_run(tmp_path)
     rows = [Row.from_json(r) for r in read_json(folder / "ledger.json")]

@@ -204,7 +204,7 @@ def _watch(run: Any) -> int:
 def _print_trail(run: Any) -> int:
     from rich.console import Console
 
-    from workbench.ledger import rich_table
+    from workbench.ledger.rows import rich_table
 
     trail, out = run.result, Console(width=None if sys.stdout.isatty() else 150)
     out.print(rich_table(trail.rows, title=f"{run.name} ({run.status})"))

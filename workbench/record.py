@@ -14,7 +14,7 @@ import yaml
 
 from workbench.errors import RunError
 from workbench.system.files import read_json
-from workbench.ledger import Row, TestLine, cells
+from workbench.ledger.rows import Row, TestLine, cells
 
 __all__ = ["Entry", "Model", "Point", "read_entry"]
 

@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from workbench.appraise import Contestant, appraise, test_line
+from workbench.ledger.appraise import Contestant, appraise, test_line
 from workbench.tasks.checks import check_task
 from workbench.data.rows import Rows
 from workbench.events import Report
 from workbench.system.files import move_folder, read_json, write_json, write_text
 from workbench.keeping.candidates import keep, load_kept, onnx_of
-from workbench.ledger import Row, TestLine
+from workbench.ledger.rows import Row, TestLine
 from workbench.system.machine import device_of, host
 from workbench.recipe import Recipe
 from workbench.starting import candidate_named, train_start

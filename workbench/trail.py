@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import RunError, unknown
 from workbench.system.files import read_json
 from workbench.keeping.candidates import load_kept
-from workbench.ledger import Row, TestLine, frame, html
+from workbench.ledger.rows import Row, TestLine, frame, html
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
 from workbench.task import Candidate, Task

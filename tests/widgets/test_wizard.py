@@ -12,7 +12,7 @@ import pytest
 from workbench.errors import RecipeError, SettingsError
 from workbench.events import Event
 from workbench.system.files import write_json, write_text
-from workbench.ledger import Row
+from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
 from workbench.running import launch
 from workbench.tasks.builtin import load_task

@@ -68,7 +68,7 @@ def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> 
 def _print_end(run: Run, files: list[Path], seconds: float) -> None:
     from rich.console import Console
 
-    from workbench.ledger import rich_table
+    from workbench.ledger.rows import rich_table
 
     out, trail = Console(width=None if sys.stdout.isatty() else 150), run.result
     out.print(rich_table(trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"))

@@ -7,7 +7,7 @@ from html import escape
 
 from ipywidgets import HTML, VBox
 
-from workbench.ledger import Row, TestLine, html
+from workbench.ledger.rows import Row, TestLine, html
 from workbench.recipe import Recipe
 
 __all__ = ["LedgerView"]

@@ -8,7 +8,7 @@ from html import escape
 
 from workbench.errors import UnknownName
 from workbench.events import Event
-from workbench.ledger import Row
+from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
 from workbench.technique import get_technique
 

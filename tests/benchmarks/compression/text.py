@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
-from workbench.appraise import outputs_of
+from workbench.ledger.appraise import outputs_of
 from workbench.events import Event, Report, console
 from workbench.measure import compare_quality, quality, time_side_by_side
 from workbench.runtimes import installed_for

@@ -252,7 +252,7 @@ def test_output_layers_are_found_by_the_graph_whatever_the_architecture(digits_c
 
 
 def test_fine_tuning_wins_back_accuracy(job_of, digits_task):
-    from workbench.appraise import outputs_of
+    from workbench.ledger.appraise import outputs_of
 
     valid = digits_task.data.valid
     bare = digits_task.metric(outputs_of(_prune(job_of()).candidate, valid), valid.targets)

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.factories import make_row, make_verdict
-from workbench.ledger import SMOKE, SYMBOLS, Row, TestLine, cells, frame, html, rich_table
+from workbench.ledger.rows import SMOKE, SYMBOLS, Row, TestLine, cells, frame, html, rich_table
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from workbench.data.rows import Rows
 from workbench.errors import WorkbenchError
 from workbench.events import Report
 from workbench.system.files import write_json, write_text
-from workbench.ledger import Row, TestLine
+from workbench.ledger.rows import Row, TestLine
 from workbench.system.machine import host
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import coverage
