@@ -24,7 +24,7 @@ def test_looking_at_the_shelf_loads_nothing_heavy():
 
 
 def test_store_waits_with_mlflow_and_torch():
-    assert not _loaded("import workbench.store") & {"mlflow", "torch", "pandas", "sklearn"}
+    assert not _loaded("import workbench.store.index") & {"mlflow", "torch", "pandas", "sklearn"}
 
 
 def test_unknown_name_is_refused_with_the_nearest():

@@ -278,7 +278,7 @@ def _measure(given: argparse.Namespace) -> None:
 
 def _store(given: argparse.Namespace) -> None:
     from workbench.jobs import run_folders, runs_root
-    from workbench.store import rebuild, shown_url, store_url
+    from workbench.store.index import rebuild, shown_url, store_url
 
     print(f"Store: {shown_url(store_url(given.store, runs_root(given.root)))}")
     if given.action == "rebuild":

@@ -48,7 +48,7 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
     `task` is needed when the recipe's task is not one that another process can load by name. Raises RunError that names
     the object when a task cannot travel to another process.
     """
-    from workbench.store import store_url
+    from workbench.store.index import store_url
 
     if store:
         store = store_url(store, runs_root(root))  # refused now, and not after hours of work
@@ -258,7 +258,7 @@ def main(folder: Path) -> int:
 
 def _execute(run: Run, report: Report) -> None:
     from workbench.runner import execute, open_test
-    from workbench.store import record_run
+    from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"
     sealed = open_task(private)

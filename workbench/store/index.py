@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError, StoreError
-from workbench.record import Entry, Model, read_entry
-from workbench.tracking import SERVERS, file_of, open_store, shown_url, store_url
+from workbench.store.entries import Entry, Model, read_entry
+from workbench.store.client import SERVERS, file_of, open_store, shown_url, store_url
 
 __all__ = ["Recorded", "rebuild", "record_run", "recorded", "shown_url", "store_url"]
 

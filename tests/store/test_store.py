@@ -11,8 +11,8 @@ from tests.factories import make_run
 from workbench.errors import StoreError
 from workbench.system.files import read_json, write_json
 from workbench.system.mounts import file_system, network_mount
-from workbench.record import read_entry
-from workbench.store import rebuild, record_run, recorded, shown_url, store_url
+from workbench.store.entries import read_entry
+from workbench.store.index import rebuild, record_run, recorded, shown_url, store_url
 
 HOME = Path(__file__).parents[1]
 MOUNTS = """/dev/sda1 / ext4 rw 0 0
@@ -33,7 +33,7 @@ def _python(code: str, *arguments: str, **environment: str) -> subprocess.Popen:
 
 
 def _versions(root: Path) -> tuple[list, dict]:
-    from workbench.tracking import open_store
+    from workbench.store.client import open_store
 
     with open_store(store_url("", root)) as client:
         found = client.search_model_versions("name = 'fashion-resnet20'")
@@ -85,7 +85,7 @@ def test_record_run_nests_one_run_a_row_with_plain_setting_names(made):
 
 
 def test_record_run_logs_the_ledger_as_a_curve_over_the_rows(made):
-    from workbench.tracking import open_store
+    from workbench.store.client import open_store
 
     run = recorded("", made)[0]
     with open_store(store_url("", made)) as client:
@@ -101,7 +101,7 @@ def test_record_run_registers_the_last_model_and_newest_is_challenger(made):
 
 
 def test_record_run_replaces_when_called_again_and_keeps_aliases(tmp_path):
-    from workbench.tracking import open_store
+    from workbench.store.client import open_store
 
     folders = [make_run(tmp_path, f"2026112{n}-101500-fashion-resnet20", created=1.8e9 + n) for n in (1, 2)]
     first = record_run(folders[0])
@@ -227,7 +227,7 @@ def test_record_run_raises_store_error_when_server_is_not_there(tmp_path, monkey
 WRITER = """
 import sys, time
 from pathlib import Path
-from workbench.store import record_run
+from workbench.store.index import record_run
 import mlflow.tracking, mlflow.store.tracking.sqlalchemy_store  # slow: done before the barrier, so that both really meet
 for root in sys.argv[2:]:
     print("ready", flush=True)
@@ -282,7 +282,7 @@ class Watch:
             print("telemetry off before import:", os.environ.get("MLFLOW_DISABLE_TELEMETRY"), os.environ.get("DO_NOT_TRACK"))
 sys.meta_path.insert(0, Watch())
 
-from workbench.store import record_run, recorded
+from workbench.store.index import record_run, recorded
 folder = Path(sys.argv[1])
 record_run(folder)
 recorded("", folder.parent)

@@ -1,0 +1,1 @@
+"""The index of runs and the registry of models (MLflow)."""
