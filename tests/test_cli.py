@@ -7,7 +7,7 @@ import shlex
 import pytest
 
 from workbench import cli
-from workbench.jobs import start
+from workbench.runs.handle import start
 from workbench.recipe import Recipe
 from workbench.settings import knobs
 from workbench.technique import get_technique, technique_names

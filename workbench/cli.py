@@ -151,8 +151,8 @@ def _analyse(given: argparse.Namespace, settings: Any) -> int:
     from rich.console import Console
 
     from workbench.events import console
-    from workbench.jobs import runs_root
-    from workbench.running import analyse
+    from workbench.runs.handle import runs_root
+    from workbench.runs.launch import analyse
 
     with console() as bar:
         tables = analyse(
@@ -184,7 +184,7 @@ def _run(given: argparse.Namespace) -> int:
 
 
 def _follow(recipe: Any, given: argparse.Namespace) -> int:
-    from workbench.jobs import start
+    from workbench.runs.handle import start
 
     run = start(recipe, root=given.root, store=given.store)
     print(f"Run folder: {run.folder}")
@@ -219,7 +219,7 @@ def _print_trail(run: Any) -> int:
 
 
 def _resume(given: argparse.Namespace) -> int:
-    from workbench.jobs import find_run
+    from workbench.runs.handle import find_run
 
     run = find_run(given.run, given.root).resume()
     print(f"Run folder: {run.folder}")
@@ -227,7 +227,7 @@ def _resume(given: argparse.Namespace) -> int:
 
 
 def _cancel(given: argparse.Namespace) -> None:
-    from workbench.jobs import find_run
+    from workbench.runs.handle import find_run
 
     run = find_run(given.run, given.root)
     run.cancel()
@@ -235,7 +235,7 @@ def _cancel(given: argparse.Namespace) -> None:
 
 
 def _show(given: argparse.Namespace) -> int:
-    from workbench.jobs import find_run
+    from workbench.runs.handle import find_run
 
     run = find_run(given.run, given.root)
     if run.status == "failed":
@@ -247,7 +247,7 @@ def _list(given: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.jobs import Run, run_folders, runs_root
+    from workbench.runs.handle import Run, run_folders, runs_root
 
     table = Table("run", "status", "task", "steps", title=f"Runs in {runs_root(given.root)}", title_justify="left")
     for folder in run_folders(given.root):
@@ -277,7 +277,7 @@ def _measure(given: argparse.Namespace) -> None:
 
 
 def _store(given: argparse.Namespace) -> None:
-    from workbench.jobs import run_folders, runs_root
+    from workbench.runs.handle import run_folders, runs_root
     from workbench.store.index import rebuild, shown_url, store_url
 
     print(f"Store: {shown_url(store_url(given.store, runs_root(given.root)))}")

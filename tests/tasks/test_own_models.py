@@ -11,7 +11,7 @@ from torch import nn
 from workbench.tasks.make import make_task
 from workbench.events import Report
 from workbench.recipe import Recipe
-from workbench.runner import execute, open_test
+from workbench.runs.steps import execute, open_test
 
 
 def _run(task, steps, folder, **options):

@@ -13,7 +13,7 @@ from pathlib import Path
 from workbench.errors import RunError
 from workbench.events import console
 from workbench.system.files import read_json, write_text
-from workbench.jobs import Run, run_folders, runs_root
+from workbench.runs.handle import Run, run_folders, runs_root
 from workbench.lessons.notebooks import notebooks_folder
 from workbench.lessons.report import write_report
 

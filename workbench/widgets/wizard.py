@@ -15,11 +15,11 @@ from typing import Any
 from ipywidgets import HTML, Button, Dropdown, HBox, VBox
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.jobs import Run, attach, run_folders, runs_root
+from workbench.runs.handle import Run, attach, run_folders, runs_root
 from workbench.recipe import Recipe
-from workbench.running import launch
+from workbench.runs.launch import launch
 from workbench.task import Task
-from workbench.trail import Trail
+from workbench.runs.trail import Trail
 from workbench.widgets.choices import Choices
 from workbench.widgets.code import CodeView
 from workbench.widgets.dress import Dress

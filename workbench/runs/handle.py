@@ -26,7 +26,7 @@ from workbench.events import Event, Report, append_to, read_events
 from workbench.system.files import read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
 from workbench.recipe import Recipe
-from workbench.sealed import discard, open_sealed, open_task, seal
+from workbench.runs.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task
 from workbench.tasks.builtin import TASKS, load_task
 
@@ -186,7 +186,7 @@ class Run:
     @property
     def result(self) -> Any:
         """The trail of candidates so far; the whole of it once the run has finished."""
-        from workbench.trail import Trail
+        from workbench.runs.trail import Trail
 
         return Trail(self.folder, task=self._task_here)
 
@@ -210,7 +210,7 @@ class Run:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH", "")]))
         with (self.folder / "output.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.jobs", str(self.folder)],
+                [sys.executable, "-m", "workbench.runs.handle", str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **options,
             )  # fmt: skip
         children.append(process)
@@ -257,7 +257,7 @@ def main(folder: Path) -> int:
 
 
 def _execute(run: Run, report: Report) -> None:
-    from workbench.runner import execute, open_test
+    from workbench.runs.steps import execute, open_test
     from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"

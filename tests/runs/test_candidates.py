@@ -9,7 +9,7 @@ from torch import nn
 from workbench.errors import CandidateError, UnknownName
 from workbench.events import Report
 from workbench.keeping.candidates import keep
-from workbench.starting import candidate_named
+from workbench.runs.candidates import candidate_named
 from workbench.task import Candidate
 
 COMMON = {"budget": "smoke", "seed": 0, "device": "cpu", "report": Report()}

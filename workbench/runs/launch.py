@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import RecipeError, UnknownName, unknown
 from workbench.events import Event, Report
 from workbench.system.files import write_text
-from workbench.jobs import Run, runs_root, start
+from workbench.runs.handle import Run, runs_root, start
 from workbench.system.machine import device_of
 from workbench.recipe import Recipe
-from workbench.runner import CACHE, looked_at
-from workbench.starting import candidate_named, train_start
+from workbench.runs.steps import CACHE, looked_at
+from workbench.runs.candidates import candidate_named, train_start
 from workbench.task import Task
 from workbench.tasks.builtin import load_task
 from workbench.technique import Job, get_technique
-from workbench.trail import Trail
+from workbench.runs.trail import Trail
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 from tests.small_tasks import wine_net
 from workbench.data.rows import Rows
 from workbench.tasks.make import make_task
-from workbench.sealed import _is_users, open_sealed, open_task, seal, travelling
+from workbench.runs.sealed import _is_users, open_sealed, open_task, seal, travelling
 
 N = 200
 

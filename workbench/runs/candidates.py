@@ -10,7 +10,7 @@ from workbench.errors import CandidateError, UnknownName, unknown
 from workbench.events import Report
 from workbench.system.references import resolve
 from workbench.task import Candidate, Task
-from workbench.trail import Trail, load_candidate
+from workbench.runs.trail import Trail, load_candidate
 
 __all__ = ["candidate_named", "train_start"]
 

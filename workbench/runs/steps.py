@@ -23,10 +23,10 @@ from workbench.keeping.candidates import keep, load_kept, onnx_of
 from workbench.ledger.rows import Row, TestLine
 from workbench.system.machine import device_of, host
 from workbench.recipe import Recipe
-from workbench.starting import candidate_named, train_start
+from workbench.runs.candidates import candidate_named, train_start
 from workbench.task import Candidate, Task
 from workbench.technique import Job
-from workbench.trail import Trail, load_candidate
+from workbench.runs.trail import Trail, load_candidate
 
 __all__ = ["CACHE", "execute", "looked_at", "open_test"]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.data.rows import Rows
-from workbench.runner import SMOKE_ROWS, looked_at
+from workbench.runs.steps import SMOKE_ROWS, looked_at
 from workbench.tasks.builtin import load_task
 
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
-from workbench.jobs import attach, find_run, start
+from workbench.runs.handle import attach, find_run, start
 from workbench.recipe import Recipe
-from workbench.trail import Trail
+from workbench.runs.trail import Trail
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX signals; jobs themselves run on Windows")
 
@@ -135,7 +135,7 @@ def test_run_outlives_the_process_that_started_it(tmp_path):
     import sys
 
     code = (
-        "from workbench.recipe import Recipe; from workbench.jobs import start; import os;"
+        "from workbench.recipe import Recipe; from workbench.runs.handle import start; import os;"
         f"r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), root={str(tmp_path)!r});"
         "print(r.folder, flush=True); os._exit(0)"
     )
