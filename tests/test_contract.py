@@ -121,7 +121,7 @@ def _through_shell(recipe, declared):
     """The equivalent command, parsed by the command line's own parser."""
     import shlex
 
-    from workbench import cli
+    from workbench.cli import main as cli
 
     given = cli._parser(shlex.split(recipe.to_command())[1:])
     return {k.removeprefix("knob_"): cli._read(v) for k, v in vars(given).items() if k.startswith("knob_")}

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from workbench.system.files import read_json
-from workbench.lessons import lab
+from workbench.cli import lab
 from workbench.lessons.notebooks import copy_notebooks, notebooks_folder
 
 NAME = "00_start_here.ipynb"

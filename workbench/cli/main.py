@@ -300,19 +300,19 @@ def _settings(given: argparse.Namespace) -> None:
 
 
 def _tour(given: argparse.Namespace) -> int:
-    from workbench.lessons.tour import tour
+    from workbench.cli.tour import tour
 
     return tour(given.root)
 
 
 def _lab(given: argparse.Namespace) -> int:
-    from workbench.lessons.lab import lab
+    from workbench.cli.lab import lab
 
     return lab(given.options)
 
 
 def _doctor(given: argparse.Namespace) -> int:
-    from workbench.doctor import doctor
+    from workbench.cli.doctor import doctor
 
     return doctor()
 

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from workbench import cli
+from workbench.cli import main as cli
 from workbench.runs.handle import start
 from workbench.recipe import Recipe
 from workbench.settings import knobs

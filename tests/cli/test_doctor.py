@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-import workbench.doctor as clinic
-from workbench.doctor import GIB, Check, checks, doctor, summary
+import workbench.cli.doctor as clinic
+from workbench.cli.doctor import GIB, Check, checks, doctor, summary
 
 
 def test_checks_cover_the_machine_and_each_way_out_belongs_to_something_to_do():
