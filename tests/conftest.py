@@ -22,7 +22,7 @@ def digits_task():
 @pytest.fixture(scope="session")
 def digits_cnn(digits_task):
     """A trained cnn on digits: a candidate that scores above 0.9 on valid."""
-    from workbench.training.loop import FitSettings, fit
+    from workbench.training import FitSettings, fit
 
     candidate, trained = digits_task.candidate("cnn", seed=0)
     assert not trained

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workbench.system.files import write_bytes, write_json, write_text
 from workbench.ledger.rows import Row, TestLine
-from workbench.system.machine import Host
 from workbench.measure.statistics.verdict import Verdict
+from workbench.system.files import write_bytes, write_json, write_text
+from workbench.system.machine import Host
 
 __all__ = ["make_host", "make_row", "make_run", "make_verdict"]
 

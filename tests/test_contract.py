@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import yaml
 
-from workbench.ledger.appraise import outputs_of
 from workbench.errors import Cancelled, CandidateError, SettingsError, TaskError
 from workbench.events import Report
+from workbench.ledger.appraise import outputs_on
 from workbench.lessons.cells import parameters_cell
 from workbench.recipe import Recipe
 from workbench.settings import knobs
-from workbench.technique import Job, get_technique, technique_names
+from workbench.technique import Job
+from workbench.techniques import get_technique, technique_names
 
 TECHNIQUES = technique_names()
 
@@ -65,7 +66,7 @@ def test_defaults_in_the_smoke_budget_give_a_candidate_that_still_solves_the_tas
     assert outcome.candidate.form == declared.form_after(digits_cnn.form)
     assert outcome.candidate.parent == digits_cnn.name
     valid = digits_task.data.valid
-    assert digits_task.metric(outputs_of(outcome.candidate, valid), valid.targets) > 0.8
+    assert digits_task.metric(outputs_on(outcome.candidate, valid), valid.targets) > 0.8
 
 
 def test_input_candidate_stays_untouched(declared, digits_cnn, job_of):
@@ -84,7 +85,7 @@ def test_same_resolved_settings_give_the_same_result(declared, job_of, outcomes,
     again = declared(job_of(folder=tmp_path / "again"), first.resolved)
     assert again.resolved == first.resolved, "settings that are resolved leave nothing to decide"
     rows = digits_task.data.valid
-    np.testing.assert_array_equal(outputs_of(first.candidate, rows), outputs_of(again.candidate, rows))
+    np.testing.assert_array_equal(outputs_on(first.candidate, rows), outputs_on(again.candidate, rows))
 
 
 def test_every_face_goes_round_to_the_same_settings(declared):

@@ -7,8 +7,9 @@ import json
 
 import pytest
 
+from workbench.cli.console import console
 from workbench.errors import Cancelled
-from workbench.events import Event, Report, append_to, console, read_events
+from workbench.events import Event, Report, append_to, read_events
 
 
 def test_every_listener_gets_every_event_in_order():

@@ -8,47 +8,58 @@ import pytest
 
 HOME = Path(__file__).parents[1] / "workbench"
 
-# A file imports only from lines above its own, or from its own line. A folder is one line.
+# A file imports only from its own folder, and from lines above its own. There are no exceptions.
 LAYERS = [
-    "errors", "files", "cache", "process", "references", "refusals", "settings", "events", "mounts", "machine", "figures", "data",
-    "metrics", "models", "task", "sealed", "tensors", "speed",
-    "predict_torch", "training", "tasks", "runtimes", "outputs", "checks", "candidates", "doors", "load_network", "specs", "tracing",
-    "structure", "kept",
-    "measure", "technique", "techniques", "recipe", "ledger", "appraise", "trail", "starting", "runner", "record", "tracking", "store",
-    "jobs", "running", "lessons", "widgets", "doctor", "cli",
-]  # fmt: skip
+    "errors",
+    "system",
+    "settings",
+    "events",
+    "metrics",
+    "figures",
+    "data",
+    "data/sets",
+    "models",
+    "model_form",
+    "task",
+    "training",
+    "runtimes",
+    "technique",
+    "tasks",
+    "keeping",
+    "measure/statistics",
+    "measure/timing",
+    "measure",
+    "forms",
+    "techniques",
+    "recipe",
+    "lessons",
+    "ledger",
+    "store",
+    "runs",
+    "testing",
+    "widgets",
+    "cli",
+    "reproduce",
+]
+ROOM_FOR_MODULES = 8  # in the root of the package
 
-# Upward imports, inside functions only. Each has its reason, and goes when it is no longer needed.
-LAZY = {
-    ("models/reference.py", "task"): "its main() trains the weights that are shipped, by the package's own means",
-    ("models/reference.py", "tasks"): "the same",
-    ("models/reference.py", "training"): "the same",
-    ("models/reference.py", "predict_torch"): "the same",
-    **{
-        ("models/teacher.py", layer): "the same: its main() fine-tunes the teacher whose answers are shipped"
-        for layer in ("measure", "predict_torch", "runtimes", "tasks", "training")
-    },
-    ("technique.py", "techniques"): "the registry looks for the modules that declare themselves to it",
-}
-
-HEAVY = ("torchao", "lightning", "pytorch_lightning", "mlflow", "tensorflow", "sklearn.ensemble", "plotly", "torch_pruning", "skl2onnx",
-         "optuna", "transformers", "dask", "openvino", "nncf")  # fmt: skip
+HEAVY = (
+    "torchao", "lightning", "pytorch_lightning", "mlflow", "tensorflow", "sklearn.ensemble", "plotly", "torch_pruning",
+    "skl2onnx", "optuna", "transformers", "dask", "openvino", "nncf", "skops",
+)  # fmt: skip
 PLOTLY_ROOM = "figures"
-SPEAKERS = ("widgets", "doctor", "cli")
-PRINTING = {
-    ("models/reference.py", "main"): "a script for the maintainers",
-    ("models/reference.py", "train_resnet20"): "the same, watched for an hour",
-    ("models/teacher.py", "main"): "a script for the maintainers",
-    ("models/teacher.py", "train_teacher"): "the same, watched for an hour",
-    ("load_network.py", "main"): "copied beside a kept network, where it is a program of its own",
-    ("lessons/tour.py", "tour"): "the whole of a command, whose output it is",
-}
+SPEAKERS = ("widgets", "cli", "reproduce")
+COPIED = "keeping/load_network.py"  # lies beside every kept network, where it is a program of its own
 
 FILES = sorted(p.relative_to(HOME).as_posix() for p in HOME.rglob("*.py") if "notebooks" not in p.relative_to(HOME).parts)
+MODULES = {f.removesuffix(".py").removesuffix("/__init__"): f for f in FILES}
 
 
-def _layer(file: str) -> str:
-    return file.split("/")[0].removesuffix(".py")
+def _layer(path: str) -> str:
+    """The line of LAYERS that a file or module, written with slashes, belongs to: the longest one that it begins with."""
+    path = path.removesuffix(".py").removesuffix("/__init__")
+    fitting = [layer for layer in LAYERS if path == layer or path.startswith(f"{layer}/")]
+    return max(fitting, key=len, default="")
 
 
 def _tree(file: str) -> ast.Module:
@@ -74,26 +85,31 @@ def _imports(file: str) -> Iterator[tuple[str, str, int]]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *filter(None, [node.module])])
-            # `from workbench.system import files` names a module; `from workbench.system.files import x` has it already
-            yield from ((f"{module}.{a.name}" if module == "workbench" else module, function, node.lineno) for a in node.names)
+            for alias in node.names:  # `from workbench.system import files` names a module, `from x import function` does not
+                longer = f"{module}.{alias.name}"
+                yield (longer if _path(longer) in MODULES else module), function, node.lineno
 
 
-def _prints(file: str) -> Iterator[tuple[int, str]]:
-    for node, function in _nodes(_tree(file)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
-            yield node.lineno, function
-
-
-def _own(module: str) -> str:
-    """The layer of one of our modules; empty for others, and for the shelf itself, which is loaded anyway."""
+def _path(module: str) -> str:
+    """One of our modules with slashes, without `workbench`; empty for others and for the shelf itself."""
     parts = module.split(".")
-    return parts[1] if parts[0] == "workbench" and len(parts) > 1 and not parts[1].startswith("__") else ""
+    return "/".join(parts[1:]) if parts[0] == "workbench" else ""
+
+
+def _prints(file: str) -> Iterator[int]:
+    for node, _ in _nodes(_tree(file)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print":
+            yield node.lineno
 
 
 def test_every_file_has_a_layer():
-    unknown = {_layer(f) for f in FILES} - {*LAYERS, "__init__"}
-    assert not unknown, f"Give {sorted(unknown)} a line in LAYERS, below all that it imports."
+    unknown = [f for f in FILES if f != "__init__.py" and not _layer(f)]
+    assert not unknown, f"Give {unknown} a line in LAYERS, below all that it imports."
     assert len(LAYERS) == len(set(LAYERS))
+
+
+def test_root_of_the_package_holds_few_modules():
+    assert len([f for f in FILES if "/" not in f]) <= ROOM_FOR_MODULES
 
 
 @pytest.mark.parametrize("file", [f for f in FILES if f != "__init__.py"])
@@ -101,15 +117,25 @@ def test_file_imports_only_from_lines_above_its_own(file):
     mine = LAYERS.index(_layer(file))
     wrong = [
         f"line {line}: {module}"
-        for module, function, line in _imports(file)
-        if (layer := _own(module)) and LAYERS.index(layer) > mine and not (function and (file, layer) in LAZY)
+        for module, _, line in _imports(file)
+        if (path := _path(module)) and LAYERS.index(_layer(path)) > mine
     ]
     assert not wrong, f"{file} imports from below its own line: {', '.join(wrong)}"
 
 
-def test_exceptions_are_all_still_needed():
-    assert set(LAZY) <= {(f, _own(m)) for f in FILES for m, function, _ in _imports(f) if function}
-    assert set(PRINTING) <= {(f, function) for f, _ in PRINTING for _, function in _prints(f)}
+def test_no_module_imports_itself_through_others():
+    graph = {file: {MODULES[p] for m, _, _ in _imports(file) if (p := _path(m)) in MODULES} - {file} for file in FILES}
+    done: set[str] = set()
+
+    def follow(file: str, path: tuple[str, ...]) -> None:
+        assert file not in path, " -> ".join([*path[path.index(file) :], file])
+        if file not in done:
+            for other in sorted(graph[file]):
+                follow(other, (*path, file))
+            done.add(file)
+
+    for file in FILES:
+        follow(file, ())
 
 
 def test_package_itself_imports_nothing_of_ours_at_the_top():
@@ -117,7 +143,12 @@ def test_package_itself_imports_nothing_of_ours_at_the_top():
 
 
 def test_copied_loader_needs_nothing_of_this_package():
-    assert not [m for m, _, _ in _imports("load_network.py") if m.startswith("workbench")]
+    assert not [m for m, _, _ in _imports(COPIED) if m.startswith("workbench")]
+
+
+def test_nothing_imports_the_forms_by_name():
+    wrong = [f"{f}: {m}" for f in FILES if _layer(f) != "forms" for m, _, _ in _imports(f) if _path(m).startswith("forms")]
+    assert not wrong, f"Forms are found by the registry: {', '.join(wrong)}"
 
 
 @pytest.mark.parametrize("file", FILES)
@@ -128,9 +159,9 @@ def test_heavy_libraries_are_imported_where_they_are_needed(file):
     assert not wrong, f"{file} imports at the top level what belongs into a function: {', '.join(wrong)}"
 
 
-@pytest.mark.parametrize("file", [f for f in FILES if _layer(f) not in SPEAKERS])
+@pytest.mark.parametrize("file", [f for f in FILES if _layer(f) not in SPEAKERS and f != COPIED])
 def test_nothing_below_the_front_ends_prints_or_knows_widgets(file):
-    printed = [f"line {line}" for line, function in _prints(file) if (file, function) not in PRINTING]
+    printed = [f"line {line}" for line in _prints(file)]
     assert not printed, f"{file} prints ({', '.join(printed)}); send an event through `report` instead."
     widgets = [f"line {line}: {m}" for m, _, line in _imports(file) if m.split(".")[0] in ("ipywidgets", "anywidget")]
     assert not widgets, f"{file} knows widgets: {', '.join(widgets)}"

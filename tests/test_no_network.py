@@ -42,7 +42,18 @@ def test_a_whole_run_looks_up_no_outside_host(tmp_path):
         "OUTSIDE_HOSTS": str(outside), "GUARDED": str(guarded), "WORKBENCH_RUNS": str(tmp_path / "runs"),
     }  # fmt: skip
     environment = {k: v for k, v in environment.items() if not k.endswith("_TELEMETRY")}  # the package itself must turn it off
-    command = [sys.executable, "-m", "workbench.cli.main", "quantization", "--task", "digits", "--start", "cnn", "--budget", "smoke"]
+    command = [
+        sys.executable,
+        "-m",
+        "workbench.cli.main",
+        "quantization",
+        "--task",
+        "digits",
+        "--start",
+        "cnn",
+        "--budget",
+        "smoke",
+    ]
     done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr
     assert "Not recorded in the store" not in done.stderr, "the store was used, and asked nobody"

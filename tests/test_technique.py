@@ -11,7 +11,8 @@ import pytest
 from workbench import technique as module
 from workbench.errors import CandidateError, TaskError, UnknownName
 from workbench.settings import TechniqueSettings
-from workbench.technique import Job, Outcome, get_technique, technique, technique_names
+from workbench.technique import Job, Outcome, technique
+from workbench.techniques import get_technique, technique_names
 
 
 class RoundingSettings(TechniqueSettings):

@@ -51,18 +51,18 @@ def test_package_notebooks_and_data_come_from_the_wheel(outside):
 
 
 def test_lab_copies_the_notebooks_and_never_over_a_changed_one(outside):
-    first = _python(outside, "-m", "workbench.cli.main", "lab", "--version")
+    first = _python(outside, "-m", "workbench.cli", "lab", "--version")
     assert first.returncode == 0, first.stderr
     copied = outside[1] / "notebooks" / "00_start_here.ipynb"
     assert copied.read_bytes() == (CLONE / "notebooks" / "00_start_here.ipynb").read_bytes()
     copied.write_text("mine", encoding="utf-8")
-    assert _python(outside, "-m", "workbench.cli.main", "lab", "--version").returncode == 0
+    assert _python(outside, "-m", "workbench.cli", "lab", "--version").returncode == 0
     assert copied.read_text(encoding="utf-8") == "mine"
 
 
 @pytest.mark.timeout(1200)
 def test_tour_leaves_notebook_report_and_model(outside):
-    done = _python(outside, "-m", "workbench.cli.main", "tour")
+    done = _python(outside, "-m", "workbench.cli", "tour")
     assert done.returncode == 0, done.stderr
     assert "quantization" in done.stdout
     assert "Test: resnet20-pruned-int8" in done.stdout

@@ -12,6 +12,7 @@ __all__ = [
     "ExportError",
     "MissingExtra",
     "RecipeError",
+    "RegistryError",
     "RunError",
     "SettingsError",
     "SettingsTypeError",
@@ -66,6 +67,10 @@ class MissingExtra(WorkbenchError, ImportError):
             f"{what} needs the extra `{extra}`, which is not installed. "
             f'Install it with: python -m pip install "model-optimization-workbench[{extra}]"'
         )
+
+
+class RegistryError(WorkbenchError, LookupError):
+    """A registered technique, form, runtime, metric or task that cannot be loaded."""
 
 
 class RecipeError(WorkbenchError, ValueError):

@@ -22,7 +22,8 @@ import yaml
 from workbench.errors import CandidateError, RecipeError, SettingsError, UnknownName, all_of, unknown
 from workbench.settings import BUDGETS, TechniqueSettings
 from workbench.task import Form
-from workbench.technique import Technique, get_technique
+from workbench.technique import Technique
+from workbench.techniques import get_technique
 
 __all__ = ["Recipe", "Step"]
 

@@ -6,24 +6,23 @@ has; `workbench.tasks.builtin` names those that come with the package.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from workbench.data.labels import Kind
 from workbench.data.rows import Splits
-from workbench.errors import CandidateError, TaskError, UnknownName, unknown
+from workbench.errors import TaskError, UnknownName, unknown
 from workbench.metrics import Metric
+from workbench.models.networks import build_seeded
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-__all__ = ["Candidate", "Form", "Kind", "Task", "call_model", "first_tensor"]
+__all__ = ["Candidate", "Form", "Task"]
 
-Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
 Form = Literal["torch", "sklearn", "onnx"]
 
 
@@ -131,56 +130,3 @@ def usual_outputs(kind: Kind, form: Form, model: Any) -> Literal["logits", "labe
     if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
         return "label_probabilities"
     return "values" if kind == "regression" else "logits"
-
-
-def build_seeded(build: Callable[[], Any], seed: int) -> Any:
-    """What `build` makes, its random weights decided by `seed` and the caller's random state left alone."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return build()
-
-
-def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
-    """Call a network with named inputs: by name where its `forward` has these names, else in order."""
-    if len(inputs) > 1:
-        accepted = inspect.signature(model.forward).parameters
-        if all(name in accepted for name in inputs):
-            return model(**inputs)
-    return model(*inputs.values())
-
-
-def first_tensor(outputs: Any) -> torch.Tensor:
-    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a tuple or mapping."""
-    if hasattr(outputs, "logits"):
-        return outputs.logits
-    if isinstance(outputs, Mapping):
-        return outputs["logits"] if "logits" in outputs else next(iter(outputs.values()))
-    if isinstance(outputs, (tuple, list)):
-        return outputs[0]
-    if not hasattr(outputs, "detach"):
-        raise CandidateError(
-            f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`."
-        )
-    return outputs
-
-
-def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """The usual loss of a kind of task, on outputs `(batch, ...)` and targets `(batch, ...)`."""
-    from torch.nn import functional as F
-
-    def binary(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-        if outputs.ndim == 2 and outputs.shape[1] == 2:
-            return F.cross_entropy(outputs, targets.long())
-        return F.binary_cross_entropy_with_logits(outputs.reshape(len(outputs)), targets.to(outputs.dtype))
-
-    losses = {
-        "classification": lambda o, t: F.cross_entropy(o, t),
-        "binary": binary,
-        "multilabel": lambda o, t: F.binary_cross_entropy_with_logits(o, t.to(o.dtype)),
-        "regression": lambda o, t: F.mse_loss(o.reshape(t.shape), t.to(o.dtype)),
-    }
-    if kind not in losses:
-        raise TaskError("A task of kind `custom` needs `loss=` or `train_step=`.")
-    return losses[kind]

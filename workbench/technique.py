@@ -9,17 +9,13 @@ A technique is one module in `workbench/techniques/` (or one that a third party 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.errors import CandidateError, TaskError, UnknownName, unknown
+from workbench.errors import CandidateError, TaskError
 from workbench.events import Report
 from workbench.settings import TechniqueSettings
 from workbench.task import Candidate, Form, Task
@@ -27,7 +23,7 @@ from workbench.task import Candidate, Form, Task
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Job", "Outcome", "Technique", "get_technique", "technique", "technique_names"]
+__all__ = ["Job", "Outcome", "Technique", "technique"]
 
 
 @dataclass(frozen=True)
@@ -138,38 +134,3 @@ def technique(
         return Technique(name, title, summary, settings, function, accepts, gives, needs_builder, actions or {}, references)
 
     return declare
-
-
-@cache
-def _locations() -> dict[str, str]:
-    """Names of all techniques, each with the `module` or `module:name` that declares it."""
-    import workbench.techniques as home
-
-    found = {m.name: f"{home.__name__}.{m.name}" for m in pkgutil.iter_modules(home.__path__) if not m.name.startswith("_")}
-    found |= {e.name: e.value for e in entry_points(group="workbench.techniques")}
-    return found
-
-
-def technique_names() -> tuple[str, ...]:
-    """All techniques, the package's own and those of third parties, without importing any."""
-    return tuple(sorted(_locations()))
-
-
-@cache
-def get_technique(name: str) -> Technique:
-    """A technique by its name; raises UnknownName that lists them all."""
-    where = _locations().get(name)
-    if where is None:
-        raise UnknownName(unknown("technique", name, technique_names()))
-    module_name, _, attribute = where.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UnknownName(f"Technique `{name}` is registered as `{where}`, which cannot be imported: {error}.") from error
-    if attribute:
-        declared = [getattr(module, attribute, None)]
-    else:  # those that the module only imports are not its own
-        declared = [v for v in vars(module).values() if isinstance(v, Technique) and v.function.__module__ == module.__name__]
-    if not declared or not isinstance(declared[0], Technique):
-        raise UnknownName(f"`{where}` declares no technique: decorate its function with @technique.")
-    return declared[0]

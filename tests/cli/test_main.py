@@ -7,10 +7,10 @@ import shlex
 import pytest
 
 from workbench.cli import main as cli
-from workbench.runs.handle import start
 from workbench.recipe import Recipe
+from workbench.runs.handle import start
 from workbench.settings import knobs
-from workbench.technique import get_technique, technique_names
+from workbench.techniques import get_technique, technique_names
 
 
 @pytest.fixture(scope="module")

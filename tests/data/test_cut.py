@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits
 
 from tests.small_tasks import iris, wine
 from workbench.data.overlap import row_hashes
-from workbench.tasks.make import make_task
 from workbench.errors import DataError
+from workbench.tasks.make import make_task
 
 SPLITS = ("train", "valid", "calibration", "test")
 

@@ -11,11 +11,11 @@ from sklearn.datasets import load_digits
 from torch.utils.data import Subset, TensorDataset
 
 from tests.small_tasks import digits_task, with_split
-from workbench.tasks.checks import check_task
 from workbench.data.overlap import row_hashes
 from workbench.data.rows import DatasetRows, Rows, Splits
 from workbench.errors import DataError
 from workbench.tasks.builtin import load_task
+from workbench.tasks.checks import check_task
 
 SPLITS = ("train", "valid", "calibration", "test")
 

@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from tests.small_tasks import iris, wine, wine_net
 from workbench.data.prepare import Columns
 from workbench.data.rows import Rows
-from workbench.tasks.make import make_task
 from workbench.errors import DataError, TaskError
 from workbench.runtimes.outputs import outputs_of
-from workbench.training.loop import FitSettings, fit
+from workbench.tasks.make import make_task
+from workbench.training import FitSettings, fit
 
 SPLITS = ("train", "valid", "calibration", "test")
 

@@ -12,7 +12,7 @@ import pytest
 from workbench.errors import CandidateError
 from workbench.keeping.candidates import keep, load_kept
 from workbench.runtimes import predictor
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ import torch_pruning as tp
 from torch import nn
 
 from workbench.keeping.load_network import StructureError, build
-from workbench.models.resnet import resnet20
 from workbench.keeping.structure import describe, save_network
+from workbench.models.resnet import resnet20
 
 ROW = {"x": torch.rand(2, 4)}
 WEIGHTS = {"0.weight": torch.zeros(2, 4), "0.bias": torch.zeros(2)}

@@ -32,10 +32,10 @@ from tests.networks import (
     pruned,
 )  # fmt: skip
 from workbench.errors import CandidateError
-from workbench.models.cnn import cnn
-from workbench.models.resnet import resnet20
 from workbench.keeping.structure import describe, load_network, save_network
-from workbench.task import call_model, first_tensor
+from workbench.models.cnn import cnn
+from workbench.models.networks import call_model, first_tensor
+from workbench.models.resnet import resnet20
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))

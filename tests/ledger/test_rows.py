@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.factories import make_row, make_verdict
-from workbench.ledger.rows import SMOKE, SYMBOLS, Row, TestLine, cells, frame, html, rich_table
+from workbench.ledger.rows import Row, TestLine, frame
+from workbench.ledger.tables import SMOKE, SYMBOLS, cells, html, rich_table
 
 
 @pytest.fixture

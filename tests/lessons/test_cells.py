@@ -8,7 +8,7 @@ from papermill.inspection import inspect_notebook
 
 from workbench.lessons.cells import COMMON, parameters_cell, recipe_cells, settings_cell
 from workbench.settings import TechniqueSettings, knob, knobs
-from workbench.technique import get_technique, technique_names
+from workbench.techniques import get_technique, technique_names
 
 
 class AwkwardSettings(TechniqueSettings):

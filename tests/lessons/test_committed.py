@@ -10,7 +10,7 @@ import pytest
 
 from workbench.lessons.cells import parameters_cell, recipe_cells, settings_cell
 from workbench.lessons.prepare import LIMIT_BYTES, clean
-from workbench.technique import get_technique, technique_names
+from workbench.techniques import get_technique, technique_names
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))

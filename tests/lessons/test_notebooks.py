@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from workbench.system.files import read_json
 from workbench.cli import lab
 from workbench.lessons.notebooks import copy_notebooks, notebooks_folder
+from workbench.system.files import read_json
 
 NAME = "00_start_here.ipynb"
 

@@ -17,7 +17,8 @@ INT8 = {"activation_type": "uint8", "budget": "smoke"}
 @pytest.fixture(scope="module")
 def int8(digits_task, digits_cnn, tmp_path_factory):
     """The digits cnn quantized with `settings`."""
-    from workbench.technique import Job, get_technique
+    from workbench.technique import Job
+    from workbench.techniques import get_technique
 
     def make(**settings) -> bytes:
         job = Job(digits_task.without_test(), digits_cnn, tmp_path_factory.mktemp("job"))

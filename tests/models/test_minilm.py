@@ -13,16 +13,16 @@ import pytest
 import torch
 
 from tests.test_no_network import GUARD
-from workbench.data.sets.reviews import reviews
 from workbench.data.rows import SPLIT_NAMES
+from workbench.data.sets.reviews import reviews
 from workbench.data.tokens import WordPieces, minilm_folder
 from workbench.errors import CandidateError, MissingExtra, UnknownName
 from workbench.models import minilm as module
 from workbench.models import teacher
 from workbench.models.minilm import minilm, thin_cnn, thin_transformer
+from workbench.models.networks import build_seeded
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.task import build_seeded
 from workbench.tasks.builtin import load_task
 
 

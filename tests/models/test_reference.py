@@ -11,8 +11,8 @@ import pytest
 from workbench.errors import CandidateError
 from workbench.models import reference
 from workbench.models.resnet import resnet20
-from workbench.training.evaluate import predict_torch
 from workbench.tasks.builtin import load_task
+from workbench.training.evaluate import predict_torch
 
 
 def test_weights_are_those_of_the_log_and_reach_their_accuracy_on_test():

@@ -12,10 +12,11 @@ from workbench.data.tokens import Tokens
 from workbench.errors import ExportError
 from workbench.keeping.candidates import keep, load_kept
 from workbench.models.estimators import as_features
+from workbench.models.networks import build_seeded
 from workbench.models.text import Encoder, bigru, text_cnn, tfidf, transformer2
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.task import Candidate, build_seeded
+from workbench.task import Candidate
 
 BUILDERS = {"text_cnn": text_cnn, "bigru": bigru, "transformer2": transformer2}
 N_WORDS = 60

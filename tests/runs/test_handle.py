@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from workbench.errors import RunError
-from workbench.runs.handle import attach, find_run, start
 from workbench.recipe import Recipe
+from workbench.runs.handle import attach, find_run, start
 from workbench.runs.trail import Trail
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX signals; jobs themselves run on Windows")

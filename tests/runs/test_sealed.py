@@ -15,8 +15,8 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from tests.small_tasks import wine_net
 from workbench.data.rows import Rows
-from workbench.tasks.make import make_task
 from workbench.runs.sealed import _is_users, open_sealed, open_task, seal, travelling
+from workbench.tasks.make import make_task
 
 N = 200
 

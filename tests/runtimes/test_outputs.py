@@ -11,10 +11,10 @@ from sklearn.datasets import load_wine
 from torch import nn
 
 from tests.small_tasks import digits_task, with_split
-from workbench.tasks.checks import check_task
 from workbench.errors import TaskError
 from workbench.runtimes.outputs import outputs_of
 from workbench.task import Candidate, Task
+from workbench.tasks.checks import check_task
 
 SPLITS = ("train", "valid", "calibration", "test")
 

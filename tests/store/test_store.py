@@ -9,12 +9,12 @@ import pytest
 
 from tests.factories import make_run
 from workbench.errors import StoreError
-from workbench.system.files import read_json, write_json
-from workbench.system.mounts import file_system, network_mount
 from workbench.store.entries import read_entry
 from workbench.store.index import rebuild, record_run, recorded, shown_url, store_url
+from workbench.system.files import read_json, write_json
+from workbench.system.mounts import file_system, network_mount
 
-HOME = Path(__file__).parents[1]
+HOME = Path(__file__).parents[2]
 MOUNTS = """/dev/sda1 / ext4 rw 0 0
 server:/export /home nfs4 rw 0 0
 tmpfs /home/local\\040disk tmpfs rw 0 0

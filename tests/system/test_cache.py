@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from workbench.system.cache import Cache, fingerprint
 from workbench.data.rows import Rows
+from workbench.system.cache import Cache, fingerprint
 
 
 def test_values_are_there_for_the_next_reader(tmp_path):

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench.system import machine
 from workbench.errors import SettingsError
+from workbench.system import machine
 from workbench.system.machine import Host, busy, device_of, host, n_cores, n_threads
 
 

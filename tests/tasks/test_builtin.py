@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.errors import TaskError, UnknownName
-from workbench.task import call_model
-from workbench.tasks.builtin import TASKS, flip_and_shift, load_task
 from workbench.data.tensors import tensor
+from workbench.errors import TaskError, UnknownName
+from workbench.models.networks import call_model
+from workbench.tasks.builtin import TASKS, flip_and_shift, load_task
 
 SIZES = {
     "digits": (1_000, 350, 97, 350),
@@ -90,7 +90,7 @@ def test_reviews_list_minilm_with_its_own_prepare_where_the_extra_is_not_install
 
 
 def test_settings_that_reviews_train_with_are_valid_ones():
-    from workbench.training.loop import FitSettings
+    from workbench.training import FitSettings
 
     task = load_task("reviews")
     assert set(task.fits) <= set(task.builders)

@@ -12,7 +12,6 @@ from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 from tests.small_tasks import changed, digits_task, with_split
-from workbench.tasks.checks import check_task
 from workbench.data.prepare import Columns, Normalize
 from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError, TaskError
@@ -20,6 +19,7 @@ from workbench.models.estimators import as_features, make_estimator
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.tasks.builtin import load_task
+from workbench.tasks.checks import check_task
 
 SPLITS = ("train", "valid", "calibration", "test")
 

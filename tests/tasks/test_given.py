@@ -18,12 +18,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from tests.small_tasks import accuracy_of, fitted_pipeline, iris, wine, wine_net
-from workbench.tasks.make import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.models.estimators import as_features, is_fitted
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
+from workbench.tasks.make import make_task
 
 
 def test_a_network_becomes_the_start_and_can_be_built_again_untrained() -> None:

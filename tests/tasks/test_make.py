@@ -10,11 +10,11 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from tests.small_tasks import wine, wine_net
-from workbench.tasks.make import make_task
 from workbench.errors import TaskError, UnknownName
 from workbench.metrics import Metric
 from workbench.runtimes.outputs import outputs_of
-from workbench.training.loop import FitSettings, fit
+from workbench.tasks.make import make_task
+from workbench.training import FitSettings, fit
 
 
 def test_own_loss_metric_and_augment_are_what_fit_uses() -> None:

@@ -8,10 +8,10 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from torch import nn
 
-from workbench.tasks.make import make_task
 from workbench.events import Report
 from workbench.recipe import Recipe
 from workbench.runs.steps import execute, open_test
+from workbench.tasks.make import make_task
 
 
 def _run(task, steps, folder, **options):

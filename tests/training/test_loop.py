@@ -10,7 +10,7 @@ import torch
 
 from workbench.errors import Cancelled, TaskError
 from workbench.events import Report
-from workbench.training.loop import FitSettings, fit
+from workbench.training import FitSettings, fit
 
 QUICK = FitSettings(epochs=3, batch_size=128, precision="fp32", memory_format="contiguous")
 

@@ -9,7 +9,7 @@ from ipywidgets import Accordion, Checkbox, Dropdown, FloatLogSlider, FloatSlide
 
 from workbench.errors import SettingsError, UnknownName
 from workbench.settings import Settings, TechniqueSettings, free_form, knob, knobs, nested, scaled
-from workbench.technique import get_technique, technique_names
+from workbench.techniques import get_technique, technique_names
 from workbench.widgets.form import Form, form
 
 

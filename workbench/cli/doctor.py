@@ -159,7 +159,7 @@ def _store() -> Check:
 
 
 def _disk() -> Check:
-    from workbench.runs.handle import runs_root
+    from workbench.runs.folders import runs_root
     from workbench.system.mounts import network_mount
 
     root = runs_root()

@@ -97,7 +97,7 @@ def _run_options(sub: argparse.ArgumentParser) -> None:
 
 def _add_techniques(commands: Any, wanted: str) -> None:
     """A command for each technique; options are made only for the one that is called, as that imports it."""
-    from workbench.technique import get_technique, technique_names
+    from workbench.techniques import get_technique, technique_names
 
     for name in technique_names():
         text = f"run {name} alone, its settings as options"
@@ -128,7 +128,7 @@ def _add_techniques(commands: Any, wanted: str) -> None:
 
 def _technique(given: argparse.Namespace) -> int:
     from workbench.recipe import Recipe, Step
-    from workbench.technique import get_technique
+    from workbench.techniques import get_technique
 
     declared = get_technique(given.technique)
     flat = {k.removeprefix("knob_"): _read(v) for k, v in vars(given).items() if k.startswith("knob_")}
@@ -150,9 +150,9 @@ def _technique(given: argparse.Namespace) -> int:
 def _analyse(given: argparse.Namespace, settings: Any) -> int:
     from rich.console import Console
 
-    from workbench.events import console
-    from workbench.runs.handle import runs_root
-    from workbench.runs.launch import analyse
+    from workbench.cli.console import console
+    from workbench.runs.analyses import analyse
+    from workbench.runs.folders import runs_root
 
     with console() as bar:
         tables = analyse(
@@ -192,7 +192,7 @@ def _follow(recipe: Any, given: argparse.Namespace) -> int:
 
 
 def _watch(run: Any) -> int:
-    from workbench.events import console
+    from workbench.cli.console import console
 
     with console() as bar:
         run.follow(bar)
@@ -204,7 +204,7 @@ def _watch(run: Any) -> int:
 def _print_trail(run: Any) -> int:
     from rich.console import Console
 
-    from workbench.ledger.rows import rich_table
+    from workbench.ledger.tables import rich_table
 
     trail, out = run.result, Console(width=None if sys.stdout.isatty() else 150)
     out.print(rich_table(trail.rows, title=f"{run.name} ({run.status})"))
@@ -247,7 +247,8 @@ def _list(given: argparse.Namespace) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from workbench.runs.handle import Run, run_folders, runs_root
+    from workbench.runs.folders import run_folders, runs_root
+    from workbench.runs.handle import Run
 
     table = Table("run", "status", "task", "steps", title=f"Runs in {runs_root(given.root)}", title_justify="left")
     for folder in run_folders(given.root):
@@ -277,7 +278,7 @@ def _measure(given: argparse.Namespace) -> None:
 
 
 def _store(given: argparse.Namespace) -> None:
-    from workbench.runs.handle import run_folders, runs_root
+    from workbench.runs.folders import run_folders, runs_root
     from workbench.store.index import rebuild, shown_url, store_url
 
     print(f"Store: {shown_url(store_url(given.store, runs_root(given.root)))}")
@@ -290,7 +291,7 @@ def _settings(given: argparse.Namespace) -> None:
     from rich.table import Table
 
     from workbench.settings import knobs
-    from workbench.technique import get_technique, technique_names
+    from workbench.techniques import get_technique, technique_names
 
     for name in [given.technique] if given.technique else technique_names():
         table = Table("setting", "type", "default", "what it decides", title=f"workbench {name}", title_justify="left")

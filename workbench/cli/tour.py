@@ -10,12 +10,13 @@ import time
 from datetime import datetime
 from pathlib import Path
 
+from workbench.cli.console import console
 from workbench.errors import RunError
-from workbench.events import console
-from workbench.system.files import read_json, write_text
-from workbench.runs.handle import Run, run_folders, runs_root
 from workbench.lessons.notebooks import notebooks_folder
 from workbench.lessons.report import write_report
+from workbench.runs.folders import run_folders, runs_root
+from workbench.runs.handle import Run
+from workbench.system.files import read_json, write_text
 
 __all__ = ["tour"]
 
@@ -68,7 +69,7 @@ def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> 
 def _print_end(run: Run, files: list[Path], seconds: float) -> None:
     from rich.console import Console
 
-    from workbench.ledger.rows import rich_table
+    from workbench.ledger.tables import rich_table
 
     out, trail = Console(width=None if sys.stdout.isatty() else 150), run.result
     out.print(rich_table(trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"))

@@ -14,7 +14,7 @@ from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows, Splits
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
-    from workbench.task import Kind
+    from workbench.data.labels import Kind
 
 __all__ = ["cut"]
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 import numpy as np
 
 from workbench.data.rows import AnyRows, DatasetRows, Rows
 from workbench.errors import DataError, WorkbenchError, all_of
 
-if TYPE_CHECKING:
-    from workbench.task import Kind
+__all__ = ["Coding", "Kind", "coded_rows", "coding_of", "infer_kind", "refuse_missing", "with_targets"]
 
-__all__ = ["Coding", "coded_rows", "coding_of", "infer_kind", "refuse_missing", "with_targets"]
+Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
 
 MOST_CLASSES = 1000
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from workbench.data.prepare import from_json, to_json
 from workbench.errors import CandidateError, ExportError, MissingExtra
-from workbench.system.files import read_json, write_bytes, write_json
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.system.files import read_json, write_bytes, write_json
 from workbench.task import Candidate
 
 __all__ = ["keep", "load_kept", "onnx_of"]
@@ -45,8 +45,8 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
             raise
         about["onnx_error"] = str(error)
     if candidate.form == "torch":
-        from workbench.keeping.structure import save_network
         from workbench.data.tensors import tensor
+        from workbench.keeping.structure import save_network
 
         save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
     about["sha256"] = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))}

@@ -19,13 +19,13 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from workbench.keeping import load_network as loader
 from workbench.errors import CandidateError, all_of
-from workbench.system.files import read_json, write_bytes, write_json, write_text
+from workbench.keeping import load_network as loader
 from workbench.keeping.load_network import HELPERS, StructureError, build, decode, fill, module_from, named_tensors
 from workbench.keeping.specs import encode, spec_of
-from workbench.task import call_model
 from workbench.keeping.tracing import follow, with_modes
+from workbench.models.networks import call_model
+from workbench.system.files import read_json, write_bytes, write_json, write_text
 
 __all__ = ["describe", "load_network", "save_network"]
 

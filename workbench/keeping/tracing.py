@@ -74,7 +74,9 @@ class _Tracer(fx.Tracer):
     def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
         proxies = {name: self.create_proxy("placeholder", name, (), {}) for name in self.inputs}
         accepted = inspect.signature(self.root.forward).parameters
-        by_name = len(proxies) > 1 and all(name in accepted for name in proxies)  # as `workbench.task.call_model` does
+        by_name = len(proxies) > 1 and all(
+            name in accepted for name in proxies
+        )  # as `workbench.models.networks.call_model` does
 
         def run(root: nn.Module) -> Any:
             return self._plain(root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values()))

@@ -10,29 +10,26 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.rows import Rows
 from workbench.errors import WorkbenchError
 from workbench.events import Report
-from workbench.system.files import write_json, write_text
-from workbench.ledger.rows import Row, TestLine
-from workbench.system.machine import host
+from workbench.ledger.rows import Row
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import coverage
-from workbench.measure.timing.latency import time_side_by_side
-from workbench.measure.statistics.quality import quality
 from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
+from workbench.measure.statistics.quality import quality
+from workbench.measure.statistics.verdict import Verdict, compare_many
+from workbench.measure.timing.latency import time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
-from workbench.measure.statistics.verdict import Verdict, compare_many, within
 from workbench.metrics import like_targets
 from workbench.recipe import Recipe
 from workbench.runtimes import runtimes_for
-from workbench.runtimes.over_rows import predict_rows
+from workbench.runtimes.outputs import predict_rows
+from workbench.system.files import write_json, write_text
+from workbench.system.machine import host
 from workbench.task import Candidate, Task
 
-__all__ = ["Contestant", "appraise", "outputs_of", "test_line"]
-
-AT_MOST_LOST = (0.0025, 0.005, 0.01, 0.02)  # the promises that the test line is held against, of metrics in points
+__all__ = ["Contestant", "appraise", "outputs_on"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Contestant:
         return runtimes_for(self.candidate)[0]
 
 
-def outputs_of(candidate: Candidate, rows: Any, report: Report | None = None, device: str = "cpu") -> np.ndarray:
+def outputs_on(candidate: Candidate, rows: Any, report: Report | None = None, device: str = "cpu") -> np.ndarray:
     """A candidate's outputs `(rows, ...)` on rows that are not prepared yet."""
     outputs = predict_rows(candidate, rows.prepared(candidate.prepare), device=device, report=report)
     return like_targets(outputs, rows.targets)
@@ -83,7 +80,7 @@ def appraise(
 
 
 def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Path) -> Contestant:
-    outputs = outputs_of(contestant.candidate, task.data.valid, report)
+    outputs = outputs_on(contestant.candidate, task.data.valid, report)
     np.save(folder / f"valid-{contestant.label}.npy", outputs)
     return replace(contestant, outputs=outputs)
 
@@ -179,23 +176,3 @@ def _macs(candidate: Candidate, task: Task) -> int | None:
         return macs_torch(candidate.model, task.example(1, candidate.prepare)) if candidate.form == "torch" else None
     except WorkbenchError:
         return None
-
-
-def test_line(
-    first: Candidate, last: Candidate, task: Task, test: Rows, *, rows: Sequence[Row], looks: int, report: Report
-) -> TestLine:
-    """Start and chosen candidate on the same test rows, paired, with the promises that the interval keeps."""
-    before, after = (outputs_of(c, test, report) for c in (first, last))
-    targets = np.asarray(test.targets)
-    verdicts = compare_many(before, after, targets, task.metrics, times=test.times)
-    intervals = [quality(o, targets, task.metric, times=test.times) for o in (before, after)]
-    promises = {f"{100 * lost:g}": within(verdicts[0], lost) for lost in AT_MOST_LOST} if task.metric.unit == "points" else {}
-    final = rows[-1]
-    return TestLine(
-        candidate=last.name, metric=task.metric.name, unit=task.metric.unit, n=len(targets),
-        start=(intervals[0].value, intervals[0].low, intervals[0].high), chosen=(intervals[1].value, intervals[1].low, intervals[1].high),
-        verdicts=verdicts, looks=looks, size_ratio=final.size_ratio, speedup=final.speedup_start, at_most_lost=promises,
-    )  # fmt: skip
-
-
-test_line.__test__ = False  # not a test, whatever pytest thinks of its name

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.errors import SettingsError, unknown
 from workbench.settings import Settings, knobs
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 
 __all__ = ["COMMON", "parameters_cell", "recipe_cells", "settings_cell"]
 

@@ -3,12 +3,12 @@
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import Coverage, coverage
 from workbench.measure.everywhere import Everywhere, measure_everywhere, sweep
-from workbench.measure.timing.latency import BUDGETS, time_side_by_side
-from workbench.measure.statistics.quality import Quality, quality
 from workbench.measure.roofline import fraction_of_peak, peaks
 from workbench.measure.scorecard import Scorecard
-from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
+from workbench.measure.statistics.quality import Quality, quality
 from workbench.measure.statistics.verdict import Verdict, compare_many, compare_quality, compare_speed, holm, within
+from workbench.measure.timing.latency import BUDGETS, time_side_by_side
+from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
 
 __all__ = [
     "BUDGETS",

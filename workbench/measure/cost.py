@@ -12,7 +12,8 @@ import numpy as np
 
 from workbench.errors import CandidateError
 from workbench.measure.macs import macs_onnx
-from workbench.task import Candidate, call_model
+from workbench.models.networks import call_model
+from workbench.task import Candidate
 
 if TYPE_CHECKING:
     from torch import nn

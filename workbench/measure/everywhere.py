@@ -11,9 +11,9 @@ import numpy as np
 from workbench.errors import ExportError, MissingExtra, WorkbenchError
 from workbench.events import Report
 from workbench.measure.coverage import coverage
+from workbench.measure.statistics.verdict import Verdict
 from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
-from workbench.measure.statistics.verdict import Verdict
 from workbench.runtimes import installed_for, predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate

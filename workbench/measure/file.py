@@ -11,16 +11,16 @@ import numpy as np
 from workbench.errors import CandidateError, ExportError
 from workbench.events import Report
 from workbench.keeping.candidates import load_kept
-from workbench.system.machine import host
 from workbench.measure.cost import n_parameters, size_of
 from workbench.measure.coverage import coverage
 from workbench.measure.everywhere import Everywhere, measure_everywhere
-from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.measure.macs import macs_onnx
-from workbench.measure.statistics.quality import quality
 from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
-from workbench.runtimes.over_rows import BATCH, predict_rows
+from workbench.measure.statistics.quality import quality
+from workbench.measure.timing.latency import InputsOf, time_side_by_side
+from workbench.runtimes.outputs import BATCH, predict_rows
+from workbench.system.machine import host
 from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]

@@ -1,21 +1,15 @@
-"""Reference weights: how they were trained, and how they are loaded and checked.
-
-`python -m workbench.models.reference` trains fashion/resnet20 on the 54,000 train rows of `fashion-full` (no row of
-valid, calibration or test among them) and writes the weights and the log beside them.
-"""
+"""Reference weights, loaded and checked; `workbench.reproduce.resnet20` trained them."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import CandidateError
 
-__all__ = ["load_resnet20", "train_resnet20"]
+__all__ = ["load_resnet20"]
 
 FILES = Path(__file__).parent / "files"
 WEIGHTS = FILES / "fashion-resnet20.safetensors"
@@ -32,58 +26,3 @@ def load_resnet20(model: Any) -> None:
         raise CandidateError(f"{WEIGHTS} has the hash {found[:12]}, not {wanted[:12]} of its log: install the package again.")
     model.load_state_dict(load(content))
     model.eval()
-
-
-def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None = None) -> dict[str, Any]:
-    """Train, write weights and log, and return the log; test is looked at once, at the end."""
-    import numpy as np
-    from safetensors.torch import save_file
-
-    from workbench.events import Event, Report
-    from workbench.system.machine import host
-    from workbench.models.resnet import resnet20
-    from workbench.training.evaluate import predict_torch
-    from workbench.task import build_seeded
-    from workbench.tasks.builtin import load_task
-    from workbench.training.loop import FitSettings, fit
-
-    def show(event: Event) -> None:
-        if event.kind == "curve" and event.data["name"].startswith("valid"):
-            print(f"step {event.data['x']}: {event.data['name']} {event.data['y']:.4f}", flush=True)
-
-    task = load_task("fashion-full")
-    settings = FitSettings(epochs=epochs, max_steps=None, lr=0.1, optimizer="sgd", weight_decay=5e-4, patience=1000)
-    started = time.time()
-    fitted = fit(
-        build_seeded(resnet20, seed), task.without_test(), settings.resolved("standard"),
-        report=Report(show), seed=seed, checkpoint=checkpoint,
-    )  # fmt: skip
-    FILES.mkdir(exist_ok=True)
-    save_file({k: v.contiguous() for k, v in fitted.model.state_dict().items()}, WEIGHTS)
-    accuracy = {
-        split: float(np.mean(predict_torch(fitted.model, rows, prepare=task.prepare).argmax(1) == rows.targets))
-        for split, rows in (("valid", task.data.valid), ("test", task.data.test))
-    }
-    log = {
-        "command": f"python -m workbench.models.reference --epochs {epochs} --seed {seed}", "seed": seed, "task": "fashion-full",
-        "settings": settings.resolved("standard").tree(), "choices": fitted.choices, "n_steps": fitted.n_steps,
-        "seconds": round(time.time() - started), "accuracy": accuracy, "best_epoch": fitted.best_epoch, "history": fitted.history,
-        "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(), "host": {**host().to_json(), "name": ""},
-    }  # fmt: skip
-    LOG.write_text(json.dumps(log, indent=1), encoding="utf-8")
-    return log
-
-
-def main(arguments: list[str]) -> None:
-    import argparse
-
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=24)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", type=Path, help="file to continue from after an interruption")
-    given = parser.parse_args(arguments)
-    print(json.dumps(train_resnet20(**vars(given))["accuracy"]))
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -8,9 +8,9 @@ from typing import Any
 
 from workbench.errors import CandidateError, UnknownName, unknown
 from workbench.events import Report
+from workbench.runs.trail import Trail, load_candidate
 from workbench.system.references import resolve
 from workbench.task import Candidate, Task
-from workbench.runs.trail import Trail, load_candidate
 
 __all__ = ["candidate_named", "train_start"]
 
@@ -25,7 +25,7 @@ def train_start(
         report.message(f"Fitting {candidate.name}.")
         rows = task.data.train.prepared(candidate.prepare)
         return candidate.fitted(candidate.model.fit(as_features(rows.inputs), rows.targets))
-    from workbench.training.loop import FitSettings, fit
+    from workbench.training import FitSettings, fit
 
     settings = FitSettings(**task.fits.get(candidate.name, {})).resolved(budget)
     fitted = fit(

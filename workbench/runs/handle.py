@@ -15,31 +15,26 @@ import os
 import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import Cancelled, RunError, WorkbenchError
-from workbench.events import Event, Report, append_to, read_events
+from workbench.errors import RunError
+from workbench.events import Event, read_events
+from workbench.recipe import Recipe
+from workbench.runs.folders import new_folder, run_folders, runs_root, slug
+from workbench.runs.sealed import seal
 from workbench.system.files import read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
-from workbench.recipe import Recipe
-from workbench.runs.sealed import discard, open_sealed, open_task, seal
 from workbench.task import Task
 from workbench.tasks.builtin import TASKS, load_task
 
-__all__ = ["Run", "attach", "find_run", "run_folders", "runs_root", "start"]
+__all__ = ["Run", "attach", "find_run", "start"]
 
 GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
 START_SECONDS = 30.0  # how long a process may take from being asked for to being there
 ENDED = ("finished", "failed", "cancelled", "killed")
-
-
-def runs_root(root: str | Path | None = None) -> Path:
-    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder; absolute."""
-    return Path(root or os.environ.get("WORKBENCH_RUNS") or "runs").expanduser().resolve()
 
 
 def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None = None, store: str = "") -> Run:
@@ -52,8 +47,8 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
 
     if store:
         store = store_url(store, runs_root(root))  # refused now, and not after hours of work
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{_slug(recipe.task)}-{_slug(recipe.start) or 'model'}"
-    folder = _new_folder(runs_root(root), name)
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.task)}-{slug(recipe.start) or 'model'}"
+    folder = new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
     own = task is not None and not (task.name in TASKS and task is load_task(task.name))  # a changed built-in one is own too
     if own:
@@ -72,11 +67,6 @@ def attach(folder: str | Path) -> Run:
     if not (path / "run.json").exists():
         raise RunError(f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under {runs_root()}.")
     return Run(path)
-
-
-def run_folders(root: str | Path | None = None) -> list[Path]:
-    """Folders of all runs under the root, the oldest first."""
-    return sorted(p.parent for p in runs_root(root).glob("*/run.json"))
 
 
 def find_run(name: str, root: str | Path | None = None) -> Run:
@@ -210,7 +200,7 @@ class Run:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH", "")]))
         with (self.folder / "output.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.runs.handle", str(self.folder)],
+                [sys.executable, "-m", "workbench.runs.child", str(self.folder)],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **options,
             )  # fmt: skip
         children.append(process)
@@ -227,70 +217,3 @@ def _starting() -> dict[str, Any]:
 
 def _is_being_started(state: dict[str, Any]) -> bool:
     return state["status"] == "starting" and state["pid"] is None and time.time() - state.get("time", 0) < START_SECONDS
-
-
-def main(folder: Path) -> int:
-    """The run's own process: execute the recipe, and say in state.json how it ended."""
-    from filelock import FileLock, Timeout
-
-    run = Run(folder)
-    try:
-        lock = FileLock(folder / "lock").acquire(timeout=5)
-    except Timeout:
-        return 3  # another process is at it
-    with lock:
-        run._mark("running", pid=os.getpid())
-        report = Report(append_to(folder / "events.jsonl"), cancelled=(folder / "cancel").exists)
-        try:
-            _execute(run, report)
-            run._mark("finished", pid=os.getpid())
-            return 0
-        except Cancelled:
-            run._mark("cancelled", pid=os.getpid())
-            return 2
-        except Exception as error:
-            traceback.print_exc()
-            text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
-            run._mark("failed", pid=os.getpid(), error=text)
-            append_to(folder / "events.jsonl")(Event("run_failed", "", {"error": text}))
-            return 1
-
-
-def _execute(run: Run, report: Report) -> None:
-    from workbench.runs.steps import execute, open_test
-    from workbench.store.index import record_run
-
-    recipe, private = run.recipe, run.folder / "private"
-    sealed = open_task(private)
-    task = sealed or load_task(recipe.task)
-    started = time.time()
-    report.send("run_started", recipe=recipe.tree())
-    trail = execute(run.folder, task.without_test(), recipe, report)
-    test = open_sealed(private) if sealed else task.data.test
-    if test is not None and trail.test is None:  # a run that is gone on with has had its look
-        open_test(trail, test, report)
-    try:
-        record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
-    except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
-        report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
-    report.send("run_finished", seconds=time.time() - started)
-    discard(private)
-
-
-def _new_folder(root: Path, name: str) -> Path:
-    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
-        folder = root / f"{name}{suffix}"
-        try:
-            folder.mkdir(parents=True)
-            return folder
-        except FileExistsError:
-            continue
-    raise RunError(f"{root} holds too many runs called {name}.")
-
-
-def _slug(text: str) -> str:
-    return "".join(c if c.isalnum() else "-" for c in text).strip("-")[:40]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))

@@ -14,19 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from workbench.ledger.appraise import Contestant, appraise, test_line
-from workbench.tasks.checks import check_task
 from workbench.data.rows import Rows
 from workbench.events import Report
-from workbench.system.files import move_folder, read_json, write_json, write_text
 from workbench.keeping.candidates import keep, load_kept, onnx_of
+from workbench.ledger.appraise import Contestant, appraise
 from workbench.ledger.rows import Row, TestLine
-from workbench.system.machine import device_of, host
+from workbench.ledger.test_line import test_line
 from workbench.recipe import Recipe
 from workbench.runs.candidates import candidate_named, train_start
-from workbench.task import Candidate, Task
-from workbench.technique import Job
 from workbench.runs.trail import Trail, load_candidate
+from workbench.system.files import move_folder, read_json, write_json, write_text
+from workbench.system.machine import device_of, host
+from workbench.task import Candidate, Task
+from workbench.tasks.checks import check_task
+from workbench.technique import Job
 
 __all__ = ["CACHE", "execute", "looked_at", "open_test"]
 

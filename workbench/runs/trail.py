@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, unknown
-from workbench.system.files import read_json
 from workbench.keeping.candidates import load_kept
-from workbench.ledger.rows import Row, TestLine, frame, html
+from workbench.ledger.rows import Row, TestLine, frame
+from workbench.ledger.tables import html
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
+from workbench.system.files import read_json
 from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:

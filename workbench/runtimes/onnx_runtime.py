@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, RunError
-from workbench.system.machine import n_threads
 from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
+from workbench.system.machine import n_threads
 
 __all__ = ["OnnxPredictor"]
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
-from workbench.system.machine import n_threads
 from workbench.runtimes.feeding import fed
 from workbench.runtimes.scores import as_scores
+from workbench.system.machine import n_threads
 
 __all__ = ["OpenvinoPredictor", "executed", "library"]
 

@@ -6,12 +6,16 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from workbench.task import Candidate, Task, call_model, first_tensor
+from workbench.events import Report
+from workbench.models.networks import call_model, first_tensor
+from workbench.runtimes import predictor
+from workbench.task import Candidate, Task
 
-__all__ = ["ENOUGH", "are_probabilities", "ends_in", "misfit", "one_thread", "outputs_of"]
+__all__ = ["BATCH", "ENOUGH", "are_probabilities", "ends_in", "misfit", "one_thread", "outputs_of", "predict_rows"]
 
 ENOUGH = 64  # rows to tell probabilities from small logits
 
@@ -96,3 +100,20 @@ def ends_in(task: Task, network: Candidate, inputs: Mapping[str, np.ndarray]) ->
 
 def _one_a_label(task: Task, outputs: np.ndarray) -> bool:
     return task.kind == "multilabel" or outputs.ndim == 1 or outputs.shape[1] == 1
+
+
+BATCH = 256
+
+
+def predict_rows(
+    candidate: Candidate, rows: Any, *, text: str = "measuring quality", batch_size: int = BATCH, threads: int | None = None,
+    device: str = "cpu", report: Report | None = None, runtime: str = "auto",
+) -> np.ndarray:  # fmt: skip
+    """Outputs `(rows, ...)` on rows that are prepared already, by `runtime` or the one that the candidate's form prefers."""
+    runner = predictor(candidate, runtime, threads=threads, device=device if candidate.form == "torch" else "cpu")
+    report, parts = report or Report(), []
+    for done, (inputs, _) in enumerate(rows.batches(batch_size)):
+        report.progress(done * batch_size, len(rows), text)
+        parts.append(runner.predict(inputs))
+    runner.close()
+    return np.concatenate(parts)

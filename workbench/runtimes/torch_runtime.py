@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import RunError
-from workbench.system.machine import n_threads
-from workbench.runtimes.scores import as_scores
-from workbench.task import call_model, first_tensor
 from workbench.data.tensors import tensor
+from workbench.errors import RunError
+from workbench.models.networks import call_model, first_tensor
+from workbench.runtimes.scores import as_scores
+from workbench.system.machine import n_threads
 
 if TYPE_CHECKING:
     from torch import nn

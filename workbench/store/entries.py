@@ -13,8 +13,9 @@ from typing import Any
 import yaml
 
 from workbench.errors import RunError
+from workbench.ledger.rows import Row, TestLine
+from workbench.ledger.tables import cells
 from workbench.system.files import read_json
-from workbench.ledger.rows import Row, TestLine, cells
 
 __all__ = ["Entry", "Model", "Point", "read_entry"]
 

@@ -14,15 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError, StoreError
-from workbench.store.entries import Entry, Model, read_entry
 from workbench.store.client import SERVERS, file_of, open_store, shown_url, store_url
+from workbench.store.entries import Entry, read_entry
+from workbench.store.registry import EXISTS, IDENTITY, register
 
 __all__ = ["Recorded", "rebuild", "record_run", "recorded", "shown_url", "store_url"]
 
-CHALLENGER = "challenger"
 EXPERIMENT = "workbench/"  # before the task's name: a server is shared with other work
-IDENTITY = ("workbench.run", "workbench.created")
-EXISTS = "RESOURCE_ALREADY_EXISTS"
 DAMAGED = ("out-of-date database schema", "Can't locate revision", "not a database", "malformed")
 BATCH = 100  # parameters that MLflow takes in one call
 
@@ -113,7 +111,7 @@ def _record(client: Any, entry: Entry, folder: Path, url: str) -> str:
         source = entry.model.folder.as_uri()
         if url.startswith(SERVERS):
             source = _send(client, run_id, folder, entry.model.folder)
-        _register(client, entry.model, run_id, source)
+        register(client, entry.model, run_id, source)
     _forget(client, old)
     return run_id
 
@@ -156,30 +154,6 @@ def _send(client: Any, run_id: str, folder: Path, step: Path) -> str:
     for name in ("model.onnx", "candidate.json"):
         client.log_artifact(run_id, str(step / name), "model")
     return f"{client.get_run(run_id).info.artifact_uri}/model"
-
-
-def _register(client: Any, model: Model, run_id: str, source: str) -> None:
-    """A new version of the registered model; it takes over the aliases of the version that the same run had."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.create_registered_model(model.name, tags={"workbench.task": model.tags["workbench.task"]})
-    except MlflowException as error:
-        if error.error_code != EXISTS:
-            raise
-    made = client.create_model_version(
-        model.name, source, run_id, tags=model.tags, description=model.description, await_creation_for=0
-    )  # fmt: skip
-    versions = [v for v in client.search_model_versions(f"name = '{model.name}'") if v.version != made.version]
-    aliases = {alias: str(v) for alias, v in client.get_registered_model(model.name).aliases.items()}
-    for old in versions:
-        if all(old.tags.get(k) == model.tags[k] for k in IDENTITY):
-            client.delete_model_version(model.name, old.version)
-            for alias in (a for a, v in aliases.items() if v == str(old.version)):
-                client.set_registered_model_alias(model.name, alias, made.version)
-    created = max((float(v.tags.get(IDENTITY[1], 0)) for v in versions), default=0.0)
-    if float(model.tags[IDENTITY[1]]) >= created:
-        client.set_registered_model_alias(model.name, CHALLENGER, made.version)
 
 
 def _forget(client: Any, run_ids: Sequence[str]) -> None:

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from workbench.data.prepare import Columns, Normalize
+from workbench.data.rows import Splits
 from workbench.data.sets.digits import digits
 from workbench.data.sets.fashion import CLASSES, fashion, fashion_full
 from workbench.data.sets.neighbours import neighbours
-from workbench.data.prepare import Columns, Normalize
 from workbench.data.sets.reviews import CLASSES as SENTIMENTS
 from workbench.data.sets.reviews import reviews
 from workbench.data.sets.rewording import reword
-from workbench.data.rows import Splits
 from workbench.data.tokens import Tokens, WordPieces, minilm_folder
 from workbench.errors import MissingExtra, TaskError, UnknownName, unknown
 from workbench.metrics import BY_KIND, METRICS

@@ -15,6 +15,7 @@ import numpy as np
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import TaskError
 from workbench.models.estimators import as_features, is_estimator, is_fitted, unfitted
+from workbench.models.networks import can_reset, reset
 from workbench.runtimes.outputs import ENOUGH, are_probabilities, outputs_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, Form, Task, usual_outputs
@@ -67,7 +68,7 @@ def model_of(model: Any) -> Given:
         return _onnx(model)
     if hasattr(model, "state_dict") and hasattr(model, "forward") and not isinstance(model, type):
         mine = copy.deepcopy(model).cpu()  # what the user does with the original later must not change the task
-        build = partial(_reset, copy.deepcopy(mine)) if _can_reset(mine) else None
+        build = partial(reset, copy.deepcopy(mine)) if can_reset(mine) else None
         return Given("torch", type(model).__name__.lower(), mine, build, trained=True)
     if is_estimator(model):
         name, fitted = type(model).__name__.lower(), is_fitted(model)
@@ -124,21 +125,6 @@ def _needed(function: Callable[..., Any]) -> list[str]:
     except ValueError:  # a builtin without a signature
         return []
     return [p.name for p in parameters if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-
-
-def _can_reset(model: Any) -> bool:
-    """Whether every module that owns parameters knows how to draw them anew."""
-    owners = [m for m in model.modules() if next(m.parameters(recurse=False), None) is not None]
-    return bool(owners) and all(hasattr(m, "reset_parameters") for m in owners)
-
-
-def _reset(model: Any) -> Any:
-    """A copy of a network with all parameters drawn anew."""
-    fresh = copy.deepcopy(model)
-    for module in fresh.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    return fresh.train()
 
 
 def columns_for(given: Given, rows: AnyRows) -> AnyRows:

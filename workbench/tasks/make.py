@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from workbench.tasks.given import Given, columns_for, model_of
-from workbench.tasks.checks import check_task
 from workbench.data.cut import cut
-from workbench.data.labels import coded_rows, coding_of, infer_kind, refuse_missing
+from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
 from workbench.data.prepare import Columns
 from workbench.data.rows import SPLIT_NAMES
 from workbench.data.yours import is_table_pair, read_all
 from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, metric_named
 from workbench.runtimes.outputs import outputs_of
-from workbench.task import Kind, Task
+from workbench.task import Task
+from workbench.tasks.checks import check_task
+from workbench.tasks.given import Given, columns_for, model_of
 
 __all__ = ["infer_kind", "make_task"]
 

@@ -1,1 +1,22 @@
-"""The techniques, a module (or folder) each."""
+"""All techniques by name: a module or folder here each, and those that other packages register."""
+
+from __future__ import annotations
+
+from workbench.system.registry import Registry, modules_in
+from workbench.technique import Technique
+
+__all__ = ["TECHNIQUES", "get_technique", "technique_names"]
+
+TECHNIQUES: Registry[Technique] = Registry(
+    "workbench.techniques", "technique", lambda: Technique, lambda: modules_in("workbench.techniques")
+)
+
+
+def technique_names() -> tuple[str, ...]:
+    """All techniques, the package's own and those of other packages, without importing any."""
+    return TECHNIQUES.names()
+
+
+def get_technique(name: str) -> Technique:
+    """A technique by its name; raises UnknownName that lists them all."""
+    return TECHNIQUES.get(name)

@@ -1,5 +1,6 @@
-"""The one training loop, its settings and the choice of precision."""
+"""The one training loop, its settings, and the choice of precision."""
 
-from workbench.training.loop.loop import Fitted, FitSettings, LossContext, fit
+from workbench.training.loop import Fitted, LossContext, fit
+from workbench.training.settings import FitSettings
 
 __all__ = ["FitSettings", "Fitted", "LossContext", "fit"]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.events import Report
-from workbench.task import call_model, first_tensor
 from workbench.data.tensors import TensorRows
+from workbench.events import Report
+from workbench.models.networks import call_model, first_tensor
 
 if TYPE_CHECKING:
     from torch import nn

@@ -136,7 +136,7 @@ def _form_of(task: Task | None, start: str) -> Form:
 @lru_cache(maxsize=64)
 def _form_built(builder: Callable[[], Any]) -> Form:
     """What a builder makes: a network or an estimator. Asked once a builder, as it may take a moment."""
-    from workbench.task import build_seeded
+    from workbench.models.networks import build_seeded
 
     try:
         return "torch" if hasattr(build_seeded(builder, 0), "state_dict") else "sklearn"

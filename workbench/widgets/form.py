@@ -15,7 +15,7 @@ from ipywidgets import HTML, Accordion, Box, VBox, Widget
 
 from workbench.errors import SettingsError
 from workbench.settings import Settings, knobs
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.widgets.controls import Control, label_of
 from workbench.widgets.dress import Dress, words
 

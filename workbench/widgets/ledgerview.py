@@ -7,7 +7,8 @@ from html import escape
 
 from ipywidgets import HTML, VBox
 
-from workbench.ledger.rows import Row, TestLine, html
+from workbench.ledger.rows import Row, TestLine
+from workbench.ledger.tables import html
 from workbench.recipe import Recipe
 
 __all__ = ["LedgerView"]

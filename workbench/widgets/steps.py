@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from ipywidgets import HTML, Box, Button, Dropdown, HBox, ToggleButtons, VBox
 
 from workbench.recipe import Step
-from workbench.technique import get_technique, technique_names
+from workbench.techniques import get_technique, technique_names
 from workbench.widgets.dress import words
 from workbench.widgets.form import Form
 

@@ -10,7 +10,7 @@ from workbench.errors import UnknownName
 from workbench.events import Event
 from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 
 __all__ = ["Stage", "Story", "messages_html", "progress_html"]
 

@@ -15,11 +15,12 @@ from typing import Any
 from ipywidgets import HTML, Button, Dropdown, HBox, VBox
 
 from workbench.errors import RunError, WorkbenchError
-from workbench.runs.handle import Run, attach, run_folders, runs_root
 from workbench.recipe import Recipe
+from workbench.runs.folders import run_folders, runs_root
+from workbench.runs.handle import Run, attach
 from workbench.runs.launch import launch
-from workbench.task import Task
 from workbench.runs.trail import Trail
+from workbench.task import Task
 from workbench.widgets.choices import Choices
 from workbench.widgets.code import CodeView
 from workbench.widgets.dress import Dress

@@ -12,15 +12,15 @@ import pandas as pd
 
 import workbench as wb
 from tests.benchmarks.compression.methods import FULL, METHODS, recipe_of
-from workbench.runs.handle import run_folders
 from workbench.measure import coverage, macs_torch, time_side_by_side
 from workbench.measure.macs import macs_onnx
 from workbench.measure.roofline import peak_share
 from workbench.measure.timing.records import Timing
 from workbench.recipe import Recipe
+from workbench.runs.folders import run_folders
+from workbench.runs.trail import Trail
 from workbench.runtimes import installed_for
 from workbench.task import Candidate
-from workbench.runs.trail import Trail
 
 BATCHES, THREADS = (1, 64), (1, 2)
 A_SESSION = 4  # methods timed side by side at once, each on every runtime, beside the start

@@ -16,11 +16,12 @@ import numpy as np
 from workbench.events import Report
 from workbench.measure import compare_quality, macs_torch
 from workbench.measure.statistics.intervals import student
-from workbench.training.evaluate import predict_torch
 from workbench.task import Task
 from workbench.tasks.builtin import load_task
-from workbench.technique import Job, get_technique
+from workbench.technique import Job
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings
+from workbench.training.evaluate import predict_torch
 
 ARMS = ("uniform", "sensitivity")
 

@@ -1,6 +1,6 @@
 """The classic example, MiniLM into a small student: `python -m tests.benchmarks.compression.text --weights minilm.safetensors`.
 
-The weights are those that `python -m workbench.models.teacher --seed 0 --weights minilm.safetensors` makes (fine-tuned on the
+The weights are those that `python -m workbench.reproduce.teacher --seed 0 --weights minilm.safetensors` makes (fine-tuned on the
 train rows of `reviews`, the best epoch on valid). Teacher and student are held against each other on the 2,000 test sentences,
 once, at the end, and timed side by side.
 """
@@ -14,14 +14,16 @@ from pathlib import Path
 import pandas as pd
 from safetensors.torch import load_file
 
+from workbench.cli.console import console
+from workbench.events import Event, Report
 from workbench.ledger.appraise import outputs_of
-from workbench.events import Event, Report, console
 from workbench.measure import compare_quality, quality, time_side_by_side
 from workbench.runtimes import installed_for
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.tasks.builtin import load_task
-from workbench.technique import Job, get_technique
+from workbench.technique import Job
+from workbench.techniques import get_technique
 
 HOW = {"temperature": 2.0, "alpha": 1.0, "control_seeds": 0}
 FIT = {"lr": 0.002, "batch_size": 128, "patience": 1000, "memory_format": "contiguous"}

@@ -8,9 +8,9 @@ import hashlib
 import numpy as np
 import pytest
 
+from workbench.data.rows import SPLIT_NAMES, Splits
 from workbench.data.sets import fashion as module
 from workbench.data.sets.fashion import CLASSES, fashion, fashion_full, pack
-from workbench.data.rows import SPLIT_NAMES, Splits
 from workbench.errors import DataError
 
 CONTENT = {  # split: rows, sha256 of the images' bytes, sha256 of the labels as int64

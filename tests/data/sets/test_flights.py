@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from workbench.data.rows import Rows, Splits
 from workbench.data.sets import flights as module
 from workbench.data.sets.flights import CATEGORICAL, NUMERIC, flights, pack
-from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError
 
 IN_TIME = ("train", "calibration", "valid", "test")  # the order of the splits in the year

@@ -11,10 +11,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from workbench.data.sets import reviews as module
 from workbench.data.prepare import from_json, to_json
-from workbench.data.sets.reviews import CLASSES, pack, reviews
 from workbench.data.rows import SPLIT_NAMES, Rows, Splits
+from workbench.data.sets import reviews as module
+from workbench.data.sets.reviews import CLASSES, pack, reviews
 from workbench.data.tokens import PADDING, UNKNOWN, Tokens, WordPieces, minilm_folder, words_of
 from workbench.errors import DataError, MissingExtra
 

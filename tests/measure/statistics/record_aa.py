@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from tests.measure.small_models import conv_net
-from workbench.system.machine import n_cores
 from workbench.measure.timing.latency import time_side_by_side
+from workbench.system.machine import n_cores
 from workbench.task import Candidate
 
 TARGET = Path(__file__).with_name("recorded_aa.json")

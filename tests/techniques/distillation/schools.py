@@ -13,8 +13,8 @@ from torch import nn
 from workbench.data.rows import Rows, Splits
 from workbench.metrics import METRICS
 from workbench.task import Candidate, Task
-from workbench.technique import get_technique
-from workbench.training.loop import FitSettings, fit
+from workbench.techniques import get_technique
+from workbench.training import FitSettings, fit
 
 FIXED = {"precision": "fp32", "memory_format": "contiguous"}
 QUICK = {"epochs": 3, "max_steps": 25, **FIXED}

@@ -12,7 +12,7 @@ from tests.techniques.distillation.schools import SMALL, counted, settings
 from workbench.errors import Cancelled
 from workbench.events import Report
 from workbench.metrics import METRICS
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.distillation import control, grid, lessons
 from workbench.techniques.distillation.control import gain_sentence
 from workbench.techniques.distillation.evidence import expected_calibration_error, together

@@ -14,7 +14,8 @@ from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.runtimes import installed_for
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.technique import Job, get_technique
+from workbench.technique import Job
+from workbench.techniques import get_technique
 from workbench.techniques.distillation import answers as asking
 from workbench.techniques.distillation.answers import asked_on
 from workbench.techniques.distillation.lessons import plan_of

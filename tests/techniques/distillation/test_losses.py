@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from workbench.techniques.distillation.losses import feature_loss, relational, soft_loss
+from workbench.techniques.distillation.losses import feature_loss, relational
+from workbench.training.losses import soft_loss
 
 
 def test_soft_loss_is_zero_for_the_teachers_own_answers():

@@ -11,9 +11,10 @@ from torch import nn
 
 from tests import networks
 from workbench.errors import CandidateError
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.keeping.structure import describe
-from workbench.task import Candidate, call_model, first_tensor
+from workbench.models.networks import call_model, first_tensor
+from workbench.runtimes.to_onnx import to_onnx
+from workbench.task import Candidate
 from workbench.techniques.pruning.graph import cut, followed
 from workbench.techniques.pruning.outputs import output_shape, widths
 from workbench.techniques.pruning.structured import Plan, check_ratio, least_important, prunable, pruned, scores_of

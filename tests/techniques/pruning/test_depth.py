@@ -8,10 +8,10 @@ from torch import nn
 
 from tests import networks
 from workbench.errors import CandidateError
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.keeping.structure import describe
+from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings
 from workbench.techniques.pruning.depth import blocks_of, without
 

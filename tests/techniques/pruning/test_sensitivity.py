@@ -5,16 +5,16 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from workbench.data.tensors import tensor
 from workbench.errors import Cancelled, SettingsError
 from workbench.events import Report
 from workbench.measure import macs_torch
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings, sensitivity
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.graph import followed
 from workbench.techniques.pruning.sensitivity import RATIOS, analyse, budget_of, plan
 from workbench.techniques.pruning.structured import Plan, least_important, pruned, scores_of
-from workbench.data.tensors import tensor
 
 QUICK = PruningSettings(budget="smoke", scope="sensitivity", fit={"epochs": 0})
 

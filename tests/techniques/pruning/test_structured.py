@@ -12,7 +12,7 @@ from torch import nn
 from workbench.errors import CandidateError, SettingsError
 from workbench.measure.cost import macs_torch
 from workbench.task import Candidate
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings, output_layers
 
 NO_FIT = {"epochs": 0}

@@ -6,7 +6,7 @@ import pytest
 
 from workbench.errors import SettingsError
 from workbench.measure import macs_torch
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings
 
 

@@ -14,7 +14,7 @@ from workbench.errors import CandidateError, SettingsError
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings, check_n_m
 from workbench.techniques.pruning.masks import sparsity
 from workbench.techniques.pruning.n_m import n_m_masks

@@ -18,7 +18,8 @@ from workbench.metrics import METRICS
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate, Task
-from workbench.technique import Job, get_technique
+from workbench.technique import Job
+from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings
 
 METHODS = (
@@ -150,8 +151,8 @@ def test_weights_that_are_not_finite_are_found_before(job_of, digits_cnn):
 
 
 def test_calibration_rows_that_are_in_test_are_refused_at_the_door(digits_task):
-    from workbench.tasks.checks import check_task
     from workbench.errors import DataError
+    from workbench.tasks.checks import check_task
 
     data = dataclasses.replace(digits_task.data, calibration=digits_task.data.test)
     with pytest.raises(DataError, match="calibration too.*keep a row in one split only"):

@@ -11,7 +11,7 @@ import torch
 
 from workbench.errors import Cancelled, SettingsError
 from workbench.events import Report
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings, sensitivity
 from workbench.techniques.quantization.sensitivity import Probe, sqnr_db
 

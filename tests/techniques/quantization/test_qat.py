@@ -23,7 +23,7 @@ from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques.quantization import qat, qat_file
 from workbench.techniques.quantization.qat import train_aware
-from workbench.training.loop import FitSettings
+from workbench.training import FitSettings
 
 
 def _settings(**changes):

@@ -11,7 +11,7 @@ from workbench.measure import coverage
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.technique import get_technique
+from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings
 
 

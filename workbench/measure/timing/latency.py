@@ -24,11 +24,11 @@ import numpy as np
 
 from workbench.errors import SettingsError, UnknownName, unknown
 from workbench.events import Report
-from workbench.system.machine import busy as machine_busy
-from workbench.system.machine import n_cores
 from workbench.measure.timing.processes import Worker
 from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.runtimes import runtimes_for
+from workbench.system.machine import busy as machine_busy
+from workbench.system.machine import n_cores
 from workbench.task import Candidate
 
 __all__ = ["BUDGETS", "time_side_by_side"]

@@ -15,7 +15,7 @@ import numpy as np
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.task import usual_outputs
 from workbench.technique import Job, Outcome, technique
-from workbench.training.loop import FitSettings
+from workbench.training import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.system.cache import fingerprint
 from workbench.data.rows import Rows
 from workbench.errors import CandidateError
-from workbench.system.files import write_bytes
 from workbench.runtimes import installed_for, runtimes_for
-from workbench.runtimes.over_rows import predict_rows
+from workbench.runtimes.outputs import predict_rows
+from workbench.system.cache import fingerprint
+from workbench.system.files import write_bytes
 from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:

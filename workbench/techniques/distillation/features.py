@@ -17,12 +17,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from workbench.system.cache import fingerprint
-from workbench.errors import CandidateError, SettingsError, unknown
-from workbench.runtimes.over_rows import BATCH
-from workbench.task import Candidate, call_model, first_tensor
-from workbench.techniques.distillation.answers import Course, kept_array, teacher_rows
 from workbench.data.tensors import tensor
+from workbench.errors import CandidateError, SettingsError, unknown
+from workbench.models.networks import call_model, first_tensor
+from workbench.runtimes.outputs import BATCH
+from workbench.system.cache import fingerprint
+from workbench.task import Candidate
+from workbench.techniques.distillation.answers import Course, kept_array, teacher_rows
 
 if TYPE_CHECKING:
     from workbench.technique import Job

@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from workbench.system.cache import Cache, fingerprint
 from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.events import Report
 from workbench.metrics import like_targets
+from workbench.models.networks import build_seeded
 from workbench.runtimes.outputs import outputs_of
-from workbench.training.evaluate import predict_torch
-from workbench.task import Candidate, build_seeded
+from workbench.system.cache import Cache, fingerprint
+from workbench.task import Candidate
 from workbench.techniques.distillation.answers import Course, answers_of, asked_on, course_of, kept_array
 from workbench.techniques.distillation.features import Watched, feature_shape, features_of, last_map, project, reduced
-from workbench.techniques.distillation.losses import feature_loss, soft_loss
+from workbench.techniques.distillation.losses import feature_loss
 from workbench.techniques.distillation.students import Student, check_fits, same_again, student_of, width_of
-from workbench.training.loop import Fitted, LossContext, fit
+from workbench.training import Fitted, LossContext, fit
+from workbench.training.evaluate import predict_torch
+from workbench.training.losses import soft_loss
 
 if TYPE_CHECKING:
     from torch import nn

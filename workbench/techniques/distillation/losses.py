@@ -12,30 +12,10 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-__all__ = ["feature_loss", "relational", "soft_loss"]
+__all__ = ["feature_loss", "relational"]
 
 ANGLES = 2.0  # weight of angles against distances, as in Park et al.
 ROWS_OF_ANGLES = 40  # of a batch: every three of them make an angle, so that their cost grows with the cube
-
-
-def soft_loss(kind: str, outputs: torch.Tensor, answers: torch.Tensor, temperature: float) -> torch.Tensor:
-    """How far outputs `(batch, ...)` are from the answers `(batch, teachers, outputs)` of one or more teachers.
-
-    Classes: T^2 times the divergence from the mean of the teachers' softened distributions. One yes or no, or one a label:
-    the same with a sigmoid each, mean over labels. Values, and outputs of a custom task: mean squared error to the
-    teachers' mean.
-    """
-    outputs, answers = outputs.float().reshape(len(outputs), -1), answers.float()
-    if kind == "binary" and outputs.shape[1] == 2:
-        outputs = outputs[:, 1:] - outputs[:, :1]
-    if kind == "classification":
-        target = torch.softmax(answers / temperature, dim=2).mean(1)
-        return temperature**2 * F.kl_div(F.log_softmax(outputs / temperature, dim=1), target, reduction="batchmean")
-    if kind in ("binary", "multilabel"):
-        target = torch.sigmoid(answers / temperature).mean(1)
-        entropy = F.binary_cross_entropy(target, target)
-        return temperature**2 * (F.binary_cross_entropy_with_logits(outputs / temperature, target) - entropy)
-    return F.mse_loss(outputs, answers.mean(1))
 
 
 def feature_loss(method: str, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:

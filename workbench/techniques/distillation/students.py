@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
+from workbench.models.networks import build_seeded
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
-from workbench.task import Candidate, Task, build_seeded, usual_outputs
+from workbench.task import Candidate, Task, usual_outputs
 
 if TYPE_CHECKING:
     from torch import nn

@@ -17,7 +17,7 @@ from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
 from workbench.techniques.pruning.sensitivity import sensitivity
 from workbench.techniques.pruning.sparse_file import compress, decompress
-from workbench.training.loop import FitSettings, Fitted
+from workbench.training import FitSettings, Fitted
 
 if TYPE_CHECKING:
     from pandas import DataFrame

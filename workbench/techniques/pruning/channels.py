@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.data.tensors import tensor
 from workbench.techniques.pruning.finetuning import fine_tune, parts_of
 from workbench.techniques.pruning.graph import Group
 from workbench.techniques.pruning.sensitivity import analyse, budget_of, plan
 from workbench.techniques.pruning.structured import Plan, check_ratio, least_important, prunable, pruned, scores_of
 from workbench.techniques.pruning.targets import ratio_for
-from workbench.data.tensors import tensor
-from workbench.training.loop import Fitted
+from workbench.training import Fitted
 
 if TYPE_CHECKING:
     import torch

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.cost import macs_torch
-from workbench.task import call_model
+from workbench.models.networks import call_model
 from workbench.techniques.pruning.graph import Group
 
 if TYPE_CHECKING:

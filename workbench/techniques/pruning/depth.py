@@ -10,12 +10,12 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from workbench.data.tensors import tensor
 from workbench.errors import CandidateError
 from workbench.measure.cost import macs_torch
-from workbench.task import call_model
+from workbench.models.networks import call_model
 from workbench.techniques.pruning.finetuning import fine_tune
 from workbench.techniques.pruning.sensitivity import Quick
-from workbench.data.tensors import tensor
 
 if TYPE_CHECKING:
     import torch
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.technique import Job
     from workbench.techniques.pruning import PruningSettings
-    from workbench.training.loop import Fitted
+    from workbench.training import Fitted
 
 __all__ = ["blocks_of", "remove_blocks", "without"]
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.errors import SettingsError
+from workbench.models.networks import call_model, first_tensor
+from workbench.training import FitSettings, Fitted, LossContext, fit
 from workbench.training.evaluate import autocast
-from workbench.task import call_model, first_tensor
-from workbench.techniques.distillation.losses import soft_loss
-from workbench.training.loop import FitSettings, Fitted, LossContext, fit
+from workbench.training.losses import soft_loss
 
 if TYPE_CHECKING:
     import torch

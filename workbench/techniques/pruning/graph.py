@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.task import call_model, first_tensor
+from workbench.models.networks import call_model, first_tensor
 from workbench.techniques.pruning.outputs import output_layers
 from workbench.techniques.pruning.recurrent import put_back, stand_ins
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import SettingsError
-from workbench.task import call_model, first_tensor, loss_for
 from workbench.data.tensors import TensorRows
+from workbench.errors import SettingsError
+from workbench.models.networks import call_model, first_tensor
+from workbench.training.losses import loss_for
 
 if TYPE_CHECKING:
     from torch import nn

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.task import call_model, first_tensor
+from workbench.models.networks import call_model, first_tensor
 
 if TYPE_CHECKING:
     import torch

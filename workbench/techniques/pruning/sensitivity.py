@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.system.cache import Cache, fingerprint
+from workbench.data.tensors import TensorRows, tensor
 from workbench.errors import SettingsError
 from workbench.metrics import like_targets
-from workbench.training.evaluate import predict_batches
-from workbench.task import loss_for
+from workbench.system.cache import Cache, fingerprint
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.structured import Plan, least_important, n_kept, prunable, pruned, scores_of
-from workbench.data.tensors import TensorRows, tensor
+from workbench.training.evaluate import predict_batches
+from workbench.training.losses import loss_for
 
 if TYPE_CHECKING:
     from pandas import DataFrame

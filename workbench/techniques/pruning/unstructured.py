@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import CandidateError, SettingsError
 from workbench.techniques.pruning.finetuning import fine_tune, n_steps_of, parts_of
 from workbench.techniques.pruning.masks import apply, layer_of, matrices
-from workbench.training.loop import Fitted
+from workbench.training import Fitted
 
 if TYPE_CHECKING:
     import torch

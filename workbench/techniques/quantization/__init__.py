@@ -23,7 +23,7 @@ from workbench.errors import Cancelled, CandidateError, SettingsError
 from workbench.measure.timing.latency import time_side_by_side
 from workbench.measure.timing.records import Timing
 from workbench.runtimes import predictor
-from workbench.runtimes.over_rows import predict_rows
+from workbench.runtimes.outputs import predict_rows
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.task import Candidate
@@ -37,7 +37,7 @@ from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_
 from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.static import OPERATORS, qdq
 from workbench.techniques.quantization.weight_only import half, weights_only
-from workbench.training.loop import FitSettings
+from workbench.training import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -22,16 +22,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.system.cache import fingerprint
+from workbench.data.tensors import TensorRows, tensor
 from workbench.errors import CandidateError
 from workbench.metrics import like_targets
-from workbench.training.evaluate import predict_batches
+from workbench.system.cache import fingerprint
 from workbench.technique import Job
 from workbench.techniques.quantization.pt2e_quantizer import AVERAGING
 from workbench.techniques.quantization.qat_file import written
 from workbench.techniques.quantization.qat_graph import grid_of, prepared, quantizers, recorded, silent
-from workbench.data.tensors import TensorRows, tensor
-from workbench.training.loop import FitSettings, fit
+from workbench.training import FitSettings, fit
+from workbench.training.evaluate import predict_batches
 
 if TYPE_CHECKING:
     from torch import nn

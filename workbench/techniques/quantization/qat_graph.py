@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CandidateError, sentence_of
+from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.to_onnx import free_dims, quiet
-from workbench.task import Candidate, call_model, first_tensor
+from workbench.task import Candidate
 from workbench.techniques.quantization.pt2e_quantizer import WEIGHT_LOW, OrtQuantizer, layer_of, operator
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.system.cache import Cache, fingerprint
 from workbench.runtimes import predictor
+from workbench.system.cache import Cache, fingerprint
 from workbench.techniques.quantization.network import failure
 from workbench.techniques.quantization.small import small
 from workbench.techniques.quantization.static import qdq

@@ -1,0 +1,64 @@
+"""Torch networks as this package calls and builds them: inputs by name, the output that counts, weights drawn from a seed."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import CandidateError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+__all__ = ["build_seeded", "call_model", "can_reset", "first_tensor", "reset"]
+
+
+def build_seeded(build: Callable[[], Any], seed: int) -> Any:
+    """What `build` makes, its random weights decided by `seed` and the caller's random state left alone."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
+    """Call a network with named inputs: by name where its `forward` has these names, else in order."""
+    if len(inputs) > 1:
+        accepted = inspect.signature(model.forward).parameters
+        if all(name in accepted for name in inputs):
+            return model(**inputs)
+    return model(*inputs.values())
+
+
+def first_tensor(outputs: Any) -> torch.Tensor:
+    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a tuple or mapping."""
+    if hasattr(outputs, "logits"):
+        return outputs.logits
+    if isinstance(outputs, Mapping):
+        return outputs["logits"] if "logits" in outputs else next(iter(outputs.values()))
+    if isinstance(outputs, (tuple, list)):
+        return outputs[0]
+    if not hasattr(outputs, "detach"):
+        raise CandidateError(
+            f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`."
+        )
+    return outputs
+
+
+def can_reset(model: Any) -> bool:
+    """Whether every module that owns parameters knows how to draw them anew."""
+    owners = [m for m in model.modules() if next(m.parameters(recurse=False), None) is not None]
+    return bool(owners) and all(hasattr(m, "reset_parameters") for m in owners)
+
+
+def reset(model: Any) -> Any:
+    """A copy of a network with all parameters drawn anew."""
+    fresh = copy.deepcopy(model)
+    for module in fresh.modules():
+        if hasattr(module, "reset_parameters"):
+            module.reset_parameters()
+    return fresh.train()

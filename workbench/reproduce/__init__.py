@@ -1,0 +1,1 @@
+"""Commands that made the weights and answers that the package ships; nothing imports them."""

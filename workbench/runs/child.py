@@ -1,0 +1,70 @@
+"""The run's own process: execute the recipe of a folder, and say in state.json how it ended."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from workbench.errors import Cancelled, WorkbenchError
+from workbench.events import Event, Report, append_to
+from workbench.runs.handle import Run
+from workbench.runs.sealed import discard, open_sealed, open_task
+from workbench.system.files import read_json
+from workbench.tasks.builtin import load_task
+
+__all__ = ["main"]
+
+
+def main(folder: Path) -> int:
+    """The run's own process: execute the recipe, and say in state.json how it ended."""
+    from filelock import FileLock, Timeout
+
+    run = Run(folder)
+    try:
+        lock = FileLock(folder / "lock").acquire(timeout=5)
+    except Timeout:
+        return 3  # another process is at it
+    with lock:
+        run._mark("running", pid=os.getpid())
+        report = Report(append_to(folder / "events.jsonl"), cancelled=(folder / "cancel").exists)
+        try:
+            _execute(run, report)
+            run._mark("finished", pid=os.getpid())
+            return 0
+        except Cancelled:
+            run._mark("cancelled", pid=os.getpid())
+            return 2
+        except Exception as error:
+            traceback.print_exc()
+            text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            run._mark("failed", pid=os.getpid(), error=text)
+            append_to(folder / "events.jsonl")(Event("run_failed", "", {"error": text}))
+            return 1
+
+
+def _execute(run: Run, report: Report) -> None:
+    from workbench.runs.steps import execute, open_test
+    from workbench.store.index import record_run
+
+    recipe, private = run.recipe, run.folder / "private"
+    sealed = open_task(private)
+    task = sealed or load_task(recipe.task)
+    started = time.time()
+    report.send("run_started", recipe=recipe.tree())
+    trail = execute(run.folder, task.without_test(), recipe, report)
+    test = open_sealed(private) if sealed else task.data.test
+    if test is not None and trail.test is None:  # a run that is gone on with has had its look
+        open_test(trail, test, report)
+    try:
+        record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
+    except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
+        report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
+    report.send("run_finished", seconds=time.time() - started)
+    discard(private)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(Path(sys.argv[1])))

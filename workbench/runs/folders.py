@@ -1,0 +1,35 @@
+"""Folders of runs: where they lie, and new ones."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from workbench.errors import RunError
+
+__all__ = ["new_folder", "run_folders", "runs_root", "slug"]
+
+
+def runs_root(root: str | Path | None = None) -> Path:
+    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder; absolute."""
+    return Path(root or os.environ.get("WORKBENCH_RUNS") or "runs").expanduser().resolve()
+
+
+def run_folders(root: str | Path | None = None) -> list[Path]:
+    """Folders of all runs under the root, the oldest first."""
+    return sorted(p.parent for p in runs_root(root).glob("*/run.json"))
+
+
+def new_folder(root: Path, name: str) -> Path:
+    for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
+        folder = root / f"{name}{suffix}"
+        try:
+            folder.mkdir(parents=True)
+            return folder
+        except FileExistsError:
+            continue
+    raise RunError(f"{root} holds too many runs called {name}.")
+
+
+def slug(text: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in text).strip("-")[:40]
