@@ -1,4 +1,6 @@
-"""What all tests share: runs go to a folder that is thrown away, and one small trained network is made once."""
+"""What all tests share: runs go to a folder that is thrown away, and one small trained network is
+made once.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def digits_cnn(digits_task):
     candidate, trained = digits_task.candidate("cnn", seed=0)
     assert not trained
     fitted = fit(
-        candidate.model, digits_task.without_test(), FitSettings(epochs=6, precision="fp32", memory_format="contiguous")
+        candidate.model,
+        digits_task.without_test(),
+        FitSettings(epochs=6, precision="fp32", memory_format="contiguous"),
     )
     return candidate.fitted(fitted.model, fitted.choices)
 
@@ -38,6 +42,13 @@ def job_of(digits_task, digits_cnn, tmp_path):
     from workbench.technique import Job
 
     def make(**changes):
-        return Job(**{"task": digits_task.without_test(), "start": digits_cnn, "folder": tmp_path, **changes})
+        return Job(
+            **{
+                "task": digits_task.without_test(),
+                "start": digits_cnn,
+                "folder": tmp_path,
+                **changes,
+            }
+        )
 
     return make

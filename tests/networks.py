@@ -25,15 +25,22 @@ class Inverted(nn.Module):
     def __init__(self, n: int = 8) -> None:
         super().__init__()
         self.stem = nn.Conv2d(1, n, 3, padding=1)
-        self.block = nn.Sequential(nn.Conv2d(n, 4 * n, 1, bias=False), nn.BatchNorm2d(4 * n), nn.ReLU6(inplace=True),
-                                   nn.Conv2d(4 * n, 4 * n, 3, padding=1, groups=4 * n), nn.Hardswish())  # fmt: skip
+        self.block = nn.Sequential(
+            nn.Conv2d(n, 4 * n, 1, bias=False),
+            nn.BatchNorm2d(4 * n),
+            nn.ReLU6(inplace=True),
+            nn.Conv2d(4 * n, 4 * n, 3, padding=1, groups=4 * n),
+            nn.Hardswish(),
+        )
         self.squeeze, self.excite = nn.Conv2d(4 * n, n, 1), nn.Conv2d(n, 4 * n, 1)
         self.project, self.head = nn.Conv2d(4 * n, n, 1), nn.Linear(n, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem(x)
         y = self.block(x)
-        y = y * torch.sigmoid(self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(y, 1)), inplace=True)))
+        y = y * torch.sigmoid(
+            self.excite(F.relu(self.squeeze(F.adaptive_avg_pool2d(y, 1)), inplace=True))
+        )
         y = x + self.project(y)
         y = F.max_pool2d(F.interpolate(y, scale_factor=2, mode="nearest"), 2)
         return self.head(y.mean([2, 3]))
@@ -59,7 +66,9 @@ class Dense(nn.Module):
 class Recurrent(nn.Module):
     def __init__(self, kind: type[nn.Module], **options: Any) -> None:
         super().__init__()
-        self.rnn = kind(4, 6, num_layers=2, batch_first=True, bidirectional=True, dropout=0.1, **options)
+        self.rnn = kind(
+            4, 6, num_layers=2, batch_first=True, bidirectional=True, dropout=0.1, **options
+        )
         self.head = nn.Linear(12, 3)
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -73,7 +82,9 @@ class Encoder(nn.Module):
     def __init__(self, width: int = 32) -> None:
         super().__init__()
         self.embed, self.place = nn.Embedding(50, 16, padding_idx=0), nn.Embedding(20, 16)
-        layer = nn.TransformerEncoderLayer(16, 4, width, dropout=0.1, activation="gelu", batch_first=True)
+        layer = nn.TransformerEncoderLayer(
+            16, 4, width, dropout=0.1, activation="gelu", batch_first=True
+        )
         self.encoder, self.head = nn.TransformerEncoder(layer, 2), nn.Linear(16, 3)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -82,15 +93,24 @@ class Encoder(nn.Module):
 
 
 class Attention(nn.Module):
-    """A small vision transformer written out: cls token, position, qkv split, scaled dot product, layer scale."""
+    """A small vision transformer written out: cls token, position, qkv split, scaled dot product,
+    layer scale.
+    """
 
     def __init__(self, width: int = 16, n_heads: int = 2) -> None:
         super().__init__()
         self.n_heads, self.drop = n_heads, 0.2
         self.patch = nn.Conv2d(1, width, 4, 4)
-        self.cls, self.scale = nn.Parameter(torch.randn(1, 1, width)), nn.Parameter(torch.full((width,), 0.5))
+        self.cls, self.scale = (
+            nn.Parameter(torch.randn(1, 1, width)),
+            nn.Parameter(torch.full((width,), 0.5)),
+        )
         self.register_buffer("place", torch.randn(1, 5, width), persistent=False)
-        self.norm, self.qkv, self.head = nn.LayerNorm(width), nn.Linear(width, 3 * width, bias=False), nn.Linear(width, 3)
+        self.norm, self.qkv, self.head = (
+            nn.LayerNorm(width),
+            nn.Linear(width, 3 * width, bias=False),
+            nn.Linear(width, 3),
+        )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.patch(x).flatten(2).transpose(1, 2)
@@ -98,14 +118,20 @@ class Attention(nn.Module):
         assert x.dim() == 3
         assert n in (4, 5)
         x = torch.cat([self.cls.expand(b, -1, -1), x], 1) + self.place[:, : n + 1]
-        qkv = self.qkv(self.norm(x)).reshape(*x.shape[:2], 3, self.n_heads, c // self.n_heads).permute(2, 0, 3, 1, 4)
+        qkv = (
+            self.qkv(self.norm(x))
+            .reshape(*x.shape[:2], 3, self.n_heads, c // self.n_heads)
+            .permute(2, 0, 3, 1, 4)
+        )
         q, k, v = qkv.unbind(0)
         y = F.scaled_dot_product_attention(q, k, v, dropout_p=self.drop if self.training else 0.0)
         return self.head((x + self.scale * y.transpose(1, 2).flatten(2))[:, 0])
 
 
 class Tied(nn.Module):
-    """Output weights are the embedding's; one convolution is used at two places; a layer is never called."""
+    """Output weights are the embedding's; one convolution is used at two places; a layer is never
+    called.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -126,22 +152,37 @@ class TwoInputs(nn.Module):
         self.left, self.right = nn.Linear(4, 5), nn.LazyLinear(5)
         self.shift = torch.tensor([0.5, 1.0, 2.0, 4.0, 8.0])
 
-    def forward(self, image: torch.Tensor, table: torch.Tensor, bias: float = 0.25) -> dict[str, torch.Tensor]:
+    def forward(
+        self, image: torch.Tensor, table: torch.Tensor, bias: float = 0.25
+    ) -> dict[str, torch.Tensor]:
         found = self.left(image) * self.shift + bias
-        return {"logits": found - 2 * self.right(table), "found": found.masked_fill(found > 0, float("-inf"))}
+        return {
+            "logits": found - 2 * self.right(table),
+            "found": found.masked_fill(found > 0, float("-inf")),
+        }
 
 
 class Cosine(nn.Conv2d):
     """A layer of the user's own, made from one of torch.nn."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv2d(x, F.normalize(self.weight, dim=1), self.bias, self.stride, self.padding, groups=self.groups)
+        return F.conv2d(
+            x,
+            F.normalize(self.weight, dim=1),
+            self.bias,
+            self.stride,
+            self.padding,
+            groups=self.groups,
+        )
 
 
 class Custom(nn.Module):
     def __init__(self, width: int = 8) -> None:
         super().__init__()
-        self.conv, self.deep = Cosine(1, width, 3, padding="same"), Cosine(width, width, 3, groups=width)
+        self.conv, self.deep = (
+            Cosine(1, width, 3, padding="same"),
+            Cosine(width, width, 3, groups=width),
+        )
         self.head = nn.Linear(width, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -153,7 +194,10 @@ class Decides(nn.Module):
 
     def __init__(self, width: int = 8) -> None:
         super().__init__()
-        self.first, self.body = nn.Linear(4, width), nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.BatchNorm1d(width))
+        self.first, self.body = (
+            nn.Linear(4, width),
+            nn.Sequential(nn.Linear(width, width), nn.ReLU(), nn.BatchNorm1d(width)),
+        )
         self.gain, self.head = nn.Parameter(torch.ones(width)), nn.Linear(width, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -206,8 +250,13 @@ def pruned(make: Make, inputs: Inputs = IMAGE, head: str = "head", ratio: float 
     def made() -> nn.Module:
         net = make().eval()
         kept = net.get_submodule(head) if hasattr(net, head) else list(net.modules())[-1]
-        pruner = tp.pruner.MagnitudePruner(net, tuple(inputs.values()), tp.importance.MagnitudeImportance(),
-                                           pruning_ratio=ratio, ignored_layers=[kept])  # fmt: skip
+        pruner = tp.pruner.MagnitudePruner(
+            net,
+            tuple(inputs.values()),
+            tp.importance.MagnitudeImportance(),
+            pruning_ratio=ratio,
+            ignored_layers=[kept],
+        )
         pruner.step()
         return net
 

@@ -17,7 +17,16 @@ from workbench.metrics import METRICS
 from workbench.runtimes import predictor
 from workbench.task import Candidate, Task
 
-__all__ = ["accuracy_of", "changed", "digits_task", "fitted_pipeline", "iris", "wine", "wine_net", "with_split"]
+__all__ = [
+    "accuracy_of",
+    "changed",
+    "digits_task",
+    "fitted_pipeline",
+    "iris",
+    "wine",
+    "wine_net",
+    "with_split",
+]
 
 
 def wine() -> tuple[np.ndarray, np.ndarray]:
@@ -45,14 +54,28 @@ def accuracy_of(task: Task, rows: Rows) -> float:
 
 
 def digits_task(**changes: object) -> Task:
-    """Real digits as float rows `(rows, 64)`, split 1000 / 350 / 97 / 350, with a linear network to start from."""
+    """Real digits as float rows `(rows, 64)`, split 1000 / 350 / 97 / 350, with a linear network to
+    start from.
+    """
     raw = load_digits()
     order = np.random.default_rng(0).permutation(len(raw.target))
     rows = Rows({"x": raw.data[order].astype(np.float32)}, raw.target[order].astype(np.int64))
-    cuts = {"train": (0, 1000), "valid": (1000, 1350), "calibration": (1350, 1447), "test": (1447, 1797)}
+    cuts = {
+        "train": (0, 1000),
+        "valid": (1000, 1350),
+        "calibration": (1350, 1447),
+        "test": (1447, 1797),
+    }
     data = Splits(**{name: rows.take(np.arange(*cut)) for name, cut in cuts.items()})
-    values = {"kind": "classification", "data": data, "metrics": (METRICS["accuracy"],), "classes": tuple("0123456789")}
-    return Task("digits", **{**values, "start": Candidate("net", "torch", nn.Linear(64, 10)), **changes})
+    values = {
+        "kind": "classification",
+        "data": data,
+        "metrics": (METRICS["accuracy"],),
+        "classes": tuple("0123456789"),
+    }
+    return Task(
+        "digits", **{**values, "start": Candidate("net", "torch", nn.Linear(64, 10)), **changes}
+    )
 
 
 def with_split(task: Task, **splits: Rows) -> Task:

@@ -27,7 +27,9 @@ def declared(request):
 
 @pytest.fixture(scope="module")
 def outcomes():
-    """Each technique is run once with the defaults of the smoke budget, and again with what was resolved."""
+    """Each technique is run once with the defaults of the smoke budget, and again with what was
+    resolved.
+    """
     return {}
 
 
@@ -46,7 +48,9 @@ def _other_values(declared):
         elif k.kind == "choice":
             values[k.name] = next(c for c in k.choices if c != k.default)
         elif k.kind == "int":
-            values[k.name] = int(k.low if k.low is not None and k.low != k.default else (k.default or 0) + 1)
+            values[k.name] = int(
+                k.low if k.low is not None and k.low != k.default else (k.default or 0) + 1
+            )
         elif k.kind == "float":
             values[k.name] = (k.low or 0.0) + ((k.high or 1.0) - (k.low or 0.0)) / 7
         elif k.kind == "yaml":
@@ -79,24 +83,36 @@ def test_input_candidate_stays_untouched(declared, digits_cnn, job_of):
     assert digits_cnn.model.training == was_training
 
 
-def test_same_resolved_settings_give_the_same_result(declared, job_of, outcomes, digits_task, tmp_path):
+def test_same_resolved_settings_give_the_same_result(
+    declared, job_of, outcomes, digits_task, tmp_path
+):
     first = _first(declared, job_of, outcomes)
     (tmp_path / "again").mkdir()
     again = declared(job_of(folder=tmp_path / "again"), first.resolved)
     assert again.resolved == first.resolved, "settings that are resolved leave nothing to decide"
     rows = digits_task.data.valid
-    np.testing.assert_array_equal(outputs_on(first.candidate, rows), outputs_on(again.candidate, rows))
+    np.testing.assert_array_equal(
+        outputs_on(first.candidate, rows), outputs_on(again.candidate, rows)
+    )
 
 
 def test_every_face_goes_round_to_the_same_settings(declared):
     for settings in (declared.settings(), declared.settings.from_flat(_other_values(declared))):
         flat = settings.flat()
         assert declared.settings.from_flat(flat) == settings, "form and code"
-        assert declared.settings(**yaml.safe_load(yaml.safe_dump(settings.tree()))) == settings, "YAML"
-        recipe = Recipe.make("digits", [(declared.name, settings)], start="cnn", budget=settings.budget)
+        assert declared.settings(**yaml.safe_load(yaml.safe_dump(settings.tree()))) == settings, (
+            "YAML"
+        )
+        recipe = Recipe.make(
+            "digits", [(declared.name, settings)], start="cnn", budget=settings.budget
+        )
         assert Recipe.from_yaml(recipe.to_yaml()).steps[0].settings == settings, "recipe"
-        assert declared.settings.from_flat(_through_cell(declared, flat)) == settings, "parameters cell"
-        assert declared.settings.from_flat(_through_shell(recipe, declared)) == settings, "command line"
+        assert declared.settings.from_flat(_through_cell(declared, flat)) == settings, (
+            "parameters cell"
+        )
+        assert declared.settings.from_flat(_through_shell(recipe, declared)) == settings, (
+            "command line"
+        )
 
 
 def _through_cell(declared, flat):
@@ -105,9 +121,17 @@ def _through_cell(declared, flat):
     from papermill.inspection import inspect_notebook
 
     notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(parameters_cell(declared.settings, flat), metadata={"tags": ["parameters"]})]
+        cells=[
+            nbformat.v4.new_code_cell(
+                parameters_cell(declared.settings, flat), metadata={"tags": ["parameters"]}
+            )
+        ]
     )
-    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "language": "python",
+        "display_name": "Python 3",
+    }
     seen = inspect_notebook(notebook)
     names = {}
     exec(notebook.cells[0].source, names)
@@ -125,7 +149,11 @@ def _through_shell(recipe, declared):
     from workbench.cli import main as cli
 
     given = cli._parser(shlex.split(recipe.to_command())[1:])
-    return {k.removeprefix("knob_"): cli._read(v) for k, v in vars(given).items() if k.startswith("knob_")}
+    return {
+        k.removeprefix("knob_"): cli._read(v)
+        for k, v in vars(given).items()
+        if k.startswith("knob_")
+    }
 
 
 def test_form_shows_and_gives_back_the_same_settings(declared):
@@ -144,7 +172,10 @@ def test_cancel_stops_the_work_at_once(declared, job_of):
         seen.append(event)
 
     with pytest.raises(Cancelled):
-        declared(job_of(report=Report(listen, cancelled=lambda: len(seen) >= 1)), declared.settings(budget="smoke"))
+        declared(
+            job_of(report=Report(listen, cancelled=lambda: len(seen) >= 1)),
+            declared.settings(budget="smoke"),
+        )
     assert len(seen) == 1, "nothing is reported after the request"
 
 
@@ -167,7 +198,9 @@ def test_wrong_form_is_refused_with_the_way_out(declared, job_of, digits_cnn):
     if wrong is None:
         assert set(declared.accepts) == {"onnx", "sklearn", "torch"}
         return
-    with pytest.raises(CandidateError, match=f"`{declared.name}` takes models in the form.*is in the form {wrong}"):
+    with pytest.raises(
+        CandidateError, match=f"`{declared.name}` takes models in the form.*is in the form {wrong}"
+    ):
         declared(job_of(start=dataclasses.replace(digits_cnn, form=wrong)))
 
 

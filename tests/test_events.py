@@ -1,4 +1,6 @@
-"""Reports and their listeners: what is sent arrives, a request to cancel comes back, and files are read while written."""
+"""Reports and their listeners: what is sent arrives, a request to cancel comes back, and files are
+read while written.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,10 @@ def test_events_come_back_from_the_file_as_they_were(tmp_path):
     for event in sent:
         listen(event)
     assert [e for e, _ in read_events(path)] == sent
-    assert [json.loads(line)["kind"] for line in path.read_text(encoding="utf-8").splitlines()] == ["message", "curve"]
+    assert [json.loads(line)["kind"] for line in path.read_text(encoding="utf-8").splitlines()] == [
+        "message",
+        "curve",
+    ]
 
 
 def test_reading_resumes_at_the_offset_of_the_last_event(tmp_path):
@@ -114,7 +119,9 @@ def test_a_file_that_is_not_there_yet_has_no_events(tmp_path):
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """A console that draws into a string; returns (the listener, a function that gives the text so far)."""
+    """A console that draws into a string; returns (the listener, a function that gives the text so
+    far).
+    """
     listener, text = console(), io.StringIO()
     monkeypatch.setattr(listener._progress.live.console, "file", text)
     return listener, text.getvalue

@@ -5,13 +5,27 @@ from pathlib import Path
 import pytest
 
 HOME = Path(__file__).parents[1]
-HEAVY = ("torch", "pandas", "plotly", "numpy", "pydantic", "sklearn", "mlflow", "onnx", "onnxruntime", "ipywidgets", "scipy")
+HEAVY = (
+    "torch",
+    "pandas",
+    "plotly",
+    "numpy",
+    "pydantic",
+    "sklearn",
+    "mlflow",
+    "onnx",
+    "onnxruntime",
+    "ipywidgets",
+    "scipy",
+)
 
 
 def _loaded(code: str) -> set[str]:
     """The heavy libraries that a fresh interpreter holds after some code."""
     line = f"import sys; sys.path.insert(0, {str(HOME)!r}); {code}; print(*sys.modules)"
-    out = subprocess.run([sys.executable, "-c", line], capture_output=True, text=True, check=True).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", line], capture_output=True, text=True, check=True
+    ).stdout
     return {m.split(".")[0] for m in out.split()} & set(HEAVY)
 
 

@@ -1,4 +1,6 @@
-"""Metrics give scikit-learn's numbers on the outputs of real models, whatever shape these outputs have."""
+"""Metrics give scikit-learn's numbers on the outputs of real models, whatever shape these outputs
+have.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,12 @@ def values() -> Outputs:
     return cross_val_predict(LinearRegression(), x, y, cv=3), y
 
 
-OUTPUTS = {"classification": three_classes, "binary": two_classes, "multilabel": labels, "regression": values}
+OUTPUTS = {
+    "classification": three_classes,
+    "binary": two_classes,
+    "multilabel": labels,
+    "regression": values,
+}
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
@@ -64,8 +71,18 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         ("accuracy", three_classes, lambda o, t: reference.accuracy_score(t, o.argmax(1))),
         ("log_loss", three_classes, lambda o, t: reference.log_loss(t, softmax(o))),
         ("f1", three_classes, lambda o, t: reference.f1_score(t, o.argmax(1), average="macro")),
-        ("roc_auc", three_classes, lambda o, t: reference.roc_auc_score(t, softmax(o), multi_class="ovr")),
-        ("pr_auc", three_classes, lambda o, t: reference.average_precision_score(np.eye(3)[t], softmax(o), average="macro")),
+        (
+            "roc_auc",
+            three_classes,
+            lambda o, t: reference.roc_auc_score(t, softmax(o), multi_class="ovr"),
+        ),
+        (
+            "pr_auc",
+            three_classes,
+            lambda o, t: reference.average_precision_score(
+                np.eye(3)[t], softmax(o), average="macro"
+            ),
+        ),
         ("accuracy", two_classes, lambda o, t: reference.accuracy_score(t, o > 0)),
         ("log_loss", two_classes, lambda o, t: reference.log_loss(t, sigmoid(o))),
         ("f1", two_classes, lambda o, t: reference.f1_score(t, o > 0, average="macro")),
@@ -80,7 +97,9 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         ("r2", values, lambda o, t: reference.r2_score(t, o)),
     ],
 )
-def test_metric_agrees_with_scikit_learn_on_real_outputs(name: str, outputs: object, wanted: object) -> None:
+def test_metric_agrees_with_scikit_learn_on_real_outputs(
+    name: str, outputs: object, wanted: object
+) -> None:
     found, targets = outputs()
     assert metric_named(name)(found, targets) == pytest.approx(wanted(found, targets), rel=1e-6)
 
@@ -90,16 +109,22 @@ def test_binary_metrics_are_the_same_for_one_logit_a_column_of_them_and_two(name
     logit, targets = two_classes()
     wanted = metric_named(name)(logit, targets)
     assert metric_named(name)(logit[:, None], targets) == pytest.approx(wanted)
-    assert metric_named(name)(np.column_stack([np.zeros_like(logit), logit]), targets) == pytest.approx(wanted)
+    assert metric_named(name)(
+        np.column_stack([np.zeros_like(logit), logit]), targets
+    ) == pytest.approx(wanted)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "log_loss", "f1", "roc_auc"])
 def test_log_probabilities_score_as_the_logits_that_they_came_from(name: str) -> None:
     logits, targets = three_classes()
-    assert metric_named(name)(np.log(softmax(logits)), targets) == pytest.approx(metric_named(name)(logits, targets))
+    assert metric_named(name)(np.log(softmax(logits)), targets) == pytest.approx(
+        metric_named(name)(logits, targets)
+    )
 
 
-@pytest.mark.parametrize("metric", [m for m in METRICS.values() if m.per_sample], ids=lambda m: m.name)
+@pytest.mark.parametrize(
+    "metric", [m for m in METRICS.values() if m.per_sample], ids=lambda m: m.name
+)
 def test_per_sample_scores_are_one_a_row_and_average_to_the_metric(metric: Metric) -> None:
     kind = next(k for k, names in BY_KIND.items() if metric.name in names)
     outputs, targets = OUTPUTS[kind]()
@@ -110,7 +135,11 @@ def test_per_sample_scores_are_one_a_row_and_average_to_the_metric(metric: Metri
 
 @pytest.mark.parametrize(
     ("name", "wanted"),
-    [("mse", reference.mean_squared_error), ("mae", reference.mean_absolute_error), ("r2", reference.r2_score)],
+    [
+        ("mse", reference.mean_squared_error),
+        ("mae", reference.mean_absolute_error),
+        ("r2", reference.r2_score),
+    ],
 )
 def test_regression_metrics_average_over_several_values_a_row(name: str, wanted: object) -> None:
     x, y = load_diabetes(return_X_y=True)
@@ -122,17 +151,24 @@ def test_regression_metrics_average_over_several_values_a_row(name: str, wanted:
 @pytest.mark.parametrize("name", ["mse", "mae", "r2"])
 def test_regression_metrics_do_not_mix_a_column_with_a_row(name: str) -> None:
     outputs, targets = values()
-    assert metric_named(name)(outputs[:, None], targets) == pytest.approx(metric_named(name)(outputs, targets))
+    assert metric_named(name)(outputs[:, None], targets) == pytest.approx(
+        metric_named(name)(outputs, targets)
+    )
 
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
 def test_higher_is_better_says_where_right_answers_lie(metric: Metric) -> None:
-    kind = next((k for k, names in BY_KIND.items() if metric.name in names), "regression" if metric.name == "r2" else "binary")
+    kind = next(
+        (k for k, names in BY_KIND.items() if metric.name in names),
+        "regression" if metric.name == "r2" else "binary",
+    )
     outputs, targets = OUTPUTS[kind]()
     perfect = {
-        "classification": lambda: 10.0 * np.eye(3)[targets], "binary": lambda: 20.0 * targets - 10,
-        "multilabel": lambda: 20.0 * targets - 10, "regression": lambda: targets,
-    }[kind]()  # fmt: skip
+        "classification": lambda: 10.0 * np.eye(3)[targets],
+        "binary": lambda: 20.0 * targets - 10,
+        "multilabel": lambda: 20.0 * targets - 10,
+        "regression": lambda: targets,
+    }[kind]()
     better, worse = metric(perfect, targets), metric(outputs, targets)
     assert better > worse if metric.higher_is_better else better < worse
 

@@ -38,10 +38,17 @@ def test_a_whole_run_looks_up_no_outside_host(tmp_path):
     (tmp_path / "guard" / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     outside, guarded = tmp_path / "outside.txt", tmp_path / "guarded.txt"
     environment = {
-        **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(tmp_path / "guard"), os.environ.get("PYTHONPATH", "")])),
-        "OUTSIDE_HOSTS": str(outside), "GUARDED": str(guarded), "WORKBENCH_RUNS": str(tmp_path / "runs"),
-    }  # fmt: skip
-    environment = {k: v for k, v in environment.items() if not k.endswith("_TELEMETRY")}  # the package itself must turn it off
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(
+            filter(None, [str(tmp_path / "guard"), os.environ.get("PYTHONPATH", "")])
+        ),
+        "OUTSIDE_HOSTS": str(outside),
+        "GUARDED": str(guarded),
+        "WORKBENCH_RUNS": str(tmp_path / "runs"),
+    }
+    environment = {
+        k: v for k, v in environment.items() if not k.endswith("_TELEMETRY")
+    }  # the package itself must turn it off
     command = [
         sys.executable,
         "-m",
@@ -54,7 +61,9 @@ def test_a_whole_run_looks_up_no_outside_host(tmp_path):
         "--budget",
         "smoke",
     ]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400)
+    done = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=400
+    )
     assert done.returncode == 0, done.stderr
     assert "Not recorded in the store" not in done.stderr, "the store was used, and asked nobody"
     assert len(guarded.read_text()) >= 5, "command, run and timing workers were all watched"

@@ -24,7 +24,9 @@ def test_yaml_goes_round_unchanged():
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
     assert [s.technique for s in recipe.steps] == ["pruning", "quantization"]
     assert recipe.steps[0].settings.fit.epochs == 2
-    assert recipe.steps[1].settings.budget == "smoke", "the recipe's budget is every step's, unless it has its own"
+    assert recipe.steps[1].settings.budget == "smoke", (
+        "the recipe's budget is every step's, unless it has its own"
+    )
 
 
 def test_a_steps_own_budget_survives_the_round():
@@ -61,9 +63,15 @@ def test_labels_are_numbered_when_a_technique_comes_twice():
         ("version: 2\ntask: digits", "`version` 2 is not known here"),
         ("task: digits\nstepps: []", r"Unknown key of a recipe `stepps`\. Did you mean `steps`"),
         ("steps: []", "`task` is missing"),
-        ("task: digits\nsteps: [prunning]", r"step 1: Unknown technique `prunning`\. Did you mean `pruning`"),
+        (
+            "task: digits\nsteps: [prunning]",
+            r"step 1: Unknown technique `prunning`\. Did you mean `pruning`",
+        ),
         ("task: digits\nbudget: huge\nsteps: []", "Unknown budget `huge`"),
-        ("task: digits\nsteps: [pruning: {pruning_ratio: 3}]", "step 1: .*`pruning_ratio` must be at most 0.99, got 3"),
+        (
+            "task: digits\nsteps: [pruning: {pruning_ratio: 3}]",
+            "step 1: .*`pruning_ratio` must be at most 0.99, got 3",
+        ),
         ("task: digits\nsteps: [[1,2,3]]", "step 1: a step is a technique's name"),
         ("task: [", "not YAML"),
     ],
@@ -79,11 +87,22 @@ def test_all_problems_of_all_steps_are_told_at_once():
 
 
 def test_forms_are_checked_before_step_one():
-    assert Recipe.make("digits", ["pruning", "quantization"]).check_forms("torch", "cnn") == ["torch", "torch", "onnx"]
-    with pytest.raises(RecipeError, match="step 2: `pruning` takes models in the form torch.*Put the step before"):
+    assert Recipe.make("digits", ["pruning", "quantization"]).check_forms("torch", "cnn") == [
+        "torch",
+        "torch",
+        "onnx",
+    ]
+    with pytest.raises(
+        RecipeError, match="step 2: `pruning` takes models in the form torch.*Put the step before"
+    ):
         Recipe.make("digits", ["quantization", "pruning"]).check_forms("torch", "cnn")
 
 
 def test_command_of_one_step_names_only_what_was_changed():
-    command = Recipe.make("digits", [{"pruning": {"pruning_ratio": 0.25, "fit": {"lr": 0.1}}}], start="cnn").to_command()
-    assert command == "workbench pruning --task digits --start cnn --seed 0 --budget standard --pruning-ratio 0.25 --fit-lr 0.1"
+    command = Recipe.make(
+        "digits", [{"pruning": {"pruning_ratio": 0.25, "fit": {"lr": 0.1}}}], start="cnn"
+    ).to_command()
+    assert (
+        command == "workbench pruning --task digits --start cnn --seed 0 --budget standard "
+        "--pruning-ratio 0.25 --fit-lr 0.1"
+    )

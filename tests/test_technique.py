@@ -1,4 +1,6 @@
-"""How techniques are declared and found: the package's own, those of third parties, and what is refused."""
+"""How techniques are declared and found: the package's own, those of third parties, and what is
+refused.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def rounding(job: Job, settings: RoundingSettings) -> Outcome:
 
     More about it.
     """
-    return Outcome(job.start.child("rounded", "rounding"), settings, decision=f"{settings.digits} digits")
+    return Outcome(
+        job.start.child("rounded", "rounding"), settings, decision=f"{settings.digits} digits"
+    )
 
 
 @technique("anew", title="Anew", accepts=("torch",), gives="onnx", needs_builder=True)
@@ -39,14 +43,20 @@ def anew(job: Job, settings: RoundingSettings) -> Outcome:
 
 @pytest.fixture
 def third_party(monkeypatch):
-    """Registers entry points `name=value`, and a module `third_party_module` that holds what is given as `holds`."""
+    """Registers entry points `name=value`, and a module `third_party_module` that holds what is
+    given as `holds`.
+    """
 
     def register(holds: dict | None = None, **points: str) -> None:
         made = ModuleType("third_party_module")
         vars(made).update(holds or {})
         monkeypatch.setitem(sys.modules, "third_party_module", made)
         found = [EntryPoint(name, value, "workbench.techniques") for name, value in points.items()]
-        monkeypatch.setattr(module, "entry_points", lambda *, group: found if group == "workbench.techniques" else [])
+        monkeypatch.setattr(
+            module,
+            "entry_points",
+            lambda *, group: found if group == "workbench.techniques" else [],
+        )
         _forget()
 
     yield register
@@ -67,7 +77,9 @@ def test_own_techniques_are_found_without_importing_them():
 
 @pytest.mark.parametrize("value", ["third_party_module", "third_party_module:found"])
 def test_third_party_technique_is_found_by_its_entry_point(monkeypatch, third_party, job_of, value):
-    monkeypatch.setattr(rounding.function, "__module__", "third_party_module")  # as if it were declared there
+    monkeypatch.setattr(
+        rounding.function, "__module__", "third_party_module"
+    )  # as if it were declared there
     third_party({"found": rounding, "other": 3}, rounding=value)
     assert {"pruning", "rounding"} <= set(technique_names())
     assert get_technique("rounding") is rounding
@@ -85,9 +97,13 @@ def test_names_are_listed_without_importing_a_third_party(third_party):
     assert "broken" in technique_names()
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("prunning", "pruning"), ("quantisation", "quantization")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("prunning", "pruning"), ("quantisation", "quantization")]
+)
 def test_unknown_technique_is_refused_with_the_nearest_name(typed, meant):
-    with pytest.raises(UnknownName, match=f"Unknown technique `{typed}`. Did you mean `{meant}`") as caught:
+    with pytest.raises(
+        UnknownName, match=f"Unknown technique `{typed}`. Did you mean `{meant}`"
+    ) as caught:
         get_technique(typed)
     assert all(f"`{name}`" in str(caught.value) for name in technique_names())
 
@@ -95,7 +111,9 @@ def test_unknown_technique_is_refused_with_the_nearest_name(typed, meant):
 @pytest.mark.parametrize("value", ["third_party_module", "third_party_module:plain"])
 def test_module_that_declares_no_technique_is_refused(third_party, value):
     third_party({"plain": lambda job, settings: None}, plain=value)
-    with pytest.raises(UnknownName, match=f"`{value}` declares no technique: decorate its function with @technique"):
+    with pytest.raises(
+        UnknownName, match=f"`{value}` declares no technique: decorate its function with @technique"
+    ):
         get_technique("plain")
 
 
@@ -115,7 +133,8 @@ def test_form_that_is_not_accepted_is_refused_with_those_that_are(job_of, digits
 
     start = replace(digits_cnn, name="forest", form="sklearn")
     with pytest.raises(
-        CandidateError, match="`rounding` takes models in the form torch or onnx; `forest` is in the form sklearn"
+        CandidateError,
+        match="`rounding` takes models in the form torch or onnx; `forest` is in the form sklearn",
     ):
         rounding(job_of(start=start), RoundingSettings())
 

@@ -1,6 +1,7 @@
 """Workbench: optimize AI models in Jupyter, measured honestly.
 
-The public shelf. Everything is loaded when first used, so that `import workbench` itself stays light.
+The public shelf. Everything is loaded when first used, so that `import workbench` itself stays
+light.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ import importlib
 import os
 from typing import Any
 
-# Nothing phones home: these libraries read the variables when they are imported, so they are set before that.
+# Nothing phones home: these libraries read the variables when they are imported, so they are set
+# before that.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

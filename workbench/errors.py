@@ -105,8 +105,14 @@ def all_of(problems: list[str], heading: str) -> str:
 
 
 def line_of(error: BaseException | None, which: int = 0) -> str:
-    """One line of another library's error, the first one or, with -1, the last; its kind where it says nothing."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "Exception from" not in line]
+    """One line of another library's error, the first one or, with -1, the last; its kind where it
+    says nothing.
+    """
+    lines = [
+        line.strip()
+        for line in str(error).splitlines()
+        if line.strip() and "Exception from" not in line
+    ]
     return (lines[which] if lines else type(error).__name__)[:300]
 
 

@@ -1,7 +1,9 @@
-"""Report, the only way outward while working: events go to listeners, and a request to cancel comes back.
+"""Report, the only way outward while working: events go to listeners, and a request to cancel comes
+back.
 
-Work calls `report.progress(...)`, `report.curve(...)` or `report.message(...)`; a console bar, a widget or a file
-listens. Every call is also the place where a request to cancel is noticed, as `Cancelled`.
+Work calls `report.progress(...)`, `report.curve(...)` or `report.message(...)`; a console bar, a
+widget or a file listens. Every call is also the place where a request to cancel is noticed, as
+`Cancelled`.
 """
 
 from __future__ import annotations
@@ -23,8 +25,8 @@ __all__ = ["Event", "Report", "append_to", "read_events"]
 class Event:
     """One thing that happened.
 
-    `kind` is one of: run_started, step_started, progress (done, total, text), curve (name, x, y), message (text),
-    step_finished (row), run_finished, run_failed (error), run_cancelled.
+    `kind` is one of: run_started, step_started, progress (done, total, text), curve (name, x, y),
+    message (text), step_finished (row), run_finished, run_failed (error), run_cancelled.
     """
 
     kind: str
@@ -33,16 +35,22 @@ class Event:
     time: float = field(default_factory=time.time)
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), default=lambda o: o.item() if hasattr(o, "item") else str(o))
+        return json.dumps(
+            asdict(self), default=lambda o: o.item() if hasattr(o, "item") else str(o)
+        )
 
 
 Listener = Callable[[Event], None]
 
 
 class Report:
-    """Sends events to listeners, and raises `Cancelled` at the next call once somebody asked for it."""
+    """Sends events to listeners, and raises `Cancelled` at the next call once somebody asked for
+    it.
+    """
 
-    def __init__(self, *listeners: Listener, cancelled: Callable[[], bool] = lambda: False, step: str = "") -> None:
+    def __init__(
+        self, *listeners: Listener, cancelled: Callable[[], bool] = lambda: False, step: str = ""
+    ) -> None:
         self._listeners = listeners
         self._cancelled = cancelled
         self._step = step
@@ -82,13 +90,17 @@ def append_to(path: Path) -> Listener:
     def listen(event: Event) -> None:
         with path.open("ab+") as file:
             torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-            file.write(b"\n" * torn + event.to_json().encode() + b"\n")  # a line torn by a kill must not take this one with it
+            file.write(
+                b"\n" * torn + event.to_json().encode() + b"\n"
+            )  # a line torn by a kill must not take this one with it
 
     return listen
 
 
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
-    """Events of a JSON-lines file from a byte offset on, each with the offset after it; a half-written line waits."""
+    """Events of a JSON-lines file from a byte offset on, each with the offset after it; a
+    half-written line waits.
+    """
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -100,5 +112,6 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
             try:
                 event = Event(**json.loads(line))
             except (ValueError, TypeError):
-                continue  # a line torn by a full disk or a lost machine; the ones after it still count
+                # a line torn by a full disk or a lost machine; the ones after it still count
+                continue
             yield event, offset

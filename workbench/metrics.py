@@ -1,7 +1,9 @@
-"""Metrics: what a score is, one number a sample where possible, and how a model's outputs become predictions.
+"""Metrics: what a score is, one number a sample where possible, and how a model's outputs become
+predictions.
 
-Outputs of classifiers are logits `(rows, classes)`, or log-probabilities, which are logits too; of binary ones with one
-output, `(rows,)` or `(rows, 1)`, the logit of the positive class; of multi-label ones a logit a label; of regressions values.
+Outputs of classifiers are logits `(rows, classes)`, or log-probabilities, which are logits too; of
+binary ones with one output, `(rows,)` or `(rows, 1)`, the logit of the positive class; of
+multi-label ones a logit a label; of regressions values.
 """
 
 from __future__ import annotations
@@ -23,9 +25,9 @@ Scores = Callable[[np.ndarray, np.ndarray], np.ndarray]
 class Metric:
     """A named score of outputs against targets.
 
-    `per_sample(outputs, targets) -> (rows,)` where the score is a mean over samples; else `whole(outputs, targets) ->
-    float` and intervals come from resampling. `margin` is the difference that counts as none; `unit` is `points` for
-    shares shown in percent, else "".
+    `per_sample(outputs, targets) -> (rows,)` where the score is a mean over samples; else
+    `whole(outputs, targets) -> float` and intervals come from resampling. `margin` is the
+    difference that counts as none; `unit` is `points` for shares shown in percent, else "".
     """
 
     name: str
@@ -52,7 +54,9 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def like_targets(outputs: np.ndarray, targets: Any) -> np.ndarray:
-    """Outputs `(rows, 1)` in the shape of targets `(rows,)`, and the other way round: engines differ, metrics must not."""
+    """Outputs `(rows, 1)` in the shape of targets `(rows,)`, and the other way round: engines
+    differ, metrics must not.
+    """
     shape = np.shape(targets)
     return outputs.reshape(shape) if outputs.size == int(np.prod(shape)) else outputs
 
@@ -90,11 +94,15 @@ def _log_loss(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _squared_error(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    return ((outputs.reshape(len(targets), -1) - targets.reshape(len(targets), -1)) ** 2).mean(axis=1)
+    return ((outputs.reshape(len(targets), -1) - targets.reshape(len(targets), -1)) ** 2).mean(
+        axis=1
+    )
 
 
 def _absolute_error(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    return np.abs(outputs.reshape(len(targets), -1) - targets.reshape(len(targets), -1)).mean(axis=1)
+    return np.abs(outputs.reshape(len(targets), -1) - targets.reshape(len(targets), -1)).mean(
+        axis=1
+    )
 
 
 def _f1(outputs: np.ndarray, targets: np.ndarray) -> float:
@@ -111,7 +119,9 @@ def _pr_auc(outputs: np.ndarray, targets: np.ndarray) -> float:
     if targets.ndim == 2:
         return average_precision_score(targets > 0.5, outputs, average="macro")
     if outputs.ndim == 2 and outputs.shape[1] > 2:
-        return average_precision_score(np.eye(outputs.shape[1])[targets], softmax(outputs), average="macro")
+        return average_precision_score(
+            np.eye(outputs.shape[1])[targets], softmax(outputs), average="macro"
+        )
     return average_precision_score(targets, _probability(outputs))
 
 

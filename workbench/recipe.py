@@ -1,4 +1,5 @@
-"""Recipe, an ordered list of steps with everything that a rerun needs, as YAML or Python; checked before step 1.
+"""Recipe, an ordered list of steps with everything that a rerun needs, as YAML or Python; checked
+before step 1.
 
 version: 1
 task: fashion
@@ -19,7 +20,14 @@ from typing import Any
 
 import yaml
 
-from workbench.errors import CandidateError, RecipeError, SettingsError, UnknownName, all_of, unknown
+from workbench.errors import (
+    CandidateError,
+    RecipeError,
+    SettingsError,
+    UnknownName,
+    all_of,
+    unknown,
+)
 from workbench.settings import BUDGETS, TechniqueSettings
 from workbench.task import Form
 from workbench.technique import Technique
@@ -57,10 +65,18 @@ class Recipe:
 
     @classmethod
     def make(
-        cls, task: str, steps: Sequence[Any] | str, *, start: str = "", seed: int = 0, budget: str = "standard", device: str = "auto",
+        cls,
+        task: str,
+        steps: Sequence[Any] | str,
+        *,
+        start: str = "",
+        seed: int = 0,
+        budget: str = "standard",
+        device: str = "auto",
         price_per_core_hour: float | None = None,
-    ) -> Recipe:  # fmt: skip
-        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`; or YAML text of such steps.
+    ) -> Recipe:
+        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`;
+        or YAML text of such steps.
 
         Raises RecipeError that tells every problem of every step.
         """
@@ -69,7 +85,9 @@ class Recipe:
             try:
                 read = yaml.safe_load(steps)
             except yaml.YAMLError as error:
-                raise RecipeError(f"`steps` is not YAML: {getattr(error, 'problem', error)}.") from error
+                raise RecipeError(
+                    f"`steps` is not YAML: {getattr(error, 'problem', error)}."
+                ) from error
             steps = read if isinstance(read, list) else [read]
         if device not in DEVICES:
             problems.append(unknown("device", device, DEVICES))
@@ -89,14 +107,22 @@ class Recipe:
 
     @classmethod
     def from_tree(cls, tree: Any) -> Recipe:
-        """A recipe from what YAML holds; raises RecipeError for unknown keys, a missing task, or another version."""
+        """A recipe from what YAML holds; raises RecipeError for unknown keys, a missing task, or
+        another version.
+        """
         if not isinstance(tree, Mapping):
-            raise RecipeError(f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {type(tree).__name__}.")
+            raise RecipeError(
+                f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {type(tree).__name__}."
+            )
         problems = [unknown("key of a recipe", k, KEYS) for k in tree if k not in KEYS]
         if tree.get("version", 1) != 1:
-            problems.append(f"`version` {tree['version']} is not known here; this package reads version 1.")
+            problems.append(
+                f"`version` {tree['version']} is not known here; this package reads version 1."
+            )
         if not isinstance(tree.get("task"), str):
-            problems.append("`task` is missing: the name of a built-in task, or package.module:function.")
+            problems.append(
+                "`task` is missing: the name of a built-in task, or package.module:function."
+            )
         if not isinstance(tree.get("steps", []), list):
             problems.append("`steps` must be a list.")
         if problems:
@@ -107,9 +133,13 @@ class Recipe:
     @classmethod
     def from_yaml(cls, source: str | Path) -> Recipe:
         """A recipe from YAML text, or from the path of a YAML file."""
-        is_path = isinstance(source, Path) or ("\n" not in source and source.endswith((".yml", ".yaml")))
+        is_path = isinstance(source, Path) or (
+            "\n" not in source and source.endswith((".yml", ".yaml"))
+        )
         try:
-            return cls.from_tree(yaml.safe_load(Path(source).read_text(encoding="utf-8") if is_path else source))
+            return cls.from_tree(
+                yaml.safe_load(Path(source).read_text(encoding="utf-8") if is_path else source)
+            )
         except yaml.YAMLError as error:
             raise RecipeError(f"The recipe is not YAML: {error}") from error
         except OSError as error:
@@ -117,9 +147,14 @@ class Recipe:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each step, its technique's; from the second use of a technique on with a number."""
+        """A name for each step, its technique's; from the second use of a technique on with a
+        number.
+        """
         names = [step.technique for step in self.steps]
-        return tuple(n if n not in names[:i] else f"{n} {names[: i + 1].count(n)}" for i, n in enumerate(names))
+        return tuple(
+            n if n not in names[:i] else f"{n} {names[: i + 1].count(n)}"
+            for i, n in enumerate(names)
+        )
 
     def tree(self) -> dict[str, Any]:
         """Plain data for YAML or JSON; settings at their default are left out."""
@@ -160,26 +195,45 @@ class Recipe:
         )
 
     def to_command(self) -> str:
-        """The shell command that runs this recipe: its one technique by its options, or a file with several steps."""
+        """The shell command that runs this recipe: its one technique by its options, or a file with
+        several steps.
+        """
         if len(self.steps) != 1:
             return "workbench run recipe.yml"
         step = self.steps[0]
-        given = {"task": self.task, "start": self.start, "seed": self.seed, "budget": step.settings.budget}
+        given = {
+            "task": self.task,
+            "start": self.start,
+            "seed": self.seed,
+            "budget": step.settings.budget,
+        }
         given |= {"device": self.device} if self.device != "auto" else {}
-        given |= {"price-per-core-hour": self.price_per_core_hour} if self.price_per_core_hour is not None else {}
-        common = " ".join(f"--{name} {_quoted(value)}" for name, value in given.items() if value != "")
+        given |= (
+            {"price-per-core-hour": self.price_per_core_hour}
+            if self.price_per_core_hour is not None
+            else {}
+        )
+        common = " ".join(
+            f"--{name} {_quoted(value)}" for name, value in given.items() if value != ""
+        )
         default = type(step.settings)().flat()
-        changed = {k: v for k, v in step.settings.flat().items() if v != default[k] and k != "budget"}
+        changed = {
+            k: v for k, v in step.settings.flat().items() if v != default[k] and k != "budget"
+        }
         options = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())
         return f"workbench {step.technique} {common}{options}"
 
     def check_forms(self, form: Form, name: str) -> list[Form]:
-        """The form after each step, starting with `form`; raises RecipeError for a step that does not take what it gets."""
+        """The form after each step, starting with `form`; raises RecipeError for a step that does
+        not take what it gets.
+        """
         forms: list[Form] = [form]
         problems = []
         for number, step in enumerate(self.steps, 1):
             try:
-                step.declared.check_form(forms[-1], name if number == 1 else f"the result of step {number - 1}")
+                step.declared.check_form(
+                    forms[-1], name if number == 1 else f"the result of step {number - 1}"
+                )
             except CandidateError as error:
                 problems.append(f"step {number}: {error}")
             forms.append(step.declared.form_after(forms[-1]))

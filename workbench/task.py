@@ -1,7 +1,7 @@
 """Task, the problem to solve, and Candidate, one version of a model that solves it.
 
-A task holds split data, how to build the model, the loss and the metrics. `workbench.tasks.make` makes one from what a user
-has; `workbench.tasks.builtin` names those that come with the package.
+A task holds split data, how to build the model, the loss and the metrics. `workbench.tasks.make`
+makes one from what a user has; `workbench.tasks.builtin` names those that come with the package.
 """
 
 from __future__ import annotations
@@ -30,9 +30,10 @@ Form = Literal["torch", "sklearn", "onnx"]
 class Candidate:
     """One version of the model, frozen: a step makes a new one and never changes its parent.
 
-    `model` is a torch module, a fitted scikit-learn estimator, or the bytes of an ONNX file, as `form` says. `builder`
-    names how the untrained network is made (`task/model` or `package.module:function`), if it can be.
-    `training` holds choices measured once and reused by children (precision, memory format).
+    `model` is a torch module, a fitted scikit-learn estimator, or the bytes of an ONNX file, as
+    `form` says. `builder` names how the untrained network is made (`task/model` or
+    `package.module:function`), if it can be. `training` holds choices measured once and reused by
+    children (precision, memory format).
     """
 
     name: str
@@ -59,12 +60,14 @@ class Candidate:
 class Task:
     """The problem: data, model builders, loss, metrics (the first one decides).
 
-    `builders` maps a model's name to a function without arguments that makes it untrained. `prepare` turns raw rows
-    into named arrays, fitted on train only. `loss(outputs, targets)` takes tensors; `train_step(model, inputs, targets)`,
-    if given, replaces forward and loss. `augment(inputs, generator)` changes prepared train batches, as tensors; `reword(inputs,
-    rng)` makes raw rows from raw train rows, as arrays, whose labels nobody knows: only teachers use them. `reference` maps a model's
-    name to a function that loads trained weights into it. `prepares` maps a model's name to a `prepare` of its own, in place
-    of the task's (a tokenizer), `fits` to what differs from the usual settings when it is trained to start from.
+    `builders` maps a model's name to a function without arguments that makes it untrained.
+    `prepare` turns raw rows into named arrays, fitted on train only. `loss(outputs, targets)` takes
+    tensors; `train_step(model, inputs, targets)`, if given, replaces forward and loss.
+    `augment(inputs, generator)` changes prepared train batches, as tensors; `reword(inputs, rng)`
+    makes raw rows from raw train rows, as arrays, whose labels nobody knows: only teachers use
+    them. `reference` maps a model's name to a function that loads trained weights into it.
+    `prepares` maps a model's name to a `prepare` of its own, in place of the task's (a tokenizer),
+    `fits` to what differs from the usual settings when it is trained to start from.
     """
 
     name: str
@@ -114,7 +117,9 @@ class Task:
             return self.start, True
         name = model or next(iter(self.builders), "")
         if not name:
-            raise TaskError(f"Task `{self.name}` has neither a model nor a builder; give one as `model=`.")
+            raise TaskError(
+                f"Task `{self.name}` has neither a model nor a builder; give one as `model=`."
+            )
         made = build_seeded(lambda: self.build(name), seed)
         form: Form = "torch" if hasattr(made, "state_dict") else "sklearn"
         trained = name in self.reference
@@ -122,11 +127,17 @@ class Task:
             self.reference[name](made)
         prepare = self.prepares.get(name, self.prepare) if form == "torch" else None
         outputs = usual_outputs(self.kind, form, made)
-        return Candidate(name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs), trained
+        return Candidate(
+            name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs
+        ), trained
 
 
-def usual_outputs(kind: Kind, form: Form, model: Any) -> Literal["logits", "label_probabilities", "values"]:
-    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made logits as they come."""
+def usual_outputs(
+    kind: Kind, form: Form, model: Any
+) -> Literal["logits", "label_probabilities", "values"]:
+    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made
+    logits as they come.
+    """
     if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
         return "label_probabilities"
     return "values" if kind == "regression" else "logits"

@@ -1,7 +1,8 @@
-"""@technique, the one declaration of a technique, and what it is given (`Job`) and gives back (`Outcome`).
+"""@technique, the one declaration of a technique, and what it is given (`Job`) and gives back
+(`Outcome`).
 
-A technique is one module in `workbench/techniques/` (or one that a third party registers under the entry point group
-`workbench.techniques`) with one settings class and one function:
+A technique is one module in `workbench/techniques/` (or one that a third party registers under the
+entry point group `workbench.techniques`) with one settings class and one function:
 
     @technique("pruning", title="Pruning", accepts=("torch",), gives="torch")
     def prune(job: Job, settings: PruningSettings) -> Outcome: ...
@@ -28,12 +29,14 @@ __all__ = ["Job", "Outcome", "Technique", "technique"]
 
 @dataclass(frozen=True)
 class Job:
-    """All that a technique gets. `task` holds no test rows; `start` must not be changed, copy its model first.
+    """All that a technique gets. `task` holds no test rows; `start` must not be changed, copy its
+    model first.
 
-    `others` are further candidates by the reference that settings name them with (a teacher, a challenger), `build` makes
-    the network untrained where that is known, `exported` is the start as ONNX where that was written before, `folder` is a
-    place for checkpoints that survives a kill, `cache` one for analyses that later runs share (`workbench.system.cache`); by default
-    it lies in `folder`.
+    `others` are further candidates by the reference that settings name them with (a teacher, a
+    challenger), `build` makes the network untrained where that is known, `exported` is the start as
+    ONNX where that was written before, `folder` is a place for checkpoints that survives a kill,
+    `cache` one for analyses that later runs share (`workbench.system.cache`); by default it lies in
+    `folder`.
     """
 
     task: Task
@@ -62,8 +65,9 @@ class Job:
 class Outcome:
     """What a technique gives back.
 
-    `resolved` are the settings with every automatic choice written down, `evidence` named tables that show how it
-    went, `partial` says that it was cut short and the candidate is the best so far.
+    `resolved` are the settings with every automatic choice written down, `evidence` named tables
+    that show how it went, `partial` says that it was cut short and the candidate is the best so
+    far.
     """
 
     candidate: Candidate | None
@@ -81,7 +85,8 @@ Action = Callable[[Job, Any], "Mapping[str, pd.DataFrame]"]
 class Technique:
     """A declared technique; call it with a job and settings.
 
-    `actions` are analyses `(job, settings) -> named tables`, `references` the settings that name other candidates.
+    `actions` are analyses `(job, settings) -> named tables`, `references` the settings that name
+    other candidates.
     """
 
     name: str
@@ -101,20 +106,26 @@ class Technique:
         self.check_form(job.start.form, job.start.name)
         if self.needs_builder and job.build is None:
             raise CandidateError(
-                f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: give `model=` as a function."
+                f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: "
+                "give `model=` as a function."
             )
         return self.function(job, chosen)
 
     def referred(self, settings: TechniqueSettings) -> tuple[str, ...]:
         """The references to other candidates that settings hold, each once."""
         named = [getattr(settings, name) for name in self.references]
-        return tuple(dict.fromkeys(r for value in named for r in ([value] if isinstance(value, str) else value) if r))
+        return tuple(
+            dict.fromkeys(
+                r for value in named for r in ([value] if isinstance(value, str) else value) if r
+            )
+        )
 
     def check_form(self, form: Form, candidate: str) -> None:
         if form not in self.accepts:
             raise CandidateError(
-                f"`{self.name}` takes models in the form {' or '.join(self.accepts)}; `{candidate}` is in the form {form}. "
-                "Put the step before the one that changes the form."
+                f"`{self.name}` takes models in the form {' or '.join(self.accepts)}; "
+                f"`{candidate}` is in the form {form}. Put the step before the one that changes "
+                "the form."
             )
 
     def form_after(self, form: Form) -> Form:
@@ -123,14 +134,33 @@ class Technique:
 
 
 def technique(
-    name: str, *, title: str, accepts: tuple[Form, ...], gives: Form | Literal["same"] | None = "same",
-    needs_builder: bool = False, actions: Mapping[str, Action] | None = None, references: tuple[str, ...] = (),
-) -> Callable[[Callable[[Job, Any], Outcome]], Technique]:  # fmt: skip
-    """Declare a function `(job, settings) -> Outcome` as a technique; its settings class is read off the annotation."""
+    name: str,
+    *,
+    title: str,
+    accepts: tuple[Form, ...],
+    gives: Form | Literal["same"] | None = "same",
+    needs_builder: bool = False,
+    actions: Mapping[str, Action] | None = None,
+    references: tuple[str, ...] = (),
+) -> Callable[[Callable[[Job, Any], Outcome]], Technique]:
+    """Declare a function `(job, settings) -> Outcome` as a technique; its settings class is read
+    off the annotation.
+    """
 
     def declare(function: Callable[[Job, Any], Outcome]) -> Technique:
         settings = typing.get_type_hints(function)["settings"]
         summary = (function.__doc__ or "").strip().split("\n")[0]
-        return Technique(name, title, summary, settings, function, accepts, gives, needs_builder, actions or {}, references)
+        return Technique(
+            name,
+            title,
+            summary,
+            settings,
+            function,
+            accepts,
+            gives,
+            needs_builder,
+            actions or {},
+            references,
+        )
 
     return declare

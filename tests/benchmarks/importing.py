@@ -24,7 +24,10 @@ def main() -> None:
     for name, times in (("bare interpreter", bare), ("with `import workbench`", ours)):
         times.sort()
         print(f"| {name} | {1000 * times[0]:.0f} ms | {1000 * times[len(times) // 2]:.0f} ms |")
-    print(f"| added | {1000 * (ours[0] - bare[0]):.0f} ms | {1000 * (ours[ROUNDS // 2] - bare[ROUNDS // 2]):.0f} ms |")
+    print(
+        f"| added | {1000 * (ours[0] - bare[0]):.0f} ms | "
+        f"{1000 * (ours[ROUNDS // 2] - bare[ROUNDS // 2]):.0f} ms |"
+    )
 
 
 if __name__ == "__main__":

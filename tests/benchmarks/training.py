@@ -1,7 +1,8 @@
 """How fit() compares with hand-written loops: `python -m tests.benchmarks.training`.
 
-Loops take turns, `ROUNDS` times; the best round of each counts, as disturbance only ever adds. resnet20 on fashion, batches
-of 128, AdamW, without augmentation, steps 10 to 100; all read rows that are already in memory and prepared.
+Loops take turns, `ROUNDS` times; the best round of each counts, as disturbance only ever adds.
+resnet20 on fashion, batches of 128, AdamW, without augmentation, steps 10 to 100; all read rows
+that are already in memory and prepared.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def by_hand(task: Task, *, channels_last: bool, bf16: bool) -> float:
     targets = torch.from_numpy(task.data.train.targets)
     model = resnet20().train()
     if channels_last:
-        model, inputs = model.to(memory_format=torch.channels_last), inputs.to(memory_format=torch.channels_last)
+        model, inputs = (
+            model.to(memory_format=torch.channels_last),
+            inputs.to(memory_format=torch.channels_last),
+        )
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.002)
     order = torch.randperm(len(inputs))
     for step in range(LAST):
@@ -48,10 +52,18 @@ def by_fit(task: Task, *, channels_last: bool, bf16: bool) -> float:
     """Samples a second of fit(), between the same steps."""
     moments: dict[int, float] = {}
     settings = FitSettings(
-        epochs=1, max_steps=LAST, batch_size=BATCH, precision="bf16" if bf16 else "fp32",
+        epochs=1,
+        max_steps=LAST,
+        batch_size=BATCH,
+        precision="bf16" if bf16 else "fp32",
         memory_format="channels_last" if channels_last else "contiguous",
-    )  # fmt: skip
-    fit(resnet20(), task, settings, step_hook=lambda _, step: moments.__setitem__(step, time.perf_counter()))
+    )
+    fit(
+        resnet20(),
+        task,
+        settings,
+        step_hook=lambda _, step: moments.__setitem__(step, time.perf_counter()),
+    )
     return (LAST - FIRST) * BATCH / (moments[LAST] - moments[FIRST])
 
 

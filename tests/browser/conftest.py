@@ -1,4 +1,6 @@
-"""Browser tests need a Chromium and playwright; without them they are skipped, with one line that says how to get both."""
+"""Browser tests need a Chromium and playwright; without them they are skipped, with one line that
+says how to get both.
+"""
 
 from __future__ import annotations
 

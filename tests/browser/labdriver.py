@@ -1,7 +1,9 @@
-"""Drives a real JupyterLab in headless Chromium: `lab()` serves a folder, `chromium()` gives a `Page` that opens notebooks.
+"""Drives a real JupyterLab in headless Chromium: `lab()` serves a folder, `chromium()` gives a
+`Page` that opens notebooks.
 
-Why it waits as it does: the status bar says "idle" before the kernel is connected, and Run All then does nothing. So the
-session itself is asked, through `window.jupyterapp`, which `--LabApp.expose_app_in_browser=True` puts there.
+Why it waits as it does: the status bar says "idle" before the kernel is connected, and Run All then
+does nothing. So the session itself is asked, through `window.jupyterapp`, which
+`--LabApp.expose_app_in_browser=True` puts there.
 """
 
 from __future__ import annotations
@@ -27,9 +29,15 @@ __all__ = ["Lab", "Page", "chromium", "lab", "missing", "write_notebook"]
 PATIENCE_MS = 60_000
 HERE = ("http://127.0.0.1", "ws://127.0.0.1", "data:", "blob:", "about:", "chrome-extension:")
 ARGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-)  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
 CONNECTED = """async () => {
   const w = window.jupyterapp?.shell?.currentWidget;
   if (!w?.sessionContext) return false;
@@ -46,7 +54,9 @@ EXECUTED = """() => {
 def browser_path() -> str | None:
     """A Chromium or Chrome of this machine; WORKBENCH_CHROMIUM names another one."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    return os.environ.get("WORKBENCH_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
+    return os.environ.get("WORKBENCH_CHROMIUM") or next(
+        filter(None, map(shutil.which, names)), None
+    )
 
 
 def missing() -> str:
@@ -58,7 +68,10 @@ def missing() -> str:
         return f'no {error.name}: python -m pip install "model-optimization-workbench[test]"'
     del jupyterlab, playwright
     if browser_path() is None:
-        return "no Chromium: sudo apt-get install chromium, or set WORKBENCH_CHROMIUM to the path of one"
+        return (
+            "no Chromium: sudo apt-get install chromium, or set WORKBENCH_CHROMIUM to the path of "
+            "one"
+        )
     return ""
 
 
@@ -77,18 +90,30 @@ class Lab:
 
 @contextmanager
 def lab(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) -> Iterator[Lab]:
-    """Serve a folder with settings of its own, none of the user's; the server and its kernels end with the block."""
+    """Serve a folder with settings of its own, none of the user's; the server and its kernels end
+    with the block.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         config, token = Path(scratch), "browser-test"
         _write_overrides(config, "JupyterLab Dark" if dark else "JupyterLab Light")
         port, log = _free_port(), folder / "lab.log"
         command = [
-            sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}",
-            f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True",
-        ]  # fmt: skip
+            sys.executable,
+            "-m",
+            "jupyterlab",
+            "--no-browser",
+            "--allow-root",
+            "--ip=127.0.0.1",
+            f"--port={port}",
+            f"--IdentityProvider.token={token}",
+            f"--ServerApp.root_dir={folder}",
+            "--LabApp.expose_app_in_browser=True",
+        ]
         with log.open("w", encoding="utf-8") as out:
             surroundings = _environment(config, env or {})
-            process = subprocess.Popen(command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=surroundings)
+            process = subprocess.Popen(
+                command, cwd=folder, stdout=out, stderr=subprocess.STDOUT, env=surroundings
+            )
             try:
                 _wait_for(f"http://127.0.0.1:{port}/api", process, log)
                 yield Lab(f"http://127.0.0.1:{port}", token, folder, log)
@@ -103,7 +128,9 @@ def lab(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) 
 
 @dataclass
 class Page:
-    """A page of the browser, with what it asked of other machines and what its console called an error."""
+    """A page of the browser, with what it asked of other machines and what its console called an
+    error.
+    """
 
     playwright: Any
     strangers: list[str] = field(default_factory=list)
@@ -126,13 +153,17 @@ class Page:
 
     def run_all(self, *, timeout_seconds: float = 120) -> None:
         """Run all cells and wait until each has been executed."""
-        self.playwright.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self.playwright.evaluate(
+            "() => window.jupyterapp.commands.execute('notebook:run-all-cells')"
+        )
         self.playwright.wait_for_function(EXECUTED, timeout=1000 * timeout_seconds)
 
     def screenshot(self, path: Path, selector: str = "") -> Path:
         """A picture of the page, or of the first element that matches."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        (self.playwright.locator(selector).first if selector else self.playwright).screenshot(path=str(path))
+        (self.playwright.locator(selector).first if selector else self.playwright).screenshot(
+            path=str(path)
+        )
         return path
 
     def own_errors(self) -> list[str]:
@@ -151,14 +182,18 @@ def chromium(*, width: int = 1400, height: int = 1200) -> Iterator[Page]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=browser_path(), headless=True, args=list(ARGS))
+        browser = driver.chromium.launch(
+            executable_path=browser_path(), headless=True, args=list(ARGS)
+        )
         try:
             made = browser.new_context(viewport={"width": width, "height": height}).new_page()
             page = Page(made)
             made.on("request", lambda request: _note_stranger(page, request.url))
             made.on("console", lambda message: _note_error(page, message))
             made.on("pageerror", lambda error: page.errors.append(str(error)))
-            made.on("dialog", lambda dialog: dialog.accept())  # "leave this page?" would wait for ever
+            made.on(
+                "dialog", lambda dialog: dialog.accept()
+            )  # "leave this page?" would wait for ever
             yield page
         finally:
             browser.close()
@@ -169,7 +204,11 @@ def write_notebook(path: Path, *cells: str) -> Path:
     import nbformat
 
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     nbformat.write(notebook, path)
     return path
 
@@ -186,21 +225,33 @@ def _note_error(page: Page, message: Any) -> None:
 
 def _write_overrides(config: Path, theme: str) -> None:
     overrides = {
-        "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
+        "@jupyterlab/apputils-extension:notification": {
+            "fetchNews": "false",
+            "checkForUpdates": False,
+        },
         "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
         "@jupyterlab/apputils-extension:themes": {"theme": theme},
     }
     (config / "labconfig").mkdir()
-    (config / "labconfig" / "default_setting_overrides.json").write_text(json.dumps(overrides), encoding="utf-8")
+    (config / "labconfig" / "default_setting_overrides.json").write_text(
+        json.dumps(overrides), encoding="utf-8"
+    )
 
 
 def _environment(config: Path, extra: dict[str, str]) -> dict[str, str]:
-    """The tests' own Python first on the path, and none of the user's settings, workspaces or kernels."""
+    """The tests' own Python first on the path, and none of the user's settings, workspaces or
+    kernels.
+    """
     return {
-        **os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-        "JUPYTER_PLATFORM_DIRS": "1", "JUPYTER_CONFIG_DIR": str(config), "JUPYTER_DATA_DIR": str(config / "data"),
-        "JUPYTERLAB_SETTINGS_DIR": str(config / "settings"), "JUPYTERLAB_WORKSPACES_DIR": str(config / "workspaces"), **extra,
-    }  # fmt: skip
+        **os.environ,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+        "JUPYTER_PLATFORM_DIRS": "1",
+        "JUPYTER_CONFIG_DIR": str(config),
+        "JUPYTER_DATA_DIR": str(config / "data"),
+        "JUPYTERLAB_SETTINGS_DIR": str(config / "settings"),
+        "JUPYTERLAB_WORKSPACES_DIR": str(config / "workspaces"),
+        **extra,
+    }
 
 
 def _free_port() -> int:
@@ -209,7 +260,9 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 60) -> None:
+def _wait_for(
+    url: str, process: subprocess.Popen[bytes], log: Path, *, seconds: float = 60
+) -> None:
     limit = time.monotonic() + seconds
     while time.monotonic() < limit:
         try:

@@ -1,4 +1,6 @@
-"""The first notebook in a real JupyterLab, as a newcomer goes through it; nothing leaves the machine."""
+"""The first notebook in a real JupyterLab, as a newcomer goes through it; nothing leaves the
+machine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,10 @@ def test_newcomer_runs_all_turns_a_knob_and_finds_the_new_row_after_a_reload(tmp
 
     shutil.copy(ROOT / "notebooks" / "00_start_here.ipynb", tmp_path)
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    with lab(tmp_path, env={"PYTHONPATH": path}) as server, chromium(width=1400, height=1400) as page:
+    with (
+        lab(tmp_path, env={"PYTHONPATH": path}) as server,
+        chromium(width=1400, height=1400) as page,
+    ):
         page.open_notebook(server, "00_start_here.ipynb")
         page.run_all(timeout_seconds=500)
         view = page.playwright
@@ -35,7 +40,9 @@ def test_newcomer_runs_all_turns_a_knob_and_finds_the_new_row_after_a_reload(tmp
         ratio.press("Enter")
         view.locator(".wb-run").click()
         expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
-        view.wait_for_function("() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS)
+        view.wait_for_function(
+            "() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS
+        )
         page.reload()
         rows = view.locator(".wb-ledger tbody tr")
         expect(rows.filter(has_text=re.compile("^pruning"))).to_have_count(1, timeout=RUN_MS)

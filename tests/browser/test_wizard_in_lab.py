@@ -1,4 +1,6 @@
-"""The wizard in a real JupyterLab: choose, be told what is wrong, run, reload, compare, cancel; nothing leaves the machine."""
+"""The wizard in a real JupyterLab: choose, be told what is wrong, run, reload, compare, cancel;
+nothing leaves the machine.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,9 @@ def _runs_and_is_all_there_after_a_reload(page: Page) -> None:
     view.locator(".wb-run").click()
     expect(view.locator(".wb-status")).to_contain_text("running")
     expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
-    view.wait_for_function("() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS)
+    view.wait_for_function(
+        "() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS
+    )
     expect(view.locator(".wb-cancel")).to_be_enabled()
     expect(rows.first).to_be_visible(timeout=RUN_MS)
     page.reload()

@@ -27,7 +27,12 @@ def test_checks_cover_the_machine_and_each_way_out_belongs_to_something_to_do():
 
 
 def test_summary_is_one_line_without_user_host_or_paths():
-    line = summary([Check("memory", "problem", "0.1 GiB free", "Close something."), Check("browser", "note", "none")])
+    line = summary(
+        [
+            Check("memory", "problem", "0.1 GiB free", "Close something."),
+            Check("browser", "note", "none"),
+        ]
+    )
     assert "\n" not in line
     assert f"Python {platform.python_version()}" in line
     assert "problems: memory | notes: browser" in line
@@ -40,7 +45,9 @@ def test_summary_is_one_line_without_user_host_or_paths():
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("note", 0), ("problem", 1)])
 def test_doctor_fails_only_for_problems_and_prints_the_way_out(monkeypatch, capsys, status, code):
-    monkeypatch.setattr(clinic, "checks", lambda: [Check("memory", status, "some", "Close something.")])
+    monkeypatch.setattr(
+        clinic, "checks", lambda: [Check("memory", status, "some", "Close something.")]
+    )
     assert doctor() == code
     out = capsys.readouterr().out
     assert f"{status:<8} memory  some\n" in out
@@ -54,14 +61,19 @@ def test_check_that_breaks_is_a_problem_and_the_others_go_on(monkeypatch):
 
     monkeypatch.setattr(clinic, "_torch", broken)
     found = {c.name: c for c in checks()}
-    assert found["PyTorch"] == Check("PyTorch", "problem", "OSError: libtorch is missing", found["PyTorch"].way_out)
+    assert found["PyTorch"] == Check(
+        "PyTorch", "problem", "OSError: libtorch is missing", found["PyTorch"].way_out
+    )
     assert found["Python"].status == "ok"
 
 
 def test_kernel_is_found_by_its_environment_and_missed_in_another(tmp_path):
     here = str(tmp_path / "env" / "bin" / "python")
     assert clinic._kernel_check({"python3": "python"}, here).status == "ok"
-    assert clinic._kernel_check({"mine": str(tmp_path / "env" / "bin" / "python3.11")}, here).text == "mine"
+    assert (
+        clinic._kernel_check({"mine": str(tmp_path / "env" / "bin" / "python3.11")}, here).text
+        == "mine"
+    )
     other = clinic._kernel_check({"conda": str(tmp_path / "conda" / "bin" / "python")}, here)
     assert other.status == "problem"
     assert "ipykernel install" in other.way_out

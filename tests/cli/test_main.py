@@ -1,4 +1,6 @@
-"""The command line: real commands in real processes, refusals in words, and options made from the settings."""
+"""The command line: real commands in real processes, refusals in words, and options made from the
+settings.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from workbench.techniques import get_technique, technique_names
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     recipe = Recipe.make(
-        "digits", [{"quantization": {"activation_type": "uint8"}}], start="cnn", budget="smoke", price_per_core_hour=0.1
+        "digits",
+        [{"quantization": {"activation_type": "uint8"}}],
+        start="cnn",
+        budget="smoke",
+        price_per_core_hour=0.1,
     )
     return start(recipe, root=tmp_path_factory.mktemp("runs")).wait(timeout=300)
 
@@ -44,11 +50,25 @@ def test_resume_of_a_finished_run_shows_it_again(finished, capsys):
 def test_measure_takes_any_onnx_file_and_a_kept_candidate(finished, tmp_path, capsys):
     lonely = tmp_path / "lonely.onnx"
     lonely.write_bytes(finished.result.onnx_path.read_bytes())
-    assert cli.main(["measure", str(lonely), "--budget", "smoke", "--price-per-core-hour", "0.1"]) == 0
-    out = capsys.readouterr().out
-    assert all(word in out for word in ("latency, batch 1", "multiply-adds", "core-seconds", "price"))
     assert (
-        cli.main(["measure", str(finished.folder / "steps" / "01-quantization"), "--task", "digits", "--budget", "smoke"]) == 0
+        cli.main(["measure", str(lonely), "--budget", "smoke", "--price-per-core-hour", "0.1"]) == 0
+    )
+    out = capsys.readouterr().out
+    assert all(
+        word in out for word in ("latency, batch 1", "multiply-adds", "core-seconds", "price")
+    )
+    assert (
+        cli.main(
+            [
+                "measure",
+                str(finished.folder / "steps" / "01-quantization"),
+                "--task",
+                "digits",
+                "--budget",
+                "smoke",
+            ]
+        )
+        == 0
     )
     assert "accuracy (valid)" in capsys.readouterr().out
 
@@ -71,7 +91,9 @@ def test_store_is_rebuilt_from_the_run_folders(finished, capsys):
         ("settings prunning", "Did you mean `pruning`"),
     ],
 )
-def test_refusals_are_told_in_words_and_by_the_exit_status(command, words, capsys, tmp_path, monkeypatch):
+def test_refusals_are_told_in_words_and_by_the_exit_status(
+    command, words, capsys, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     assert cli.main(shlex.split(command)) == 1
     assert words in capsys.readouterr().err

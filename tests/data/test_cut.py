@@ -1,4 +1,6 @@
-"""The cut into splits: the same for the same seed, stratified, in time's order, and no row in two of them."""
+"""The cut into splits: the same for the same seed, stratified, in time's order, and no row in two
+of them.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ SPLITS = ("train", "valid", "calibration", "test")
 
 def test_splits_are_the_same_for_the_same_seed_and_others_for_another() -> None:
     digests = [
-        [getattr(make_task("wine", train=wine(), seed=seed).data, split).digest for split in SPLITS] for seed in (0, 0, 1)
+        [getattr(make_task("wine", train=wine(), seed=seed).data, split).digest for split in SPLITS]
+        for seed in (0, 0, 1)
     ]
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
@@ -31,7 +34,9 @@ def test_splits_are_disjoint_stratified_and_of_the_documented_shares() -> None:
     sizes = task.data.sizes()
     shares = {n: size / len(raw.target) for n, size in sizes.items()}
     assert sum(sizes.values()) == len(raw.target)
-    assert shares == pytest.approx({"train": 0.6, "valid": 0.2, "calibration": 0.05, "test": 0.15}, abs=0.005)
+    assert shares == pytest.approx(
+        {"train": 0.6, "valid": 0.2, "calibration": 0.05, "test": 0.15}, abs=0.005
+    )
     hashes = [set(row_hashes(getattr(task.data, s)).tolist()) for s in SPLITS]
     assert len(set.union(*hashes)) == sum(map(len, hashes))
     for split in SPLITS:
@@ -50,7 +55,9 @@ def test_splits_given_are_never_touched() -> None:
     x, y = wine()
     order = np.random.default_rng(0).permutation(len(y))
     valid, test, train = order[:40], order[40:80], order[80:]
-    task = make_task("wine", train=(x[train], y[train]), valid=(x[valid], y[valid]), test=(x[test], y[test]))
+    task = make_task(
+        "wine", train=(x[train], y[train]), valid=(x[valid], y[valid]), test=(x[test], y[test])
+    )
     assert np.array_equal(task.data.test.inputs["x"], x[test])
     assert np.array_equal(task.data.valid.targets, y[valid])
     assert len(task.data.train) + len(task.data.calibration) == len(train)
@@ -58,7 +65,9 @@ def test_splits_given_are_never_touched() -> None:
 
 def test_splits_follow_time_and_part_no_day_when_times_are_given() -> None:
     frame = iris().sample(frac=1, random_state=0).reset_index(drop=True)
-    frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(np.random.default_rng(1).integers(0, 30, len(frame)), "D")
+    frame["day"] = pd.Timestamp("2020-01-01") + pd.to_timedelta(
+        np.random.default_rng(1).integers(0, 30, len(frame)), "D"
+    )
     task = make_task("iris", train=frame, target="species", times="day")
     spans = [(getattr(task.data, s).times.min(), getattr(task.data, s).times.max()) for s in SPLITS]
     assert "day" not in task.data.train.inputs
@@ -68,7 +77,9 @@ def test_splits_follow_time_and_part_no_day_when_times_are_given() -> None:
 
 def test_times_of_a_torch_dataset_are_refused_and_not_dropped() -> None:
     x, y = wine()
-    with pytest.raises(DataError, match="`times` needs rows in memory, .*: give arrays, a DataFrame or `Rows`"):
+    with pytest.raises(
+        DataError, match="`times` needs rows in memory, .*: give arrays, a DataFrame or `Rows`"
+    ):
         make_task("wine", train=list(zip(x, y, strict=True)), times=np.arange(len(y)))
 
 

@@ -23,20 +23,26 @@ SPLITS = ("train", "valid", "calibration", "test")
 @pytest.mark.parametrize("split", ["train", "valid", "calibration"])
 def test_check_task_refuses_a_split_cut_out_of_test(split: str) -> None:
     task = digits_task()
-    with pytest.raises(DataError, match=rf"200 of 350 test rows are in {split} too, the first is row 0 of test"):
+    with pytest.raises(
+        DataError, match=rf"200 of 350 test rows are in {split} too, the first is row 0 of test"
+    ):
         check_task(with_split(task, **{split: task.data.test.take(slice(0, 200))}))
 
 
 def test_check_task_refuses_a_small_calibration_cut_out_of_a_large_test() -> None:
     fashion = load_task("fashion")
-    with pytest.raises(DataError, match="50 of 10,000 test rows are in calibration too"):  # 0.5 % of test, all of calibration
+    with pytest.raises(
+        DataError, match="50 of 10,000 test rows are in calibration too"
+    ):  # 0.5 % of test, all of calibration
         check_task(with_split(fashion, calibration=fashion.data.test.take(slice(0, 50))))
 
 
 def test_check_task_only_warns_of_a_few_rows_that_occur_twice() -> None:
     task = digits_task()
     twice = np.r_[0:999, 1449:1452]
-    everything = {n: np.concatenate([getattr(task.data, s).inputs["x"] for s in SPLITS]) for n in ("x",)}
+    everything = {
+        n: np.concatenate([getattr(task.data, s).inputs["x"] for s in SPLITS]) for n in ("x",)
+    }
     targets = np.concatenate([getattr(task.data, s).targets for s in SPLITS])
     warnings = check_task(with_split(task, train=Rows(everything, targets).take(twice)))
     assert warnings == ["3 of 350 test rows are in train too, the first is row 2 of test."]
@@ -51,7 +57,12 @@ def test_check_task_warns_of_train_rows_in_valid() -> None:
 def test_check_task_tells_shared_rows_of_one_dataset_by_their_indices() -> None:
     raw = load_digits()
     dataset = TensorDataset(torch.from_numpy(raw.data).float(), torch.from_numpy(raw.target).long())
-    parts = {"train": range(1000), "valid": range(1000, 1300), "calibration": range(1300, 1400), "test": range(1400, 1797)}
+    parts = {
+        "train": range(1000),
+        "valid": range(1000, 1300),
+        "calibration": range(1300, 1400),
+        "test": range(1400, 1797),
+    }
     rows = {n: DatasetRows(Subset(dataset, list(i)), ()) for n, i in parts.items()}
     task = digits_task(data=Splits(**rows))
     assert check_task(task) == []
@@ -61,7 +72,10 @@ def test_check_task_tells_shared_rows_of_one_dataset_by_their_indices() -> None:
 
 
 def test_row_hashes_tell_rows_apart_by_inputs_and_targets() -> None:
-    rows = Rows({"a": np.array([1.0, 1.0, 1.0, np.nan]), "b": np.array(["u", "u", "v", "u"], object)}, np.array([0, 0, 0, 0]))
+    rows = Rows(
+        {"a": np.array([1.0, 1.0, 1.0, np.nan]), "b": np.array(["u", "u", "v", "u"], object)},
+        np.array([0, 0, 0, 0]),
+    )
     hashes = row_hashes(rows)
     assert hashes[0] == hashes[1]
     assert len(set(hashes.tolist())) == 3

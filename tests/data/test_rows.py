@@ -1,4 +1,6 @@
-"""Rows and DatasetRows: the same calls, every row once, and data that do not fit refused with the reason."""
+"""Rows and DatasetRows: the same calls, every row once, and data that do not fit refused with the
+reason.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ N = 10
 @pytest.fixture
 def rows() -> Rows:
     x = np.arange(N * 2, dtype=np.float32).reshape(N, 2)
-    return Rows({"x": x, "name": np.array([f"row {i}" for i in range(N)])}, np.arange(N), np.arange(N) // 3)
+    return Rows(
+        {"x": x, "name": np.array([f"row {i}" for i in range(N)])}, np.arange(N), np.arange(N) // 3
+    )
 
 
 @pytest.fixture
@@ -28,7 +32,10 @@ def tensors() -> DatasetRows:
 @pytest.fixture
 def samples() -> DatasetRows:
     """Samples as Hugging Face's datasets give them: a dict each, with the target under `labels`."""
-    return DatasetRows([{"text": f"row {i}", "ids": torch.tensor([i, i + 1]), "labels": i} for i in range(N)], ("text", "ids"))
+    return DatasetRows(
+        [{"text": f"row {i}", "ids": torch.tensor([i, i + 1]), "labels": i} for i in range(N)],
+        ("text", "ids"),
+    )
 
 
 def _plus_one(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -46,7 +53,9 @@ def _times_ten(inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def test_rows_refused_with_the_lengths_when_they_are_unequal(wrong):
     lengths = {"x": 3, "targets": 3, "times": 3} | {wrong: 2}
     with pytest.raises(DataError, match=f"unequal length.*'{wrong}': 2"):
-        Rows({"x": np.zeros(lengths["x"])}, np.zeros(lengths["targets"]), np.zeros(lengths["times"]))
+        Rows(
+            {"x": np.zeros(lengths["x"])}, np.zeros(lengths["targets"]), np.zeros(lengths["times"])
+        )
 
 
 @pytest.mark.parametrize("kind", ["rows", "tensors", "samples"])
@@ -77,7 +86,9 @@ def test_shuffled_batches_are_the_same_when_the_seed_is(request, kind):
     data = request.getfixturevalue(kind)
 
     def order(seed: int) -> list[int]:
-        return np.concatenate([t for _, t in data.batches(3, rng=np.random.default_rng(seed))]).tolist()
+        return np.concatenate(
+            [t for _, t in data.batches(3, rng=np.random.default_rng(seed))]
+        ).tolist()
 
     assert order(1) == order(1)
     assert order(1) != order(2)
@@ -91,7 +102,10 @@ def test_shuffled_batches_differ_between_epochs_of_one_generator(rows):
 
 
 def test_rows_and_dataset_rows_shuffle_alike(rows, tensors):
-    by_kind = [[t.tolist() for _, t in data.batches(3, rng=np.random.default_rng(5))] for data in (rows, tensors)]
+    by_kind = [
+        [t.tolist() for _, t in data.batches(3, rng=np.random.default_rng(5))]
+        for data in (rows, tensors)
+    ]
     assert by_kind[0] == by_kind[1]
 
 
@@ -100,7 +114,9 @@ def test_drop_last_leaves_out_only_a_last_batch_that_is_short(request, kind):
     data = request.getfixturevalue(kind)
     assert [len(t) for _, t in data.batches(4, drop_last=True)] == [4, 4]
     assert [len(t) for _, t in data.batches(5, drop_last=True)] == [5, 5]
-    assert [len(t) for _, t in data.batches(N + 1, drop_last=True)] == [N]  # else nothing would be left to train on
+    assert [len(t) for _, t in data.batches(N + 1, drop_last=True)] == [
+        N
+    ]  # else nothing would be left to train on
 
 
 @pytest.mark.parametrize(
@@ -141,7 +157,11 @@ def test_prepared_refused_when_it_changes_the_number_of_rows(rows):
 
 
 def test_digest_is_the_same_when_the_content_is(rows):
-    again = Rows(dict(reversed({k: v.copy() for k, v in rows.inputs.items()}.items())), rows.targets.copy(), rows.times)
+    again = Rows(
+        dict(reversed({k: v.copy() for k, v in rows.inputs.items()}.items())),
+        rows.targets.copy(),
+        rows.times,
+    )
     assert again.digest == rows.digest
     assert len(rows.digest) == 16
 
@@ -159,13 +179,21 @@ def test_digest_differs_when_the_content_does(change):
     assert other.digest != Rows({"x": x}, y).digest
 
 
-@pytest.mark.parametrize("other", [np.zeros((2, 2), np.float32).reshape(2, 2, 1), np.zeros((2, 2), np.int32)])
+@pytest.mark.parametrize(
+    "other", [np.zeros((2, 2), np.float32).reshape(2, 2, 1), np.zeros((2, 2), np.int32)]
+)
 def test_digest_differs_when_shape_or_dtype_does(other):
-    assert Rows({"x": other}, np.zeros(2)).digest != Rows({"x": np.zeros((2, 2), np.float32)}, np.zeros(2)).digest
+    assert (
+        Rows({"x": other}, np.zeros(2)).digest
+        != Rows({"x": np.zeros((2, 2), np.float32)}, np.zeros(2)).digest
+    )
 
 
 def test_digest_of_objects_follows_their_values_not_their_addresses():
-    made = [Rows({"x": np.array(["".join(["a", "b"]), None, 1.5], object)}, np.zeros(3)) for _ in range(2)]
+    made = [
+        Rows({"x": np.array(["".join(["a", "b"]), None, 1.5], object)}, np.zeros(3))
+        for _ in range(2)
+    ]
     assert made[0].digest == made[1].digest
     assert made[0].digest != Rows({"x": np.array(["ab", None, 2.5], object)}, np.zeros(3)).digest
 
@@ -182,9 +210,14 @@ def test_tensor_dataset_gives_named_arrays_when_read(tensors):
 
 
 def test_tensor_dataset_gives_each_input_its_name_when_there_are_two():
-    data = DatasetRows(TensorDataset(torch.zeros(3), torch.ones(3), torch.arange(3)), ("first", "second"))
+    data = DatasetRows(
+        TensorDataset(torch.zeros(3), torch.ones(3), torch.arange(3)), ("first", "second")
+    )
     taken = data.take(slice(None))
-    assert {name: a.tolist() for name, a in taken.inputs.items()} == {"first": [0, 0, 0], "second": [1, 1, 1]}
+    assert {name: a.tolist() for name, a in taken.inputs.items()} == {
+        "first": [0, 0, 0],
+        "second": [1, 1, 1],
+    }
     assert taken.targets.tolist() == [0, 1, 2]
 
 
@@ -204,13 +237,17 @@ def test_dict_samples_find_the_target_under_its_usual_names(key):
 
 
 def test_inputs_in_a_dict_with_a_separate_target_keep_their_names():
-    taken = DatasetRows([({"a": 1.0, "b": 2.0}, 0), ({"a": 3.0, "b": 4.0}, 1)], ()).take(slice(None))
+    taken = DatasetRows([({"a": 1.0, "b": 2.0}, 0), ({"a": 3.0, "b": 4.0}, 1)], ()).take(
+        slice(None)
+    )
     assert {name: a.tolist() for name, a in taken.inputs.items()} == {"a": [1, 3], "b": [2, 4]}
 
 
 def test_collate_of_the_user_is_used_when_given():
     def padded(samples: list) -> tuple[torch.Tensor, torch.Tensor]:
-        x = torch.nn.utils.rnn.pad_sequence([torch.tensor(ids) for ids, _ in samples], batch_first=True)
+        x = torch.nn.utils.rnn.pad_sequence(
+            [torch.tensor(ids) for ids, _ in samples], batch_first=True
+        )
         return x, torch.tensor([target for _, target in samples])
 
     taken = DatasetRows([([1], 0), ([2, 3, 4], 1)], ("ids",), collate=padded).take(slice(None))
@@ -219,15 +256,24 @@ def test_collate_of_the_user_is_used_when_given():
 
 def test_tensors_with_gradients_become_arrays():
     x = torch.ones(3, 2, requires_grad=True)
-    assert DatasetRows(TensorDataset(x, torch.arange(3)), ("x",)).take(slice(None)).inputs["x"].sum() == 6
+    assert (
+        DatasetRows(TensorDataset(x, torch.arange(3)), ("x",)).take(slice(None)).inputs["x"].sum()
+        == 6
+    )
 
 
 @pytest.mark.parametrize(
     ("dataset", "message"),
     [
-        ([{"x": 1.0, "label_id": 1}] * 2, r"keys \['label_id', 'x'\] holds no target; name it `labels`, `target` or `y`"),
+        (
+            [{"x": 1.0, "label_id": 1}] * 2,
+            r"keys \['label_id', 'x'\] holds no target; name it `labels`, `target` or `y`",
+        ),
         (TensorDataset(torch.zeros(2)), r"tuple \(inputs, \.\.\., targets\)"),
-        (torch.zeros(2, 3), r"must be a mapping or a tuple \(inputs, \.\.\., targets\), got Tensor"),
+        (
+            torch.zeros(2, 3),
+            r"must be a mapping or a tuple \(inputs, \.\.\., targets\), got Tensor",
+        ),
     ],
     ids=["dict", "tuple", "bare"],
 )
@@ -269,7 +315,12 @@ def test_digest_of_dataset_rows_tells_length_and_first_rows(tensors):
 
 
 def test_splits_hold_no_test_rows_when_asked_to_leave_them_out(rows):
-    splits = Splits(rows.take(slice(0, 4)), rows.take(slice(4, 6)), rows.take(slice(6, 7)), rows.take(slice(7, N)))
+    splits = Splits(
+        rows.take(slice(0, 4)),
+        rows.take(slice(4, 6)),
+        rows.take(slice(6, 7)),
+        rows.take(slice(7, N)),
+    )
     assert splits.sizes() == {"train": 4, "valid": 2, "calibration": 1, "test": 3}
     assert splits.without_test().sizes() == {"train": 4, "valid": 2, "calibration": 1}
     assert splits.test is not None

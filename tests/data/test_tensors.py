@@ -35,9 +35,15 @@ def made(request, monkeypatch):
     """`made(n)` is `n` rows as tensors, in each of the ways in which they can be held."""
 
     def make(n: int, prepare=PREPARE) -> TensorRows:
-        monkeypatch.setattr(tensors, "IN_MEMORY_BYTES", 1 << 30 if request.param == "in memory" else 1)
+        monkeypatch.setattr(
+            tensors, "IN_MEMORY_BYTES", 1 << 30 if request.param == "in memory" else 1
+        )
         rows = _rows(n)
-        return TensorRows(DatasetRows(_Dataset(rows), ("image",)) if request.param == "dataset" else rows, prepare, "cpu")
+        return TensorRows(
+            DatasetRows(_Dataset(rows), ("image",)) if request.param == "dataset" else rows,
+            prepare,
+            "cpu",
+        )
 
     return make
 
@@ -52,7 +58,8 @@ def test_batches_in_order_are_the_prepared_rows(made):
     batches = list(made(10).batches(4))
     assert [len(t) for _, t in batches] == [4, 4, 2]
     torch.testing.assert_close(
-        torch.cat([inputs["image"] for inputs, _ in batches]), torch.from_numpy(PREPARE(dict(rows.inputs))["image"])
+        torch.cat([inputs["image"] for inputs, _ in batches]),
+        torch.from_numpy(PREPARE(dict(rows.inputs))["image"]),
     )
     assert torch.cat([t for _, t in batches]).tolist() == list(range(10))
 
@@ -105,10 +112,16 @@ def test_large_rows_are_prepared_by_batch(monkeypatch):
 @pytest.mark.parametrize(
     ("given", "becomes"),
     [
-        ("float64", torch.float32), ("float32", torch.float32), ("float16", torch.float16), ("int8", torch.int64),
-        ("int16", torch.int64), ("int32", torch.int64), ("int64", torch.int64), ("bool", torch.bool),
+        ("float64", torch.float32),
+        ("float32", torch.float32),
+        ("float16", torch.float16),
+        ("int8", torch.int64),
+        ("int16", torch.int64),
+        ("int32", torch.int64),
+        ("int64", torch.int64),
+        ("bool", torch.bool),
     ],
-)  # fmt: skip
+)
 def test_tensor_has_the_type_that_networks_take(given, becomes):
     made = tensor(np.array([[0, 1], [1, 0]], given), "cpu")
     assert made.dtype == becomes

@@ -1,4 +1,6 @@
-"""A user's own data: every shape that they may come in gives the same rows, or a refusal that names the way out."""
+"""A user's own data: every shape that they may come in gives the same rows, or a refusal that names
+the way out.
+"""
 
 from __future__ import annotations
 
@@ -50,11 +52,24 @@ class Stream(IterableDataset):
         lambda x, y: Rows({"x": x}, y),
         lambda x, y: TensorDataset(torch.from_numpy(x), torch.from_numpy(y)),
         lambda x, y: list(zip(x, y, strict=True)),
-        lambda x, y: DataLoader(TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=32, shuffle=True),
+        lambda x, y: DataLoader(
+            TensorDataset(torch.from_numpy(x), torch.from_numpy(y)), batch_size=32, shuffle=True
+        ),
         lambda x, y: DataLoader(Stream(), batch_size=50),
         lambda x, y: Stream(),
     ],
-    ids=["arrays", "tensors", "dict", "mapping", "Rows", "Dataset", "samples", "DataLoader", "iterable loader", "iterable"],
+    ids=[
+        "arrays",
+        "tensors",
+        "dict",
+        "mapping",
+        "Rows",
+        "Dataset",
+        "samples",
+        "DataLoader",
+        "iterable loader",
+        "iterable",
+    ],
 )
 def test_make_task_holds_the_same_rows_whatever_the_door(door: object) -> None:
     x, y = wine()
@@ -78,7 +93,9 @@ def test_make_task_uses_the_loaders_collate_function() -> None:
     x, y = wine()
 
     def doubled(samples: list[tuple[np.ndarray, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-        return 2 * torch.stack([torch.as_tensor(s[0]) for s in samples]), torch.tensor([int(s[1]) for s in samples])
+        return 2 * torch.stack([torch.as_tensor(s[0]) for s in samples]), torch.tensor(
+            [int(s[1]) for s in samples]
+        )
 
     rows = list(zip(x, y, strict=True))
     task = make_task("wine", train=DataLoader(rows, batch_size=8, collate_fn=doubled))
@@ -95,7 +112,11 @@ def test_make_task_prepares_a_dataframe_by_columns_fitted_on_train_only() -> Non
 
 def test_make_task_prepares_a_table_given_beside_its_targets_too() -> None:
     frame = iris()
-    task = make_task("iris", model=lambda n: nn.Linear(n, 3), train=(frame.drop(columns="species"), frame["species"]))
+    task = make_task(
+        "iris",
+        model=lambda n: nn.Linear(n, 3),
+        train=(frame.drop(columns="species"), frame["species"]),
+    )
     assert task.prepare == Columns.fitted(task.data.train)
     assert task.classes == ("setosa", "versicolor", "virginica")
 
@@ -112,31 +133,73 @@ def test_make_task_keeps_missing_numbers_of_a_dataframe_and_fills_them_by_the_me
 
 def test_make_task_reads_several_target_columns_as_labels() -> None:
     frame = iris()
-    frame = frame.assign(big=(frame["petal length (cm)"] > 4).astype(int), wide=(frame["sepal width (cm)"] > 3).astype(int))
-    task = make_task("iris", model=lambda n: nn.Linear(n, 2), train=frame.drop(columns="species"), target=["big", "wide"])
-    assert (task.kind, task.classes, task.metric.name) == ("multilabel", ("big", "wide"), "label_accuracy")
+    frame = frame.assign(
+        big=(frame["petal length (cm)"] > 4).astype(int),
+        wide=(frame["sepal width (cm)"] > 3).astype(int),
+    )
+    task = make_task(
+        "iris",
+        model=lambda n: nn.Linear(n, 2),
+        train=frame.drop(columns="species"),
+        target=["big", "wide"],
+    )
+    assert (task.kind, task.classes, task.metric.name) == (
+        "multilabel",
+        ("big", "wide"),
+        "label_accuracy",
+    )
     assert task.data.test.targets.shape[1] == 2
 
 
 @pytest.mark.parametrize(
     ("train", "options", "message"),
     [
-        ((np.zeros((10, 2)), np.zeros(9, int)), {}, r"`train`: Arrays of unequal length: \{'x': 10, 'targets': 9\}"),
+        (
+            (np.zeros((10, 2)), np.zeros(9, int)),
+            {},
+            r"`train`: Arrays of unequal length: \{'x': 10, 'targets': 9\}",
+        ),
         (np.zeros((10, 2)), {}, "ndarray holds no targets: give a tuple"),
         (iris(), {}, "a DataFrame needs `target=`, the name of a column among sepal length"),
         (iris(), {"target": "specie"}, "Unknown column `specie`. Did you mean `species`"),
         (wine(), {"times": "date"}, "`times='date'` names a column, and this is no DataFrame"),
         (wine(), {"times": np.arange(3)}, "`times` has 3 values for 178 train rows"),
         ((np.zeros((0, 2)), np.zeros(0, int)), {}, "`train` is empty"),
-        ((np.eye(9), np.arange(9) // 3 % 3), {}, "class number 0 has 3 rows with 3 different rows cannot be cut"),
-        ((np.eye(100), np.arange(100)), {}, "100 different values in 100 rows: say `kind='regression'`"),
-        ((np.eye(4), np.asarray(["a", None, "b", "a"], object)), {}, "miss 1 values, the first in row 1"),
-        ((np.eye(40), np.tile(["a", "b"], 20)), {"classes": ["a", "c"]}, r"not among \['a', 'c'\]: b"),
-        ((np.eye(40), np.arange(40) % 2 + 1), {}, r"must be 0 to 1, and \d+ are not \(2.*give `classes=` with the label"),
-        ((np.eye(40), np.zeros((40, 3, 3))), {}, "kind `custom` needs `metric=`, and `loss=` or `train_step=`"),
+        (
+            (np.eye(9), np.arange(9) // 3 % 3),
+            {},
+            "class number 0 has 3 rows with 3 different rows cannot be cut",
+        ),
+        (
+            (np.eye(100), np.arange(100)),
+            {},
+            "100 different values in 100 rows: say `kind='regression'`",
+        ),
+        (
+            (np.eye(4), np.asarray(["a", None, "b", "a"], object)),
+            {},
+            "miss 1 values, the first in row 1",
+        ),
+        (
+            (np.eye(40), np.tile(["a", "b"], 20)),
+            {"classes": ["a", "c"]},
+            r"not among \['a', 'c'\]: b",
+        ),
+        (
+            (np.eye(40), np.arange(40) % 2 + 1),
+            {},
+            r"must be 0 to 1, and \d+ are not \(2.*give `classes=` with the label",
+        ),
+        (
+            (np.eye(40), np.zeros((40, 3, 3))),
+            {},
+            "kind `custom` needs `metric=`, and `loss=` or `train_step=`",
+        ),
     ],
 )
-def test_make_task_refuses_data_it_cannot_use_and_names_the_way_out(train: object, options: dict, message: str) -> None:
+def test_make_task_refuses_data_it_cannot_use_and_names_the_way_out(
+    train: object, options: dict, message: str
+) -> None:
     with pytest.raises((DataError, TaskError), match=message):
         make_task("bad", train=train, **options)
 

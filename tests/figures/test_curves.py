@@ -12,7 +12,11 @@ from workbench.figures.curves import _curves
 
 
 def table(**columns) -> pd.DataFrame:
-    points = {"name": ["train", "valid", "train", "train"], "x": [2, 1, 1, 3], "y": [0.5, 0.9, 1.0, np.inf]}
+    points = {
+        "name": ["train", "valid", "train", "train"],
+        "x": [2, 1, 1, 3],
+        "y": [0.5, 0.9, 1.0, np.inf],
+    }
     return pd.DataFrame({**points, **columns})
 
 

@@ -8,10 +8,20 @@ import pytest
 from workbench.errors import DataError
 from workbench.figures import plot_sweep
 
-TABLE = pd.DataFrame([
-    {"name": name, "threads": n, "batch_size": b, "best_ms": ms * b / n, "throughput": 1000 * n / ms}
-    for name, ms in (("eager", 1.5), ("int8 <b>", 0.1)) for n in (1, 2) for b in (1, 64)
-])  # fmt: skip
+TABLE = pd.DataFrame(
+    [
+        {
+            "name": name,
+            "threads": n,
+            "batch_size": b,
+            "best_ms": ms * b / n,
+            "throughput": 1000 * n / ms,
+        }
+        for name, ms in (("eager", 1.5), ("int8 <b>", 0.1))
+        for n in (1, 2)
+        for b in (1, 64)
+    ]
+)
 
 
 def test_lines_are_named_once_and_told_apart_by_their_dashes():
@@ -21,7 +31,8 @@ def test_lines_are_named_once_and_told_apart_by_their_dashes():
     assert {t.line.dash for t in shown.data} == {"solid", "dash"}
     assert (
         shown.layout.title.subtitle.text
-        == "solid: 1 thread, dashed: 2 threads; most: 20,000 by int8 &lt;b&gt; at batch 1 on 2 threads"
+        == "solid: 1 thread, dashed: 2 threads; most: 20,000 by int8 &lt;b&gt; at batch 1 on 2 "
+        "threads"
     )
     assert list(shown.layout.xaxis.ticktext) == ["1", "64"]
     assert "1,000" in shown.layout.yaxis.ticktext

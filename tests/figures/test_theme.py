@@ -35,7 +35,12 @@ def contrast(a: str, b: str) -> float:
 
 def colors() -> list[str]:
     values = [getattr(palette, f.name) for f in fields(palette)]
-    return [c for value in values for c in ([value] if isinstance(value, str) else value) if c.startswith("#")]
+    return [
+        c
+        for value in values
+        for c in ([value] if isinstance(value, str) else value)
+        if c.startswith("#")
+    ]
 
 
 @pytest.mark.parametrize("page", ["#ffffff", "#111111"])
@@ -43,16 +48,23 @@ def test_every_color_keeps_three_to_one_on_light_and_dark_pages(page):
     assert min(contrast(color, page) for color in colors()) >= 3.0
 
 
-@pytest.mark.parametrize(("name", "page", "least"), [
-    ("workbench", "#ffffff", 4.1), ("workbench", "#111111", 4.1),
-    ("workbench_light", "#ffffff", 4.5), ("workbench_dark", "#111111", 4.5),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "page", "least"),
+    [
+        ("workbench", "#ffffff", 4.1),
+        ("workbench", "#111111", 4.1),
+        ("workbench_light", "#ffffff", 4.5),
+        ("workbench_dark", "#111111", 4.5),
+    ],
+)
 def test_text_is_readable_on_the_pages_of_its_template(name, page, least):
     text, faint, *_ = INKS[name]
     assert min(contrast(text, page), contrast(faint, page)) >= least
 
 
-@pytest.mark.parametrize(("dark", "name"), [(None, "workbench"), (False, "workbench_light"), (True, "workbench_dark")])
+@pytest.mark.parametrize(
+    ("dark", "name"), [(None, "workbench"), (False, "workbench_light"), (True, "workbench_dark")]
+)
 def test_use_theme_makes_the_asked_template_the_default(dark, name):
     assert use_theme(dark) == name == pio.templates.default
     assert set(INKS) <= set(pio.templates)
@@ -74,5 +86,8 @@ def test_verdicts_have_colors_of_their_own_and_unknown_ones_are_refused():
 
 
 def test_importing_figures_does_not_import_plotly():
-    code = "import sys, workbench.figures; sys.exit(any(m.split('.')[0] in ('plotly', 'pandas') for m in sys.modules))"
+    code = (
+        "import sys, workbench.figures; sys.exit(any(m.split('.')[0] in ('plotly', 'pandas') for "
+        "m in sys.modules))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

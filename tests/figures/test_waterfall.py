@@ -15,10 +15,14 @@ from workbench.figures.waterfall import _waterfall
 
 @pytest.fixture
 def rows() -> pd.DataFrame:
-    return pd.DataFrame({
-        "step": ["start", "pruning", "fine-tune", "int8"], "latency_ms": [4.0, 2.0, 2.1, 0.5],
-        "size_bytes": [2.82e6, 754e3, 754e3, 242e3], "quality": [0.990, 0.984, 0.988, 0.985],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "step": ["start", "pruning", "fine-tune", "int8"],
+            "latency_ms": [4.0, 2.0, 2.1, 0.5],
+            "size_bytes": [2.82e6, 754e3, 754e3, 242e3],
+            "quality": [0.990, 0.984, 0.988, 0.985],
+        }
+    )
 
 
 def test_waterfall_has_totals_at_both_ends_and_one_change_a_step(rows):
@@ -36,25 +40,53 @@ def test_changes_add_up_to_the_result(rows):
 
 
 def test_factor_says_how_many_times_better_than_the_start(rows):
-    assert _waterfall(rows, "latency_ms")["factor"].tolist() == pytest.approx([1.0, 2.0, 4 / 2.1, 8.0, 8.0])
+    assert _waterfall(rows, "latency_ms")["factor"].tolist() == pytest.approx(
+        [1.0, 2.0, 4 / 2.1, 8.0, 8.0]
+    )
     faster = rows.assign(throughput=[10.0, 20.0, 20.0, 5.0])
-    assert _waterfall(faster, "throughput", higher_is_better=True)["factor"].tolist() == pytest.approx([1, 2, 2, 0.5, 0.5])
+    assert _waterfall(faster, "throughput", higher_is_better=True)[
+        "factor"
+    ].tolist() == pytest.approx([1, 2, 2, 0.5, 0.5])
 
 
 def test_verdicts_follow_the_direction(rows):
-    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == ["total", "better", "worse", "better", "total"]
+    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == [
+        "total",
+        "better",
+        "worse",
+        "better",
+        "total",
+    ]
     assert _waterfall(rows, "size_bytes")["verdict"].tolist()[2] == "equivalent"
-    assert _waterfall(rows, "quality", higher_is_better=True)["verdict"].tolist()[1:4] == ["worse", "better", "worse"]
+    assert _waterfall(rows, "quality", higher_is_better=True)["verdict"].tolist()[1:4] == [
+        "worse",
+        "better",
+        "worse",
+    ]
 
 
 def test_a_step_whose_interval_overlaps_the_one_before_is_undecided(rows):
-    rows = rows.assign(latency_ms_low=rows["latency_ms"] - 0.2, latency_ms_high=rows["latency_ms"] + 0.2)
-    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == ["total", "better", "undecided", "better", "total"]
+    rows = rows.assign(
+        latency_ms_low=rows["latency_ms"] - 0.2, latency_ms_high=rows["latency_ms"] + 0.2
+    )
+    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == [
+        "total",
+        "better",
+        "undecided",
+        "better",
+        "total",
+    ]
 
 
 def test_a_verdict_column_wins(rows):
     rows = rows.assign(latency_ms_verdict=["", "equivalent", "worse", None])
-    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == ["total", "equivalent", "worse", "undecided", "total"]
+    assert _waterfall(rows, "latency_ms")["verdict"].tolist() == [
+        "total",
+        "equivalent",
+        "worse",
+        "undecided",
+        "total",
+    ]
 
 
 def test_a_score_is_drawn_as_its_difference_to_the_start(rows):
@@ -71,8 +103,12 @@ def test_a_ledger_of_its_start_alone_is_one_total(rows):
 def test_figure_writes_factors_units_and_the_colors_of_the_verdicts(rows):
     figure = plot_ledger(rows)
     assert [a.text for a in figure.layout.annotations] == [
-        "<b>4.00 ms</b>", "<b>2.0x</b><br>−2 ms", "<b>1.9x</b><br>+0.1 ms", "<b>8.0x</b><br>−1.6 ms", "<b>8.0x</b><br>0.500 ms",
-    ]  # fmt: skip
+        "<b>4.00 ms</b>",
+        "<b>2.0x</b><br>−2 ms",
+        "<b>1.9x</b><br>+0.1 ms",
+        "<b>8.0x</b><br>−1.6 ms",
+        "<b>8.0x</b><br>0.500 ms",
+    ]
     assert figure.layout.yaxis.title.text == "latency (ms)"
     colors = {bar.name: bar.marker.color for bar in figure.data if bar.type == "bar"}
     assert colors == {"total": palette.total, "better": palette.better, "worse": palette.worse}
@@ -86,7 +122,13 @@ def test_size_axis_takes_the_unit_that_fits(rows):
 
 def test_steps_of_the_same_name_keep_a_bar_each_and_bring_no_markup(rows):
     figure = plot_ledger(rows.assign(step=["start", "<b>", "<b>", "int8"]))
-    assert list(figure.layout.xaxis.ticktext) == ["start", "&lt;b&gt;", "&lt;b&gt;", "int8", "result"]
+    assert list(figure.layout.xaxis.ticktext) == [
+        "start",
+        "&lt;b&gt;",
+        "&lt;b&gt;",
+        "int8",
+        "result",
+    ]
     assert sum(len(bar.x) for bar in figure.data if bar.type == "bar") == 5
 
 
@@ -95,7 +137,9 @@ def test_intervals_are_drawn_where_there_are_any(rows):
         return [t.error_y.array for t in plot_ledger(rows).data if t.error_y.array is not None]
 
     assert drawn(rows) == []
-    rows = rows.assign(latency_ms_low=[3.8, 1.9, np.nan, 0.4], latency_ms_high=[4.1, 2.3, np.nan, 0.6])
+    rows = rows.assign(
+        latency_ms_low=[3.8, 1.9, np.nan, 0.4], latency_ms_high=[4.1, 2.3, np.nan, 0.6]
+    )
     assert np.nanmax(np.concatenate(drawn(rows))) == pytest.approx(0.3)
 
 
@@ -111,14 +155,21 @@ def test_missing_columns_values_and_rows_are_refused_by_name(rows):
 def test_tradeoff_marks_the_rows_that_nothing_beats(rows):
     # int8 is faster, smaller and better than pruning
     assert _tradeoff(rows)["front"].tolist() == [True, False, True, True]
-    assert _tradeoff(rows.assign(quality=[0.99, 0.989, 0.988, 0.985]))["front"].tolist() == [True, True, False, True]
+    assert _tradeoff(rows.assign(quality=[0.99, 0.989, 0.988, 0.985]))["front"].tolist() == [
+        True,
+        True,
+        False,
+        True,
+    ]
     # the lighter of two otherwise equal rows wins
     equal = rows.assign(latency_ms=1.0, quality=0.9, size_bytes=[3.0, 2.0, 1.0, 2.0])
     assert _tradeoff(equal)["front"].tolist() == [False, False, True, False]
 
 
 def test_tradeoff_draws_areas_by_size_on_a_log_axis(rows):
-    figure = plot_tradeoff(rows.assign(quality_low=rows["quality"] - 0.01, quality_high=rows["quality"] + 0.01))
+    figure = plot_tradeoff(
+        rows.assign(quality_low=rows["quality"] - 0.01, quality_high=rows["quality"] + 0.01)
+    )
     bubbles = [t for t in figure.data if t.name == "worth choosing"]
     assert figure.layout.xaxis.type == "log"
     assert bubbles[0].marker.sizemode == "area"
@@ -128,22 +179,37 @@ def test_tradeoff_draws_areas_by_size_on_a_log_axis(rows):
 
 
 def test_tradeoff_works_without_sizes_and_refuses_a_latency_of_zero(rows):
-    assert all("kB" not in a.text for a in plot_tradeoff(rows.drop(columns="size_bytes")).layout.annotations)
+    assert all(
+        "kB" not in a.text
+        for a in plot_tradeoff(rows.drop(columns="size_bytes")).layout.annotations
+    )
     with pytest.raises(DataError, match="above zero"):
         plot_tradeoff(rows.assign(latency_ms=[1.0, 0.0, 1.0, 1.0]))
 
 
-@pytest.mark.parametrize(("value", "column", "text"), [
-    (2.82e6, "size_bytes", "2.82 MB"), (242_000, "size_bytes", "242 kB"), (999_900, "size_bytes", "1.00 MB"),
-    (12, "size_bytes", "12.0 bytes"), (0.052, "latency_ms", "0.0520 ms"), (1240, "latency_ms", "1,240 ms"),
-    (31e6, "macs", "31.0 M"), (0.98765, "quality", "0.9877"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "column", "text"),
+    [
+        (2.82e6, "size_bytes", "2.82 MB"),
+        (242_000, "size_bytes", "242 kB"),
+        (999_900, "size_bytes", "1.00 MB"),
+        (12, "size_bytes", "12.0 bytes"),
+        (0.052, "latency_ms", "0.0520 ms"),
+        (1240, "latency_ms", "1,240 ms"),
+        (31e6, "macs", "31.0 M"),
+        (0.98765, "quality", "0.9877"),
+    ],
+)
 def test_amounts_are_written_with_the_unit_that_fits(value, column, text):
     assert amount(value, column) == text
 
 
 def test_changes_carry_their_sign_and_factors_an_x():
-    assert [amount(v, "latency_ms", signed=True) for v in (-2.33, 0.003, 0)] == ["−2.3 ms", "+0.003 ms", "±0 ms"]
+    assert [amount(v, "latency_ms", signed=True) for v in (-2.33, 0.003, 0)] == [
+        "−2.3 ms",
+        "+0.003 ms",
+        "±0 ms",
+    ]
     assert [times(f) for f in (2.7, 31.4, 0.83, 1.0)] == ["2.7x", "31x", "0.83x", "1.0x"]
     assert axis("latency_p50_ms", 3.0) == ("latency p50 (ms)", 1.0)
     assert is_higher_better("throughput_per_s")

@@ -1,4 +1,6 @@
-"""Kept candidates: no pickle, checked by hash, loaded into the user's own class, and without this package."""
+"""Kept candidates: no pickle, checked by hash, loaded into the user's own class, and without this
+package.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,14 @@ from workbench.techniques import get_technique
 
 @pytest.fixture
 def pruned(job_of):
-    return get_technique("pruning")(job_of(), get_technique("pruning").settings(budget="smoke", fit={"epochs": 1})).candidate
+    return get_technique("pruning")(
+        job_of(), get_technique("pruning").settings(budget="smoke", fit={"epochs": 1})
+    ).candidate
 
 
-def test_pruned_network_comes_back_in_the_users_own_class_with_the_same_answers(pruned, digits_task, tmp_path):
+def test_pruned_network_comes_back_in_the_users_own_class_with_the_same_answers(
+    pruned, digits_task, tmp_path
+):
     about = keep(pruned, tmp_path, digits_task.example(16))
     assert set(about["sha256"]) == {"model.onnx", "model.safetensors"}
     back = load_kept(tmp_path, build=digits_task.builders["cnn"])
@@ -28,8 +34,15 @@ def test_pruned_network_comes_back_in_the_users_own_class_with_the_same_answers(
     rows = digits_task.example(8)
     wanted = predictor(pruned).predict(rows)
     np.testing.assert_allclose(predictor(back).predict(rows), wanted, atol=1e-5)
-    np.testing.assert_allclose(predictor(load_kept(tmp_path, form="onnx")).predict(rows), wanted, atol=1e-3)
-    assert (back.name, back.parent, back.technique, back.prepare) == (pruned.name, pruned.parent, "pruning", pruned.prepare)
+    np.testing.assert_allclose(
+        predictor(load_kept(tmp_path, form="onnx")).predict(rows), wanted, atol=1e-3
+    )
+    assert (back.name, back.parent, back.technique, back.prepare) == (
+        pruned.name,
+        pruned.parent,
+        "pruning",
+        pruned.prepare,
+    )
 
 
 def test_kept_files_load_where_this_package_does_not_exist(pruned, digits_task, tmp_path):
@@ -56,7 +69,13 @@ assert np.abs(session.run(None, {session.get_inputs()[0].name: rows})[0] - wante
 assert not any(m.split(".")[0] == "workbench" for m in sys.modules)
 print("loaded")
 """
-    done = subprocess.run([sys.executable, "-I", "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.stdout.strip() == "loaded", done.stderr
 
 
@@ -88,5 +107,7 @@ def test_network_that_cannot_become_onnx_is_kept_with_the_reason(digits_task, di
         load_kept(tmp_path, form="onnx")
     rows = digits_task.example(4)
     back = load_kept(tmp_path, build=Odd)
-    np.testing.assert_allclose(predictor(back).predict(rows), predictor(digits_cnn).predict(rows), atol=1e-5)
+    np.testing.assert_allclose(
+        predictor(back).predict(rows), predictor(digits_cnn).predict(rows), atol=1e-5
+    )
     assert json.loads((tmp_path / "structure.json").read_text())["graph"] is None

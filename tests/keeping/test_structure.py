@@ -1,4 +1,6 @@
-"""Networks kept as weights and description: plain and pruned, with and without their class, and nothing run but torch.nn."""
+"""Networks kept as weights and description: plain and pruned, with and without their class, and
+nothing run but torch.nn.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ from tests.networks import (
     Unlike,
     Unpacked,
     pruned,
-)  # fmt: skip
+)
 from workbench.errors import CandidateError
 from workbench.keeping.structure import describe, load_network, save_network
 from workbench.models.cnn import cnn
@@ -39,15 +41,21 @@ from workbench.models.resnet import resnet20
 
 
 @pytest.fixture(scope="module", params=list(NETWORKS))
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """A network in eval mode, its inputs, an untrained one with the widths of its class, and where it is kept."""
+def case(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> SimpleNamespace:
+    """A network in eval mode, its inputs, an untrained one with the widths of its class, and where
+    it is kept.
+    """
     make, inputs = NETWORKS[request.param]
     net, folder = settled(make()), tmp_path_factory.mktemp("net")
     before = copy.deepcopy(net.state_dict())
     structure = save_network(net, folder, inputs)
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
     template = NETWORKS[request.param.removesuffix(" pruned")][0]()
-    return SimpleNamespace(net=net, inputs=inputs, folder=folder, structure=structure, template=template)
+    return SimpleNamespace(
+        net=net, inputs=inputs, folder=folder, structure=structure, template=template
+    )
 
 
 def settled(net: nn.Module) -> nn.Module:
@@ -61,7 +69,9 @@ def settled(net: nn.Module) -> nn.Module:
 
 def outputs_of(net: nn.Module, inputs: Inputs) -> torch.Tensor:
     with torch.no_grad():
-        return first_tensor(call_model(net, {name: value.clone() for name, value in inputs.items()}))
+        return first_tensor(
+            call_model(net, {name: value.clone() for name, value in inputs.items()})
+        )
 
 
 def test_network_computes_the_same_when_loaded_without_its_class(case: SimpleNamespace) -> None:
@@ -70,7 +80,10 @@ def test_network_computes_the_same_when_loaded_without_its_class(case: SimpleNam
     loaded = load_network(case.folder)
     assert isinstance(loaded, torch.fx.GraphModule)
     assert not loaded.training
-    for rows in (case.inputs, {name: torch.cat([value, value.flip(0), value]) for name, value in case.inputs.items()}):
+    for rows in (
+        case.inputs,
+        {name: torch.cat([value, value.flip(0), value]) for name, value in case.inputs.items()},
+    ):
         torch.testing.assert_close(outputs_of(loaded, rows), outputs_of(case.net, rows))
 
 
@@ -92,7 +105,9 @@ def test_pruned_network_fits_a_template_with_the_unpruned_widths(case: SimpleNam
     assert type(loaded) is type(case.net)
     assert list(loaded.state_dict()) == list(case.net.state_dict())
     torch.testing.assert_close(outputs_of(loaded, case.inputs), outputs_of(case.net, case.inputs))
-    assert all(torch.equal(before[name], value) for name, value in case.template.state_dict().items())
+    assert all(
+        torch.equal(before[name], value) for name, value in case.template.state_dict().items()
+    )
 
 
 def test_loaded_network_survives_copy_pickle_pruning_and_another_save(tmp_path: Path) -> None:
@@ -105,11 +120,15 @@ def test_loaded_network_survives_copy_pickle_pruning_and_another_save(tmp_path: 
             torch.testing.assert_close(outputs_of(again, inputs), outputs_of(net, inputs))
             assert first_tensor(again.train()(**inputs)).requires_grad
         assert save_network(loaded, tmp_path / "again", inputs)["reason"] is None
-        torch.testing.assert_close(outputs_of(load_network(tmp_path / "again"), inputs), outputs_of(net, inputs))
+        torch.testing.assert_close(
+            outputs_of(load_network(tmp_path / "again"), inputs), outputs_of(net, inputs)
+        )
     small = pruned(lambda: load_network(tmp_path / "inverted residual"))()
     assert save_network(small, tmp_path / "small", IMAGE)["reason"] is None
     again = load_network(tmp_path / "small")
-    assert sum(p.numel() for p in again.parameters()) < 0.5 * sum(p.numel() for p in Inverted().parameters())
+    assert sum(p.numel() for p in again.parameters()) < 0.5 * sum(
+        p.numel() for p in Inverted().parameters()
+    )
     torch.testing.assert_close(outputs_of(again, IMAGE), outputs_of(small, IMAGE))
 
 
@@ -145,10 +164,18 @@ def test_ties_frozen_weights_and_random_state_are_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("make", "words"),
-    [(Decides, "values of the data"), (Unpacked, "`deep.1`"), (BakesBatch, "1 rows.*fixed as 2"), (Unlike, "item"),
-     (lambda: nn.utils.parametrizations.weight_norm(nn.Sequential(nn.Linear(4, 4))[0]), "."),
-     (lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))), "`0`.*not a layer of torch.nn")],
-)  # fmt: skip
+    [
+        (Decides, "values of the data"),
+        (Unpacked, "`deep.1`"),
+        (BakesBatch, "1 rows.*fixed as 2"),
+        (Unlike, "item"),
+        (lambda: nn.utils.parametrizations.weight_norm(nn.Sequential(nn.Linear(4, 4))[0]), "."),
+        (
+            lambda: nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 4))),
+            "`0`.*not a layer of torch.nn",
+        ),
+    ],
+)
 def test_reason_names_what_cannot_be_followed(make: Make, words: str) -> None:
     structure = describe(make(), ROW)
     assert structure["graph"] is None
@@ -176,7 +203,10 @@ def test_template_keeps_changed_heads_and_removed_layers(tmp_path: Path) -> None
 
 def test_encoder_layers_of_different_widths_are_kept(tmp_path: Path) -> None:
     net = Encoder(width=16).eval()
-    net.encoder.layers[1].linear1, net.encoder.layers[1].linear2 = nn.Linear(16, 5), nn.Linear(5, 16)
+    net.encoder.layers[1].linear1, net.encoder.layers[1].linear2 = (
+        nn.Linear(16, 5),
+        nn.Linear(5, 16),
+    )
     assert save_network(net, tmp_path, TOKENS)["reason"] is None
     for loaded in (load_network(tmp_path), load_network(tmp_path, Encoder(width=32))):
         torch.testing.assert_close(outputs_of(loaded, TOKENS), outputs_of(net, TOKENS))
@@ -192,7 +222,9 @@ def test_sizes_fixed_in_the_graph_are_noted() -> None:
 
     structure = describe(Steps(), ROW)
     assert structure["reason"] is None
-    assert structure["notes"] == ["The number `getitem_1` in the network's own forward is fixed as 4."]
+    assert structure["notes"] == [
+        "The number `getitem_1` in the network's own forward is fixed as 4."
+    ]
 
 
 def test_train_mode_that_goes_another_way_is_noted() -> None:
@@ -216,7 +248,9 @@ def test_wrong_template_is_refused_with_the_layer_named(tmp_path: Path) -> None:
     save_network(Decides(), tmp_path, ROW)
     other = Decides()
     other.body[0], other.extra = nn.Conv1d(8, 8, 1), nn.Linear(2, 2)
-    with pytest.raises(CandidateError, match=r"`body.0` is a Linear in the kept network and a Conv1d"):
+    with pytest.raises(
+        CandidateError, match=r"`body.0` is a Linear in the kept network and a Conv1d"
+    ):
         load_network(tmp_path, other)
     with pytest.raises(CandidateError, match=r"`first` \(Linear\) is not in the template"):
         load_network(tmp_path, cnn())

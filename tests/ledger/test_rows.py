@@ -15,25 +15,49 @@ from workbench.ledger.tables import SMOKE, SYMBOLS, cells, html, rich_table
 
 @pytest.fixture
 def rows() -> list[Row]:
-    against = (make_verdict("accuracy", "worse", -0.0123), make_verdict("batch-64 latency", "better", 0.5))
-    start = (make_verdict("accuracy", "equivalent", 0.001), make_verdict("batch-64 latency", "better", 0.25))
+    against = (
+        make_verdict("accuracy", "worse", -0.0123),
+        make_verdict("batch-64 latency", "better", 0.5),
+    )
+    start = (
+        make_verdict("accuracy", "equivalent", 0.001),
+        make_verdict("batch-64 latency", "better", 0.25),
+    )
     return [
         make_row("start", runtime="torch"),
         make_row(
-            "pruning", "pruning", size_bytes=410_400, size_ratio=9.12, size_ratio_parent=0.94, speedup_parent=2.04,
-            speedup_start=4.2, latency_ms=0.3571, seconds=150.0, against_parent=against, against_start=start,
+            "pruning",
+            "pruning",
+            size_bytes=410_400,
+            size_ratio=9.12,
+            size_ratio_parent=0.94,
+            speedup_parent=2.04,
+            speedup_start=4.2,
+            latency_ms=0.3571,
+            seconds=150.0,
+            against_parent=against,
+            against_start=start,
             notes=("a note",),
         ),
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture
 def line() -> TestLine:
     verdict = make_verdict("accuracy", "equivalent")
     return TestLine(
-        "resnet20 pruning", "accuracy", "points", 2000, (0.9, 0.88, 0.92), (0.89, 0.87, 0.91), (verdict,), looks=1,
-        size_ratio=9.1, speedup=4.2, at_most_lost={"0.01": True},
-    )  # fmt: skip
+        "resnet20 pruning",
+        "accuracy",
+        "points",
+        2000,
+        (0.9, 0.88, 0.92),
+        (0.89, 0.87, 0.91),
+        (verdict,),
+        looks=1,
+        size_ratio=9.1,
+        speedup=4.2,
+        at_most_lost={"0.01": True},
+    )
 
 
 def test_row_and_test_line_come_back_from_json_as_they_were(rows, line):
@@ -61,7 +85,10 @@ def test_start_row_is_compared_with_nothing(rows):
 def test_cells_of_a_step_hold_the_value_and_what_it_is_against_parent_and_start(rows):
     heads, (_, step) = cells(rows)
     by_head = dict(zip(heads, step, strict=True))
-    assert by_head["accuracy changed by"] == ("▼ -1.23 points (-1.63 to -0.83)", "≈ +0.10 points (-0.30 to +0.50)")
+    assert by_head["accuracy changed by"] == (
+        "▼ -1.23 points (-1.63 to -0.83)",
+        "≈ +0.10 points (-0.30 to +0.50)",
+    )
     assert by_head["file"] == ("410 kB", "0.94x, 9.1x")
     assert by_head["batch 1"] == ("0.357 ms", "2.0x, 4.2x")
     assert by_head["batch 64"] == ("60.0 ms", "2.0x, 4.0x")
@@ -94,10 +121,14 @@ def test_every_decision_has_its_symbol(decision):
 
 
 def test_metric_with_a_unit_of_its_own_is_shown_in_it():
-    start = make_row(metric="mse", unit="", quality=0.04321, quality_low=0.0401, quality_high=0.0512)
+    start = make_row(
+        metric="mse", unit="", quality=0.04321, quality_low=0.0401, quality_high=0.0512
+    )
     verdict = make_verdict("mse", "better", -0.00123)
     other = type(verdict)(**{**verdict.to_json(), "unit": ""})
-    heads, (first, step) = cells([start, make_row("x", metric="mse", unit="", against_start=(other,))])
+    heads, (first, step) = cells(
+        [start, make_row("x", metric="mse", unit="", against_start=(other,))]
+    )
     assert heads[1:3] == ["valid mse", "mse changed by"]
     assert first[1] == ("0.04321", "0.0401 to 0.0512")
     assert step[2] == ("", "▲ -0.00123 (-0.0052 to +0.0028)")
@@ -106,7 +137,14 @@ def test_metric_with_a_unit_of_its_own_is_shown_in_it():
 def test_frame_has_a_row_a_step_with_numbers_and_verdicts(rows):
     table = frame(rows)
     assert list(table.step) == ["start", "pruning"]
-    assert {"quality", "size_bytes", "latency_ms", "throughput", "size_ratio", "money_per_million"} <= set(table.columns)
+    assert {
+        "quality",
+        "size_bytes",
+        "latency_ms",
+        "throughput",
+        "size_ratio",
+        "money_per_million",
+    } <= set(table.columns)
     assert not {"against_parent", "against_start", "notes"} & set(table.columns)
     assert list(table.verdict) == ["", "equivalent"], "against the start"
     assert list(table.quality_verdict) == ["", "worse"], "against the parent"
@@ -181,7 +219,9 @@ def test_html_escapes_what_came_from_outside(rows):
     assert page.count("&lt;script&gt;") == 5  # title, two headings, step, runtime
 
 
-@pytest.mark.parametrize(("budgets", "shown"), [(("standard", "standard"), False), (("standard", "smoke"), True)])
+@pytest.mark.parametrize(
+    ("budgets", "shown"), [(("standard", "standard"), False), (("standard", "smoke"), True)]
+)
 def test_legend_warns_of_smoke_when_any_row_was_one(budgets, shown):
     made = [make_row(f"s{i}", budget=budget) for i, budget in enumerate(budgets)]
     assert (SMOKE.strip() in html(made)) is shown
@@ -190,7 +230,8 @@ def test_legend_warns_of_smoke_when_any_row_was_one(budgets, shown):
 
 def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
     assert (
-        "resnet20 pruning has accuracy 89.00 % (87.00 to 91.00) on 2,000 test rows, against 90.00 % of the start" in line.text
+        "resnet20 pruning has accuracy 89.00 % (87.00 to 91.00) on 2,000 test rows, against 90.00 "
+        "% of the start" in line.text
     )
     assert "look number" not in line.text
     again = TestLine.from_json({**line.to_json(), "looks": 3})
@@ -200,9 +241,13 @@ def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
 @pytest.mark.parametrize(
     ("changes", "place", "text"),
     [
-        ({"size_bytes": 999}, 3, "1 kB"), ({"size_bytes": 94_000_000}, 3, "94.00 MB"), ({"latency_ms": 0.0123}, 4, "0.012 ms"),
-        ({"latency_ms": 12.345}, 4, "12.3 ms"), ({"seconds": 99.0}, 8, "99.0 s"), ({"seconds": 6000.0}, 8, "100.0 min"),
+        ({"size_bytes": 999}, 3, "1 kB"),
+        ({"size_bytes": 94_000_000}, 3, "94.00 MB"),
+        ({"latency_ms": 0.0123}, 4, "0.012 ms"),
+        ({"latency_ms": 12.345}, 4, "12.3 ms"),
+        ({"seconds": 99.0}, 8, "99.0 s"),
+        ({"seconds": 6000.0}, 8, "100.0 min"),
     ],
-)  # fmt: skip
+)
 def test_units_follow_the_size_of_the_number(changes, place, text):
     assert cells([make_row(**changes)])[1][0][place][0] == text

@@ -1,4 +1,6 @@
-"""Generated cells: papermill reads their parameters, and running them gives the settings that were meant."""
+"""Generated cells: papermill reads their parameters, and running them gives the settings that were
+meant.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,14 @@ class AwkwardSettings(TechniqueSettings):
 
 def _seen(source: str) -> dict:
     """The parameters as papermill reads them."""
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})])
-    notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Python 3"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(source, metadata={"tags": ["parameters"]})]
+    )
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "language": "python",
+        "display_name": "Python 3",
+    }
     return inspect_notebook(notebook)
 
 
@@ -59,13 +67,23 @@ def test_text_that_looks_like_code_hides_no_parameter():
     seen = _seen(source)
     assert {"limit", "word", "ratio"} <= set(seen)
     names = _ran(source)
-    assert AwkwardSettings.from_flat({k.name: names[k.name] for k in knobs(AwkwardSettings)}) == AwkwardSettings()
+    assert (
+        AwkwardSettings.from_flat({k.name: names[k.name] for k in knobs(AwkwardSettings)})
+        == AwkwardSettings()
+    )
 
 
 def test_values_replace_defaults_of_common_parameters_and_knobs():
-    source = parameters_cell(AwkwardSettings, {"task": "digits", "seed": 7, "ratio": 0.25, "word": "other"})
+    source = parameters_cell(
+        AwkwardSettings, {"task": "digits", "seed": 7, "ratio": 0.25, "word": "other"}
+    )
     names = _ran(source)
-    assert (names["task"], names["seed"], names["ratio"], names["word"]) == ("digits", 7, 0.25, "other")
+    assert (names["task"], names["seed"], names["ratio"], names["word"]) == (
+        "digits",
+        7,
+        0.25,
+        "other",
+    )
     assert (names["start"], names["limit"]) == ("resnet20", None)
     assert _seen(source)["ratio"]["default"] == "0.25"
 
@@ -87,7 +105,10 @@ def test_settings_cell_makes_the_settings_of_the_parameters(name):
 
 
 def test_settings_cell_takes_a_changed_knob():
-    made = _ran(parameters_cell(get_technique("pruning").settings, {"pruning_ratio": 0.75}), settings_cell("pruning"))
+    made = _ran(
+        parameters_cell(get_technique("pruning").settings, {"pruning_ratio": 0.75}),
+        settings_cell("pruning"),
+    )
     assert made["settings"].pruning_ratio == 0.75
 
 

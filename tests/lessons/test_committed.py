@@ -1,4 +1,6 @@
-"""The committed notebooks: executed, small, clean, with generated cells that agree with the settings classes."""
+"""The committed notebooks: executed, small, clean, with generated cells that agree with the
+settings classes.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,12 @@ def test_there_is_a_first_notebook():
 def test_every_cell_was_executed_in_order_without_stderr(notebook):
     counts = [c.execution_count for c in _code(notebook)]
     assert counts == list(range(1, len(counts) + 1))
-    assert not [o for c in _code(notebook) for o in c.outputs if o.get("name") == "stderr" or o.output_type == "error"]
+    assert not [
+        o
+        for c in _code(notebook)
+        for o in c.outputs
+        if o.get("name") == "stderr" or o.output_type == "error"
+    ]
 
 
 def test_something_is_checked_and_every_checked_cell_has_an_output(notebook):
@@ -55,7 +62,9 @@ def test_notebook_is_small_and_holds_no_widget_state(notebook, request):
     assert "widgets" not in notebook.metadata
     before = nbformat.writes(notebook)
     clean(notebook)
-    assert nbformat.writes(notebook) == before, "what `python -m workbench.lessons.prepare` wrote was not edited since"
+    assert nbformat.writes(notebook) == before, (
+        "what `python -m workbench.lessons.prepare` wrote was not edited since"
+    )
 
 
 def test_figures_are_kept_for_jupyter_and_for_code_hosts(notebook):

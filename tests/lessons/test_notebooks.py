@@ -28,9 +28,18 @@ def _whats(copied, target):
 
 def test_copy_notebooks_copies_all_but_hidden_files(shipped, tmp_path):
     target = tmp_path / "notebooks"
-    assert _whats(copy_notebooks(target, shipped), target) == {NAME: "new", "01_pruning.ipynb": "new", "images/net.png": "new"}
+    assert _whats(copy_notebooks(target, shipped), target) == {
+        NAME: "new",
+        "01_pruning.ipynb": "new",
+        "images/net.png": "new",
+    }
     assert (target / NAME).read_text() == "one"
-    assert sorted(p.name for p in target.iterdir()) == [".workbench.json", NAME, "01_pruning.ipynb", "images"]
+    assert sorted(p.name for p in target.iterdir()) == [
+        ".workbench.json",
+        NAME,
+        "01_pruning.ipynb",
+        "images",
+    ]
     assert set(_whats(copy_notebooks(target, shipped), target).values()) == {"same"}
 
 
@@ -55,7 +64,9 @@ def test_copy_notebooks_keeps_a_changed_one_and_puts_the_new_version_beside_it(s
     assert (target / "00_start_here.new.ipynb").read_text() == "two"
     assert any("beside the one that you changed" in c.text for c in copied)
     (target / "00_start_here.new.ipynb").unlink()
-    assert _whats(copy_notebooks(target, shipped), target)[NAME] == "kept"  # offered once, and thrown away
+    assert (
+        _whats(copy_notebooks(target, shipped), target)[NAME] == "kept"
+    )  # offered once, and thrown away
     assert not (target / "00_start_here.new.ipynb").exists()
 
 
@@ -76,7 +87,9 @@ def test_copy_notebooks_writes_over_no_changed_one_beside_either(shipped, tmp_pa
 
 
 @pytest.mark.parametrize("manifest", [None, "{", "[]", '{"files": []}'])
-def test_copy_notebooks_takes_files_for_the_owners_when_the_manifest_is_gone(shipped, tmp_path, manifest):
+def test_copy_notebooks_takes_files_for_the_owners_when_the_manifest_is_gone(
+    shipped, tmp_path, manifest
+):
     target = tmp_path / "notebooks"
     target.mkdir()
     (target / NAME).write_text("somebody's")

@@ -1,4 +1,6 @@
-"""Preparing notebooks for a commit: executed, cleaned of what readers never see, refused when they are noisy."""
+"""Preparing notebooks for a commit: executed, cleaned of what readers never see, refused when they
+are noisy.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ def written(tmp_path, environment):
 
     def write(*cells):
         notebook = v4.new_notebook(cells=list(cells))
-        notebook.metadata["kernelspec"] = {"name": "python3", "language": "python", "display_name": "Mine"}
+        notebook.metadata["kernelspec"] = {
+            "name": "python3",
+            "language": "python",
+            "display_name": "Mine",
+        }
         path = tmp_path / "tiny.ipynb"
         nbformat.write(notebook, path)
         return path
@@ -41,7 +47,10 @@ def _cell(source, *outputs, **metadata):
 
 
 def test_clean_takes_out_widget_state_and_keeps_what_readers_see():
-    shown = v4.new_output("display_data", data={WIDGET: {"model_id": "1"}, "text/plain": "Form()", "text/html": "<b>x</b>"})
+    shown = v4.new_output(
+        "display_data",
+        data={WIDGET: {"model_id": "1"}, "text/plain": "Form()", "text/html": "<b>x</b>"},
+    )
     notebook = v4.new_notebook(cells=[_cell("show()", shown), v4.new_markdown_cell("words")])
     notebook.metadata["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": {}}}
     clean(notebook)
@@ -55,7 +64,12 @@ def test_clean_takes_out_widget_state_and_keeps_what_readers_see():
 def test_clean_keeps_tags_and_drops_all_other_metadata_of_cells():
     notebook = v4.new_notebook(
         cells=[
-            _cell("a = 1", tags=["parameters"], papermill={"duration": 1.5}, execution={"iopub.status.busy": "2026"}),
+            _cell(
+                "a = 1",
+                tags=["parameters"],
+                papermill={"duration": 1.5},
+                execution={"iopub.status.busy": "2026"},
+            ),
             _cell("b = 1", papermill={"duration": 1.5}),
             _cell("c = 1", tags=[]),
         ]
@@ -66,14 +80,20 @@ def test_clean_keeps_tags_and_drops_all_other_metadata_of_cells():
 
 def test_clean_takes_out_injected_parameters():
     notebook = v4.new_notebook(
-        cells=[_cell("a = 1", tags=["parameters"]), _cell("a = 2", tags=["injected-parameters"]), _cell("print(a)")]
+        cells=[
+            _cell("a = 1", tags=["parameters"]),
+            _cell("a = 2", tags=["injected-parameters"]),
+            _cell("print(a)"),
+        ]
     )
     clean(notebook)
     assert [c.source for c in notebook.cells] == ["a = 1", "print(a)"]
 
 
 def test_clean_does_nothing_more_the_second_time():
-    notebook = v4.new_notebook(cells=[_cell("a = 1", v4.new_output("stream", text="x"), tags=["settings"], other=1)])
+    notebook = v4.new_notebook(
+        cells=[_cell("a = 1", v4.new_output("stream", text="x"), tags=["settings"], other=1)]
+    )
     clean(notebook)
     once = nbformat.writes(notebook)
     clean(notebook)
@@ -81,14 +101,24 @@ def test_clean_does_nothing_more_the_second_time():
 
 
 def test_prepared_notebook_is_executed_in_place_with_runs_in_a_folder_of_their_own(written):
-    source = "import os\nprint(n * 7, os.environ['WORKBENCH_RUNS'] != before, os.environ['PLOTLY_RENDERER'])"
+    source = (
+        "import os\nprint(n * 7, os.environ['WORKBENCH_RUNS'] != before, "
+        "os.environ['PLOTLY_RENDERER'])"
+    )
     before = os.environ["WORKBENCH_RUNS"]
-    path = written(_cell(f"n = 2\nbefore = {before!r}", tags=["parameters"]), _cell(source, tags=["checked"]))
+    path = written(
+        _cell(f"n = 2\nbefore = {before!r}", tags=["parameters"]), _cell(source, tags=["checked"])
+    )
     assert prepare(path, parameters={"n": 6}) == path
     notebook = nbformat.read(path, as_version=4)
-    assert [c.source.splitlines()[0] for c in notebook.cells] == ["n = 2", "import os"], "injected parameters are not kept"
+    assert [c.source.splitlines()[0] for c in notebook.cells] == ["n = 2", "import os"], (
+        "injected parameters are not kept"
+    )
     assert notebook.cells[1].outputs[0].text == f"42 True {module.RENDERER}\n"
-    assert [dict(c.metadata) for c in notebook.cells] == [{"tags": ["parameters"]}, {"tags": ["checked"]}]
+    assert [dict(c.metadata) for c in notebook.cells] == [
+        {"tags": ["parameters"]},
+        {"tags": ["checked"]},
+    ]
     assert "papermill" not in notebook.metadata
     assert [p.name for p in path.parent.iterdir()] == ["tiny.ipynb"]
 

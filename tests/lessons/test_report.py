@@ -15,8 +15,11 @@ from workbench.errors import RunError
 from workbench.lessons.report import write_report
 
 CHROMIUM = Path("/usr/bin/chromium")
-FIGURE = {"data": [{"type": "bar", "name": "</script>", "x": ["start", "int8"], "y": [3.71234, 0.98765]}],
-          "layout": {"title": {"text": "What it bought"}}, "config": {"plotlyServerURL": "https://plot.example"}}  # fmt: skip
+FIGURE = {
+    "data": [{"type": "bar", "name": "</script>", "x": ["start", "int8"], "y": [3.71234, 0.98765]}],
+    "layout": {"title": {"text": "What it bought"}},
+    "config": {"plotlyServerURL": "https://plot.example"},
+}
 REMOTE = (
     '<script src="https://cdn.example.org/x.js"></script><link rel="stylesheet" href="http://example.org/a.css">'
     '<img src="https://example.org/a.png" alt="a picture"><style>@import url("https://example.org/f.css");</style><p>kept</p>'
@@ -31,15 +34,36 @@ def cell(source: str, *data: dict, **metadata) -> nbformat.NotebookNode:
 @pytest.fixture
 def notebook(tmp_path) -> Path:
     cells = [
-        v4.new_markdown_cell("# Pruning\n\n[![badge](https://example.org/badge.svg)](https://example.org/run) Prose leads."),
+        v4.new_markdown_cell(
+            "# Pruning\n\n[![badge](https://example.org/badge.svg)](https://example.org/run) "
+            "Prose leads."
+        ),
         cell("seed = 0", tags=["parameters"]),
-        cell("figure", {"application/vnd.plotly.v1+json": FIGURE, "image/png": "iVBORw0KGgo=", "text/html": REMOTE}),
-        cell("table", {"text/html": "<table><tr><td>0.987</td></tr></table>", "text/plain": "plain"}),
-        cell("chart", {"application/vnd.jupyter.widget-view+json": {"model_id": "x"}, "text/plain": "LiveChart(x)"}),
+        cell(
+            "figure",
+            {
+                "application/vnd.plotly.v1+json": FIGURE,
+                "image/png": "iVBORw0KGgo=",
+                "text/html": REMOTE,
+            },
+        ),
+        cell(
+            "table", {"text/html": "<table><tr><td>0.987</td></tr></table>", "text/plain": "plain"}
+        ),
+        cell(
+            "chart",
+            {
+                "application/vnd.jupyter.widget-view+json": {"model_id": "x"},
+                "text/plain": "LiveChart(x)",
+            },
+        ),
         cell("display(HTML(page))", {"text/html": REMOTE}),
     ]
     cells[-1].outputs.append(v4.new_output("stream", name="stdout", text="verdict: better\n"))
-    book = v4.new_notebook(cells=cells, metadata={"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}}})
+    book = v4.new_notebook(
+        cells=cells,
+        metadata={"widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}}},
+    )
     path = tmp_path / "lesson.ipynb"
     nbformat.write(book, path)
     return path
@@ -103,13 +127,17 @@ def test_what_came_from_elsewhere_leaves_its_text(report):
     text = report.read_text(encoding="utf-8")
     assert "a picture" in text
     assert "<p>kept</p>" in text
-    assert 'href="https://example.org/run"' in text  # a link is followed by the reader, not by the page
+    assert (
+        'href="https://example.org/run"' in text
+    )  # a link is followed by the reader, not by the page
 
 
 def test_title_is_the_heading_when_the_notebook_has_none(tmp_path):
     path = tmp_path / "plain.ipynb"
     nbformat.write(v4.new_notebook(cells=[cell("1", {"text/plain": "1"})]), path)
-    assert "<h1>Costs &lt; 1</h1>" in write_report(path, tmp_path / "plain.html", title="Costs < 1").read_text(encoding="utf-8")
+    assert "<h1>Costs &lt; 1</h1>" in write_report(
+        path, tmp_path / "plain.html", title="Costs < 1"
+    ).read_text(encoding="utf-8")
 
 
 def test_the_notebook_is_untouched_and_no_half_file_is_left(notebook, tmp_path):
@@ -147,12 +175,20 @@ def test_report_draws_its_figure_in_a_browser_without_a_network(report, scheme):
     requests: list[str] = []
     errors: list[str] = []
     with sync_playwright() as play:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+        flags = [
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+        ]
         browser = play.chromium.launch(executable_path=str(CHROMIUM), args=flags)
         page = browser.new_context(offline=True, color_scheme=scheme).new_page()
         page.on("request", lambda request: requests.append(request.url))
         page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on(
+            "console",
+            lambda message: errors.append(message.text) if message.type == "error" else None,
+        )
         page.goto(report.as_uri())
         page.locator(".js-plotly-plot .main-svg").first.wait_for(timeout=30_000)
         bars = page.locator(".js-plotly-plot .bars .point").count()

@@ -1,4 +1,6 @@
-"""Bytes, parameters and multiply-adds are those that can be worked out by hand, in every form of a graph."""
+"""Bytes, parameters and multiply-adds are those that can be worked out by hand, in every form of a
+graph.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ def test_size_counts_bytes_and_what_gzip_makes_of_them(tmp_path: Path) -> None:
     ],
     ids=["conv", "depthwise", "strided", "transposed", "linear", "sequence"],
 )
-def test_macs_of_one_layer_are_those_of_its_formula_in_both_forms(layer: nn.Module, shape: tuple[int, ...], macs: int) -> None:
+def test_macs_of_one_layer_are_those_of_its_formula_in_both_forms(
+    layer: nn.Module, shape: tuple[int, ...], macs: int
+) -> None:
     inputs = {"x": np.ones((4, *shape), np.float32)}
     assert macs_torch(layer, inputs) == macs
     assert macs_onnx(to_onnx(Candidate("layer", "torch", layer), inputs).model, inputs) == macs
@@ -66,19 +70,34 @@ def test_macs_of_torch_and_onnx_agree_on_a_resnet_and_leave_the_module_as_it_was
     for norm in norms:
         nn.init.normal_(norm.bias)  # the exporter drops biases that are all zero
     made = to_onnx(Candidate("net", "torch", net), {"x": IMAGE})
-    assert macs_torch(net, {"x": IMAGE}) == macs_onnx(made.model) == macs_onnx(made.model, {"x": IMAGE}) == 31_021_952
+    assert (
+        macs_torch(net, {"x": IMAGE})
+        == macs_onnx(made.model)
+        == macs_onnx(made.model, {"x": IMAGE})
+        == 31_021_952
+    )
     assert net.training
     folded = sum(norm.num_features for norm in norms)
     assert n_parameters(made) == n_parameters(Candidate("net", "torch", net)) - folded
 
 
 @pytest.mark.parametrize("form", ["QDQ", "QOperator", "dynamic"])
-def test_quantized_graph_has_the_macs_and_parameters_of_the_float_one(form: str, tmp_path: Path) -> None:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_dynamic, quantize_static
+def test_quantized_graph_has_the_macs_and_parameters_of_the_float_one(
+    form: str, tmp_path: Path
+) -> None:
+    from onnxruntime.quantization import (
+        CalibrationDataReader,
+        QuantFormat,
+        QuantType,
+        quantize_dynamic,
+        quantize_static,
+    )
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self.rows = iter([{"x": np.random.default_rng(0).normal(size=(4, 1, 28, 28)).astype(np.float32)}])
+            self.rows = iter(
+                [{"x": np.random.default_rng(0).normal(size=(4, 1, 28, 28)).astype(np.float32)}]
+            )
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.rows, None)
@@ -89,7 +108,9 @@ def test_quantized_graph_has_the_macs_and_parameters_of_the_float_one(form: str,
         quantize_dynamic(source, target)
     else:
         types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}
-        quantize_static(source, target, Reader(), quant_format=QuantFormat[form], per_channel=True, **types)
+        quantize_static(
+            source, target, Reader(), quant_format=QuantFormat[form], per_channel=True, **types
+        )
     operators = {node.op_type for node in onnx.load(target).graph.node}
     assert operators & {"DequantizeLinear", "ConvInteger"}
     assert macs_onnx(target.read_bytes()) == macs_onnx(source.read_bytes()) == CONV_NET_MACS
@@ -143,7 +164,9 @@ def test_estimators_count_coefficients_or_nodes_and_others_none() -> None:
     linear = make_pipeline(StandardScaler(), LogisticRegression()).fit(x, y)
     forest = RandomForestClassifier(3, random_state=0).fit(x, y)
     assert n_parameters(Candidate("linear", "sklearn", linear)) == 6
-    assert n_parameters(Candidate("forest", "sklearn", forest)) == sum(t.tree_.node_count for t in forest.estimators_)
+    assert n_parameters(Candidate("forest", "sklearn", forest)) == sum(
+        t.tree_.node_count for t in forest.estimators_
+    )
     assert n_parameters(Candidate("near", "sklearn", KNeighborsClassifier().fit(x, y))) is None
 
 

@@ -1,4 +1,6 @@
-"""Coverage: what really runs in int8 is read off the runtime's own graph, with the reason for the rest."""
+"""Coverage: what really runs in int8 is read off the runtime's own graph, with the reason for the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ def test_operator_kept_in_float_is_told_with_its_reason():
 
 def _with_softmax() -> bytes:
     """A quantized Add whose result goes through Exp, which has no int8 form."""
-    scale, zero = helper.make_tensor("s", TensorProto.FLOAT, [], [0.1]), helper.make_tensor("z", TensorProto.UINT8, [], [128])
+    scale, zero = (
+        helper.make_tensor("s", TensorProto.FLOAT, [], [0.1]),
+        helper.make_tensor("z", TensorProto.UINT8, [], [128]),
+    )
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "s", "z"], ["q"]),
         helper.make_node("DequantizeLinear", ["q", "s", "z"], ["d"]),
@@ -80,7 +85,9 @@ def test_openvino_tells_its_own_precisions(int8):
     found = coverage(int8(), "openvino")
     convolutions = found.operators[found.operators.op_type.str.contains("Convolution")]
     assert len(convolutions) == 4
-    if not (convolutions.precision == "int8").all():  # a processor without int8 instructions falls back to floats, and says so
+    if not (
+        convolutions.precision == "int8"
+    ).all():  # a processor without int8 instructions falls back to floats, and says so
         assert (found.operators.why != "").any()
     assert coverage(conv_net(), "openvino").n_low == 0
 
@@ -94,7 +101,9 @@ def test_ledger_and_scorecard_hold_coverage_and_share_of_the_peak(tmp_path):
     assert exported.int8_operators == 0
     assert row.int8_operators >= 4
     assert row.peak_precision == "int8"
-    assert row.peak_share is None or 0 < row.peak_share <= 1, "None where other work disturbed the probe"
+    assert row.peak_share is None or 0 < row.peak_share <= 1, (
+        "None where other work disturbed the probe"
+    )
     card = trail.scorecard("quantization")
     assert card.coverage["n_low"] == row.int8_operators
     table = trail.evidence("quantization")["operators-quantization"]

@@ -1,4 +1,6 @@
-"""One candidate on all runtimes: the fastest that answers the same is picked, and what fails takes nothing with it."""
+"""One candidate on all runtimes: the fastest that answers the same is picked, and what fails takes
+nothing with it.
+"""
 
 from __future__ import annotations
 
@@ -13,20 +15,47 @@ def _timing(name: str, ms: float) -> Timing:
     rng = np.random.default_rng(len(name))
     blocks = tuple(float(ms * (1 + 0.01 * rng.random())) for _ in range(12))
     batch = BatchTiming(1, ms, ms, ms, ms, ms, 100, blocks, blocks, blocks)
-    return Timing(name, name, "cpu", 1, (batch,), 1.0, 1.0, 1, 1, 0.0, "", "session", "smoke", 12, 0.1, {"precision": "fp32"})
+    return Timing(
+        name,
+        name,
+        "cpu",
+        1,
+        (batch,),
+        1.0,
+        1.0,
+        1,
+        1,
+        0.0,
+        "",
+        "session",
+        "smoke",
+        12,
+        0.1,
+        {"precision": "fp32"},
+    )
 
 
 def test_fastest_that_answers_the_same_is_picked():
     right = np.eye(10)[np.arange(100) % 10]
     wrong = np.roll(right, 1, axis=1)
-    timings = {"slow": _timing("slow", 4.0), "quick": _timing("quick", 1.0), "other": _timing("other", 0.5)}
+    timings = {
+        "slow": _timing("slow", 4.0),
+        "quick": _timing("quick", 1.0),
+        "other": _timing("other", 0.5),
+    }
     answers = {"slow": right, "quick": right, "other": wrong}
     found = _picked(timings, dict.fromkeys(timings, "fp32"), answers, {}, 1)
     assert found.best == "quick"
     rows = found.table.set_index("runtime")
     assert rows.loc["other", "agreement"] == 0.0
     assert "answers differently" in rows.loc["other", "note"]
-    assert 3.8 < rows.loc["quick", "low"] < rows.loc["quick", "speedup"] < rows.loc["quick", "high"] < 4.2
+    assert (
+        3.8
+        < rows.loc["quick", "low"]
+        < rows.loc["quick", "speedup"]
+        < rows.loc["quick", "high"]
+        < 4.2
+    )
     assert found.verdicts["slow"].decision == "better"
     assert "quick (fp32) is the fastest here at batch 1: 1 ms, 4 times slow" in found.text
 
@@ -38,7 +67,10 @@ def test_agreement_counts_classes_and_close_numbers():
 
 def test_real_runtimes_are_measured_side_by_side(digits_task, digits_cnn):
     found = measure_everywhere(
-        digits_cnn, lambda c, n: digits_task.example(n, c.prepare), runtimes=("torch", "onnxruntime"), budget="smoke"
+        digits_cnn,
+        lambda c, n: digits_task.example(n, c.prepare),
+        runtimes=("torch", "onnxruntime"),
+        budget="smoke",
     )
     assert set(found.table.runtime) == {"torch", "onnxruntime"}
     assert (found.table.agreement >= 0.99).all()
@@ -46,7 +78,9 @@ def test_real_runtimes_are_measured_side_by_side(digits_task, digits_cnn):
     assert not found.failed
 
 
-def test_runtime_that_cannot_run_it_is_told_and_the_rest_measured(digits_task, digits_cnn, monkeypatch):
+def test_runtime_that_cannot_run_it_is_told_and_the_rest_measured(
+    digits_task, digits_cnn, monkeypatch
+):
     from workbench.errors import RunError
     from workbench.measure import everywhere
 
@@ -59,7 +93,10 @@ def test_runtime_that_cannot_run_it_is_told_and_the_rest_measured(digits_task, d
 
     monkeypatch.setattr(everywhere, "predictor", broken)
     found = measure_everywhere(
-        digits_cnn, lambda c, n: digits_task.example(n, c.prepare), runtimes=("torch", "onnxruntime"), budget="smoke"
+        digits_cnn,
+        lambda c, n: digits_task.example(n, c.prepare),
+        runtimes=("torch", "onnxruntime"),
+        budget="smoke",
     )
     assert found.failed == {"onnxruntime": "no such provider"}
     assert list(found.table.runtime) == ["torch"]
@@ -67,7 +104,17 @@ def test_runtime_that_cannot_run_it_is_told_and_the_rest_measured(digits_task, d
 
 def test_sweep_has_a_row_for_each_thread_count_and_batch(digits_task, digits_cnn):
     table = sweep(
-        {"eager": (digits_cnn, "torch")}, lambda c, n: digits_task.example(n, c.prepare), threads=(1, 2), batch_sizes=(1, 8)
+        {"eager": (digits_cnn, "torch")},
+        lambda c, n: digits_task.example(n, c.prepare),
+        threads=(1, 2),
+        batch_sizes=(1, 8),
     )
-    assert sorted(zip(table.threads, table.batch_size, strict=True)) == [(1, 1), (1, 8), (2, 1), (2, 8)]
-    assert table.throughput.to_numpy() == pytest.approx((1000 * table.batch_size / table.best_ms).to_numpy())
+    assert sorted(zip(table.threads, table.batch_size, strict=True)) == [
+        (1, 1),
+        (1, 8),
+        (2, 1),
+        (2, 8),
+    ]
+    assert table.throughput.to_numpy() == pytest.approx(
+        (1000 * table.batch_size / table.best_ms).to_numpy()
+    )

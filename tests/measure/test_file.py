@@ -13,9 +13,16 @@ from workbench.measure.file import measure_file
 
 def _graph(path, batch):
     weight = helper.make_tensor("w", TensorProto.FLOAT, [16, 4], np.ones(64, np.float32))
-    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size]) for name, size in (("x", 16), ("y", 4))]
-    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", value[:1], value[1:], [weight])
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    value = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, size])
+        for name, size in (("x", 16), ("y", 4))
+    ]
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])], "g", value[:1], value[1:], [weight]
+    )
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path
+    )
     return path
 
 
@@ -27,7 +34,9 @@ def test_file_with_a_fixed_batch_is_timed_at_that_batch_only(tmp_path):
 
 
 def test_file_with_a_free_batch_is_timed_at_both(tmp_path):
-    card = measure_file(_graph(tmp_path / "free.onnx", "n"), budget="smoke", price_per_core_hour=1.0)
+    card = measure_file(
+        _graph(tmp_path / "free.onnx", "n"), budget="smoke", price_per_core_hour=1.0
+    )
     assert [b.batch_size for b in card.leading.batches] == [1, 64]
     assert card.money_per_million == pytest.approx(card.core_seconds_per_million / 3600)
     assert card.quality == ()

@@ -1,4 +1,6 @@
-"""The measured peak: plausible by its own arithmetic, kept once measured, and a fraction is what it says."""
+"""The measured peak: plausible by its own arithmetic, kept once measured, and a fraction is what it
+says.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ def test_peaks_are_measured_once_and_leave_the_threads_alone():
     before = torch.get_num_threads()
     found = peaks(1)
     assert set(found) == {"fp32", "bf16", "int8"}
-    assert all(value > 1 for value in found.values()), "a core of the last ten years does more than a billion a second"
+    assert all(value > 1 for value in found.values()), (
+        "a core of the last ten years does more than a billion a second"
+    )
     assert peaks(1) is found
     assert torch.get_num_threads() == before
 

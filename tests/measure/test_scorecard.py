@@ -12,17 +12,40 @@ from workbench.measure import BatchTiming, Quality, Scorecard, Timing, compare_t
 
 BLOCKS = ((1.0, 1.1, 1.0), (1.2, 1.2, 1.3), (1.1, 1.1, 1.1))
 TIMING = Timing(
-    name="net", runtime="onnxruntime", device="cpu", threads=1,
-    batches=(BatchTiming(1, 1.0, 1.1, 1.2, 1.5, 1.1, 300, *BLOCKS), BatchTiming(50, 20.0, 21.0, 25.0, 30.0, 36.0, 90, *BLOCKS)),
-    load_time_ms=12.0, import_time_ms=200.0, peak_memory_bytes=90_000_000, model_memory_bytes=30_000_000, busy=0.5,
-    warning="Other work used 50 %.", session="s1", budget="smoke", rounds=3, block_seconds=0.06, details={"threads": 1},
-)  # fmt: skip
+    name="net",
+    runtime="onnxruntime",
+    device="cpu",
+    threads=1,
+    batches=(
+        BatchTiming(1, 1.0, 1.1, 1.2, 1.5, 1.1, 300, *BLOCKS),
+        BatchTiming(50, 20.0, 21.0, 25.0, 30.0, 36.0, 90, *BLOCKS),
+    ),
+    load_time_ms=12.0,
+    import_time_ms=200.0,
+    peak_memory_bytes=90_000_000,
+    model_memory_bytes=30_000_000,
+    busy=0.5,
+    warning="Other work used 50 %.",
+    session="s1",
+    budget="smoke",
+    rounds=3,
+    block_seconds=0.06,
+    details={"threads": 1},
+)
 CARD = Scorecard(
-    name="net", quality=(Quality("accuracy", 0.9, 0.88, 0.92, 1000, "points", True, "valid"),), size_bytes=1_000_000,
-    size_gzip_bytes=900_000, parameters=250_000, macs=31_000_000, timing={"onnxruntime": TIMING}, runtime="onnxruntime",
-    price_per_core_hour=0.05, host={"name": "here", "versions": {"torch": "2"}}, budget="smoke",
+    name="net",
+    quality=(Quality("accuracy", 0.9, 0.88, 0.92, 1000, "points", True, "valid"),),
+    size_bytes=1_000_000,
+    size_gzip_bytes=900_000,
+    parameters=250_000,
+    macs=31_000_000,
+    timing={"onnxruntime": TIMING},
+    runtime="onnxruntime",
+    price_per_core_hour=0.05,
+    host={"name": "here", "versions": {"torch": "2"}},
+    budget="smoke",
     measured_at="2026-01-01T00:00:00+00:00",
-)  # fmt: skip
+)
 
 
 def test_scorecard_reads_back_from_json() -> None:

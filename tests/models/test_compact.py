@@ -13,12 +13,19 @@ from workbench.models.compact import convnet, dscnn, resnet8, slim_resnet
 
 @pytest.mark.parametrize(
     ("build", "parameters", "macs"),
-    [(convnet, 61_306, 3.69e6), (dscnn, 29_002, 1.55e6), (resnet8, 19_810, 2.36e6), (slim_resnet, 70_426, 10.27e6)],
+    [
+        (convnet, 61_306, 3.69e6),
+        (dscnn, 29_002, 1.55e6),
+        (resnet8, 19_810, 2.36e6),
+        (slim_resnet, 70_426, 10.27e6),
+    ],
 )
 def test_network_costs_what_its_description_says(build, parameters, macs):
     network = build().eval()
     assert sum(p.numel() for p in network.parameters()) == parameters
-    assert macs_torch(network, {"x": np.zeros((1, 1, 28, 28), np.float32)}) == pytest.approx(macs, rel=0.02)
+    assert macs_torch(network, {"x": np.zeros((1, 1, 28, 28), np.float32)}) == pytest.approx(
+        macs, rel=0.02
+    )
 
 
 @pytest.mark.parametrize("build", [convnet, dscnn, resnet8, slim_resnet])
@@ -32,9 +39,16 @@ def test_stride_2_comes_first_and_every_norm_can_be_folded():
         layers = list(network)
         assert layers[0].stride == (2, 2)
         convolutions = [i for i, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
-        assert all(layers[i].bias is None and isinstance(layers[i + 1], nn.BatchNorm2d) for i in convolutions)
+        assert all(
+            layers[i].bias is None and isinstance(layers[i + 1], nn.BatchNorm2d)
+            for i in convolutions
+        )
 
 
 def test_widths_of_a_convnet_are_as_asked():
-    widths = [m.out_channels for m in convnet(early=(8, 16), late=(24, 24, 32)) if isinstance(m, nn.Conv2d)]
+    widths = [
+        m.out_channels
+        for m in convnet(early=(8, 16), late=(24, 24, 32))
+        if isinstance(m, nn.Conv2d)
+    ]
     assert widths == [8, 16, 24, 24, 32]

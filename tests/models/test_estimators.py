@@ -12,7 +12,14 @@ from sklearn.pipeline import make_pipeline
 from torch import nn
 
 from workbench.errors import UnknownName
-from workbench.models.estimators import as_features, fills_missing, is_estimator, is_fitted, make_estimator, unfitted
+from workbench.models.estimators import (
+    as_features,
+    fills_missing,
+    is_estimator,
+    is_fitted,
+    make_estimator,
+    unfitted,
+)
 
 NUMERIC = {"age": True, "city": False}
 
@@ -54,7 +61,9 @@ def test_pipeline_learns_from_numbers_and_categories_with_missing_and_unseen_one
 @pytest.mark.parametrize("numeric", [{"age": True}, {"city": False}])
 def test_pipeline_is_made_of_one_kind_of_columns_too(numeric):
     table, targets = _people()
-    assert make_estimator("logistic", numeric).fit(table[list(numeric)], targets).classes_.tolist() == [0, 1]
+    assert make_estimator("logistic", numeric).fit(
+        table[list(numeric)], targets
+    ).classes_.tolist() == [0, 1]
 
 
 def test_unknown_estimator_is_refused_with_the_nearest_name():
@@ -84,7 +93,13 @@ def test_arrays_of_more_dimensions_are_flattened_and_put_side_by_side():
 
 @pytest.mark.parametrize(
     ("model", "expected"),
-    [(LogisticRegression(), True), (LogisticRegression, False), (nn.Linear(2, 2), False), (_OwnKind(), True), (print, False)],
+    [
+        (LogisticRegression(), True),
+        (LogisticRegression, False),
+        (nn.Linear(2, 2), False),
+        (_OwnKind(), True),
+        (print, False),
+    ],
 )
 def test_estimator_is_told_from_classes_and_networks(model, expected):
     assert is_estimator(model) is expected
@@ -92,7 +107,11 @@ def test_estimator_is_told_from_classes_and_networks(model, expected):
 
 def test_fitted_is_told_for_estimators_of_any_kind():
     x, y = np.eye(4), np.array([0, 1, 0, 1])
-    for model in (LogisticRegression(), make_pipeline(SimpleImputer(), LogisticRegression()), _OwnKind()):
+    for model in (
+        LogisticRegression(),
+        make_pipeline(SimpleImputer(), LogisticRegression()),
+        _OwnKind(),
+    ):
         assert not is_fitted(model)
         assert is_fitted(model.fit(x, y))
 
@@ -100,11 +119,14 @@ def test_fitted_is_told_for_estimators_of_any_kind():
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        (LogisticRegression(), False), (HistGradientBoostingClassifier(), True), (_OwnKind(), True),
-        (make_pipeline(SimpleImputer(), LogisticRegression()), True), (make_estimator("logistic", NUMERIC), True),
+        (LogisticRegression(), False),
+        (HistGradientBoostingClassifier(), True),
+        (_OwnKind(), True),
+        (make_pipeline(SimpleImputer(), LogisticRegression()), True),
+        (make_estimator("logistic", NUMERIC), True),
         (make_pipeline(LogisticRegression()), False),
     ],
-)  # fmt: skip
+)
 def test_estimator_says_whether_it_takes_missing_values(model, expected):
     assert fills_missing(model) is expected
 

@@ -1,4 +1,6 @@
-"""MiniLM: the known weights, the same numbers as the library that made them, and its recorded answers."""
+"""MiniLM: the known weights, the same numbers as the library that made them, and its recorded
+answers.
+"""
 
 from __future__ import annotations
 
@@ -47,27 +49,43 @@ def test_network_is_the_large_one_of_the_task(network):
 
 def test_network_gives_the_hidden_states_of_the_library_that_it_comes_from(network):
     transformers = pytest.importorskip("transformers")
-    theirs = transformers.AutoModel.from_pretrained(str(minilm_folder()), local_files_only=True).eval()
-    inputs = {n: torch.from_numpy(a) for n, a in WordPieces(length=20)(reviews().valid.take(slice(0, 4)).inputs).items()}
+    theirs = transformers.AutoModel.from_pretrained(
+        str(minilm_folder()), local_files_only=True
+    ).eval()
+    inputs = {
+        n: torch.from_numpy(a)
+        for n, a in WordPieces(length=20)(reviews().valid.take(slice(0, 4)).inputs).items()
+    }
     there = inputs["attention_mask"] != 0
     with torch.no_grad():
         wanted = theirs(**inputs).last_hidden_state[there]
-        torch.testing.assert_close(network.encoder(inputs["input_ids"], there)[there], wanted, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            network.encoder(inputs["input_ids"], there)[there], wanted, atol=1e-4, rtol=1e-4
+        )
 
 
 def test_filling_changes_no_answer(network):
     rows = reviews().valid.take(slice(0, 2)).inputs
-    short, long = ({n: torch.from_numpy(a) for n, a in WordPieces(length=n_pieces)(rows).items()} for n_pieces in (40, 48))
+    short, long = (
+        {n: torch.from_numpy(a) for n, a in WordPieces(length=n_pieces)(rows).items()}
+        for n_pieces in (40, 48)
+    )
     with torch.no_grad():
         torch.testing.assert_close(network(**short), network(**long), atol=1e-5, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("builder", "vectors_of"), [(thin_transformer, "encoder.words"), (thin_cnn, "embedding")])
-def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_alike(builder, vectors_of, network):
+@pytest.mark.parametrize(
+    ("builder", "vectors_of"), [(thin_transformer, "encoder.words"), (thin_cnn, "embedding")]
+)
+def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_alike(
+    builder, vectors_of, network
+):
     thin = build_seeded(builder, 0).eval()
     n_thin, n_large = (sum(p.numel() for p in net.parameters()) for net in (thin, network))
     assert n_thin * 10 <= n_large
-    pieces = WordPieces(length=3)({"text": np.array(["good", "great", "bad", "film", "movie", "tuesday", "seven"], object)})
+    pieces = WordPieces(length=3)(
+        {"text": np.array(["good", "great", "bad", "film", "movie", "tuesday", "seven"], object)}
+    )
     words = thin.get_submodule(vectors_of).weight.detach()
     assert not words[0].any(), "what fills a row up says nothing"
     vectors = torch.nn.functional.normalize(words[pieces["input_ids"][:, 1]], dim=1)
@@ -75,7 +93,9 @@ def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_al
     assert alike[0, 1] > alike[0, 5], "good is nearer to great than to tuesday"
     assert alike[3, 4] > alike[3, 6], "film is nearer to movie than to seven"
     again = build_seeded(builder, 0)
-    assert all(torch.equal(a, b) for a, b in zip(thin.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(thin.parameters(), again.parameters(), strict=True)
+    )
 
 
 @pytest.mark.parametrize("name", ["thin_transformer", "thin_cnn"])
@@ -91,33 +111,52 @@ def test_thin_student_is_exported_with_a_free_batch_and_answers_alike(name, extr
 
 def test_other_weights_than_the_known_ones_are_refused(extra, monkeypatch):
     monkeypatch.setattr(module, "SHA256", "0" * 64)
-    with pytest.raises(CandidateError, match="have the hash 53aa51172d14, not 000000000000: install it again"):
+    with pytest.raises(
+        CandidateError, match="have the hash 53aa51172d14, not 000000000000: install it again"
+    ):
         minilm()
 
 
 def test_folder_with_another_architecture_is_refused(tmp_path):
     (tmp_path / "model.safetensors").write_bytes(b"")
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "roberta", "hidden_act": "relu"}), encoding="utf-8")
-    with pytest.raises(CandidateError, match="not a BERT encoder .model_type is `roberta`, not `bert`; hidden_act is `relu`"):
+    (tmp_path / "config.json").write_text(
+        json.dumps({"model_type": "roberta", "hidden_act": "relu"}), encoding="utf-8"
+    )
+    with pytest.raises(
+        CandidateError,
+        match="not a BERT encoder .model_type is `roberta`, not `bert`; hidden_act is `relu`",
+    ):
         minilm(str(tmp_path))
 
 
 def test_missing_package_names_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(MissingExtra, match=r"MiniLM without a network needs the extra `text`.*\[text\]"):
+    with pytest.raises(
+        MissingExtra, match=r"MiniLM without a network needs the extra `text`.*\[text\]"
+    ):
         minilm()
 
 
 def test_loading_from_the_package_asks_no_outside_host(extra, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
-    environment = {**os.environ, "PYTHONPATH": path, "OUTSIDE_HOSTS": str(tmp_path / "o"), "GUARDED": str(tmp_path / "g")}
-    environment = {k: v for k, v in environment.items() if not k.startswith(("HF_", "TRANSFORMERS_"))}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "OUTSIDE_HOSTS": str(tmp_path / "o"),
+        "GUARDED": str(tmp_path / "g"),
+    }
+    environment = {
+        k: v for k, v in environment.items() if not k.startswith(("HF_", "TRANSFORMERS_"))
+    }
     code = (
-        "import warnings; warnings.simplefilter('error'); import numpy as np; from workbench.data.tokens import WordPieces;"
-        "from workbench.models.minilm import minilm; minilm(); WordPieces()({'text': np.array(['good'], object)})"
+        "import warnings; warnings.simplefilter('error'); import numpy as np; from "
+        "workbench.data.tokens import WordPieces;from workbench.models.minilm import minilm; "
+        "minilm(); WordPieces()({'text': np.array(['good'], object)})"
     )
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "g").exists()
     assert not (tmp_path / "o").exists()
@@ -131,7 +170,9 @@ def test_answers_are_those_of_the_log_and_reach_its_accuracy():
     for name in SPLIT_NAMES:
         logits, rows = teacher.teacher_logits(name), getattr(splits, name)
         assert (logits.shape, logits.dtype) == ((len(rows), 2), np.float32)
-        assert float(np.mean(logits.argmax(1) == rows.targets)) == pytest.approx(log["accuracy"][name], abs=1e-9)
+        assert float(np.mean(logits.argmax(1) == rows.targets)) == pytest.approx(
+            log["accuracy"][name], abs=1e-9
+        )
     assert log["accuracy"]["test"] > 0.8
 
 
@@ -140,7 +181,9 @@ def test_teacher_is_better_than_tfidf_on_the_same_rows_by_its_log():
     targets = reviews().test.targets
     assert (against["n"], against["decision"]) == (len(targets), "better")
     assert against["low"] > 0
-    assert against["after"] == pytest.approx(float(np.mean(teacher.teacher_logits("test").argmax(1) == targets)))
+    assert against["after"] == pytest.approx(
+        float(np.mean(teacher.teacher_logits("test").argmax(1) == targets))
+    )
 
 
 def test_changed_answers_and_unknown_splits_are_refused(tmp_path, monkeypatch):

@@ -22,7 +22,9 @@ def test_weights_are_those_of_the_log_and_reach_their_accuracy_on_test():
     model = resnet20()
     reference.load_resnet20(model)
     test = task.data.test
-    accuracy = float(np.mean(predict_torch(model, test, prepare=task.prepare).argmax(1) == test.targets))
+    accuracy = float(
+        np.mean(predict_torch(model, test, prepare=task.prepare).argmax(1) == test.targets)
+    )
     assert accuracy >= 0.925
     assert accuracy == pytest.approx(log["accuracy"]["test"], abs=0.001)
 

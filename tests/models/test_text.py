@@ -1,4 +1,6 @@
-"""Small networks for text: blind to filling, free in batch and length, and exported without a change of answers."""
+"""Small networks for text: blind to filling, free in batch and length, and exported without a
+change of answers.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,10 @@ def test_answer_to_a_sentence_does_not_depend_on_its_batch(name):
 
 @pytest.mark.parametrize("name", ["text_cnn", "transformer2"])
 def test_more_filling_changes_no_answer(name):
-    model, tokens = _made(name), torch.nn.functional.pad(_tokens(), (0, 4))  # filters see the first words of filling too
+    model, tokens = (
+        _made(name),
+        torch.nn.functional.pad(_tokens(), (0, 4)),
+    )  # filters see the first words of filling too
     with torch.no_grad():
         torch.testing.assert_close(model(torch.nn.functional.pad(tokens, (0, 9))), model(tokens))
 
@@ -78,12 +83,16 @@ def test_exported_network_takes_any_batch_and_length_and_answers_the_same(name):
     model = _made(name)
     made = to_onnx(Candidate(name, "torch", model), {"tokens": _tokens().numpy()})
     (given,) = onnx.load_from_string(made.model).graph.input
-    assert [d.dim_value for d in given.type.tensor_type.shape.dim] == [0, 0], "both dimensions are free"
+    assert [d.dim_value for d in given.type.tensor_type.shape.dim] == [0, 0], (
+        "both dimensions are free"
+    )
     for n, length in ((1, 5), (9, 40)):
         tokens = _tokens(n, length)
         with torch.no_grad():
             wanted = model(tokens).numpy()
-        np.testing.assert_allclose(predictor(made, threads=1).predict({"tokens": tokens.numpy()}), wanted, atol=1e-5)
+        np.testing.assert_allclose(
+            predictor(made, threads=1).predict({"tokens": tokens.numpy()}), wanted, atol=1e-5
+        )
 
 
 @pytest.mark.parametrize("name", ["text_cnn", "transformer2"])
@@ -112,15 +121,22 @@ def test_encoder_is_bert_of_the_same_weights():
     with torch.no_grad():
         theirs.self_attn.in_proj_weight.copy_(torch.cat([p.weight for p in parts]))
         theirs.self_attn.in_proj_bias.copy_(torch.cat([p.bias for p in parts]))
-    pairs = {"self_attn.out_proj": layer.attention.output, "linear1": layer.inner, "linear2": layer.outer,
-             "norm1": layer.norm1, "norm2": layer.norm2}  # fmt: skip
+    pairs = {
+        "self_attn.out_proj": layer.attention.output,
+        "linear1": layer.inner,
+        "linear2": layer.outer,
+        "norm1": layer.norm1,
+        "norm2": layer.norm2,
+    }
     for name, part in pairs.items():
         theirs.get_submodule(name).load_state_dict(part.state_dict())
     tokens = torch.tensor([[3, 4, 5, 0, 0], [6, 7, 8, 9, 10]])
     there = tokens != 0
     with torch.no_grad():
         x = mine.norm(mine.words(tokens) + mine.places.weight[:5])
-        torch.testing.assert_close(mine(tokens, there)[there], theirs(x, src_key_padding_mask=~there)[there])
+        torch.testing.assert_close(
+            mine(tokens, there)[there], theirs(x, src_key_padding_mask=~there)[there]
+        )
 
 
 def test_tfidf_is_written_as_onnx_or_the_reason_is_told():
@@ -134,7 +150,9 @@ def test_tfidf_is_written_as_onnx_or_the_reason_is_told():
         reason = str(error)
     else:
         np.testing.assert_allclose(
-            predictor(made).predict({"text": texts}), predictor(candidate).predict({"text": texts}), atol=1e-5
+            predictor(made).predict({"text": texts}),
+            predictor(candidate).predict({"text": texts}),
+            atol=1e-5,
         )
         return
     assert "locale" in reason

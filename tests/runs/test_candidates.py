@@ -33,16 +33,21 @@ def test_untrained_model_of_the_task_is_trained_first(digits_task, monkeypatch):
     import dataclasses
 
     seen = []
-    task = dataclasses.replace(digits_task.without_test(), fits={"cnn": {"max_steps": 20, "lr": 0.01}})
+    task = dataclasses.replace(
+        digits_task.without_test(), fits={"cnn": {"max_steps": 20, "lr": 0.01}}
+    )
     from workbench.training import loop as training
 
     fit = training.fit
     monkeypatch.setattr(training, "fit", lambda *a, **k: seen.append(a[2]) or fit(*a, **k))
     found = candidate_named("cnn", task, **COMMON)
-    assert (seen[0].max_steps, seen[0].lr) == (20, 0.01), "with what the task changes in the usual settings"
+    assert (seen[0].max_steps, seen[0].lr) == (20, 0.01), (
+        "with what the task changes in the usual settings"
+    )
     fresh = task.candidate("cnn", seed=0)[0].model
     assert any(
-        not np.array_equal(a.detach(), b.detach()) for a, b in zip(found.model.parameters(), fresh.parameters(), strict=True)
+        not np.array_equal(a.detach(), b.detach())
+        for a, b in zip(found.model.parameters(), fresh.parameters(), strict=True)
     )
 
 
@@ -62,6 +67,8 @@ def test_models_given_to_make_task_can_be_built_by_name(digits_task):
 
     rows = digits_task.data.train
     images = np.asarray(rows.inputs["image"], np.float32)
-    task = make_task("mine", model=network(), train=(images, rows.targets), models={"small": network})
+    task = make_task(
+        "mine", model=network(), train=(images, rows.targets), models={"small": network}
+    )
     assert set(task.builders) == {"untrained", "small"}
     assert task.candidate()[1], "the model itself is still where it starts"

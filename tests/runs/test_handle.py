@@ -16,7 +16,9 @@ from workbench.recipe import Recipe
 from workbench.runs.handle import attach, find_run, start
 from workbench.runs.trail import Trail
 
-pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX signals; jobs themselves run on Windows")
+pytestmark = pytest.mark.skipif(
+    os.name == "nt", reason="these tests use POSIX signals; jobs themselves run on Windows"
+)
 
 SMALL = [{"pruning": {"fit": {"epochs": 2}}}, {"quantization": {"activation_type": "uint8"}}]
 LONG = [{"quantization": {"activation_type": "uint8"}}]
@@ -48,12 +50,16 @@ def test_finished_run_leaves_a_ledger_a_test_line_and_files(finished):
     assert trail.ledger.size_bytes.iloc[-1] < trail.ledger.size_bytes.iloc[0] / 5
     assert {"better", "worse", "equivalent", "undecided"} >= set(trail.ledger.verdict[1:])
     assert trail.onnx_path.exists()
-    assert type(trail.model).__name__ == "Sequential", "the plain torch module of the last step that has one"
+    assert type(trail.model).__name__ == "Sequential", (
+        "the plain torch module of the last step that has one"
+    )
     kinds = [event.kind for event, _ in finished.events()]
     assert kinds[0] == "run_started"
     assert kinds[-1] == "run_finished"
     assert "curve" in kinds
-    assert not [p for p in finished.folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")], "nothing kept is a pickle"
+    assert not [p for p in finished.folder.rglob("*") if p.suffix in (".pkl", ".pickle", ".pt")], (
+        "nothing kept is a pickle"
+    )
 
 
 def test_run_is_reattached_by_its_folder_and_listed_by_name(finished):
@@ -77,28 +83,52 @@ def test_kept_ledger_of_a_run_is_what_its_steps_say(finished):
     assert rows == [r.to_json() for r in Trail(finished.folder).rows]
 
 
-def test_killed_run_keeps_finished_steps_and_resumes_to_the_same_weights(tmp_path, digits_task, digits_cnn):
+def test_killed_run_keeps_finished_steps_and_resumes_to_the_same_weights(
+    tmp_path, digits_task, digits_cnn
+):
     import dataclasses
 
-    fixed = {"epochs": 40, "max_steps": 300, "precision": "fp32", "memory_format": "contiguous"}  # nothing that timing decides
+    fixed = {
+        "epochs": 40,
+        "max_steps": 300,
+        "precision": "fp32",
+        "memory_format": "contiguous",
+    }  # nothing that timing decides
     recipe = Recipe.make("mine", [{"pruning": {"fit": fixed}}], budget="smoke")
     own = dataclasses.replace(digits_task, name="mine", built_in=False, start=digits_cnn)
     unbroken = start(recipe, own, root=tmp_path / "unbroken").wait(timeout=300)
     run = start(recipe, own, root=tmp_path / "broken")
-    _wait_for(lambda: any(e.kind == "curve" and e.step == "pruning" and e.data["x"] >= 100 for e, _ in run.events()))
+    _wait_for(
+        lambda: any(
+            e.kind == "curve" and e.step == "pruning" and e.data["x"] >= 100
+            for e, _ in run.events()
+        )
+    )
     os.killpg(run._state()["pid"], signal.SIGKILL)
     _wait_for(lambda: run.status == "killed")
     assert [p.name for p in (run.folder / "steps").iterdir()] == ["00-start"]
     stamp = (run.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns
-    with pytest.raises(RunError, match="was killed; finished steps are kept. Go on with `workbench resume"):
+    with pytest.raises(
+        RunError, match="was killed; finished steps are kept. Go on with `workbench resume"
+    ):
         run.check()
-    last = max(e.data["x"] for e, _ in run.events() if e.kind == "curve" and e.data["name"] == "train loss")
+    last = max(
+        e.data["x"] for e, _ in run.events() if e.kind == "curve" and e.data["name"] == "train loss"
+    )
     run.resume().wait(timeout=300)
-    assert (run.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns == stamp, "the finished step was not run again"
-    again = [e.data["x"] for e, _ in run.events() if e.kind == "curve" and e.data["name"] == "train loss"]
-    assert again.count(10) == 1, f"training went on from its checkpoint, and did not begin again (killed at step {last})"
+    assert (run.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns == stamp, (
+        "the finished step was not run again"
+    )
+    again = [
+        e.data["x"] for e, _ in run.events() if e.kind == "curve" and e.data["name"] == "train loss"
+    ]
+    assert again.count(10) == 1, (
+        f"training went on from its checkpoint, and did not begin again (killed at step {last})"
+    )
     ours, theirs = (_network(r) for r in (run, unbroken))
-    assert all(np.array_equal(ours[k], theirs[k]) for k in theirs), "a broken run ends where an unbroken one does"
+    assert all(np.array_equal(ours[k], theirs[k]) for k in theirs), (
+        "a broken run ends where an unbroken one does"
+    )
 
 
 def _network(run):
@@ -108,7 +138,10 @@ def _network(run):
 
 
 def test_cancelled_run_stops_within_seconds_and_keeps_what_it_has(tmp_path):
-    run = start(_recipe([{"pruning": {"fit": {"epochs": 5000, "max_steps": 100000, "patience": 5000}}}]), root=tmp_path)
+    run = start(
+        _recipe([{"pruning": {"fit": {"epochs": 5000, "max_steps": 100000, "patience": 5000}}}]),
+        root=tmp_path,
+    )
     _wait_for(lambda: any(e.kind == "curve" and e.step == "pruning" for e, _ in run.events()))
     pid = run._state()["pid"]
     run.cancel()
@@ -125,7 +158,9 @@ def _runs(pid):
 
 def test_failing_step_is_told_and_what_was_finished_is_kept(tmp_path):
     run = start(_recipe([{"pruning": {"ignored_layers": ["nowhere"]}}]), root=tmp_path)
-    with pytest.raises(RunError, match=r"(?s)failed: Unknown layer `nowhere`.*Finished steps are kept"):
+    with pytest.raises(
+        RunError, match=r"(?s)failed: Unknown layer `nowhere`.*Finished steps are kept"
+    ):
         run.wait(timeout=120)
     assert [p.name for p in (run.folder / "steps").iterdir()] == ["00-start"]
 
@@ -136,8 +171,8 @@ def test_run_outlives_the_process_that_started_it(tmp_path):
 
     code = (
         "from workbench.recipe import Recipe; from workbench.runs.handle import start; import os;"
-        f"r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), root={str(tmp_path)!r});"
-        "print(r.folder, flush=True); os._exit(0)"
+        "r = start(Recipe.make('digits', ['quantization'], start='cnn', budget='smoke'), "
+        f"root={str(tmp_path)!r});print(r.folder, flush=True); os._exit(0)"
     )
     folder = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
@@ -152,7 +187,11 @@ def test_what_a_worker_is_sent_holds_no_test_row(tmp_path, digits_task, digits_c
     marked[:] = 251  # a value that no row of digits has: its bytes can be looked for
     test = dataclasses.replace(digits_task.data.test, inputs={"image": marked})
     own = dataclasses.replace(
-        digits_task, name="mine", built_in=False, start=digits_cnn, data=dataclasses.replace(digits_task.data, test=test)
+        digits_task,
+        name="mine",
+        built_in=False,
+        start=digits_cnn,
+        data=dataclasses.replace(digits_task.data, test=test),
     )
     run = start(Recipe.make("mine", LONG, budget="smoke"), own, root=tmp_path)
     private = run.folder / "private"
@@ -182,16 +221,22 @@ def test_every_row_has_its_scorecard_with_all_percentiles(finished):
         assert batch.best_ms == row.latency_ms
         assert batch.best_ms <= batch.p10_ms <= batch.p50_ms <= batch.p95_ms
         assert {q.metric for q in card.quality} == {"accuracy", "log_loss"}
-    with pytest.raises(RunError, match="Unknown row of the ledger `prunin`. Did you mean `pruning`"):
+    with pytest.raises(
+        RunError, match="Unknown row of the ledger `prunin`. Did you mean `pruning`"
+    ):
         finished.result.scorecard("prunin")
 
 
-def test_task_with_a_prepare_of_the_users_own_runs_to_the_end_and_is_looked_at_once(tmp_path, digits_task, digits_cnn):
+def test_task_with_a_prepare_of_the_users_own_runs_to_the_end_and_is_looked_at_once(
+    tmp_path, digits_task, digits_cnn
+):
     import dataclasses
 
     built_in = digits_task.prepare
     own = dataclasses.replace(digits_cnn, prepare=lambda inputs: built_in(inputs))
-    task = dataclasses.replace(digits_task, name="mine", start=own, prepare=own.prepare)  # still says built_in: it is not
+    task = dataclasses.replace(
+        digits_task, name="mine", start=own, prepare=own.prepare
+    )  # still says built_in: it is not
     run = start(Recipe.make("mine", LONG, budget="smoke"), task, root=tmp_path).wait(timeout=300)
     assert run.result.test.chosen[0] > 0.9
     assert attach(run.folder).result.ledger.quality.min() > 0.9

@@ -1,4 +1,6 @@
-"""A sealed task: what travels to a job holds no test row, and no module but the user's own goes by value."""
+"""A sealed task: what travels to a job holds no test row, and no module but the user's own goes by
+value.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ class Held(Dataset):
 
 def marked() -> tuple[np.ndarray, np.ndarray]:
     """Rows of random numbers, so that the bytes of each are found again."""
-    return np.random.default_rng(0).normal(size=(N, 13)).astype(np.float32), np.arange(N, dtype=np.int64) % 3
+    return np.random.default_rng(0).normal(size=(N, 13)).astype(np.float32), np.arange(
+        N, dtype=np.int64
+    ) % 3
 
 
 def _tensors(x: np.ndarray, y: np.ndarray) -> TensorDataset:
@@ -54,7 +58,15 @@ def _tensors(x: np.ndarray, y: np.ndarray) -> TensorDataset:
         lambda x, y: list(zip(torch.from_numpy(x), torch.from_numpy(y), strict=True)),
         lambda x, y: (torch.from_numpy(x), torch.from_numpy(y)),
     ],
-    ids=["TensorDataset", "Subset", "Dataset", "DataLoader", "samples", "samples of tensors", "tensors"],
+    ids=[
+        "TensorDataset",
+        "Subset",
+        "Dataset",
+        "DataLoader",
+        "samples",
+        "samples of tensors",
+        "tensors",
+    ],
 )
 def test_sealed_task_holds_no_test_row_and_all_others(door: object, tmp_path: Path) -> None:
     task = make_task("marked", model=wine_net, train=door(*marked()))
@@ -87,7 +99,9 @@ def test_slices_given_as_splits_carry_nothing_of_what_they_were_cut_from(tmp_pat
 
 def test_splits_of_other_datasets_than_tests_stay_datasets(tmp_path: Path) -> None:
     x, y = marked()
-    task = make_task("marked", model=wine_net, train=Held(x[:150], y[:150]), test=Held(x[150:], y[150:]))
+    task = make_task(
+        "marked", model=wine_net, train=Held(x[:150], y[:150]), test=Held(x[150:], y[150:])
+    )
     seal(task, tmp_path / "private")
     assert not isinstance(open_task(tmp_path / "private").data.train, Rows)
 
@@ -97,7 +111,9 @@ def test_a_travelling_network_answers_as_before() -> None:
     assert torch.equal(pickle.loads(travelling(net))(x), net(x))
 
 
-def test_only_modules_of_the_users_own_go_by_value(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_modules_of_the_users_own_go_by_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = ModuleType("my_layers")
     mine.__file__ = str(tmp_path / "my_layers.py")
     assert not _is_users(mine, tmp_path)  # not, or no longer, what this name imports
@@ -108,7 +124,9 @@ def test_only_modules_of_the_users_own_go_by_value(tmp_path: Path, monkeypatch: 
     assert not _is_users(mine, tmp_path)
 
 
-def test_the_standard_library_never_goes_by_value_when_it_lies_below_the_notebook(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_standard_library_never_goes_by_value_when_it_lies_below_the_notebook(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
     monkeypatch.setattr(sys, "prefix", "/elsewhere")
     assert not _is_users(json, Path(json.__file__).parents[2])

@@ -15,7 +15,11 @@ from workbench.tasks.builtin import load_task
 def _task(n: int, *, times: bool = False):
     task = load_task("digits").without_test()
     order = np.arange(n)
-    valid = Rows({"image": np.zeros((n, 1, 8, 8), np.float32)}, order % 10, times=order // 100 if times else None)
+    valid = Rows(
+        {"image": np.zeros((n, 1, 8, 8), np.float32)},
+        order % 10,
+        times=order // 100 if times else None,
+    )
     return replace(task, data=replace(task.data, valid=valid))
 
 

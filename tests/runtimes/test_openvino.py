@@ -42,13 +42,17 @@ def test_fp32_stays_fp32_unless_bf16_is_asked_for(exported, digits_task):
 def test_probabilities_become_scores_as_in_every_runtime(exported, digits_task):
     made = dataclasses.replace(exported, outputs="label_probabilities")
     rows = digits_task.example(3)
-    np.testing.assert_allclose(predictor(made, "openvino").predict(rows), predictor(made).predict(rows), atol=1e-3)
+    np.testing.assert_allclose(
+        predictor(made, "openvino").predict(rows), predictor(made).predict(rows), atol=1e-3
+    )
 
 
 def test_what_it_cannot_run_is_told(exported, digits_cnn):
     with pytest.raises(CandidateError, match="OpenVINO cannot read the model"):
         predictor(Candidate("broken", "onnx", b"nothing"), "openvino")
-    with pytest.raises(CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"):
+    with pytest.raises(
+        CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"
+    ):
         predictor(exported, "openvino").predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})
     with pytest.raises(RunError, match="used on the processor only"):
         predictor(exported, "openvino", device="cuda")
@@ -62,7 +66,9 @@ def test_missing_extra_is_named_with_its_pip_line(monkeypatch):
     from workbench.errors import MissingExtra
 
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(MissingExtra, match=r'pip install "model-optimization-workbench\[openvino\]"'):
+    with pytest.raises(
+        MissingExtra, match=r'pip install "model-optimization-workbench\[openvino\]"'
+    ):
         predictor(Candidate("small", "onnx", conv_net()), "openvino")
 
 
@@ -75,12 +81,19 @@ def test_it_asks_for_no_outside_host(tmp_path):
 
     (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     code = (
-        "import numpy as np; from tests.measure.small_models import conv_net; from workbench.task import Candidate;"
-        "from workbench.runtimes import predictor;"
-        "print(predictor(Candidate('c', 'onnx', conv_net()), 'openvino').predict({'x': np.zeros((1, 1, 28, 28), 'f')}).shape)"
+        "import numpy as np; from tests.measure.small_models import conv_net; from workbench.task "
+        "import Candidate;from workbench.runtimes import predictor;print(predictor(Candidate('c', "
+        "'onnx', conv_net()), 'openvino').predict({'x': np.zeros((1, 1, 28, 28), 'f')}).shape)"
     )
     paths = os.pathsep.join([str(tmp_path), os.getcwd()])
-    environment = {**os.environ, "PYTHONPATH": paths, "OUTSIDE_HOSTS": str(tmp_path / "o"), "GUARDED": str(tmp_path / "g")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": paths,
+        "OUTSIDE_HOSTS": str(tmp_path / "o"),
+        "GUARDED": str(tmp_path / "g"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=200
+    )
     assert done.stdout.strip() == "(1, 10)", done.stderr
     assert not (tmp_path / "o").exists()

@@ -12,14 +12,18 @@ from workbench.runtimes.to_onnx import to_onnx
 from workbench.runtimes.torch_runtime import compiler
 
 
-def test_compiled_network_answers_like_the_eager_one_where_a_compiler_is_found(digits_cnn, digits_task):
+def test_compiled_network_answers_like_the_eager_one_where_a_compiler_is_found(
+    digits_cnn, digits_task
+):
     if compiler() is None:
         with pytest.raises(RunError, match="torch.compile needs a C\\+\\+ compiler"):
             predictor(digits_cnn, "torch-compiled")
         return
     rows = digits_task.example(4)
     np.testing.assert_allclose(
-        predictor(digits_cnn, "torch-compiled").predict(rows), predictor(digits_cnn).predict(rows), atol=1e-4
+        predictor(digits_cnn, "torch-compiled").predict(rows),
+        predictor(digits_cnn).predict(rows),
+        atol=1e-4,
     )
 
 
@@ -31,7 +35,9 @@ def test_missing_compiler_is_said(digits_cnn, monkeypatch):
 
 def test_runtime_that_cannot_run_a_form_names_the_way_out(digits_cnn):
     assert runtimes_for(digits_cnn)[0] == "torch"
-    with pytest.raises(CandidateError, match="`onnxruntime` runs onnx models.*Write it as ONNX first"):
+    with pytest.raises(
+        CandidateError, match="`onnxruntime` runs onnx models.*Write it as ONNX first"
+    ):
         predictor(digits_cnn, "onnxruntime")
     with pytest.raises(UnknownName, match="Unknown runtime `onnxrt`. Did you mean `onnxruntime`"):
         predictor(digits_cnn, "onnxrt")
@@ -50,5 +56,7 @@ def test_broken_file_and_wrong_inputs_are_told(digits_cnn, digits_task):
     with pytest.raises(CandidateError, match="ONNX Runtime cannot load the model"):
         OnnxPredictor(b"not a model")
     runner = predictor(to_onnx(digits_cnn, digits_task.example(16)))
-    with pytest.raises(CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"):
+    with pytest.raises(
+        CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"
+    ):
         runner.predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})

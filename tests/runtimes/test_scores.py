@@ -1,4 +1,6 @@
-"""Scores: probabilities of classes and of labels become what metrics read, from every shape that estimators give."""
+"""Scores: probabilities of classes and of labels become what metrics read, from every shape that
+estimators give.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,25 @@ def test_multilabel_metrics_read_an_estimators_own_predictions(model: object) ->
     model.fit(raw.data / 16, labels)
     scores = SklearnPredictor(model, outputs="label_probabilities").predict({"x": raw.data / 16})
     assert scores.shape == labels.shape
-    assert METRICS["label_accuracy"](scores, labels) == pytest.approx((model.predict(raw.data / 16) == labels).mean(), abs=0.01)
+    assert METRICS["label_accuracy"](scores, labels) == pytest.approx(
+        (model.predict(raw.data / 16) == labels).mean(), abs=0.01
+    )
 
 
 def test_plain_predictions_are_given_where_values_are_asked_for() -> None:
     raw = load_digits()
     x = {"x": raw.data}
-    regressor, classifier = LinearRegression().fit(raw.data, raw.target), RandomForestClassifier(5).fit(raw.data, raw.target)
+    regressor, classifier = (
+        LinearRegression().fit(raw.data, raw.target),
+        RandomForestClassifier(5).fit(raw.data, raw.target),
+    )
     for outputs in ("logits", "values"):
-        assert np.array_equal(SklearnPredictor(regressor, outputs=outputs).predict(x), regressor.predict(raw.data))
-    assert np.array_equal(SklearnPredictor(classifier, outputs="values").predict(x), classifier.predict(raw.data))
-    assert np.array_equal(SklearnPredictor(classifier).predict(x).argmax(1), classifier.predict(raw.data))
+        assert np.array_equal(
+            SklearnPredictor(regressor, outputs=outputs).predict(x), regressor.predict(raw.data)
+        )
+    assert np.array_equal(
+        SklearnPredictor(classifier, outputs="values").predict(x), classifier.predict(raw.data)
+    )
+    assert np.array_equal(
+        SklearnPredictor(classifier).predict(x).argmax(1), classifier.predict(raw.data)
+    )

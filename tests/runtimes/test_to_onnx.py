@@ -41,7 +41,10 @@ def test_named_inputs_and_dynamic_length_are_kept():
     rng = np.random.default_rng(0)
 
     def rows(n, length):
-        return {"input_ids": rng.integers(0, 50, (n, length)), "attention_mask": np.ones((n, length), np.int64)}
+        return {
+            "input_ids": rng.integers(0, 50, (n, length)),
+            "attention_mask": np.ones((n, length), np.int64),
+        }
 
     made = to_onnx(Candidate("tokens", "torch", Tokens().eval()), rows(4, 12))
     for n, length in ((1, 5), (3, 12), (2, 30)):
@@ -97,7 +100,9 @@ def test_step_without_a_converter_is_named(wine):
     from sklearn.preprocessing import SplineTransformer
 
     x, y = wine
-    fitted = make_pipeline(SplineTransformer(n_knots=3), LogisticRegression(max_iter=2000)).fit(x, y)
+    fitted = make_pipeline(SplineTransformer(n_knots=3), LogisticRegression(max_iter=2000)).fit(
+        x, y
+    )
     with pytest.raises(ExportError, match="no converter for `SplineTransformer`"):
         to_onnx(Candidate("pipeline", "sklearn", fitted), {"x": x})
 
@@ -105,4 +110,6 @@ def test_step_without_a_converter_is_named(wine):
 def test_candidate_that_is_onnx_already_is_given_back(digits_cnn, digits_task):
     made = to_onnx(digits_cnn, digits_task.example(16))
     assert to_onnx(made, {}) is made
-    assert dataclasses.replace(made).parent == digits_cnn.parent, "another form of the same model is no child"
+    assert dataclasses.replace(made).parent == digits_cnn.parent, (
+        "another form of the same model is no child"
+    )

@@ -40,9 +40,20 @@ class Outer(TechniqueSettings):
 
 
 def test_knobs_flatten_nested_settings_in_order_of_declaration():
-    assert [k.name for k in knobs(Outer)] == ["budget", "ratio", "mode", "enabled", "layers", "ratios", "fit_lr", "fit_epochs"]
+    assert [k.name for k in knobs(Outer)] == [
+        "budget",
+        "ratio",
+        "mode",
+        "enabled",
+        "layers",
+        "ratios",
+        "fit_lr",
+        "fit_epochs",
+    ]
     by_name = {k.name: k for k in knobs(Outer)}
-    assert by_name["fit_lr"].default == 0.02, "a default given where the class is nested wins over the inner one"
+    assert by_name["fit_lr"].default == 0.02, (
+        "a default given where the class is nested wins over the inner one"
+    )
     assert (by_name["ratio"].low, by_name["ratio"].high) == (0.0, 0.95)
     assert by_name["mode"].choices == ("l1", "l2")
     assert by_name["fit_epochs"].by_budget == {"smoke": 1, "standard": 5, "thorough": 20}
@@ -104,8 +115,22 @@ def test_flat_yaml_and_python_are_one_and_the_same(tmp_path):
 
 
 def test_shell_text_is_read_as_the_kind_of_the_knob():
-    made = Outer.from_flat({"ratio": "0.25", "enabled": "false", "fit_lr": "1e-4", "fit_epochs": "3", "ratios": "{a: 0.5}"})
-    assert (made.ratio, made.enabled, made.fit.lr, made.fit.epochs, made.ratios) == (0.25, False, 1e-4, 3, {"a": 0.5})
+    made = Outer.from_flat(
+        {
+            "ratio": "0.25",
+            "enabled": "false",
+            "fit_lr": "1e-4",
+            "fit_epochs": "3",
+            "ratios": "{a: 0.5}",
+        }
+    )
+    assert (made.ratio, made.enabled, made.fit.lr, made.fit.epochs, made.ratios) == (
+        0.25,
+        False,
+        1e-4,
+        3,
+        {"a": 0.5},
+    )
 
 
 def test_unknown_flat_names_and_wrong_values_are_told_together():

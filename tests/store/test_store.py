@@ -24,12 +24,20 @@ me@host: /mnt/remote fuse.sshfs rw 0 0
 
 def _python(code: str, *arguments: str, **environment: str) -> subprocess.Popen:
     # CI and PYTEST_* would turn MLflow's telemetry off by themselves.
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "DO_NOT_TRACK")) and k != "CI"}
+    kept = {
+        k: v
+        for k, v in os.environ.items()
+        if not k.startswith(("PYTEST", "MLFLOW", "DO_NOT_TRACK")) and k != "CI"
+    }
     path = os.pathsep.join([str(HOME), os.environ.get("PYTHONPATH", "")])
     return subprocess.Popen(
-        [sys.executable, "-c", code, *arguments], env={**kept, "PYTHONPATH": path, **environment}, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", code, *arguments],
+        env={**kept, "PYTHONPATH": path, **environment},
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def _versions(root: Path) -> tuple[list, dict]:
@@ -37,7 +45,9 @@ def _versions(root: Path) -> tuple[list, dict]:
 
     with open_store(store_url("", root)) as client:
         found = client.search_model_versions("name = 'fashion-resnet20'")
-        return sorted(found, key=lambda v: int(v.version)), dict(client.get_registered_model("fashion-resnet20").aliases)
+        return sorted(found, key=lambda v: int(v.version)), dict(
+            client.get_registered_model("fashion-resnet20").aliases
+        )
 
 
 def _comparable(root: Path) -> list:
@@ -54,7 +64,9 @@ def _comparable(root: Path) -> list:
 def made(tmp_path_factory):
     """A root with two runs that are recorded."""
     root = tmp_path_factory.mktemp("store") / "runs"
-    for number, name in enumerate(("20261122-101500-fashion-resnet20", "20261122-111500-fashion-resnet20")):
+    for number, name in enumerate(
+        ("20261122-101500-fashion-resnet20", "20261122-111500-fashion-resnet20")
+    ):
         record_run(make_run(root, name, created=1.8e9 + number, quality=0.89 - number / 100))
     return root
 
@@ -96,14 +108,19 @@ def test_record_run_logs_the_ledger_as_a_curve_over_the_rows(made):
 def test_record_run_registers_the_last_model_and_newest_is_challenger(made):
     versions, aliases = _versions(made)
     assert [v.tags["workbench.run"] for v in versions] == [r.name for r in recorded("", made)]
-    assert versions[1].source == (made / "20261122-111500-fashion-resnet20/steps/02-quantization").resolve().as_uri()
+    assert (
+        versions[1].source
+        == (made / "20261122-111500-fashion-resnet20/steps/02-quantization").resolve().as_uri()
+    )
     assert str(aliases["challenger"]) == str(versions[1].version)
 
 
 def test_record_run_replaces_when_called_again_and_keeps_aliases(tmp_path):
     from workbench.store.client import open_store
 
-    folders = [make_run(tmp_path, f"2026112{n}-101500-fashion-resnet20", created=1.8e9 + n) for n in (1, 2)]
+    folders = [
+        make_run(tmp_path, f"2026112{n}-101500-fashion-resnet20", created=1.8e9 + n) for n in (1, 2)
+    ]
     first = record_run(folders[0])
     record_run(folders[1])
     with open_store(store_url("", tmp_path)) as client:
@@ -124,7 +141,10 @@ def test_record_run_keeps_a_run_of_the_same_name_from_another_machine(tmp_path):
     record_run(one, url)
     record_run(two, url)
     record_run(two, url)
-    assert [r.tags["workbench.created"] for r in recorded(url, tmp_path)] == ["1800000000.0", "1800000001.0"]
+    assert [r.tags["workbench.created"] for r in recorded(url, tmp_path)] == [
+        "1800000000.0",
+        "1800000001.0",
+    ]
 
 
 def test_record_run_returns_none_when_no_step_is_done(tmp_path):
@@ -134,11 +154,16 @@ def test_record_run_returns_none_when_no_step_is_done(tmp_path):
     assert not (tmp_path / "store.db").exists()
 
 
-@pytest.mark.parametrize(("status", "expected"), [("failed", "FAILED"), ("cancelled", "KILLED"), ("finished", "FINISHED")])
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [("failed", "FAILED"), ("cancelled", "KILLED"), ("finished", "FINISHED")],
+)
 def test_entry_has_the_status_of_the_run(tmp_path, status, expected):
     entry = read_entry(make_run(tmp_path, status=status))
     assert entry.status == expected
-    assert (entry.model is not None) == (expected == "FINISHED")  # a run that broke off gives no challenger
+    assert (entry.model is not None) == (
+        expected == "FINISHED"
+    )  # a run that broke off gives no challenger
 
 
 def test_entry_is_finished_when_a_run_records_itself(tmp_path):
@@ -159,7 +184,9 @@ def test_rebuild_gives_an_equal_index_when_database_is_gone(made, tmp_path):
     before = _comparable(made)
     folders = sorted(p.parent for p in made.glob("*/run.json"))
     (made / "store.db").unlink()
-    assert rebuild(folders, "", made) == 2  # in the same process, whose MLflow remembers the old file
+    assert (
+        rebuild(folders, "", made) == 2
+    )  # in the same process, whose MLflow remembers the old file
     assert _comparable(made) == before
 
 
@@ -188,7 +215,10 @@ def test_store_url_is_sqlite_in_the_runs_folder_when_empty(tmp_path):
     assert store_url("http://tracker:5000", tmp_path) == "http://tracker:5000"
 
 
-@pytest.mark.parametrize("store", ["runs/store.db", "/data/store.db", "ftp://host/x", "file:///data/mlruns", "databricks"])
+@pytest.mark.parametrize(
+    "store",
+    ["runs/store.db", "/data/store.db", "ftp://host/x", "file:///data/mlruns", "databricks"],
+)
 def test_store_url_refuses_what_is_no_url_of_a_store(tmp_path, store):
     with pytest.raises(StoreError, match=r"http://localhost:5000 or sqlite:///"):
         store_url(store, tmp_path)
@@ -200,8 +230,14 @@ def test_store_url_refuses_sqlite_on_a_network_file_system():
         store_url("", Path("/home/me/runs"), mounts=MOUNTS)
     with pytest.raises(StoreError, match="sshfs"):
         store_url("sqlite:////mnt/remote/store.db", Path("/data"), mounts=MOUNTS)
-    assert store_url("http://tracker:5000", Path("/home/me/runs"), mounts=MOUNTS) == "http://tracker:5000"
-    assert store_url("", Path("/home/local disk/runs"), mounts=MOUNTS) == "sqlite:////home/local disk/runs/store.db"
+    assert (
+        store_url("http://tracker:5000", Path("/home/me/runs"), mounts=MOUNTS)
+        == "http://tracker:5000"
+    )
+    assert (
+        store_url("", Path("/home/local disk/runs"), mounts=MOUNTS)
+        == "sqlite:////home/local disk/runs/store.db"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="mount points are POSIX paths")
@@ -219,7 +255,9 @@ def test_shown_url_hides_the_password():
 
 def test_record_run_raises_store_error_when_server_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(StoreError, match=r"could not be used.*Run folders are whole.*workbench store rebuild") as caught:
+    with pytest.raises(
+        StoreError, match=r"could not be used.*Run folders are whole.*workbench store rebuild"
+    ) as caught:
         record_run(make_run(tmp_path), "http://me:secret@127.0.0.1:9")
     assert "secret" not in str(caught.value)
 

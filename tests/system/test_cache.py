@@ -37,12 +37,26 @@ def test_fingerprint_tells_apart_what_decides_a_result():
     same = nn.Linear(2, 2)
     same.load_state_dict(net.state_dict())
     rows = Rows({"x": np.arange(4.0)}, np.arange(4))
-    assert fingerprint(net, rows, {"a": 1}) == fingerprint(same, Rows({"x": np.arange(4.0)}, np.arange(4)), {"a": 1})
+    assert fingerprint(net, rows, {"a": 1}) == fingerprint(
+        same, Rows({"x": np.arange(4.0)}, np.arange(4)), {"a": 1}
+    )
     seen = [
         fingerprint(*parts)
         for parts in (
-            (net,), (other,), (rows,), (rows.take(slice(0, 3)),), (b"1",), ("1",), (1,), (1.0,), (["a", "b"],), (["ab"],),
-            (np.zeros(2),), (np.zeros(2, np.float32),), ({"a": 1},), ({"a": 2},),
+            (net,),
+            (other,),
+            (rows,),
+            (rows.take(slice(0, 3)),),
+            (b"1",),
+            ("1",),
+            (1,),
+            (1.0,),
+            (["a", "b"],),
+            (["ab"],),
+            (np.zeros(2),),
+            (np.zeros(2, np.float32),),
+            ({"a": 1},),
+            ({"a": 2},),
         )
-    ]  # fmt: skip
+    ]
     assert len(set(seen)) == len(seen)

@@ -18,7 +18,10 @@ def test_writing_makes_the_folder_and_leaves_nothing_else(tmp_path):
 
 
 def test_text_is_utf8_and_keeps_its_line_ends(tmp_path):
-    assert write_text(tmp_path / "t.txt", "größer\r\nzwei\n").read_bytes() == "größer\r\nzwei\n".encode()
+    assert (
+        write_text(tmp_path / "t.txt", "größer\r\nzwei\n").read_bytes()
+        == "größer\r\nzwei\n".encode()
+    )
 
 
 @pytest.mark.parametrize("content", [{"a": [1, 2.5, None, True], "ü": {"b": "≈"}}, [], "text", 3])
@@ -27,7 +30,9 @@ def test_json_comes_back_as_it_was(tmp_path, content):
 
 
 def test_json_writes_what_it_does_not_know_as_text(tmp_path):
-    assert read_json(write_json(tmp_path / "a.json", {"path": Path("x") / "y"})) == {"path": str(Path("x") / "y")}
+    assert read_json(write_json(tmp_path / "a.json", {"path": Path("x") / "y"})) == {
+        "path": str(Path("x") / "y")
+    }
 
 
 def test_readers_find_the_old_file_when_writing_fails_halfway(tmp_path, monkeypatch):

@@ -20,7 +20,14 @@ def test_cores_are_at_least_one_and_no_more_than_there_are():
 
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no affinity mask here")
 @pytest.mark.parametrize(
-    ("quota", "n"), [("max 100000", 8), ("150000 100000", 2), ("10000 100000", 1), ("9900000 100000", 8), ("garbage", 8)]
+    ("quota", "n"),
+    [
+        ("max 100000", 8),
+        ("150000 100000", 2),
+        ("10000 100000", 1),
+        ("9900000 100000", 8),
+        ("garbage", 8),
+    ],
 )
 def test_cores_are_cut_by_the_quota_of_a_cgroup(monkeypatch, quota, n):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
@@ -28,7 +35,9 @@ def test_cores_are_cut_by_the_quota_of_a_cgroup(monkeypatch, quota, n):
     assert n_cores() == n
 
 
-@pytest.mark.parametrize(("variable", "n"), [("1", 1), ("3,2", 3), ("64", None), ("0", None), ("", None), ("many", None)])
+@pytest.mark.parametrize(
+    ("variable", "n"), [("1", 1), ("3,2", 3), ("64", None), ("0", None), ("", None), ("many", None)]
+)
 def test_threads_are_as_many_as_the_variable_allows(monkeypatch, variable, n):
     monkeypatch.setattr(machine, "n_cores", lambda: 8)
     monkeypatch.setenv("OMP_NUM_THREADS", variable)
@@ -41,9 +50,15 @@ def test_host_survives_json_with_plain_types():
     again = Host(**{**data, "instructions": tuple(data["instructions"])})
     assert again == here
     assert {k: type(v) for k, v in data.items()} == {
-        "name": str, "processor": str, "n_cores": int, "instructions": list, "memory_bytes": int, "system": str,
-        "python": str, "versions": dict,
-    }  # fmt: skip
+        "name": str,
+        "processor": str,
+        "n_cores": int,
+        "instructions": list,
+        "memory_bytes": int,
+        "system": str,
+        "python": str,
+        "versions": dict,
+    }
 
 
 def test_host_names_the_libraries_that_numbers_depend_on():
@@ -85,7 +100,13 @@ def devices(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("has", "chosen"), [({}, "cpu"), ({"mps": True}, "mps"), ({"cuda": True}, "cuda"), ({"cuda": True, "mps": True}, "cuda")]
+    ("has", "chosen"),
+    [
+        ({}, "cpu"),
+        ({"mps": True}, "mps"),
+        ({"cuda": True}, "cuda"),
+        ({"cuda": True, "mps": True}, "cuda"),
+    ],
 )
 def test_auto_takes_the_fastest_device_that_is_here(devices, has, chosen):
     devices(**has)

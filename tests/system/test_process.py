@@ -1,4 +1,6 @@
-"""Processes of runs, with real ones: alive until they end, never mistaken for another, ended with their children."""
+"""Processes of runs, with real ones: alive until they end, never mistaken for another, ended with
+their children.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,10 @@ from workbench.system.process import alive, children, end_session, identity
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX sessions")
 
 SLEEP = "import time; time.sleep(60)"
-WITH_CHILD = f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).pid, flush=True); {SLEEP}"
+WITH_CHILD = (
+    f"import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', {SLEEP!r}]).pid, "
+    f"flush=True); {SLEEP}"
+)
 
 
 def _wait_for(condition, seconds=20.0):
@@ -31,7 +36,9 @@ def launch():
     started = []
 
     def start(code: str = SLEEP, **options) -> subprocess.Popen:
-        started.append(subprocess.Popen([sys.executable, "-c", code], start_new_session=True, **options))
+        started.append(
+            subprocess.Popen([sys.executable, "-c", code], start_new_session=True, **options)
+        )
         return started[-1]
 
     yield start

@@ -26,9 +26,14 @@ def test_built_in_task_has_its_rows_and_models(name):
     task = load_task(name)
     assert task.built_in
     assert task.name == name
-    assert tuple(task.data.sizes()[s] for s in ("train", "valid", "calibration", "test")) == SIZES[name]
+    assert (
+        tuple(task.data.sizes()[s] for s in ("train", "valid", "calibration", "test"))
+        == SIZES[name]
+    )
     assert set(task.reference) <= set(task.builders)
-    assert len({getattr(task.data, s).digest for s in task.data.sizes()}) == 4, "no split is another one"
+    assert len({getattr(task.data, s).digest for s in task.data.sizes()}) == 4, (
+        "no split is another one"
+    )
     assert set(task.data.train.targets.tolist()) == set(range(len(task.classes)))
     assert set(task.data.valid.targets.tolist()) <= set(range(len(task.classes)))
 
@@ -48,19 +53,25 @@ def test_a_task_is_loaded_once():
 
 
 def test_splits_of_digits_share_no_image(digits_task):
-    seen = [{r.tobytes() for r in getattr(digits_task.data, s).inputs["image"]} for s in digits_task.data.sizes()]
+    seen = [
+        {r.tobytes() for r in getattr(digits_task.data, s).inputs["image"]}
+        for s in digits_task.data.sizes()
+    ]
     assert sum(map(len, seen)) == len(set().union(*seen)) == 1_797
 
 
 @pytest.mark.parametrize(
-    ("name", "model"), [("digits", "cnn"), ("digits", "resnet20"), ("fashion", "cnn"), ("flights", "table_net")]
+    ("name", "model"),
+    [("digits", "cnn"), ("digits", "resnet20"), ("fashion", "cnn"), ("flights", "table_net")],
 )
 def test_network_takes_what_its_task_prepares(name, model):
     task = load_task(name)
     prepared = task.example(5)
     assert all(a.dtype == np.float32 and np.isfinite(a).all() for a in prepared.values())
     with torch.no_grad():
-        outputs = call_model(task.build(model).eval(), {n: tensor(a, "cpu") for n, a in prepared.items()})
+        outputs = call_model(
+            task.build(model).eval(), {n: tensor(a, "cpu") for n, a in prepared.items()}
+        )
     assert outputs.shape == (5, 1 if task.kind == "binary" else len(task.classes))
     assert torch.isfinite(outputs).all()
 
@@ -73,7 +84,9 @@ def test_small_network_for_reviews_takes_words_and_has_a_tenth_of_minilm(model):
     assert candidate.prepare is task.prepare
     prepared = task.example(5, candidate.prepare)
     with torch.no_grad():
-        outputs = call_model(candidate.model.eval(), {n: tensor(a, "cpu") for n, a in prepared.items()})
+        outputs = call_model(
+            candidate.model.eval(), {n: tensor(a, "cpu") for n, a in prepared.items()}
+        )
     assert outputs.shape == (5, 2)
     assert sum(p.numel() for p in candidate.model.parameters()) < 22_565_378 / 10
 
@@ -110,7 +123,11 @@ def test_prepared_flights_hold_no_missing_number_in_any_split():
     task = load_task("flights")
     late_rows = task.data.test.take(slice(-2000, None))  # no weather on the last days of the year
     assert np.isnan(late_rows.inputs["temp"]).any()
-    for rows in (late_rows, task.data.train.take(slice(0, 2000)), task.data.valid.take(slice(0, 2000))):
+    for rows in (
+        late_rows,
+        task.data.train.take(slice(0, 2000)),
+        task.data.valid.take(slice(0, 2000)),
+    ):
         x = rows.prepared(task.prepare).inputs["x"]
         assert x.shape == (2000, task.prepare.n_features)
         assert np.isfinite(x).all()
@@ -122,19 +139,30 @@ def test_estimators_of_flights_learn_from_its_columns(model):
     from workbench.models.estimators import as_features
 
     rows = task.data.train.take(slice(0, 600))
-    scores = task.build(model).fit(as_features(rows.inputs), rows.targets).predict_proba(as_features(rows.inputs))
+    scores = (
+        task.build(model)
+        .fit(as_features(rows.inputs), rows.targets)
+        .predict_proba(as_features(rows.inputs))
+    )
     assert scores.shape == (600, 2)
     assert scores[rows.targets == 1, 1].mean() > scores[rows.targets == 0, 1].mean()
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("digit", "digits"), ("fasion", "fashion"), ("flight", "flights")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("digit", "digits"), ("fasion", "fashion"), ("flight", "flights")]
+)
 def test_unknown_task_is_refused_with_the_nearest_name(typed, meant):
-    with pytest.raises(UnknownName, match=f"Unknown task `{typed}`. Did you mean `{meant}`.*package.module:function"):
+    with pytest.raises(
+        UnknownName,
+        match=f"Unknown task `{typed}`. Did you mean `{meant}`.*package.module:function",
+    ):
         load_task(typed)
 
 
 def test_unknown_model_of_a_task_is_refused_with_the_nearest_name(digits_task):
-    with pytest.raises(UnknownName, match="model of task `digits` `resnet2`.*Did you mean `resnet20`"):
+    with pytest.raises(
+        UnknownName, match="model of task `digits` `resnet2`.*Did you mean `resnet20`"
+    ):
         digits_task.build("resnet2")
 
 

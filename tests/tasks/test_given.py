@@ -1,4 +1,6 @@
-"""A user's own model: every shape that it may come in gives a candidate, a builder, or a refusal that says why."""
+"""A user's own model: every shape that it may come in gives a candidate, a builder, or a refusal
+that says why.
+"""
 
 from __future__ import annotations
 
@@ -58,11 +60,17 @@ def test_a_fitted_estimator_gets_back_what_it_was_trained_on(as_frame: bool) -> 
     frame = iris()
     features = frame.drop(columns="species")
     model = fitted_pipeline(features if as_frame else features.to_numpy(), frame["species"])
-    task = make_task("iris", model=model, train=frame.assign(shop="a"), target="species") if as_frame else make_task(
-        "iris", model=model, train=frame, target="species"
-    )  # fmt: skip
+    task = (
+        make_task("iris", model=model, train=frame.assign(shop="a"), target="species")
+        if as_frame
+        else make_task("iris", model=model, train=frame, target="species")
+    )
     given = as_features(task.data.test.inputs)
-    assert list(given.columns) == list(features.columns) if as_frame else given.shape == (len(task.data.test), 4)
+    assert (
+        list(given.columns) == list(features.columns)
+        if as_frame
+        else given.shape == (len(task.data.test), 4)
+    )
     assert accuracy_of(task, task.data.test) > 0.9
     assert not is_fitted(task.build("untrained"))
 
@@ -70,7 +78,13 @@ def test_a_fitted_estimator_gets_back_what_it_was_trained_on(as_frame: bool) -> 
 def test_a_fitted_classifiers_own_order_of_labels_wins() -> None:
     frame = iris()
     model = fitted_pipeline(frame.drop(columns="species"), frame["species"])
-    task = make_task("iris", model=model, train=frame, target="species", classes=["virginica", "versicolor", "setosa"])
+    task = make_task(
+        "iris",
+        model=model,
+        train=frame,
+        target="species",
+        classes=["virginica", "versicolor", "setosa"],
+    )
     assert task.classes == tuple(model.classes_)
     assert accuracy_of(task, task.data.train) > 0.9
 
@@ -108,13 +122,17 @@ def test_a_regressor_makes_whole_number_targets_a_regression() -> None:
 
 
 @pytest.mark.parametrize("as_path", [True, False], ids=["path", "bytes"])
-def test_an_onnx_file_becomes_the_start_and_answers_as_its_source(as_path: bool, tmp_path: Path) -> None:
+def test_an_onnx_file_becomes_the_start_and_answers_as_its_source(
+    as_path: bool, tmp_path: Path
+) -> None:
     frame = iris()
     model = fitted_pipeline(frame.drop(columns="species").to_numpy(), frame["species"])
     source = make_task("iris", model=model, train=frame, target="species")
     content = to_onnx(source.start, source.example(8)).model
     (tmp_path / "iris.onnx").write_bytes(content)
-    task = make_task("iris", model=tmp_path / "iris.onnx" if as_path else content, train=frame, target="species")
+    task = make_task(
+        "iris", model=tmp_path / "iris.onnx" if as_path else content, train=frame, target="species"
+    )
     assert (task.start.form, task.start.outputs) == ("onnx", "probabilities")
     assert accuracy_of(task, task.data.test) == accuracy_of(source, source.data.test)
 
@@ -139,14 +157,23 @@ def test_an_estimator_of_several_labels_is_judged_by_its_own_predictions(wrapper
 
 def test_probabilities_declared_for_several_labels_are_one_a_label() -> None:
     torch.manual_seed(0)
-    task = make_task("bits", model=nn.Sequential(nn.Linear(64, 4), nn.Sigmoid()), train=_bits(), outputs="probabilities")
+    task = make_task(
+        "bits",
+        model=nn.Sequential(nn.Linear(64, 4), nn.Sigmoid()),
+        train=_bits(),
+        outputs="probabilities",
+    )
     assert task.start.outputs == "label_probabilities"
     assert (predictor(task.start).predict(task.example(50)) > 0).any()
 
 
-@pytest.mark.parametrize(("n_labels", "outputs"), [(1, "probabilities"), (4, "label_probabilities")])
+@pytest.mark.parametrize(
+    ("n_labels", "outputs"), [(1, "probabilities"), (4, "label_probabilities")]
+)
 @pytest.mark.parametrize("squashed", [True, False])
-def test_an_onnx_file_that_ends_in_a_sigmoid_is_noticed(n_labels: int, outputs: str, squashed: bool) -> None:
+def test_an_onnx_file_that_ends_in_a_sigmoid_is_noticed(
+    n_labels: int, outputs: str, squashed: bool
+) -> None:
     x, labels = _bits()
     targets = labels if n_labels > 1 else labels[:, 0]
     torch.manual_seed(0)
@@ -161,8 +188,13 @@ def test_an_onnx_file_that_ends_in_a_sigmoid_is_noticed(n_labels: int, outputs: 
     assert np.allclose(predictor(task.start).predict({"x": rows}), logits, atol=1e-2)
 
 
-def test_a_reference_is_imported_and_names_the_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = "from torch import nn\n\ndef my_net():\n    return nn.Linear(13, 3)\n\nready = nn.Linear(13, 3)\n"
+def test_a_reference_is_imported_and_names_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (
+        "from torch import nn\n\ndef my_net():\n    return nn.Linear(13, 3)\n\nready = "
+        "nn.Linear(13, 3)\n"
+    )
     (tmp_path / "doors_own_models.py").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     try:
@@ -186,10 +218,16 @@ def test_a_reference_is_imported_and_names_the_model(tmp_path: Path, monkeypatch
         (lambda: 1 / 0, TaskError, "raised ZeroDivisionError when it was called to build"),
         (b"no onnx", TaskError, "`onnx` raised CandidateError"),
         (nn.Linear(5, 3), TaskError, r"raised RuntimeError on the inputs `x` float32 \(2, 13\)"),
-        (nn.Linear(13, 2), TaskError, r"must give outputs \(batch, n_classes\) with n_classes = 3, and gave \(2, 2\)"),
+        (
+            nn.Linear(13, 2),
+            TaskError,
+            r"must give outputs \(batch, n_classes\) with n_classes = 3, and gave \(2, 2\)",
+        ),
     ],
 )
-def test_make_task_refuses_a_model_that_does_not_fit_and_says_why(model: object, error: type, message: str) -> None:
+def test_make_task_refuses_a_model_that_does_not_fit_and_says_why(
+    model: object, error: type, message: str
+) -> None:
     with pytest.raises(error, match=message):
         make_task("wine", model=model, train=wine())
 
@@ -199,5 +237,9 @@ def test_make_task_refuses_an_estimator_with_prepare_or_without_its_columns() ->
     model = fitted_pipeline(frame.drop(columns="species"), frame["species"])
     with pytest.raises(TaskError, match="put what `prepare` does into a scikit-learn Pipeline"):
         make_task("iris", model=model, train=frame, target="species", prepare=lambda inputs: inputs)
-    with pytest.raises(TaskError, match=r"fitted on columns that the data lack: petal width \(cm\)"):
-        make_task("iris", model=model, train=frame.drop(columns="petal width (cm)"), target="species")
+    with pytest.raises(
+        TaskError, match=r"fitted on columns that the data lack: petal width \(cm\)"
+    ):
+        make_task(
+            "iris", model=model, train=frame.drop(columns="petal width (cm)"), target="species"
+        )

@@ -1,4 +1,6 @@
-"""A user's own model from the door to the ledger and the file: what the built-in tasks do must hold for these too."""
+"""A user's own model from the door to the ledger and the file: what the built-in tasks do must hold
+for these too.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ def _run(task, steps, folder, **options):
 
 
 def _mlp(n_in, n_out):
-    return nn.Sequential(nn.Linear(n_in, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, n_out))
+    return nn.Sequential(
+        nn.Linear(n_in, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, n_out)
+    )
 
 
 def test_binary_network_with_one_logit_goes_through_pruning_and_quantization(tmp_path):
@@ -43,7 +47,11 @@ def test_table_with_text_columns_and_a_scikit_learn_pipeline_becomes_int8(tmp_pa
     rng = np.random.default_rng(0)
     n = 1200
     table = pd.DataFrame(
-        {"age": rng.normal(40, 10, n), "income": rng.lognormal(3, 1, n), "city": rng.choice(["a", "b", "c"], n)}
+        {
+            "age": rng.normal(40, 10, n),
+            "income": rng.lognormal(3, 1, n),
+            "city": rng.choice(["a", "b", "c"], n),
+        }
     )
     late = (table.age + 10 * (table.city == "b") + rng.normal(0, 4, n) > 43).astype(int)
     task = make_task(

@@ -1,4 +1,6 @@
-"""fit(): resumed runs equal unbroken ones, hooks work, the caller's state is left alone, and refusals are clear."""
+"""fit(): resumed runs equal unbroken ones, hooks work, the caller's state is left alone, and
+refusals are clear.
+"""
 
 from __future__ import annotations
 
@@ -39,11 +41,15 @@ def test_input_model_and_random_state_of_the_caller_stay_as_they_were(digits_tas
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_resumed_run_gives_the_weights_of_an_unbroken_one_when_cancelled_in_the_middle(digits_task, untrained, tmp_path):
+def test_resumed_run_gives_the_weights_of_an_unbroken_one_when_cancelled_in_the_middle(
+    digits_task, untrained, tmp_path
+):
     from torch import nn
 
     task = digits_task.without_test()
-    model = nn.Sequential(*list(untrained)[:-1], nn.Dropout(0.5), untrained[-1])  # dropout draws from the global generator
+    model = nn.Sequential(
+        *list(untrained)[:-1], nn.Dropout(0.5), untrained[-1]
+    )  # dropout draws from the global generator
     whole = fit(model, task, QUICK, seed=2)
     seen = []
 
@@ -71,7 +77,8 @@ def test_checkpoint_of_other_settings_is_ignored(digits_task, untrained, tmp_pat
     fit(untrained, task, QUICK, checkpoint=tmp_path / "c.pt")
     other = QUICK.replace(lr=0.01)
     assert torch.equal(
-        _weights(fit(untrained, task, other, checkpoint=tmp_path / "c.pt")), _weights(fit(untrained, task, other))
+        _weights(fit(untrained, task, other, checkpoint=tmp_path / "c.pt")),
+        _weights(fit(untrained, task, other)),
     )
 
 
@@ -94,11 +101,16 @@ def test_hooks_shape_loss_and_weights(digits_task, untrained):
     fitted = fit(untrained, digits_task.without_test(), QUICK.replace(lr=0.01), loss_hook=loss_hook)
     assert len(calls) == fitted.n_steps
     assert calls[0] == (128, 10)
-    assert _weights(fitted).norm() < torch.cat([p.detach().reshape(-1) for p in untrained.parameters()]).norm()
+    assert (
+        _weights(fitted).norm()
+        < torch.cat([p.detach().reshape(-1) for p in untrained.parameters()]).norm()
+    )
 
 
 @pytest.mark.parametrize("in_memory", [True, False])
-def test_what_lies_beside_the_rows_comes_with_its_batch(digits_task, untrained, monkeypatch, in_memory):
+def test_what_lies_beside_the_rows_comes_with_its_batch(
+    digits_task, untrained, monkeypatch, in_memory
+):
     from workbench.data import tensors
 
     monkeypatch.setattr(tensors, "IN_MEMORY_BYTES", 1 << 30 if in_memory else 1)
@@ -110,7 +122,13 @@ def test_what_lies_beside_the_rows_comes_with_its_batch(digits_task, untrained, 
         seen.append(len(context.targets))
         return context.loss
 
-    fit(untrained, digits_task.without_test(), QUICK, beside={"twice": 2 * targets}, loss_hook=loss_hook)
+    fit(
+        untrained,
+        digits_task.without_test(),
+        QUICK,
+        beside={"twice": 2 * targets},
+        loss_hook=loss_hook,
+    )
     assert sum(seen) >= QUICK.epochs * (len(targets) - 1)
     with pytest.raises(TaskError, match="`twice` has 3"):
         fit(untrained, digits_task.without_test(), QUICK, beside={"twice": np.zeros(3)})
@@ -122,12 +140,16 @@ def test_automatic_choices_are_written_down_and_reused(digits_task, untrained):
     first = fit(untrained, task, settings)
     assert first.choices["precision"] in ("fp32", "bf16")
     assert len(first.choices["step_ms"]) == 4, "two precisions by two memory formats were timed"
-    again = fit(untrained, task, settings, choices={"precision": "fp32", "memory_format": "channels_last"})
+    again = fit(
+        untrained, task, settings, choices={"precision": "fp32", "memory_format": "channels_last"}
+    )
     assert (again.choices["precision"], again.choices["memory_format"]) == ("fp32", "channels_last")
     assert "step_ms" not in again.choices
     short = fit(untrained, task, FitSettings(epochs=0))
     assert short.choices["untimed"], "too short to be worth a probe"
-    assert "step_ms" in fit(untrained, task, settings, choices=short.choices).choices, "so a child probes for itself"
+    assert "step_ms" in fit(untrained, task, settings, choices=short.choices).choices, (
+        "so a child probes for itself"
+    )
 
 
 def test_train_step_replaces_forward_and_loss(digits_task, untrained):
@@ -160,11 +182,15 @@ def test_augmentation_sees_train_batches_only_and_depends_on_the_seed_alone(digi
     from workbench.tasks.builtin import flip_and_shift
 
     task = dataclasses.replace(digits_task.without_test(), augment=flip_and_shift)
-    assert torch.equal(_weights(fit(untrained, task, QUICK, seed=4)), _weights(fit(untrained, task, QUICK, seed=4)))
+    assert torch.equal(
+        _weights(fit(untrained, task, QUICK, seed=4)), _weights(fit(untrained, task, QUICK, seed=4))
+    )
     images = torch.arange(2 * 64.0).reshape(2, 1, 8, 8)
     moved = flip_and_shift({"image": images}, torch.Generator().manual_seed(0))["image"]
     assert moved.shape == images.shape
-    assert set(moved.flatten().tolist()) <= set(images.flatten().tolist()), "pixels are moved, none is invented"
+    assert set(moved.flatten().tolist()) <= set(images.flatten().tolist()), (
+        "pixels are moved, none is invented"
+    )
 
 
 def test_layout_that_a_model_cannot_run_in_is_no_option(digits_task):
@@ -176,7 +202,9 @@ def test_layout_that_a_model_cannot_run_in_is_no_option(digits_task):
             self.conv, self.head = nn.Conv2d(1, 8, 3, padding=1), nn.Linear(8 * 64, 10)
 
         def forward(self, x):
-            return self.head(torch.relu(self.conv(x)).view(x.size(0), -1))  # refuses rows in channels_last
+            return self.head(
+                torch.relu(self.conv(x)).view(x.size(0), -1)
+            )  # refuses rows in channels_last
 
     fitted = fit(Viewed(), digits_task.without_test(), FitSettings(epochs=6))
     assert fitted.n_steps == 48

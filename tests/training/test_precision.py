@@ -18,7 +18,14 @@ TABLE = {"x": torch.zeros(4, 6)}
 
 @pytest.fixture
 def net():
-    return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.5), nn.Flatten(), nn.Linear(144, 2))
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3),
+        nn.BatchNorm2d(4),
+        nn.ReLU(),
+        nn.Dropout(0.5),
+        nn.Flatten(),
+        nn.Linear(144, 2),
+    )
 
 
 @pytest.fixture
@@ -48,7 +55,9 @@ def test_fixed_choices_are_taken_and_not_timed(net, timed):
 def test_short_training_is_not_timed_and_stays_plain(net, timed):
     chosen = fastest(net, _loss, IMAGES, AUTO, n_steps=WORTH_TIMING - 1)
     assert chosen == {"precision": "fp32", "memory_format": "contiguous", "untimed": True}
-    assert fastest(net, _loss, IMAGES, {**AUTO, "precision": "bf16"}, n_steps=1)["precision"] == "bf16"
+    assert (
+        fastest(net, _loss, IMAGES, {**AUTO, "precision": "bf16"}, n_steps=1)["precision"] == "bf16"
+    )
     assert timed == []
 
 
@@ -56,8 +65,11 @@ def test_fastest_of_all_options_is_chosen_with_its_times(net, timed):
     chosen = fastest(net, _loss, IMAGES, AUTO, n_steps=WORTH_TIMING)
     assert (chosen["precision"], chosen["memory_format"]) == ("bf16", "channels_last")
     assert chosen["step_ms"] == {
-        "fp32 contiguous": 4.0, "fp32 channels_last": 4.0, "bf16 contiguous": 2.0, "bf16 channels_last": 1.0,
-    }  # fmt: skip
+        "fp32 contiguous": 4.0,
+        "fp32 channels_last": 4.0,
+        "bf16 contiguous": 2.0,
+        "bf16 channels_last": 1.0,
+    }
     assert len(timed) == 4 * speed.N_ROUNDS
     assert len(set(timed[:4])) == 4, "options take turns"
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from ipywidgets import Accordion, Checkbox, Dropdown, FloatLogSlider, FloatSlider, Text, Textarea, Widget
+from ipywidgets import (
+    Accordion,
+    Checkbox,
+    Dropdown,
+    FloatLogSlider,
+    FloatSlider,
+    Text,
+    Textarea,
+    Widget,
+)
 
 from workbench.errors import SettingsError, UnknownName
 from workbench.settings import Settings, TechniqueSettings, free_form, knob, knobs, nested, scaled
@@ -58,9 +67,18 @@ class Every(TechniqueSettings):
 
 
 CHANGED = Every(
-    budget="smoke", share=0.123456789012345, count=63, on=False, maybe=False, way="slow", level=2, note="a: b # c",
-    space={"lr": [1e-05, 0.1], "wide": {"on": True, "text": "yes"}}, parts=["conv1", "block.0"], inner=Inner(lr=0.9, epochs=0),
-)  # fmt: skip
+    budget="smoke",
+    share=0.123456789012345,
+    count=63,
+    on=False,
+    maybe=False,
+    way="slow",
+    level=2,
+    note="a: b # c",
+    space={"lr": [1e-05, 0.1], "wide": {"on": True, "text": "yes"}},
+    parts=["conv1", "block.0"],
+    inner=Inner(lr=0.9, epochs=0),
+)
 
 
 def field_of(made: Form, name: str) -> Any:
@@ -69,7 +87,10 @@ def field_of(made: Form, name: str) -> Any:
 
 
 def all_inside(widget: Any) -> list[Any]:
-    return [widget, *(found for child in getattr(widget, "children", ()) for found in all_inside(child))]
+    return [
+        widget,
+        *(found for child in getattr(widget, "children", ()) for found in all_inside(child)),
+    ]
 
 
 @pytest.mark.parametrize("name", technique_names())
@@ -117,7 +138,11 @@ def test_every_kind_nested_and_free_form_come_back_unchanged_when_set() -> None:
 
 def test_form_starts_with_given_values_and_budget() -> None:
     made = form("pruning", values={"pruning_ratio": 0.3, "fit_epochs": 2}, budget="smoke")
-    assert (made.settings.pruning_ratio, made.settings.fit.epochs, made.settings.budget) == (0.3, 2, "smoke")
+    assert (made.settings.pruning_ratio, made.settings.fit.epochs, made.settings.budget) == (
+        0.3,
+        2,
+        "smoke",
+    )
     assert made.value["pruning_ratio"] == 0.3
 
 
@@ -131,9 +156,16 @@ def test_form_refuses_unknown_technique_and_wrong_values() -> None:
 def test_controls_fit_their_knobs() -> None:
     made = form(Every)
     kinds = {
-        "on": Checkbox, "maybe": Dropdown, "way": Dropdown, "level": Dropdown, "note": Text, "space": Textarea,
-        "share": Text, "inner_lr": Text, "inner_epochs": Text,
-    }  # fmt: skip
+        "on": Checkbox,
+        "maybe": Dropdown,
+        "way": Dropdown,
+        "level": Dropdown,
+        "note": Text,
+        "space": Textarea,
+        "share": Text,
+        "inner_lr": Text,
+        "inner_epochs": Text,
+    }
     assert {name: type(field_of(made, name)) for name in kinds} == kinds
     names = ("share", "count", "inner_lr", "inner_epochs")
     inside = {name: {type(w) for w in all_inside(made._controls[name])} for name in names}
@@ -203,7 +235,10 @@ def test_wrong_value_is_told_under_its_field_when_typed(name: str, typed: str, w
 
 def test_slider_and_field_follow_each_other() -> None:
     made = form(Every)
-    slider, field = next(w for w in all_inside(made._controls["share"]) if isinstance(w, FloatSlider)), field_of(made, "share")
+    slider, field = (
+        next(w for w in all_inside(made._controls["share"]) if isinstance(w, FloatSlider)),
+        field_of(made, "share"),
+    )
     slider.value = 0.35000000000000003
     assert field.value == "0.35"
     field.value = "0.123456789"

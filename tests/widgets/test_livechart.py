@@ -1,4 +1,6 @@
-"""The kernel's half of the live chart: nothing lost, nothing twice, at most ten messages a second, from any thread."""
+"""The kernel's half of the live chart: nothing lost, nothing twice, at most ten messages a second,
+from any thread.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ class Page:
         elif content["after"] != self.n:
             self.gaps += 1
         for name, buffer in zip(content["series"], buffers, strict=True):
-            self.curves.setdefault(name, []).extend(map(tuple, np.frombuffer(buffer).reshape(-1, 2)))
+            self.curves.setdefault(name, []).extend(
+                map(tuple, np.frombuffer(buffer).reshape(-1, 2))
+            )
 
     @property
     def n(self) -> int:
@@ -109,7 +113,10 @@ def test_points_of_many_threads_all_arrive_in_order(chart):
         thread.join()
     chart.page.wait_for(8000)
     assert chart.page.gaps == 0
-    assert all(points == [(float(i), float(i)) for i in range(2000)] for points in chart.page.curves.values())
+    assert all(
+        points == [(float(i), float(i)) for i in range(2000)]
+        for points in chart.page.curves.values()
+    )
     assert len(chart.page.curves) == 4
 
 

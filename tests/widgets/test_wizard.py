@@ -1,4 +1,6 @@
-"""The wizard without a browser: choices make a recipe, a run's events make what is shown, nothing needs a front end."""
+"""The wizard without a browser: choices make a recipe, a run's events make what is shown, nothing
+needs a front end.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,27 @@ from workbench.widgets.wizard import Wizard, wizard
 
 def row(step: str, quality: float) -> dict[str, Any]:
     return Row(
-        step=step, technique=step, candidate=step, runtime="onnxruntime", metric="accuracy", unit="points", quality=quality,
-        quality_low=quality - 0.01, quality_high=quality + 0.01, size_bytes=1000, size_gzip_bytes=900, parameters=10, macs=10,
-        latency_ms=0.5, latency_64_ms=5.0, throughput=1000.0,
-        core_seconds_per_million=5.0, memory_bytes=None, load_ms=1.0, seconds=2.0,
-    ).to_json()  # fmt: skip
+        step=step,
+        technique=step,
+        candidate=step,
+        runtime="onnxruntime",
+        metric="accuracy",
+        unit="points",
+        quality=quality,
+        quality_low=quality - 0.01,
+        quality_high=quality + 0.01,
+        size_bytes=1000,
+        size_gzip_bytes=900,
+        parameters=10,
+        macs=10,
+        latency_ms=0.5,
+        latency_64_ms=5.0,
+        throughput=1000.0,
+        core_seconds_per_million=5.0,
+        memory_bytes=None,
+        load_ms=1.0,
+        seconds=2.0,
+    ).to_json()
 
 
 def events() -> list[Event]:
@@ -43,13 +61,24 @@ def events() -> list[Event]:
     ]
 
 
-def written_run(root: Path, status: str, *, error: str = "", name: str = "20261122-101500-digits-cnn") -> Path:
+def written_run(
+    root: Path, status: str, *, error: str = "", name: str = "20261122-101500-digits-cnn"
+) -> Path:
     """The folder of a run that nobody started."""
     folder = root / name
     folder.mkdir(parents=True)
-    write_text(folder / "recipe.yml", Recipe.make("digits", ["pruning"], start="cnn", budget="smoke").to_yaml())
-    write_json(folder / "run.json", {"version": 1, "name": name, "store": "", "created": 0, "started_in": str(root)})
-    write_json(folder / "state.json", {"status": status, "error": error, "time": 0, "pid": None, "born": None})
+    write_text(
+        folder / "recipe.yml",
+        Recipe.make("digits", ["pruning"], start="cnn", budget="smoke").to_yaml(),
+    )
+    write_json(
+        folder / "run.json",
+        {"version": 1, "name": name, "store": "", "created": 0, "started_in": str(root)},
+    )
+    write_json(
+        folder / "state.json",
+        {"status": status, "error": error, "time": 0, "pid": None, "born": None},
+    )
     write_text(folder / "events.jsonl", "".join(e.to_json() + "\n" for e in events()))
     return folder
 
@@ -151,7 +180,10 @@ def test_budget_reaches_every_step_but_one_with_its_own(tmp_path: Path) -> None:
     wiz._choices._budget.value = "standard"
     assert [s.settings.budget for s in wiz.recipe.steps] == ["standard", "thorough"]
     assert wiz.recipe.budget == "standard"
-    assert [label for label, _ in wiz._choices._steps._chips.options] == ["1  Pruning", "2  Quantization, thorough"]
+    assert [label for label, _ in wiz._choices._steps._chips.options] == [
+        "1  Pruning",
+        "2  Quantization, thorough",
+    ]
 
 
 def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
@@ -182,7 +214,9 @@ def test_steps_in_an_order_that_cannot_work_are_told_before_a_run(tmp_path: Path
     assert "Put the step before" in wiz._choices.problem
 
 
-def test_task_that_cannot_be_loaded_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_task_that_cannot_be_loaded_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from workbench.widgets import choices
 
     def broken(name: str) -> Any:
@@ -204,8 +238,10 @@ def test_story_adds_up_steps_rows_and_messages() -> None:
     for event in events():
         story.take(event)
     assert [(s.label, s.state, s.done) for s in story.stages.values()] == [
-        ("Start", "done", 1.0), ("Pruning", "running", 0.75), ("Test", "waiting", 0.0),
-    ]  # fmt: skip
+        ("Start", "done", 1.0),
+        ("Pruning", "running", 0.75),
+        ("Test", "waiting", 0.0),
+    ]
     assert story.stages["start"].seconds == 2.5
     assert [r.step for r in story.rows] == ["start"]
     assert "Removing &lt;50%&gt; of" in messages_html(story)
@@ -227,7 +263,8 @@ def test_same_technique_twice_has_a_line_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"), [("finished", "All files are in"), ("failed", "out of memory"), ("cancelled", "are kept")]
+    ("status", "told"),
+    [("finished", "All files are in"), ("failed", "out of memory"), ("cancelled", "are kept")],
 )
 def test_earlier_run_is_shown_when_attached(tmp_path: Path, status: str, told: str) -> None:
     folder = written_run(tmp_path, status, error="out of memory" if status == "failed" else "")
@@ -266,7 +303,9 @@ def test_ledgers_of_all_runs_stay_the_latest_first(tmp_path: Path) -> None:
     assert [next(n for n in names if n in s) for s in sections] == names[::-1]
 
 
-def test_launch_that_fails_is_told_in_the_wizard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_launch_that_fails_is_told_in_the_wizard(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refused(*_: Any, **__: Any) -> Any:
         raise PermissionError("the disk is read-only")
 
@@ -279,7 +318,9 @@ def test_launch_that_fails_is_told_in_the_wizard(tmp_path: Path, monkeypatch: py
 
 
 def test_run_going_on_is_offered_followed_and_cancelled_by_a_new_wizard(tmp_path: Path) -> None:
-    run = launch(Recipe.make("digits", ["pruning"], start="cnn", budget="thorough"), "digits", root=tmp_path)
+    run = launch(
+        Recipe.make("digits", ["pruning"], start="cnn", budget="thorough"), "digits", root=tmp_path
+    )
     try:
         wiz = made(tmp_path)
         assert "Show follows it" in wiz._view.status.value
@@ -293,4 +334,6 @@ def test_run_going_on_is_offered_followed_and_cancelled_by_a_new_wizard(tmp_path
         assert "wb-state-cancelled" in wiz._view.status.value
     finally:
         run.cancel()
-    assert json.loads((run.folder / "state.json").read_text(encoding="utf-8"))["status"] == "cancelled"
+    assert (
+        json.loads((run.folder / "state.json").read_text(encoding="utf-8"))["status"] == "cancelled"
+    )

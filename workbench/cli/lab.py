@@ -1,4 +1,6 @@
-"""Opening JupyterLab on the notebooks, copied to the working folder first unless that is the clone itself."""
+"""Opening JupyterLab on the notebooks, copied to the working folder first unless that is the clone
+itself.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ OFFLINE = (  # JupyterLab asks the internet for news and for newer versions unle
 
 
 def lab(options: Sequence[str]) -> int:
-    """Copy the notebooks if need be and become `jupyter lab`, `options` handed on; returns its exit status."""
+    """Copy the notebooks if need be and become `jupyter lab`, `options` handed on; returns its exit
+    status.
+    """
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed here: python -m pip install jupyterlab")
     folder, copied = prepare_folder(Path.cwd())
@@ -32,12 +36,16 @@ def lab(options: Sequence[str]) -> int:
     line = command(folder, options)
     sys.stderr.flush()
     if os.name != "nt":
-        os.execv(line[0], line)  # no process in between: signals and the terminal go straight to JupyterLab
+        os.execv(
+            line[0], line
+        )  # no process in between: signals and the terminal go straight to JupyterLab
     return subprocess.call(line)
 
 
 def command(folder: Path, options: Sequence[str]) -> list[str]:
-    """The command line that opens the first notebook of a folder; options given come last, so that they win."""
+    """The command line that opens the first notebook of a folder; options given come last, so that
+    they win.
+    """
     first = folder / FIRST
     return [
         sys.executable,
@@ -50,11 +58,15 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
 
 
 def prepare_folder(working: Path, source: Path | None = None) -> tuple[Path, list[Copied]]:
-    """The folder to open, and what was copied into it: the clone's own notebooks, or copies under the working folder."""
+    """The folder to open, and what was copied into it: the clone's own notebooks, or copies under
+    the working folder.
+    """
     source = (source or notebooks_folder()).resolve()
     here = working.resolve()
     if here == source or here / "notebooks" == source:
         return source, []
-    if (here / "workbench" / "__init__.py").exists() and (here / "notebooks").is_dir():  # a clone beside another installation
+    if (here / "workbench" / "__init__.py").exists() and (
+        here / "notebooks"
+    ).is_dir():  # a clone beside another installation
         return here / "notebooks", []
     return here / "notebooks", copy_notebooks(here / "notebooks", source)

@@ -1,4 +1,6 @@
-"""The command `workbench`: tour, lab, doctor, run and its relatives, and one command a technique made from its settings."""
+"""The command `workbench`: tour, lab, doctor, run and its relatives, and one command a technique
+made from its settings.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ COMMON = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; returns the exit status: 0 done, 1 refused or failed, 2 wrong usage, 130 interrupted."""
+    """Run a command line; returns the exit status: 0 done, 1 refused or failed, 2 wrong usage, 130
+    interrupted.
+    """
     given = _parser(list(sys.argv[1:] if arguments is None else arguments))
     try:
         return given.function(given) or 0
@@ -31,7 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print(
-            "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel RUN` stops it.",
+            "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench "
+            "cancel RUN` stops it.",
             file=sys.stderr,
         )
         return 130
@@ -40,10 +45,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="workbench", description="Optimize AI models, measured honestly.", allow_abbrev=False)
+    parser = argparse.ArgumentParser(
+        prog="workbench", description="Optimize AI models, measured honestly.", allow_abbrev=False
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    def add(name: str, function: Callable[[argparse.Namespace], int | None], text: str) -> argparse.ArgumentParser:
+    def add(
+        name: str, function: Callable[[argparse.Namespace], int | None], text: str
+    ) -> argparse.ArgumentParser:
         sub = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
         sub.set_defaults(function=function)
         return sub
@@ -55,13 +64,20 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     add("doctor", _doctor, "check that this machine has what the workbench needs")
     sub = add("run", _run, "run a recipe")
     sub.add_argument("recipe", nargs="?", help="YAML file")
-    sub.add_argument("--resume", metavar="RUN", help="go on with a run that was interrupted, instead of starting one")
+    sub.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="go on with a run that was interrupted, instead of starting one",
+    )
     _run_options(sub)
     sub = add("resume", _resume, "go on with a run that was interrupted")
     sub.add_argument("run")
     sub.add_argument("--root", help="folder of runs (default: runs)")
     sub.set_defaults(detach=False)
-    for name, function, text in (("cancel", _cancel, "stop a run"), ("show", _show, "show a run's ledger")):
+    for name, function, text in (
+        ("cancel", _cancel, "stop a run"),
+        ("show", _show, "show a run's ledger"),
+    ):
         sub = add(name, function, text)
         sub.add_argument("run", help="name, beginning of a name, folder, or `last`")
         sub.add_argument("--root", help="folder of runs (default: runs)")
@@ -70,7 +86,11 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
     sub = add("measure", _measure, "measure an ONNX file or a kept candidate on this machine")
     sub.add_argument("file", type=Path)
     sub.add_argument("--task", help="also measure its quality on this task's valid rows")
-    sub.add_argument("--everywhere", action="store_true", help="on every runtime that is installed, and pick the fastest")
+    sub.add_argument(
+        "--everywhere",
+        action="store_true",
+        help="on every runtime that is installed, and pick the fastest",
+    )
     sub.add_argument("--threads", type=int, default=1)
     sub.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"))
     sub.add_argument("--price-per-core-hour", type=float)
@@ -92,11 +112,15 @@ def _parser(arguments: list[str]) -> argparse.Namespace:
 def _run_options(sub: argparse.ArgumentParser) -> None:
     sub.add_argument("--root", help="folder of runs (default: runs)")
     sub.add_argument("--store", default="", help=COMMON["store"])
-    sub.add_argument("--detach", action="store_true", help="return at once; the run goes on by itself")
+    sub.add_argument(
+        "--detach", action="store_true", help="return at once; the run goes on by itself"
+    )
 
 
 def _add_techniques(commands: Any, wanted: str) -> None:
-    """A command for each technique; options are made only for the one that is called, as that imports it."""
+    """A command for each technique; options are made only for the one that is called, as that
+    imports it.
+    """
     from workbench.techniques import get_technique, technique_names
 
     for name in technique_names():
@@ -108,12 +132,19 @@ def _add_techniques(commands: Any, wanted: str) -> None:
 
         declared = get_technique(name)
         if declared.actions:
-            sub.add_argument("action", nargs="?", choices=sorted(declared.actions), help="an analysis instead of a run")
+            sub.add_argument(
+                "action",
+                nargs="?",
+                choices=sorted(declared.actions),
+                help="an analysis instead of a run",
+            )
         sub.add_argument("--task", default="fashion", help=COMMON["task"])
         sub.add_argument("--start", default="", help=COMMON["start"])
         sub.add_argument("--seed", type=int, default=0, help=COMMON["seed"])
         sub.add_argument("--device", default="auto", help=COMMON["device"])
-        sub.add_argument("--price-per-core-hour", type=float, help="adds what a million predictions cost")
+        sub.add_argument(
+            "--price-per-core-hour", type=float, help="adds what a million predictions cost"
+        )
         for k in knobs(declared.settings):
             sub.add_argument(
                 f"--{k.name.replace('_', '-')}",
@@ -131,7 +162,9 @@ def _technique(given: argparse.Namespace) -> int:
     from workbench.techniques import get_technique
 
     declared = get_technique(given.technique)
-    flat = {k.removeprefix("knob_"): _read(v) for k, v in vars(given).items() if k.startswith("knob_")}
+    flat = {
+        k.removeprefix("knob_"): _read(v) for k, v in vars(given).items() if k.startswith("knob_")
+    }
     settings = declared.settings.from_flat(flat)
     if getattr(given, "action", None):
         return _analyse(given, settings)
@@ -156,14 +189,26 @@ def _analyse(given: argparse.Namespace, settings: Any) -> int:
 
     with console() as bar:
         tables = analyse(
-            given.technique, given.action, given.task, start=given.start, settings=settings, seed=given.seed, device=given.device,
-            root=given.root, listener=bar,
-        )  # fmt: skip
+            given.technique,
+            given.action,
+            given.task,
+            start=given.start,
+            settings=settings,
+            seed=given.seed,
+            device=given.device,
+            root=given.root,
+            listener=bar,
+        )
     out = Console(width=None if sys.stdout.isatty() else 150)
     for name, table in tables.items():
         out.print(f"\n[bold]{name}[/bold]")
-        out.print(table.to_string(index=False, max_rows=80), soft_wrap=True, markup=False, highlight=False)
-    out.print(f"\nTables: {runs_root(given.root) / 'analyses' / f'{given.technique}-{given.action}'}", soft_wrap=True)
+        out.print(
+            table.to_string(index=False, max_rows=80), soft_wrap=True, markup=False, highlight=False
+        )
+    out.print(
+        f"\nTables: {runs_root(given.root) / 'analyses' / f'{given.technique}-{given.action}'}",
+        soft_wrap=True,
+    )
     return 0
 
 
@@ -179,7 +224,9 @@ def _run(given: argparse.Namespace) -> int:
         given.run = given.resume
         return _resume(given)
     if not given.recipe:
-        raise WorkbenchError("Name a recipe: `workbench run recipe.yml`, or go on with a run by `--resume RUN`.")
+        raise WorkbenchError(
+            "Name a recipe: `workbench run recipe.yml`, or go on with a run by `--resume RUN`."
+        )
     return _follow(Recipe.from_yaml(Path(given.recipe)), given)
 
 
@@ -250,7 +297,14 @@ def _list(given: argparse.Namespace) -> None:
     from workbench.runs.folders import run_folders, runs_root
     from workbench.runs.handle import Run
 
-    table = Table("run", "status", "task", "steps", title=f"Runs in {runs_root(given.root)}", title_justify="left")
+    table = Table(
+        "run",
+        "status",
+        "task",
+        "steps",
+        title=f"Runs in {runs_root(given.root)}",
+        title_justify="left",
+    )
     for folder in run_folders(given.root):
         run = Run(folder)
         try:
@@ -267,12 +321,22 @@ def _measure(given: argparse.Namespace) -> None:
     from workbench.measure.file import measure_file, measure_file_everywhere
 
     if given.everywhere:
-        found = measure_file_everywhere(given.file, task=given.task, threads=given.threads, budget=given.budget)
+        found = measure_file_everywhere(
+            given.file, task=given.task, threads=given.threads, budget=given.budget
+        )
         print(found.table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
-        print("".join(f"\n{name} cannot run it: {why}" for name, why in found.failed.items()), found.text, sep="\n")
+        print(
+            "".join(f"\n{name} cannot run it: {why}" for name, why in found.failed.items()),
+            found.text,
+            sep="\n",
+        )
         return
     card = measure_file(
-        given.file, task=given.task, threads=given.threads, budget=given.budget, price_per_core_hour=given.price_per_core_hour
+        given.file,
+        task=given.task,
+        threads=given.threads,
+        budget=given.budget,
+        price_per_core_hour=given.price_per_core_hour,
     )
     Console().print(card.to_frame().to_string(index=False), soft_wrap=True)
 
@@ -283,7 +347,9 @@ def _store(given: argparse.Namespace) -> None:
 
     print(f"Store: {shown_url(store_url(given.store, runs_root(given.root)))}")
     if given.action == "rebuild":
-        print(f"Recorded {rebuild(run_folders(given.root), given.store, runs_root(given.root))} runs.")
+        print(
+            f"Recorded {rebuild(run_folders(given.root), given.store, runs_root(given.root))} runs."
+        )
 
 
 def _settings(given: argparse.Namespace) -> None:
@@ -294,7 +360,14 @@ def _settings(given: argparse.Namespace) -> None:
     from workbench.techniques import get_technique, technique_names
 
     for name in [given.technique] if given.technique else technique_names():
-        table = Table("setting", "type", "default", "what it decides", title=f"workbench {name}", title_justify="left")
+        table = Table(
+            "setting",
+            "type",
+            "default",
+            "what it decides",
+            title=f"workbench {name}",
+            title_justify="left",
+        )
         for k in knobs(get_technique(name).settings):
             table.add_row(k.name, k.cell_type, str(k.default), k.described)
         Console().print(table)

@@ -1,4 +1,6 @@
-"""`workbench tour`: the first notebook run as a batch job, with a progress bar, the ledger and a report."""
+"""`workbench tour`: the first notebook run as a batch job, with a progress bar, the ledger and a
+report.
+"""
 
 from __future__ import annotations
 
@@ -24,23 +26,45 @@ NOTEBOOK = "00_start_here.ipynb"
 
 
 def tour(root: str | None = None) -> int:
-    """Run the notebook through papermill and print its ledger; leaves notebook, report and model in a folder of the runs."""
+    """Run the notebook through papermill and print its ledger; leaves notebook, report and model in
+    a folder of the runs.
+    """
     runs = runs_root(root)
     folder = runs / f"tour-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
     print(f"Running {NOTEBOOK} on embedded data; everything goes to {folder}", flush=True)
     known, started, executed = set(run_folders(runs)), time.time(), folder / NOTEBOOK
     with (folder / "papermill.log").open("wb") as log, console() as bar:
-        command = [sys.executable, "-m", "papermill", str(notebooks_folder() / NOTEBOOK), str(executed)]
-        options = ["-p", "root", str(runs), "--cwd", str(folder), "--no-progress-bar", "-k", "python3"]
-        process = subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+        command = [
+            sys.executable,
+            "-m",
+            "papermill",
+            str(notebooks_folder() / NOTEBOOK),
+            str(executed),
+        ]
+        options = [
+            "-p",
+            "root",
+            str(runs),
+            "--cwd",
+            str(folder),
+            "--no-progress-bar",
+            "-k",
+            "python3",
+        ]
+        process = subprocess.Popen(
+            [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        )
         run = _new_run(runs, known, process)
         if run is not None:
             run.follow(bar)
         bar.say("writing the notebook and the report")
         status = process.wait()
     if run is None or status:
-        raise RunError(f"The tour stopped. The notebook so far: {executed}. What was printed: {folder / 'papermill.log'}.")
+        raise RunError(
+            f"The tour stopped. The notebook so far: {executed}. What was printed: "
+            f"{folder / 'papermill.log'}."
+        )
     _without_widgets(executed)
     report = write_report(executed, folder / "report.html", title="Workbench tour")
     model = shutil.copyfile(run.result.onnx_path, folder / "model.onnx")
@@ -56,7 +80,9 @@ def _without_widgets(path: Path) -> None:
 
 
 def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> Run | None:
-    """The run that the notebook starts, as soon as it is there; None when the notebook ended without one."""
+    """The run that the notebook starts, as soon as it is there; None when the notebook ended
+    without one.
+    """
     while True:
         new = [f for f in run_folders(runs) if f not in known]
         if new:
@@ -72,9 +98,16 @@ def _print_end(run: Run, files: list[Path], seconds: float) -> None:
     from workbench.ledger.tables import rich_table
 
     out, trail = Console(width=None if sys.stdout.isatty() else 150), run.result
-    out.print(rich_table(trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"))
+    out.print(
+        rich_table(
+            trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"
+        )
+    )
     if trail.test:
         out.print(f"[bold]{trail.test.text}[/bold]\n")
     for file in files:
         out.print(f"  {file}  ({file.stat().st_size / 1e6:.2f} MB)", soft_wrap=True)
-    out.print(f"Done in {seconds:.0f} s. Next: `workbench lab` opens the same notebook; `workbench list` shows every run.")
+    out.print(
+        f"Done in {seconds:.0f} s. Next: `workbench lab` opens the same notebook; `workbench list` "
+        "shows every run."
+    )

@@ -1,4 +1,6 @@
-"""Labels: the kind of task that targets speak of, and their coding into the numbers that losses and metrics take."""
+"""Labels: the kind of task that targets speak of, and their coding into the numbers that losses and
+metrics take.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,15 @@ import numpy as np
 from workbench.data.rows import AnyRows, DatasetRows, Rows
 from workbench.errors import DataError, WorkbenchError, all_of
 
-__all__ = ["Coding", "Kind", "coded_rows", "coding_of", "infer_kind", "refuse_missing", "with_targets"]
+__all__ = [
+    "Coding",
+    "Kind",
+    "coded_rows",
+    "coding_of",
+    "infer_kind",
+    "refuse_missing",
+    "with_targets",
+]
 
 Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
 
@@ -21,9 +31,10 @@ MOST_CLASSES = 1000
 def infer_kind(targets: np.ndarray) -> Kind:
     """The kind of task that targets `(rows, ...)` speak of.
 
-    0 and 1 alone, or any two labels: binary; other floats: regression; whole numbers and text: classification; several
-    columns of 0 and 1: multilabel, of other floats: regression; all else: custom. Raises DataError when whole numbers or
-    texts have so many values that they are hardly classes.
+    0 and 1 alone, or any two labels: binary; other floats: regression; whole numbers and text:
+    classification; several columns of 0 and 1: multilabel, of other floats: regression; all else:
+    custom. Raises DataError when whole numbers or texts have so many values that they are hardly
+    classes.
     """
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     floating = targets.dtype.kind == "f"
@@ -38,15 +49,17 @@ def infer_kind(targets: np.ndarray) -> Kind:
         return "binary" if values == {0.0, 1.0} else "regression"
     if len(values) > MOST_CLASSES or len(values) > max(30, len(targets) // 5):
         raise DataError(
-            f"The targets have {len(values):,} different values in {len(targets):,} rows: say `kind='regression'` or "
-            "`kind='classification'`."
+            f"The targets have {len(values):,} different values in {len(targets):,} rows: say "
+            "`kind='regression'` or `kind='classification'`."
         )
     return "binary" if len(values) == 2 else "classification"
 
 
 @dataclass(frozen=True)
 class Coding:
-    """How targets as given become what losses and metrics take; `values` are labels in order of their number."""
+    """How targets as given become what losses and metrics take; `values` are labels in order of
+    their number.
+    """
 
     kind: Kind
     values: tuple[Any, ...] = ()
@@ -61,7 +74,10 @@ class Coding:
             coded = [number.get(value, -1) for value in targets.tolist()]
             if -1 in coded:
                 strange = sorted({str(v) for v in targets.tolist() if v not in number})
-                raise DataError(f"has labels that are not among {list(self.values)[:20]}: {', '.join(strange[:5])}.")
+                raise DataError(
+                    f"has labels that are not among {list(self.values)[:20]}: "
+                    f"{', '.join(strange[:5])}."
+                )
             return np.asarray(coded, np.int64)
         if self.kind == "regression" or targets.dtype.kind not in "biuf":
             return targets
@@ -71,7 +87,9 @@ class Coding:
 
 @dataclass(frozen=True)
 class _CodedCollate:
-    """A dataset's collate function, its targets coded on the way; `rows` say how to collate and hold no sample."""
+    """A dataset's collate function, its targets coded on the way; `rows` say how to collate and
+    hold no sample.
+    """
 
     coding: Coding
     rows: DatasetRows
@@ -83,13 +101,22 @@ class _CodedCollate:
 
 def refuse_missing(targets: np.ndarray) -> None:
     """Raises DataError when targets `(rows,)` miss values, with their number and the first row."""
-    missing = [i for i, v in enumerate(targets.tolist()) if v is None or v != v] if targets.ndim == 1 else []
+    missing = (
+        [i for i, v in enumerate(targets.tolist()) if v is None or v != v]
+        if targets.ndim == 1
+        else []
+    )
     if missing:
-        raise DataError(f"The targets of train miss {len(missing):,} values, the first in row {missing[0]}: drop these rows.")
+        raise DataError(
+            f"The targets of train miss {len(missing):,} values, the first in row {missing[0]}: "
+            "drop these rows."
+        )
 
 
 def coding_of(kind: Kind, targets: np.ndarray, classes: tuple[Any, ...], model: Any) -> Coding:
-    """How to number labels: in the order that a fitted `model` learned, of `classes`, or sorted; numbers outside both stay."""
+    """How to number labels: in the order that a fitted `model` learned, of `classes`, or sorted;
+    numbers outside both stay.
+    """
     if kind not in ("classification", "binary") or targets.ndim > 2:
         return Coding(kind, (), tuple(map(str, classes)))
     found = set(targets.ravel().tolist())
@@ -113,7 +140,9 @@ def coded_rows(rows: Mapping[str, AnyRows], coding: Coding) -> dict[str, AnyRows
             if isinstance(given, Rows):
                 coded[split] = replace(given, targets=targets)
             else:
-                collate = _CodedCollate(coding, replace(given, dataset=()))  # or every split would carry the others
+                collate = _CodedCollate(
+                    coding, replace(given, dataset=())
+                )  # or every split would carry the others
                 coded[split] = with_targets(replace(given, collate=collate), targets)
         except WorkbenchError as error:
             problems.append(f"`{split}` {error}")

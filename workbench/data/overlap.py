@@ -13,8 +13,12 @@ __all__ = ["row_hashes", "row_keys"]
 
 
 def row_hashes(rows: Rows) -> np.ndarray:
-    """One int64 a row `(rows,)` over its inputs and targets; equal rows give equal numbers, within one process only."""
-    parts = [_hashable(rows.inputs[name]) for name in sorted(rows.inputs)] + [_hashable(rows.targets)]
+    """One int64 a row `(rows,)` over its inputs and targets; equal rows give equal numbers, within
+    one process only.
+    """
+    parts = [_hashable(rows.inputs[name]) for name in sorted(rows.inputs)] + [
+        _hashable(rows.targets)
+    ]
     return np.fromiter((hash(row) for row in zip(*parts, strict=True)), np.int64, len(rows))
 
 
@@ -23,12 +27,16 @@ def _hashable(array: np.ndarray) -> list[Any]:
     if array.dtype.kind == "O":
         return [str(value) for value in array.tolist()]
     if array.ndim == 1:
-        return (np.nan_to_num(array) if array.dtype.kind == "f" else array).tolist()  # NaN never equals itself
+        return (
+            np.nan_to_num(array) if array.dtype.kind == "f" else array
+        ).tolist()  # NaN never equals itself
     return [row.tobytes() for row in np.ascontiguousarray(array).reshape(len(array), -1)]
 
 
 def row_keys(splits: Mapping[str, AnyRows], names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Something comparable a row: hashes in memory; indices for datasets that are, or are cut from, one and the same."""
+    """Something comparable a row: hashes in memory; indices for datasets that are, or are cut from,
+    one and the same.
+    """
     chosen = {n: splits[n] for n in names if n in splits}
     if all(isinstance(rows, Rows) for rows in chosen.values()):
         return {n: row_hashes(rows) for n, rows in chosen.items()}

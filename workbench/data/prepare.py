@@ -1,6 +1,8 @@
-"""What turns raw rows into what a model takes: fitted on train only, callable, and written as plain JSON.
+"""What turns raw rows into what a model takes: fitted on train only, callable, and written as plain
+JSON.
 
-A `prepare` travels with its candidate, so that the model and the numbers that it was trained with never part.
+A `prepare` travels with its candidate, so that the model and the numbers that it was trained with
+never part.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ __all__ = ["Columns", "Normalize", "from_json", "to_json"]
 
 @dataclass(frozen=True)
 class Normalize:
-    """Grey images `(rows, height, width)` of any number type to float32 `(rows, 1, height, width)`, mean 0 and deviation 1."""
+    """Grey images `(rows, height, width)` of any number type to float32 `(rows, 1, height, width)`,
+    mean 0 and deviation 1.
+    """
 
     mean: float
     std: float
@@ -38,17 +42,22 @@ class Normalize:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table to one float32 matrix `x` `(rows, features)`: numbers scaled, categories one-hot.
+    """Columns of a table to one float32 matrix `x` `(rows, features)`: numbers scaled, categories
+    one-hot.
 
     Missing numbers become the train median; a category never seen in train becomes all zeros.
     """
 
-    numeric: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # median, mean, deviation
+    numeric: dict[str, tuple[float, float, float]] = field(
+        default_factory=dict
+    )  # median, mean, deviation
     categories: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def fitted(cls, train: Rows, *, max_categories: int = 128) -> Columns:
-        """Learn scales and categories; raises DataError for a column with more than `max_categories` of them."""
+        """Learn scales and categories; raises DataError for a column with more than
+        `max_categories` of them.
+        """
         numeric, categories = {}, {}
         for name, column in train.inputs.items():
             if column.dtype.kind in "biuf":
@@ -60,7 +69,8 @@ class Columns:
                 found = sorted({str(v) for v in column})
                 if len(found) > max_categories:
                     raise DataError(
-                        f"Column `{name}` has {len(found)} categories, more than {max_categories}: drop or group them."
+                        f"Column `{name}` has {len(found)} categories, more than {max_categories}: "
+                        "drop or group them."
                     )
                 categories[name] = found
         return cls(numeric, categories)
@@ -95,7 +105,9 @@ KINDS = {"normalize": Normalize, "columns": Columns, "tokens": Tokens, "word_pie
 
 
 def to_json(prepare: Any) -> dict[str, Any] | None:
-    """Plain data for a candidate's file; raises DataError for a `prepare` of the user's own that has no such form."""
+    """Plain data for a candidate's file; raises DataError for a `prepare` of the user's own that
+    has no such form.
+    """
     if prepare is None:
         return None
     for kind, cls in KINDS.items():
@@ -109,7 +121,9 @@ def to_json(prepare: Any) -> dict[str, Any] | None:
 
 
 def from_json(data: Mapping[str, Any] | None) -> Any:
-    """The `prepare` that `to_json` described; a user's own is imported by its reference when it is first called."""
+    """The `prepare` that `to_json` described; a user's own is imported by its reference when it is
+    first called.
+    """
     if data is None:
         return None
     values = dict(data)

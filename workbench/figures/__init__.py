@@ -1,4 +1,6 @@
-"""Figures that all parts share: `plot_*(numbers)` gives a Plotly figure; importing this room does not import Plotly."""
+"""Figures that all parts share: `plot_*(numbers)` gives a Plotly figure; importing this room does
+not import Plotly.
+"""
 
 from __future__ import annotations
 
@@ -8,4 +10,12 @@ from workbench.figures.theme import Palette, palette, use_theme
 from workbench.figures.tradeoff import plot_tradeoff
 from workbench.figures.waterfall import plot_ledger
 
-__all__ = ["Palette", "palette", "plot_curves", "plot_ledger", "plot_sweep", "plot_tradeoff", "use_theme"]
+__all__ = [
+    "Palette",
+    "palette",
+    "plot_curves",
+    "plot_ledger",
+    "plot_sweep",
+    "plot_tradeoff",
+    "use_theme",
+]

@@ -18,48 +18,77 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 def plot_curves(
-    table: DataFrame, *, title: str | None = None, x_title: str = "step", y_title: str = "", log_y: bool = False
+    table: DataFrame,
+    *,
+    title: str | None = None,
+    x_title: str = "step",
+    y_title: str = "",
+    log_y: bool = False,
 ) -> Figure:
-    """Curves of a table with the columns name, x and y, one line a name, each with its last value in the legend.
+    """Curves of a table with the columns name, x and y, one line a name, each with its last value
+    in the legend.
 
-    A value that is not finite leaves a gap where it stood. Raises DataError when a column is missing, or no point is.
+    A value that is not finite leaves a gap where it stood. Raises DataError when a column is
+    missing, or no point is.
     """
     figure_ = figure()
     for i, (name, curve) in enumerate(_curves(table).groupby("name", sort=False)):
-        # the dash changes with each turn of the colours, and already from the second on: colour is never the only mark
+        # the dash changes with each turn of the colours, and already from the second on: colour is
+        # never the only mark
         color, dash = palette.series[i % len(palette.series)], _DASHES[i % len(_DASHES)]
         x, y = curve["x"].to_numpy(float), curve["y"].to_numpy(float)
         label, last = html.escape(str(name)), curve["y"].dropna()
         figure_.add_scatter(
-            x=x, y=y, mode="lines" if len(x) > 1 else "markers", line={"color": color, "dash": dash},
-            name=f"{label} <b>{last.iloc[-1]:.4g}</b>" if len(last) else label, legendgroup=str(name),
-            hovertemplate=f"{label} <b>%{{y:.4g}}</b><extra></extra>", connectgaps=False,
-        )  # fmt: skip
+            x=x,
+            y=y,
+            mode="lines" if len(x) > 1 else "markers",
+            line={"color": color, "dash": dash},
+            name=f"{label} <b>{last.iloc[-1]:.4g}</b>" if len(last) else label,
+            legendgroup=str(name),
+            hovertemplate=f"{label} <b>%{{y:.4g}}</b><extra></extra>",
+            connectgaps=False,
+        )
         figure_.add_scatter(
-            x=x[-1:], y=y[-1:], mode="markers", marker={"color": color, "size": 7},
-            legendgroup=str(name), showlegend=False, hoverinfo="skip",
-        )  # fmt: skip
+            x=x[-1:],
+            y=y[-1:],
+            mode="markers",
+            marker={"color": color, "size": 7},
+            legendgroup=str(name),
+            showlegend=False,
+            hoverinfo="skip",
+        )
     figure_.update_layout(title={"text": title}, hovermode="x unified", showlegend=True, height=380)
     # below the plot, where many names may take several lines
-    figure_.update_layout(legend={"yref": "container", "y": 0.02, "yanchor": "bottom"}, margin={"t": 48 if title else 24})
+    figure_.update_layout(
+        legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
+        margin={"t": 48 if title else 24},
+    )
     figure_.update_xaxes(title={"text": x_title})
     figure_.update_yaxes(title={"text": y_title}, type="log" if log_y else "linear")
     return figure_
 
 
 def _curves(table: DataFrame) -> DataFrame:
-    """Name, x and y of every point: the names in order of appearance, x ascending, y NaN where it is not finite."""
+    """Name, x and y of every point: the names in order of appearance, x ascending, y NaN where it
+    is not finite.
+    """
     import numpy as np
     import pandas as pd
 
     missing = [column for column in ("name", "x", "y") if column not in table]
     if missing:
-        raise DataError(f"Curves need the columns name, x and y; {', '.join(missing)} missing, got {list(table.columns)}.")
+        raise DataError(
+            f"Curves need the columns name, x and y; {', '.join(missing)} missing, got "
+            f"{list(table.columns)}."
+        )
     if table.empty:
         raise DataError("Curves need at least one point, got none.")
     points = table[["name", "x", "y"]].assign(
-        x=pd.to_numeric(table["x"]).astype(float), y=pd.to_numeric(table["y"]).astype(float).replace([np.inf, -np.inf], np.nan)
+        x=pd.to_numeric(table["x"]).astype(float),
+        y=pd.to_numeric(table["y"]).astype(float).replace([np.inf, -np.inf], np.nan),
     )
     # stable sorts, so that two values at the same x keep the order in which they came
-    order = points.assign(curve=pd.factorize(points["name"])[0]).sort_values(["curve", "x"], kind="stable", ignore_index=True)
+    order = points.assign(curve=pd.factorize(points["name"])[0]).sort_values(
+        ["curve", "x"], kind="stable", ignore_index=True
+    )
     return order.drop(columns="curve")

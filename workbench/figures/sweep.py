@@ -21,7 +21,8 @@ COLUMNS = ("name", "threads", "batch_size", "best_ms", "throughput")
 
 
 def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Samples a second against batch size, a line a candidate and thread count, both axes logarithmic.
+    """Samples a second against batch size, a line a candidate and thread count, both axes
+    logarithmic.
 
     `table` is what `workbench.measure.sweep` gives; raises DataError when a column is missing.
     """
@@ -29,23 +30,42 @@ def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
 
     missing = [c for c in COLUMNS if c not in table]
     if missing or not len(table):
-        raise DataError(f"The table has no {', '.join(f'`{c}`' for c in missing) or 'rows'}: give what `sweep` returns.")
+        raise DataError(
+            f"The table has no {', '.join(f'`{c}`' for c in missing) or 'rows'}: give what `sweep` "
+            "returns."
+        )
     shown = figure()
     names, threads = list(dict.fromkeys(table["name"])), sorted(set(table["threads"]))
     for i, name in enumerate(names):
         for j, n in enumerate(threads):
-            part = table[(table["name"] == name) & (table["threads"] == n)].sort_values("batch_size")
+            part = table[(table["name"] == name) & (table["threads"] == n)].sort_values(
+                "batch_size"
+            )
             shown.add_scatter(
-                x=part["batch_size"].to_numpy(), y=part["throughput"].to_numpy(), mode="lines+markers",
-                name=html.escape(str(name)), legendgroup=str(i), showlegend=j == 0,
-                line={"color": palette.series[i % len(palette.series)], "dash": DASHES[j % len(DASHES)]},
+                x=part["batch_size"].to_numpy(),
+                y=part["throughput"].to_numpy(),
+                mode="lines+markers",
+                name=html.escape(str(name)),
+                legendgroup=str(i),
+                showlegend=j == 0,
+                line={
+                    "color": palette.series[i % len(palette.series)],
+                    "dash": DASHES[j % len(DASHES)],
+                },
                 customdata=part["best_ms"].to_numpy(),
                 hovertemplate=HOVER + f", {_threads(n)}</extra>",
-            )  # fmt: skip
+            )
     sizes = np.array(sorted(set(table["batch_size"])))
-    shown.update_xaxes(type="log", tickvals=sizes, ticktext=[str(s) for s in sizes], title="batch size")
-    shown.update_yaxes(type="log", title="samples a second, best call", **_ticks(table["throughput"].to_numpy()))
-    heading = {"text": title or "What do batches and threads buy?", "subtitle": {"text": _story(table, threads)}}
+    shown.update_xaxes(
+        type="log", tickvals=sizes, ticktext=[str(s) for s in sizes], title="batch size"
+    )
+    shown.update_yaxes(
+        type="log", title="samples a second, best call", **_ticks(table["throughput"].to_numpy())
+    )
+    heading = {
+        "text": title or "What do batches and threads buy?",
+        "subtitle": {"text": _story(table, threads)},
+    }
     legend = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
     shown.update_layout(title=heading, height=430, margin={"t": 84, "r": 170}, legend=legend)
     return shown
@@ -59,7 +79,11 @@ def _ticks(values: np.ndarray) -> dict[str, Any]:
     exponents = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     ticks = np.array([m * 10.0**e for e in exponents for m in (1, 2, 5)])
     ticks = ticks[(ticks >= low) & (ticks <= high)]
-    return {"range": [np.log10(low), np.log10(high)], "tickvals": ticks, "ticktext": [f"{t:,.0f}" for t in ticks]}
+    return {
+        "range": [np.log10(low), np.log10(high)],
+        "tickvals": ticks,
+        "ticktext": [f"{t:,.0f}" for t in ticks],
+    }
 
 
 def _threads(n: int) -> str:
@@ -71,5 +95,8 @@ def _story(table: DataFrame, threads: list[int]) -> str:
     kinds = ("solid", "dashed", "dotted", "dash-dotted")
     lines = ", ".join(f"{kinds[j % len(kinds)]}: {_threads(n)}" for j, n in enumerate(threads))
     top = table.loc[table["throughput"].idxmax()]
-    best = f"{html.escape(str(top['name']))} at batch {top['batch_size']} on {_threads(int(top['threads']))}"
+    best = (
+        f"{html.escape(str(top['name']))} at batch {top['batch_size']} on "
+        f"{_threads(int(top['threads']))}"
+    )
     return f"{lines}; most: {top['throughput']:,.0f} by {best}"

@@ -1,10 +1,12 @@
-"""The house look of figures: one palette and three Plotly templates, for light pages, dark pages and both.
+"""The house look of figures: one palette and three Plotly templates, for light pages, dark pages
+and both.
 
-Plotly does not follow JupyterLab's theme, and a saved notebook is read in both. So the default template, `workbench`,
-has no background of its own, and greys half way between white and Lab's dark #111: 4.3 : 1 on either, the best that one
-colour can do on both. Every colour of the palette keeps 3 : 1 on either as well, the bound for graphics of WCAG 2.1,
-and its colours stay apart (CIE76 distance of 17 or more) under simulated protanopia, deuteranopia and tritanopia
-(Machado, Oliveira, Fernandes 2009).
+Plotly does not follow JupyterLab's theme, and a saved notebook is read in both. So the default
+template, `workbench`, has no background of its own, and greys half way between white and Lab's dark
+#111: 4.3 : 1 on either, the best that one colour can do on both. Every colour of the palette keeps
+3 : 1 on either as well, the bound for graphics of WCAG 2.1, and its colours stay apart (CIE76
+distance of 17 or more) under simulated protanopia, deuteranopia and tritanopia (Machado, Oliveira,
+Fernandes 2009).
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Palette:
     series: tuple[str, ...] = ("#2468e0", "#a8582a", "#2f9f78", "#b8258e", "#b38d12", "#9b7ee4")
 
     def of(self, verdict: str) -> str:
-        """The colour of a verdict: better, worse, equivalent or undecided; raises UnknownName for another word."""
+        """The colour of a verdict: better, worse, equivalent or undecided; raises UnknownName for
+        another word.
+        """
         names = ("better", "worse", "equivalent", "undecided")
         if verdict not in names:
             raise UnknownName(unknown("verdict", verdict, names))
@@ -58,24 +62,29 @@ INKS = {
 def use_theme(dark: bool | None = None) -> str:
     """Register the house templates with Plotly and make one the default; returns its name.
 
-    `dark` is True for dark pages (`workbench_dark`), False for light ones (`workbench_light`), None for a template that
-    reads well on both (`workbench`).
+    `dark` is True for dark pages (`workbench_dark`), False for light ones (`workbench_light`), None
+    for a template that reads well on both (`workbench`).
     """
     import plotly.io as pio
 
     for name in INKS:
         pio.templates[name] = _template(name)
-    pio.templates.default = {None: "workbench", False: "workbench_light", True: "workbench_dark"}[dark]
+    pio.templates.default = {None: "workbench", False: "workbench_light", True: "workbench_dark"}[
+        dark
+    ]
     return str(pio.templates.default)
 
 
 def figure() -> Figure:
-    """An empty figure in the house's look; the user's choice by `use_theme` wins, `workbench` is taken before any."""
+    """An empty figure in the house's look; the user's choice by `use_theme` wins, `workbench` is
+    taken before any.
+    """
     import plotly.graph_objects as go
     import plotly.io as pio
 
     chosen = pio.templates.default if pio.templates.default in INKS else "workbench"
-    # the template itself, not its name: a figure then keeps its look where nobody has registered ours
+    # the template itself, not its name: a figure then keeps its look where nobody has registered
+    # ours
     return go.Figure(layout={"template": _template(str(chosen))})
 
 
@@ -85,23 +94,52 @@ def _template(name: str) -> Template:
     text, faint, grid, box = INKS[name]
     boxed = "#f3f4f6" if name != "workbench_light" else text
     axis = {
-        "gridcolor": grid, "linecolor": grid, "zerolinecolor": grid, "zerolinewidth": 1, "tickcolor": grid,
-        "tickfont": {"color": faint, "size": 12}, "title": {"font": {"color": faint, "size": 13}, "standoff": 10},
-        "automargin": True, "ticks": "", "showline": False,
-    }  # fmt: skip
+        "gridcolor": grid,
+        "linecolor": grid,
+        "zerolinecolor": grid,
+        "zerolinewidth": 1,
+        "tickcolor": grid,
+        "tickfont": {"color": faint, "size": 12},
+        "title": {"font": {"color": faint, "size": 13}, "standoff": 10},
+        "automargin": True,
+        "ticks": "",
+        "showline": False,
+    }
     layout = go.Layout(
         font={"family": FONT, "size": 13, "color": text},
-        title={"font": {"size": 16, "color": text, "weight": 600}, "x": 0, "xref": "container", "xanchor": "left",
-               "pad": {"l": 12}, "subtitle": {"font": {"size": 12, "color": faint}}},
-        paper_bgcolor="rgba(0,0,0,0)", plot_bgcolor="rgba(0,0,0,0)",
-        colorway=list(palette.series), colorscale={"sequential": "Cividis", "diverging": "PuOr"},
-        xaxis={**axis, "showgrid": False, "showline": True}, yaxis=axis,
-        legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom",
-                "bgcolor": "rgba(0,0,0,0)", "font": {"size": 12, "color": text}},
-        hoverlabel={"bgcolor": box, "bordercolor": grid, "font": {"family": FONT, "size": 12, "color": boxed}},
+        title={
+            "font": {"size": 16, "color": text, "weight": 600},
+            "x": 0,
+            "xref": "container",
+            "xanchor": "left",
+            "pad": {"l": 12},
+            "subtitle": {"font": {"size": 12, "color": faint}},
+        },
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        colorway=list(palette.series),
+        colorscale={"sequential": "Cividis", "diverging": "PuOr"},
+        xaxis={**axis, "showgrid": False, "showline": True},
+        yaxis=axis,
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "xanchor": "left",
+            "y": 1.02,
+            "yanchor": "bottom",
+            "bgcolor": "rgba(0,0,0,0)",
+            "font": {"size": 12, "color": text},
+        },
+        hoverlabel={
+            "bgcolor": box,
+            "bordercolor": grid,
+            "font": {"family": FONT, "size": 12, "color": boxed},
+        },
         annotationdefaults={"font": {"size": 12, "color": text}, "showarrow": False},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": palette.text, "activecolor": palette.total},
-        margin={"l": 64, "r": 24, "t": 64, "b": 56}, barcornerradius=3, bargap=0.28,
-    )  # fmt: skip
+        margin={"l": 64, "r": 24, "t": 64, "b": 56},
+        barcornerradius=3,
+        bargap=0.28,
+    )
     lines = go.Scatter(line={"width": 2}, marker={"size": 8})
     return go.layout.Template(layout=layout, data={"scatter": [lines]})

@@ -20,18 +20,24 @@ _BIGGEST = 46  # diameter in pixels of the largest bubble
 
 
 def plot_tradeoff(rows: DataFrame, *, title: str | None = None) -> Figure:
-    """Quality against latency of each row of a ledger; up and left is better, the area of a bubble is the size.
+    """Quality against latency of each row of a ledger; up and left is better, the area of a bubble
+    is the size.
 
-    Filled bubbles are worth choosing: no other row is at least as good in quality, latency and size, and better in one.
-    Bars are the intervals `quality_low` to `quality_high`, the dotted line is the order of the steps. Raises DataError
-    when `step`, `latency_ms` or `quality` is missing or has no value, or a latency is not above zero.
+    Filled bubbles are worth choosing: no other row is at least as good in quality, latency and
+    size, and better in one. Bars are the intervals `quality_low` to `quality_high`, the dotted line
+    is the order of the steps. Raises DataError when `step`, `latency_ms` or `quality` is missing or
+    has no value, or a latency is not above zero.
     """
     table = _tradeoff(rows)
     figure_ = figure()
     figure_.add_scatter(
-        x=table["latency_ms"].to_numpy(), y=table["quality"].to_numpy(), mode="lines", hoverinfo="skip", showlegend=False,
+        x=table["latency_ms"].to_numpy(),
+        y=table["quality"].to_numpy(),
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
         line={"color": palette.text, "width": 1, "dash": "dot"},
-    )  # fmt: skip
+    )
     for front in (False, True):
         part = table[table["front"] == front]
         if len(part):
@@ -39,29 +45,55 @@ def plot_tradeoff(rows: DataFrame, *, title: str | None = None) -> Figure:
     for row in table.itertuples():
         _add_label(figure_, row)
     weighed = table["size_bytes"].notna().any()
-    subtitle = f"up and left is better{', area is the size' if weighed else ''}; the dotted line is the order of the steps"
-    figure_.update_layout(title={"text": title or "Quality against latency", "subtitle": {"text": subtitle}}, height=480)
-    figure_.update_layout(margin={"t": 116}, hovermode="closest", legend={"itemsizing": "constant", "traceorder": "reversed"})
-    figure_.update_xaxes(title={"text": "← faster     latency (ms, log scale)"}, showgrid=True, **_log_axis(table))
+    subtitle = (
+        f"up and left is better{', area is the size' if weighed else ''}; the dotted line is the "
+        "order of the steps"
+    )
+    figure_.update_layout(
+        title={"text": title or "Quality against latency", "subtitle": {"text": subtitle}},
+        height=480,
+    )
+    figure_.update_layout(
+        margin={"t": 116},
+        hovermode="closest",
+        legend={"itemsizing": "constant", "traceorder": "reversed"},
+    )
+    figure_.update_xaxes(
+        title={"text": "← faster     latency (ms, log scale)"}, showgrid=True, **_log_axis(table)
+    )
     figure_.update_yaxes(title={"text": "quality     better →"}, range=_span(table))
     return figure_
 
 
 def _tradeoff(rows: DataFrame) -> DataFrame:
-    """Step, latency_ms, quality with low and high, size_bytes (NaN if unknown), front and above (the label's place)."""
+    """Step, latency_ms, quality with low and high, size_bytes (NaN if unknown), front and above
+    (the label's place).
+    """
     import pandas as pd
 
     check_ledger(rows, ["latency_ms", "quality"])
     if (rows["latency_ms"] <= 0).any():
-        raise DataError("`latency_ms` must be above zero to stand on a log axis; drop the rows where it is not.")
-    table = pd.DataFrame({
-        "step": rows["step"].astype(str).to_numpy(), "latency_ms": rows["latency_ms"].to_numpy(float),
-        "quality": rows["quality"].to_numpy(float), "low": bound_of(rows, "quality", "low"),
-        "high": bound_of(rows, "quality", "high"),
-        "size_bytes": rows["size_bytes"].to_numpy(float) if "size_bytes" in rows else float("nan"),
-    })  # fmt: skip
-    costs = table[["latency_ms", "size_bytes"]].assign(loss=-table["quality"]).dropna(axis=1).to_numpy()
-    table["front"] = [not bool(((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any()) for c in costs]
+        raise DataError(
+            "`latency_ms` must be above zero to stand on a log axis; drop the rows where it is not."
+        )
+    table = pd.DataFrame(
+        {
+            "step": rows["step"].astype(str).to_numpy(),
+            "latency_ms": rows["latency_ms"].to_numpy(float),
+            "quality": rows["quality"].to_numpy(float),
+            "low": bound_of(rows, "quality", "low"),
+            "high": bound_of(rows, "quality", "high"),
+            "size_bytes": rows["size_bytes"].to_numpy(float)
+            if "size_bytes" in rows
+            else float("nan"),
+        }
+    )
+    costs = (
+        table[["latency_ms", "size_bytes"]].assign(loss=-table["quality"]).dropna(axis=1).to_numpy()
+    )
+    table["front"] = [
+        not bool(((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any()) for c in costs
+    ]
     # neighbours along the latency take turns above and below, so that their labels do not meet
     table["above"] = table["latency_ms"].rank(method="first").astype(int) % 2 == 1
     return table
@@ -72,35 +104,60 @@ def _add_bubbles(figure_: Figure, part: DataFrame, biggest: float, front: bool) 
     known = biggest == biggest and biggest > 0
     size = part["size_bytes"].fillna(0.0).to_numpy() if known else [144.0] * len(part)
     figure_.add_scatter(
-        x=part["latency_ms"].to_numpy(), y=part["quality"].to_numpy(), mode="markers",
-        name="worth choosing" if front else "another is better", hovertext=[_hover(row) for row in part.itertuples()],
+        x=part["latency_ms"].to_numpy(),
+        y=part["quality"].to_numpy(),
+        mode="markers",
+        name="worth choosing" if front else "another is better",
+        hovertext=[_hover(row) for row in part.itertuples()],
         hovertemplate="%{hovertext}<extra></extra>",
         marker={
-            "size": size, "sizemode": "area", "sizeref": 2 * biggest / _BIGGEST**2 if known else 2.0, "sizemin": 4,
-            "color": color if front else "rgba(0,0,0,0)", "opacity": 0.9, "line": {"width": 2, "color": color},
+            "size": size,
+            "sizemode": "area",
+            "sizeref": 2 * biggest / _BIGGEST**2 if known else 2.0,
+            "sizemin": 4,
+            "color": color if front else "rgba(0,0,0,0)",
+            "opacity": 0.9,
+            "line": {"width": 2, "color": color},
         },
         error_y={
-            "type": "data", "symmetric": False, "color": palette.text, "thickness": 1.5, "width": 5,
-            "array": (part["high"] - part["quality"]).to_numpy(), "arrayminus": (part["quality"] - part["low"]).to_numpy(),
+            "type": "data",
+            "symmetric": False,
+            "color": palette.text,
+            "thickness": 1.5,
+            "width": 5,
+            "array": (part["high"] - part["quality"]).to_numpy(),
+            "arrayminus": (part["quality"] - part["low"]).to_numpy(),
             "visible": bool(part["high"].notna().any()),
         },
-    )  # fmt: skip
+    )
 
 
 def _add_label(figure_: Figure, row: Any) -> None:
     import math
 
     # clear of the interval, which is drawn above the bubble
-    edge = (row.high if row.above else row.low) if row.high == row.high and row.low == row.low else row.quality
+    edge = (
+        (row.high if row.above else row.low)
+        if row.high == row.high and row.low == row.low
+        else row.quality
+    )
     size = "" if row.size_bytes != row.size_bytes else f"<br>{amount(row.size_bytes, 'size_bytes')}"
     figure_.add_annotation(
-        x=math.log10(row.latency_ms), y=edge, text=f"<b>{wrapped(row.step)}</b>{size}", showarrow=False,
-        yanchor="bottom" if row.above else "top", yshift=8 if row.above else -8,
-    )  # fmt: skip
+        x=math.log10(row.latency_ms),
+        y=edge,
+        text=f"<b>{wrapped(row.step)}</b>{size}",
+        showarrow=False,
+        yanchor="bottom" if row.above else "top",
+        yshift=8 if row.above else -8,
+    )
 
 
 def _hover(row: Any) -> str:
-    interval = f" [{amount(row.low, 'quality')}, {amount(row.high, 'quality')}]" if row.low == row.low else ""
+    interval = (
+        f" [{amount(row.low, 'quality')}, {amount(row.high, 'quality')}]"
+        if row.low == row.low
+        else ""
+    )
     size = "" if row.size_bytes != row.size_bytes else f"<br>{amount(row.size_bytes, 'size_bytes')}"
     quality = f"quality {amount(row.quality, 'quality')}{interval}"
     return f"<b>{html.escape(row.step)}</b><br>{quality}<br>{amount(row.latency_ms, 'latency_ms')}{size}"
@@ -114,9 +171,16 @@ def _log_axis(table: DataFrame) -> dict[str, object]:
     span = float(logs.max() - logs.min())
     room = max(0.15 * span, 0.15, (0.7 - span) / 2)
     low, high = float(logs.min() - room), float(logs.max() + room)
-    ticks = np.array([m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in (1, 2, 5)])
+    ticks = np.array(
+        [m * 10.0**e for e in range(int(np.floor(low)), int(np.ceil(high)) + 1) for m in (1, 2, 5)]
+    )
     ticks = ticks[(np.log10(ticks) >= low) & (np.log10(ticks) <= high)]
-    return {"type": "log", "range": [low, high], "tickvals": ticks, "ticktext": [f"{t:g}" for t in ticks]}
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": ticks,
+        "ticktext": [f"{t:g}" for t in ticks],
+    }
 
 
 def _span(table: DataFrame) -> list[float]:

@@ -1,4 +1,6 @@
-"""How a measured column is written: its name, its unit and its amounts, read from the column's name (`latency_ms`)."""
+"""How a measured column is written: its name, its unit and its amounts, read from the column's name
+(`latency_ms`).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _HIGHER = (*_SCORES, "throughput", "speedup")
 
 
 def is_score(column: str) -> bool:
-    """Whether differences of a column are told, and not ratios: 0.99 to 0.98 is a loss of 0.01, not a factor of 1.01."""
+    """Whether differences of a column are told, and not ratios: 0.99 to 0.98 is a loss of 0.01, not
+    a factor of 1.01.
+    """
     return column.split("_")[0] in _SCORES
 
 
@@ -30,13 +34,17 @@ def title_of(column: str) -> str:
 
 
 def axis(column: str, largest: float) -> tuple[str, float]:
-    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (kB)", 1000.0)."""
+    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (kB)",
+    1000.0).
+    """
     unit, scale = _unit(column, largest)
     return (f"{title_of(column)} ({unit})" if unit else title_of(column)), scale
 
 
 def amount(value: float, column: str, *, signed: bool = False) -> str:
-    """A value with its unit, to three digits: "242 kB", "0.0520 ms"; a change, to two: "+0.003 ms"; a score has no unit."""
+    """A value with its unit, to three digits: "242 kB", "0.0520 ms"; a change, to two: "+0.003 ms";
+    a score has no unit.
+    """
     unit, scale = _unit(column, abs(value))
     sign = ("+" if value > 0 else "−" if value < 0 else "±") if signed else "−" if value < 0 else ""
     if is_score(column):
@@ -46,7 +54,13 @@ def amount(value: float, column: str, *, signed: bool = False) -> str:
 
 def times(factor: float) -> str:
     """A factor as people say it: "2.7x", "31x", "0.83x"."""
-    return f"{factor:.0f}x" if factor >= 9.95 else f"{factor:.1f}x" if factor >= 0.995 else f"{factor:.2g}x"
+    return (
+        f"{factor:.0f}x"
+        if factor >= 9.95
+        else f"{factor:.1f}x"
+        if factor >= 0.995
+        else f"{factor:.2g}x"
+    )
 
 
 def _unit(column: str, size: float) -> tuple[str, float]:

@@ -1,7 +1,8 @@
 """The ledger of an optimization as a waterfall: what each step bought.
 
-A ledger is a table with one row a step: `step` (the first is "start") and what was measured after it, such as
-`latency_ms`, `size_bytes`, `quality`; `<value>_low` and `<value>_high` are the bounds of its interval where there are any.
+A ledger is a table with one row a step: `step` (the first is "start") and what was measured after
+it, such as `latency_ms`, `size_bytes`, `quality`; `<value>_low` and `<value>_high` are the bounds
+of its interval where there are any.
 """
 
 from __future__ import annotations
@@ -22,19 +23,27 @@ if TYPE_CHECKING:
 __all__ = ["bound_of", "check_ledger", "plot_ledger", "wrapped"]
 
 _HALF = 0.31  # half the width of a bar, in steps
-_CROWD = 8  # with more bars than this, amounts would run into each other: they are left to the hover box
+_CROWD = (
+    8  # with more bars than this, amounts would run into each other: they are left to the hover box
+)
 _RESULT = "result"
 
 
 def plot_ledger(
-    rows: DataFrame, *, value: str = "latency_ms", title: str | None = None, higher_is_better: bool | None = None
+    rows: DataFrame,
+    *,
+    value: str = "latency_ms",
+    title: str | None = None,
+    higher_is_better: bool | None = None,
 ) -> Figure:
-    """A waterfall of one column of a ledger: the start, the change that each step bought, and the result.
+    """A waterfall of one column of a ledger: the start, the change that each step bought, and the
+    result.
 
-    Above each bar stands the factor against the start that was reached (2.7x is 2.7 times better), and the change. The
-    column of a score is drawn as its difference to the start: from zero its steps would be too small to see.
-    A step whose interval overlaps the one before it is drawn as undecided, unless the column `<value>_verdict` knows
-    better. `higher_is_better` is read from the name where it is None. Raises DataError when a column or a value is missing.
+    Above each bar stands the factor against the start that was reached (2.7x is 2.7 times better),
+    and the change. The column of a score is drawn as its difference to the start: from zero its
+    steps would be too small to see. A step whose interval overlaps the one before it is drawn as
+    undecided, unless the column `<value>_verdict` knows better. `higher_is_better` is read from the
+    name where it is None. Raises DataError when a column or a value is missing.
     """
     up = is_higher_better(value) if higher_is_better is None else higher_is_better
     table = _waterfall(rows, value, higher_is_better=up)
@@ -44,28 +53,58 @@ def plot_ledger(
     _add_bars(figure_, table, value, scale)
     for i, row in enumerate(table.itertuples()):
         figure_.add_annotation(
-            x=i, y=_peak(row) / scale, text=_label(row, table, value), yanchor="bottom", yshift=4, showarrow=False
+            x=i,
+            y=_peak(row) / scale,
+            text=_label(row, table, value),
+            yanchor="bottom",
+            yshift=4,
+            showarrow=False,
         )
-    heading = {"text": title or f"What each step bought: {title_of(value)}", "subtitle": {"text": _story(table, value)}}
-    figure_.update_layout(title=heading, height=430, margin={"t": 116}, hovermode="closest", legend={"traceorder": "normal"})
-    figure_.update_xaxes(
-        tickvals=table.index.to_numpy(), ticktext=[wrapped(s) for s in table["step"]], range=[-0.6, len(table) - 0.4]
+    heading = {
+        "text": title or f"What each step bought: {title_of(value)}",
+        "subtitle": {"text": _story(table, value)},
+    }
+    figure_.update_layout(
+        title=heading,
+        height=430,
+        margin={"t": 116},
+        hovermode="closest",
+        legend={"traceorder": "normal"},
     )
-    figure_.update_yaxes(title={"text": f"{y_title}, change from start" if is_score(value) else y_title})
+    figure_.update_xaxes(
+        tickvals=table.index.to_numpy(),
+        ticktext=[wrapped(s) for s in table["step"]],
+        range=[-0.6, len(table) - 0.4],
+    )
+    figure_.update_yaxes(
+        title={"text": f"{y_title}, change from start" if is_score(value) else y_title}
+    )
     figure_.update_yaxes(range=_span(table, scale))
     return figure_
 
 
 def check_ledger(rows: DataFrame, columns: list[str]) -> None:
-    """Raise DataError when a ledger lacks the step, one of the columns, all rows, or a value in one of the columns."""
+    """Raise DataError when a ledger lacks the step, one of the columns, all rows, or a value in one
+    of the columns.
+    """
     missing = [c for c in ("step", *columns) if c not in rows]
     if missing:
-        raise DataError(f"The ledger has no column {', '.join(f'`{c}`' for c in missing)}; it has {', '.join(map(str, rows))}.")
+        raise DataError(
+            f"The ledger has no column {', '.join(f'`{c}`' for c in missing)}; it has "
+            f"{', '.join(map(str, rows))}."
+        )
     if not len(rows):
         raise DataError("A ledger needs at least the row of its start, got no row.")
-    gaps = [f"`{c}` at {', '.join(map(str, rows.loc[rows[c].isna(), 'step']))}" for c in columns if rows[c].isna().any()]
+    gaps = [
+        f"`{c}` at {', '.join(map(str, rows.loc[rows[c].isna(), 'step']))}"
+        for c in columns
+        if rows[c].isna().any()
+    ]
     if gaps:
-        raise DataError(f"The ledger has no value for {'; '.join(gaps)}: measure these steps, or drop their rows.")
+        raise DataError(
+            f"The ledger has no value for {'; '.join(gaps)}: measure these steps, or drop their "
+            "rows."
+        )
 
 
 def bound_of(rows: DataFrame, value: str, side: str) -> np.ndarray:
@@ -77,28 +116,39 @@ def bound_of(rows: DataFrame, value: str, side: str) -> np.ndarray:
 
 
 def wrapped(step: str, width: int = 14) -> str:
-    """The label of a step on lines of a width in characters, safe to hand to Plotly (which reads some HTML)."""
+    """The label of a step on lines of a width in characters, safe to hand to Plotly (which reads
+    some HTML).
+    """
     return "<br>".join(html.escape(line) for line in textwrap.wrap(step, width)) or " "
 
 
 def _waterfall(rows: DataFrame, value: str, *, higher_is_better: bool = False) -> DataFrame:
-    """One row a bar: step, kind (total or change), value, low, high, delta, factor, verdict, bottom, top, origin.
+    """One row a bar: step, kind (total or change), value, low, high, delta, factor, verdict,
+    bottom, top, origin.
 
-    `delta` is the change that the step made, `factor` how many times better than the start the value now is, `bottom`
-    and `top` where the bar begins and ends, measured from `origin` (zero, or the start of a score). The last row repeats
-    the last value as a total.
+    `delta` is the change that the step made, `factor` how many times better than the start the
+    value now is, `bottom` and `top` where the bar begins and ends, measured from `origin` (zero, or
+    the start of a score). The last row repeats the last value as a total.
     """
     import pandas as pd
 
     check_ledger(rows, [value])
     now = rows[value].astype(float).reset_index(drop=True)
     origin = now.iloc[0] if is_score(value) else 0.0
-    bars = pd.DataFrame({
-        "step": rows["step"].astype(str).to_numpy(), "kind": "change", "value": now,
-        "low": bound_of(rows, value, "low"), "high": bound_of(rows, value, "high"), "delta": now.diff().fillna(0.0),
-        "factor": _factor(now, higher_is_better), "bottom": now.shift(1, fill_value=origin) - origin, "top": now - origin,
-        "origin": origin,
-    })  # fmt: skip
+    bars = pd.DataFrame(
+        {
+            "step": rows["step"].astype(str).to_numpy(),
+            "kind": "change",
+            "value": now,
+            "low": bound_of(rows, value, "low"),
+            "high": bound_of(rows, value, "high"),
+            "delta": now.diff().fillna(0.0),
+            "factor": _factor(now, higher_is_better),
+            "bottom": now.shift(1, fill_value=origin) - origin,
+            "top": now - origin,
+            "origin": origin,
+        }
+    )
     bars["verdict"] = _verdicts(rows, bars, value, higher_is_better)
     bars.loc[0, ["kind", "verdict"]] = "total"
     if len(bars) > 1:
@@ -130,31 +180,56 @@ def _add_bars(figure_: Figure, table: DataFrame, value: str, scale: float) -> No
         color = palette.total if verdict == "total" else palette.of(str(verdict))
         bars = {"low": part["low"] - part["origin"], "high": part["high"] - part["origin"]}
         figure_.add_bar(
-            x=part.index.to_numpy() - _HALF, y=((part["top"] - part["bottom"]) / scale).to_numpy(), offset=0, width=2 * _HALF,
-            base=(part["bottom"] / scale).to_numpy(), name=str(verdict), showlegend=verdict != "total",
+            x=part.index.to_numpy() - _HALF,
+            y=((part["top"] - part["bottom"]) / scale).to_numpy(),
+            offset=0,
+            width=2 * _HALF,
+            base=(part["bottom"] / scale).to_numpy(),
+            name=str(verdict),
+            showlegend=verdict != "total",
             # the line keeps a change of nothing visible
             marker={"color": color, "line": {"width": 1.5, "color": color}},
-            hovertext=[_hover(row, value) for row in part.itertuples()], hovertemplate="%{hovertext}<extra></extra>",
-        )  # fmt: skip
+            hovertext=[_hover(row, value) for row in part.itertuples()],
+            hovertemplate="%{hovertext}<extra></extra>",
+        )
         if part["high"].notna().any():
-            # just beside the bar, across the line to the next one: on a bar, no grey stands out on white and on black
+            # just beside the bar, across the line to the next one: on a bar, no grey stands out on
+            # white and on black
             figure_.add_scatter(
-                x=part.index.to_numpy() + _HALF + 0.07, y=(part["top"] / scale).to_numpy(), mode="markers",
-                marker={"size": 1, "opacity": 0}, hoverinfo="skip", showlegend=False, error_y={
-                    "type": "data", "symmetric": False, "color": palette.text, "thickness": 1.5, "width": 5,
+                x=part.index.to_numpy() + _HALF + 0.07,
+                y=(part["top"] / scale).to_numpy(),
+                mode="markers",
+                marker={"size": 1, "opacity": 0},
+                hoverinfo="skip",
+                showlegend=False,
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "color": palette.text,
+                    "thickness": 1.5,
+                    "width": 5,
                     "array": ((bars["high"] - part["top"]) / scale).to_numpy(),
                     "arrayminus": ((part["top"] - bars["low"]) / scale).to_numpy(),
                 },
-            )  # fmt: skip
+            )
 
 
 def _add_connectors(figure_: Figure, table: DataFrame, scale: float) -> None:
     import numpy as np
 
     n = len(table) - 1
-    x = np.stack([np.arange(n) + _HALF, np.arange(n) + 1 - _HALF, np.full(n, np.nan)], axis=1).ravel()
+    x = np.stack(
+        [np.arange(n) + _HALF, np.arange(n) + 1 - _HALF, np.full(n, np.nan)], axis=1
+    ).ravel()
     y = np.repeat((table["top"] / scale).to_numpy()[:n], 3)
-    figure_.add_scatter(x=x, y=y, mode="lines", line={"color": palette.text, "width": 1}, hoverinfo="skip", showlegend=False)
+    figure_.add_scatter(
+        x=x,
+        y=y,
+        mode="lines",
+        line={"color": palette.text, "width": 1},
+        hoverinfo="skip",
+        showlegend=False,
+    )
 
 
 def _peak(row: Any) -> float:
@@ -164,16 +239,24 @@ def _peak(row: Any) -> float:
 
 
 def _label(row: Any, table: DataFrame, value: str) -> str:
-    """A total: its amount, and how much better than the start. A change: the factor reached, and the change."""
+    """A total: its amount, and how much better than the start. A change: the factor reached, and
+    the change.
+    """
     if row.Index == 0:
         return f"<b>{amount(row.value, value)}</b>"
     if is_score(value):
         changed = amount(row.delta, value, signed=True)
-        return f"<b>{amount(row.value, value)}</b><br>{changed}" if row.kind == "total" else f"<b>{changed}</b>"
+        return (
+            f"<b>{amount(row.value, value)}</b><br>{changed}"
+            if row.kind == "total"
+            else f"<b>{changed}</b>"
+        )
     if len(table) > _CROWD and row.kind == "change" and row.factor == row.factor:
         return f"<b>{times(row.factor)}</b>"
     factor = f"<b>{times(row.factor)}</b><br>" if row.factor == row.factor else ""
-    return factor + amount(row.value if row.kind == "total" else row.delta, value, signed=row.kind == "change")
+    return factor + amount(
+        row.value if row.kind == "total" else row.delta, value, signed=row.kind == "change"
+    )
 
 
 def _hover(row: Any, value: str) -> str:
@@ -191,7 +274,10 @@ def _story(table: DataFrame, value: str) -> str:
     if len(table) == 1:
         return f"{amount(first['value'], value)} at the start"
     n = len(table) - 2  # all bars but the first and the last
-    story = f"{amount(first['value'], value)} → {amount(last['value'], value)} in {n} step{'s' if n > 1 else ''}"
+    story = (
+        f"{amount(first['value'], value)} → {amount(last['value'], value)} in {n} "
+        f"step{'s' if n > 1 else ''}"
+    )
     if is_score(value):
         return f"{story}, {amount(last['delta'], value, signed=True)}"
     return f"{story}, {times(last['factor'])}" if last["factor"] == last["factor"] else story
@@ -199,7 +285,11 @@ def _story(table: DataFrame, value: str) -> str:
 
 def _span(table: DataFrame, scale: float) -> list[float]:
     """Bounds of the axis, with room for two lines of text above the highest bar."""
-    low = min(0.0, float(table[["top", "bottom"]].min().min()), float((table["low"] - table["origin"]).fillna(0.0).min()))
+    low = min(
+        0.0,
+        float(table[["top", "bottom"]].min().min()),
+        float((table["low"] - table["origin"]).fillna(0.0).min()),
+    )
     high = max(0.0, *(_peak(row) for row in table.itertuples()))
     room = (high - low) or 1.0
     return [(low - (0.06 * room if low < 0 else 0.0)) / scale, (high + 0.2 * room) / scale]

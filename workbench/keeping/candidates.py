@@ -1,7 +1,8 @@
 """Keeping a candidate on disk without a pickle, and loading it again.
 
-A kept candidate is a folder: `candidate.json` (what it is), `model.onnx`, and for a torch network `model.safetensors`,
-`structure.json` and `load_network.py`. The ONNX file and the network load without this package.
+A kept candidate is a folder: `candidate.json` (what it is), `model.onnx`, and for a torch network
+`model.safetensors`, `structure.json` and `load_network.py`. The ONNX file and the network load
+without this package.
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ ONNX_FILE = "model.onnx"
 def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
     """Write a candidate into a folder; `inputs` are prepared rows `(rows, ...)`, two at least.
 
-    Returns the content of `candidate.json`. A model that cannot be written as ONNX is kept all the same, with the reason.
+    Returns the content of `candidate.json`. A model that cannot be written as ONNX is kept all the
+    same, with the reason.
     """
     folder.mkdir(parents=True, exist_ok=True)
     about: dict[str, Any] = {
-        "version": 1, "name": candidate.name, "form": candidate.form, "builder": candidate.builder, "parent": candidate.parent,
-        "technique": candidate.technique, "outputs": candidate.outputs, "training": dict(candidate.training),
-        "macs": candidate.macs, "prepare": to_json(candidate.prepare),
-        "inputs": {n: {"dtype": str(a.dtype), "shape": [None, *a.shape[1:]]} for n, a in inputs.items()},
-    }  # fmt: skip
+        "version": 1,
+        "name": candidate.name,
+        "form": candidate.form,
+        "builder": candidate.builder,
+        "parent": candidate.parent,
+        "technique": candidate.technique,
+        "outputs": candidate.outputs,
+        "training": dict(candidate.training),
+        "macs": candidate.macs,
+        "prepare": to_json(candidate.prepare),
+        "inputs": {
+            n: {"dtype": str(a.dtype), "shape": [None, *a.shape[1:]]} for n, a in inputs.items()
+        },
+    }
     try:
         converted = to_onnx(candidate, dict(inputs))
         write_bytes(folder / ONNX_FILE, converted.model)
@@ -49,17 +60,23 @@ def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -
         from workbench.keeping.structure import save_network
 
         save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
-    about["sha256"] = {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))}
+    about["sha256"] = {
+        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))
+    }
     write_json(folder / "candidate.json", about)
     return about
 
 
-def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str = "", prepare: Any = None) -> Candidate:
-    """A kept candidate; `build` makes an untrained network of the user's own class to load the weights into.
+def load_kept(
+    folder: Path, *, build: Callable[[], Any] | None = None, form: str = "", prepare: Any = None
+) -> Candidate:
+    """A kept candidate; `build` makes an untrained network of the user's own class to load the
+    weights into.
 
-    `prepare` is the one at hand, taken where the kept one is a function of the user's own, of which only the name is kept.
-    `form="onnx"` takes the ONNX file beside a network. A scikit-learn estimator comes back in the form onnx, as nothing
-    kept is a pickle. Raises CandidateError when files are missing or were changed.
+    `prepare` is the one at hand, taken where the kept one is a function of the user's own, of which
+    only the name is kept. `form="onnx"` takes the ONNX file beside a network. A scikit-learn
+    estimator comes back in the form onnx, as nothing kept is a pickle. Raises CandidateError when
+    files are missing or were changed.
     """
     about = _about(folder)
     wanted = form or ("torch" if about["form"] == "torch" else "onnx")
@@ -73,14 +90,24 @@ def load_kept(folder: Path, *, build: Callable[[], Any] | None = None, form: str
             raise CandidateError(f"{folder} holds no ONNX file: {about['onnx_error']}")
         model, outputs = (folder / ONNX_FILE).read_bytes(), about["onnx_outputs"]
     return Candidate(
-        name=about["name"], form=wanted, model=model, prepare=_prepare(about["prepare"], prepare), builder=about["builder"],
-        parent=about["parent"], technique=about["technique"], outputs=outputs, training=about["training"], macs=about["macs"],
-    )  # fmt: skip
+        name=about["name"],
+        form=wanted,
+        model=model,
+        prepare=_prepare(about["prepare"], prepare),
+        builder=about["builder"],
+        parent=about["parent"],
+        technique=about["technique"],
+        outputs=outputs,
+        training=about["training"],
+        macs=about["macs"],
+    )
 
 
 def onnx_of(folder: Path, prepare: Any = None) -> Candidate | None:
     """The ONNX form of a kept candidate, or None when it could not be written."""
-    return None if "onnx_error" in _about(folder) else load_kept(folder, form="onnx", prepare=prepare)
+    return (
+        None if "onnx_error" in _about(folder) else load_kept(folder, form="onnx", prepare=prepare)
+    )
 
 
 def _prepare(kept: dict[str, Any] | None, at_hand: Any) -> Any:
@@ -90,10 +117,14 @@ def _prepare(kept: dict[str, Any] | None, at_hand: Any) -> Any:
 def _about(folder: Path) -> dict[str, Any]:
     path = folder / "candidate.json"
     if not path.exists():
-        raise CandidateError(f"{folder} holds no candidate.json: it is not the folder of a kept candidate.")
+        raise CandidateError(
+            f"{folder} holds no candidate.json: it is not the folder of a kept candidate."
+        )
     about = read_json(path)
     for name, digest in about["sha256"].items():
         file = folder / name
         if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
-            raise CandidateError(f"{file} is missing or was changed since it was kept; run the step again.")
+            raise CandidateError(
+                f"{file} is missing or was changed since it was kept; run the step again."
+            )
     return about

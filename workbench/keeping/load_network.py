@@ -1,12 +1,14 @@
-"""Load a kept network: `model.safetensors` (its weights) and `structure.json` (its layers, and how data flow through them).
+"""Load a kept network: `model.safetensors` (its weights) and `structure.json` (its layers, and how
+data flow through them).
 
 This file needs torch and safetensors only, and lies beside every kept network:
 
     from load_network import load
     net = load(".")          # a torch.nn.Module on the CPU, in eval mode; train() and further training work
 
-`python load_network.py` prints a summary. Nothing that comes with the network is run as code: layers are made by the
-constructors of torch.nn, and the calls between them are taken from the closed lists below; anything else is refused.
+`python load_network.py` prints a summary. Nothing that comes with the network is run as code:
+layers are made by the constructors of torch.nn, and the calls between them are taken from the
+closed lists below; anything else is refused.
 """
 
 # ruff: noqa: SIM905 - lists of names read better as words
@@ -28,8 +30,9 @@ from torch import fx, nn
 __all__ = ["StructureError", "build", "load"]
 
 VERSION = 1
-# Left out on purpose: what reads or writes files, runs or stores Python (load, save, hub, apply_, map_, register_hook), changes
-# the process (set_*), or turns data into Python numbers (item, tolist), which a recorded graph could not follow.
+# Left out on purpose: what reads or writes files, runs or stores Python (load, save, hub, apply_,
+# map_, register_hook), changes the process (set_*), or turns data into Python numbers (item,
+# tolist), which a recorded graph could not follow.
 SHARED = """abs acos acosh add addbmm addcdiv addcmul addmm addmv all amax amin angle any argmax argmin argsort asin asinh atan
 atan2 atanh baddbmm bernoulli bitwise_and bitwise_not bitwise_or bitwise_xor bmm broadcast_to bucketize ceil celu chunk clamp
 clamp_max clamp_min clip clone conj cos cosh count_nonzero cross cummax cummin cumprod cumsum detach diag diag_embed diagonal
@@ -41,19 +44,25 @@ median min minimum mm movedim moveaxis mul multiply mv nan_to_num nanmean nansum
 outer permute pow prelu prod quantile reciprocal relu remainder repeat_interleave reshape roll rot90 round rsqrt rsub scatter
 scatter_add scatter_reduce select sgn sigmoid sign sin sinc sinh softmax sort split sqrt square squeeze std sub subtract sum
 swapaxes swapdims t take take_along_dim tan tanh tensor_split tile topk transpose tril triu true_divide trunc unbind unflatten
-unsqueeze var vdot vsplit where xlogy""".split()  # fmt: skip
-METHODS = frozenset(SHARED) | frozenset("""bfloat16 bool byte contiguous copy cpu cuda dim double element_size expand expand_as
+unsqueeze var vdot vsplit where xlogy""".split()
+METHODS = frozenset(SHARED) | frozenset(
+    """bfloat16 bool byte contiguous copy cpu cuda dim double element_size expand expand_as
 fill float half index_put int is_complex is_contiguous is_floating_point long ndimension nelement new_empty new_full new_ones
 new_tensor new_zeros repeat requires_grad reshape_as short size sum_to_size to type_as unfold view view_as zero
-get items keys values""".split())  # fmt: skip
+get items keys values""".split()
+)
 FACTORIES = "arange empty eye full linspace ones rand randn tril_indices triu_indices zeros".split()
-TORCH = [*SHARED, *FACTORIES, *"""
+TORCH = [
+    *SHARED,
+    *FACTORIES,
+    *"""
 adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout avg_pool1d batch_norm bilinear block_diag
 broadcast_tensors cartesian_prod cat cdist channel_shuffle column_stack complex concat concatenate conv1d conv2d conv3d
 conv_transpose1d conv_transpose2d conv_transpose3d cosine_similarity dstack einsum embedding empty_like feature_dropout
 full_like group_norm hstack instance_norm is_tensor layer_norm max_pool1d max_pool2d max_pool3d meshgrid normal ones_like
 pairwise_distance pixel_shuffle pixel_unshuffle polar rand_like randn_like relu_ rms_norm rrelu searchsorted selu stack std_mean
-tensordot threshold var_mean vstack zeros_like""".split()]  # fmt: skip
+tensordot threshold var_mean vstack zeros_like""".split(),
+]
 FUNCTIONAL = """adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d adaptive_max_pool1d adaptive_max_pool1d_with_indices
 adaptive_max_pool2d adaptive_max_pool2d_with_indices adaptive_max_pool3d adaptive_max_pool3d_with_indices affine_grid
 alpha_dropout avg_pool1d avg_pool2d avg_pool3d batch_norm bilinear binary_cross_entropy binary_cross_entropy_with_logits celu
@@ -64,20 +73,26 @@ linear local_response_norm log_softmax logsigmoid lp_pool1d lp_pool2d max_pool1d
 max_pool2d_with_indices max_pool3d max_pool3d_with_indices max_unpool1d max_unpool2d mish mse_loss multi_head_attention_forward
 nll_loss normalize one_hot pad pairwise_distance pixel_shuffle pixel_unshuffle prelu relu relu6 rms_norm rrelu
 scaled_dot_product_attention selu sigmoid silu softmax softmin softplus softshrink softsign tanh tanhshrink threshold unfold
-upsample""".split()  # fmt: skip
+upsample""".split()
 OPERATORS = """abs add and_ eq floordiv ge getitem gt iadd iand ifloordiv imatmul imod imul invert ior ipow isub itruediv ixor
-le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv xor""".split()  # fmt: skip
+le lshift lt matmul mod mul ne neg not_ or_ pos pow rshift sub truediv xor""".split()
 MATH = "ceil cos exp floor log log10 log2 pow prod sin sqrt".split()
 ATTRIBUTES = frozenset("H T device dtype imag is_cuda mH mT ndim real requires_grad shape".split())
 _SPACES = {
-    "torch": (torch, TORCH), "torch.nn.functional": (nn.functional, FUNCTIONAL), "operator": (operator, OPERATORS),
+    "torch": (torch, TORCH),
+    "torch.nn.functional": (nn.functional, FUNCTIONAL),
+    "operator": (operator, OPERATORS),
     "math": (math, MATH),
     "torch.fft": (torch.fft, "fft fft2 ifft ifft2 irfft irfft2 rfft rfft2".split()),
     "torch.linalg": (torch.linalg, "matrix_norm norm vector_norm".split()),
-}  # fmt: skip
-# A name that this version of torch lacks is left out here, and refused with a clear error where a graph wants it.
+}
+# A name that this version of torch lacks is left out here, and refused with a clear error where a
+# graph wants it.
 FUNCTIONS: dict[str, Callable[..., Any]] = {
-    f"{space}.{name}": getattr(home, name) for space, (home, names) in _SPACES.items() for name in names if hasattr(home, name)
+    f"{space}.{name}": getattr(home, name)
+    for space, (home, names) in _SPACES.items()
+    for name in names
+    if hasattr(home, name)
 } | {"getattr": getattr}
 CONSTANTS = (torch.dtype, torch.memory_format, torch.layout)
 _PATH = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*", re.ASCII)
@@ -88,11 +103,15 @@ class StructureError(ValueError):
 
 
 class Fields(dict):
-    """What a network returns whose own class returned an object: a dict whose entries can be read as attributes."""
+    """What a network returns whose own class returned an object: a dict whose entries can be read
+    as attributes.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name not in self:
-            raise AttributeError(f"The outputs are {', '.join(map(repr, self))}; there is no `{name}`.")
+            raise AttributeError(
+                f"The outputs are {', '.join(map(repr, self))}; there is no `{name}`."
+            )
         return self[name]
 
 
@@ -104,7 +123,9 @@ class Gather(nn.Module):
 
 
 class Choice(nn.Module):
-    """A constant with one value in train mode and another in eval mode, such as the `training` of a functional dropout."""
+    """A constant with one value in train mode and another in eval mode, such as the `training` of a
+    functional dropout.
+    """
 
     def __init__(self, train: Any, evaluate: Any) -> None:
         super().__init__()
@@ -120,7 +141,10 @@ class Factory(nn.Module):
     def __init__(self, function: str) -> None:
         super().__init__()
         if function not in FACTORIES:
-            raise StructureError(f"`{function}` is not among the functions that make tensors: {', '.join(FACTORIES)}.")
+            raise StructureError(
+                f"`{function}` is not among the functions that make tensors: "
+                f"{', '.join(FACTORIES)}."
+            )
         self.function = function
 
     def forward(self, *args: Any, **kwargs: Any) -> torch.Tensor:
@@ -131,7 +155,9 @@ HELPERS = {"Gather": Gather, "Choice": Choice, "Factory": Factory}
 
 
 def decode(value: Any, nodes: Mapping[str, fx.Node] | None = None) -> Any:
-    """What a value in structure.json stands for; `nodes` are those that the graph has so far, None in a constructor."""
+    """What a value in structure.json stands for; `nodes` are those that the graph has so far, None
+    in a constructor.
+    """
     if isinstance(value, list):
         return [decode(v, nodes) for v in value]
     if not isinstance(value, dict):
@@ -161,14 +187,18 @@ def decode(value: Any, nodes: Mapping[str, fx.Node] | None = None) -> Any:
 
 
 def module_from(spec: Mapping[str, Any]) -> nn.Module:
-    """The layer that an entry of `modules` or `helpers` describes, untrained; raises StructureError."""
+    """The layer that an entry of `modules` or `helpers` describes, untrained; raises
+    StructureError.
+    """
     whole = str(spec.get("class"))
     name = whole.rpartition(".")[2]
     kind = HELPERS.get(name) or getattr(nn, name, None)
     home = kind.__module__ if isinstance(kind, type) and issubclass(kind, nn.Module) else ""
     known = name in HELPERS or home.startswith("torch.nn.modules.")
     if not known or whole not in (name, f"torch.nn.{name}", f"{home}.{name}"):
-        raise StructureError(f"`{whole}` is not a layer of torch.nn; structure.json may name no other class.")
+        raise StructureError(
+            f"`{whole}` is not a layer of torch.nn; structure.json may name no other class."
+        )
     try:
         return kind(**{k: decode(v) for k, v in spec["args"].items()})
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
@@ -176,15 +206,21 @@ def module_from(spec: Mapping[str, Any]) -> nn.Module:
 
 
 def named_tensors(model: nn.Module) -> Iterator[tuple[str, nn.Module, str, torch.Tensor]]:
-    """Every parameter and buffer with its full name, owner and local name; a shared module counts once, a tie does not."""
+    """Every parameter and buffer with its full name, owner and local name; a shared module counts
+    once, a tie does not.
+    """
     for path, module in model.named_modules():
         for local, tensor in (*module._parameters.items(), *module._buffers.items()):
             if tensor is not None:
                 yield (f"{path}.{local}" if path else local), module, local, tensor
 
 
-def fill(model: nn.Module, structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> None:
-    """Put the weights in place, ties kept; raises StructureError unless names and shapes agree exactly."""
+def fill(
+    model: nn.Module, structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]
+) -> None:
+    """Put the weights in place, ties kept; raises StructureError unless names and shapes agree
+    exactly.
+    """
     ties, frozen = structure["ties"], set(structure["frozen"])
     places = list(named_tensors(model))
     wanted = {ties.get(name, name): tensor.shape for name, _, _, tensor in places}
@@ -192,8 +228,9 @@ def fill(model: nn.Module, structure: Mapping[str, Any], weights: Mapping[str, t
     problems += [f"nothing holds `{n}`" for n in weights if n not in wanted]
     problems += [
         f"`{n}` has the shape {tuple(weights[n].shape)} in the file, {tuple(s)} in the structure"
-        for n, s in wanted.items() if n in weights and weights[n].shape != s
-    ]  # fmt: skip
+        for n, s in wanted.items()
+        if n in weights and weights[n].shape != s
+    ]
     if problems:
         raise StructureError(f"Weights and structure do not fit: {'; '.join(problems[:8])}.")
     made: dict[str, torch.Tensor] = {}
@@ -201,22 +238,38 @@ def fill(model: nn.Module, structure: Mapping[str, Any], weights: Mapping[str, t
         key = ties.get(name, name)
         if key not in made:
             is_parameter = isinstance(old, nn.Parameter)
-            made[key] = nn.Parameter(weights[key], requires_grad=key not in frozen) if is_parameter else weights[key]
+            made[key] = (
+                nn.Parameter(weights[key], requires_grad=key not in frozen)
+                if is_parameter
+                else weights[key]
+            )
         setattr(owner, local, made[key])
 
 
 def build(structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> fx.GraphModule:
-    """The network, in eval mode on the CPU; raises StructureError for whatever the lists of this file do not allow."""
+    """The network, in eval mode on the CPU; raises StructureError for whatever the lists of this
+    file do not allow.
+    """
     found = structure.get("version")
     if found != VERSION:
-        raise StructureError(f"structure.json has version {found}; this file reads {VERSION}: take a newer load_network.py.")
-    missing = {"graph", "modules", "helpers", "parameters", "buffers", "ties", "frozen"} - set(structure)
+        raise StructureError(
+            f"structure.json has version {found}; this file reads {VERSION}: take a newer "
+            "load_network.py."
+        )
+    missing = {"graph", "modules", "helpers", "parameters", "buffers", "ties", "frozen"} - set(
+        structure
+    )
     if missing:
         raise StructureError(f"structure.json lacks {', '.join(sorted(missing))}.")
     if structure["graph"] is None:
-        raise StructureError(f"This network loads only into its own class (`template=` of workbench): {structure['reason']}")
+        raise StructureError(
+            "This network loads only into its own class (`template=` of workbench): "
+            f"{structure['reason']}"
+        )
     root = nn.Module()
-    with torch.device("meta"):  # no memory and no random numbers are spent on values that the file replaces
+    with torch.device(
+        "meta"
+    ):  # no memory and no random numbers are spent on values that the file replaces
         for path, spec in (structure["modules"] | structure["helpers"]).items():
             owner, local = _owner(root, path)
             owner.add_module(local, module_from(spec))
@@ -235,7 +288,10 @@ def _owner(root: nn.Module, path: str) -> tuple[nn.Module, str]:
     *parents, local = path.split(".")
     taken = any(hasattr(nn.Module, part) or keyword.iskeyword(part) for part in (*parents, local))
     if taken or not _PATH.fullmatch(path) or hasattr(fx.GraphModule, (*parents, local)[0]):
-        raise StructureError(f"`{path}` is no name that a layer can have here; name it with letters, digits, _ and -.")
+        raise StructureError(
+            f"`{path}` is no name that a layer can have here; name it with letters, digits, _ and "
+            "-."
+        )
     for part in parents:
         if part not in root._modules:
             root.add_module(part, nn.Module())
@@ -248,32 +304,60 @@ def _graph(structure: Mapping[str, Any], root: nn.Module) -> fx.Graph:
     tensors = {name for name, _, _, _ in named_tensors(root)}
     for node in structure["graph"]:
         op, target = node["op"], node["target"]
-        args, kwargs = tuple(decode(a, nodes) for a in node["args"]), {k: decode(v, nodes) for k, v in node["kwargs"].items()}
-        allowed = {  # names go into the code that torch.fx generates, so they must be names and nothing else
+        args, kwargs = (
+            tuple(decode(a, nodes) for a in node["args"]),
+            {k: decode(v, nodes) for k, v in node["kwargs"].items()},
+        )
+        # names go into the code that torch.fx generates, so they must be names and nothing else
+        allowed = {
             "placeholder": is_name(target) and not args,
             "output": len(args) == 1,
             "get_attr": target in tensors,
             "call_module": target in structure["modules"] or target in structure["helpers"],
-            "call_method": args and isinstance(args[0], fx.Node) and target.removesuffix("_") in METHODS,
-            "call_function": target in FUNCTIONS and (target != "getattr" or _is_plain_attribute(args)),
+            "call_method": args
+            and isinstance(args[0], fx.Node)
+            and target.removesuffix("_") in METHODS,
+            "call_function": target in FUNCTIONS
+            and (target != "getattr" or _is_plain_attribute(args)),
         }
         if not allowed.get(op) or not is_name(node["name"]) or not all(map(is_name, kwargs)):
-            raise StructureError(f"structure.json wants {op} `{target}` with {node['args']}: not on the list of allowed calls.")
-        made = graph.create_node(op, FUNCTIONS[target] if op == "call_function" else target, args, kwargs, name=node["name"])
+            raise StructureError(
+                f"structure.json wants {op} `{target}` with {node['args']}: not on the list of "
+                "allowed calls."
+            )
+        made = graph.create_node(
+            op,
+            FUNCTIONS[target] if op == "call_function" else target,
+            args,
+            kwargs,
+            name=node["name"],
+        )
         nodes[node["name"]] = made
     return graph
 
 
 def is_name(text: Any) -> bool:
-    return isinstance(text, str) and text.isascii() and text.isidentifier() and not keyword.iskeyword(text)
+    return (
+        isinstance(text, str)
+        and text.isascii()
+        and text.isidentifier()
+        and not keyword.iskeyword(text)
+    )
 
 
 def _is_plain_attribute(args: tuple[Any, ...]) -> bool:
-    return len(args) == 2 and isinstance(args[0], fx.Node) and isinstance(args[1], str) and args[1] in ATTRIBUTES
+    return (
+        len(args) == 2
+        and isinstance(args[0], fx.Node)
+        and isinstance(args[1], str)
+        and args[1] in ATTRIBUTES
+    )
 
 
 def load(folder: str | Path = ".") -> fx.GraphModule:
-    """The network kept in `folder`, on the CPU in eval mode; raises StructureError if it cannot be built without its class."""
+    """The network kept in `folder`, on the CPU in eval mode; raises StructureError if it cannot be
+    built without its class.
+    """
     structure = json.loads((Path(folder) / "structure.json").read_text(encoding="utf-8"))
     return build(structure, load_file(Path(folder) / "model.safetensors"))
 
@@ -283,9 +367,14 @@ def main() -> None:
     folder = Path(__file__).parent
     structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
     net = load(folder)
-    print(f"{structure['name']}: {sum(p.numel() for p in net.parameters()):,} parameters in {len(structure['modules'])} layers")
+    print(
+        f"{structure['name']}: {sum(p.numel() for p in net.parameters()):,} parameters in "
+        f"{len(structure['modules'])} layers"
+    )
     for name, about in structure["inputs"].items():
-        print(f"  input  {name}: (batch, {', '.join(map(str, about['shape'][1:]))}) {about['dtype']}")
+        print(
+            f"  input  {name}: (batch, {', '.join(map(str, about['shape'][1:]))}) {about['dtype']}"
+        )
     print(f"  output {structure['output']}")
     for note in structure["notes"]:
         print(f"  note: {note}")

@@ -1,8 +1,9 @@
 """Write down the calls between the layers of a network, as torch.fx follows them.
 
-torch.fx runs `forward` once on stand-ins (proxies) and records what it does to them. Ours also knows the example values, so
-Python that asks for a size (`if x.dim() == 3`, `range(x.size(1))`, `*x.shape`) is answered, and the answer noted, because it
-is fixed in the graph from then on. Questions about values, which differ from row to row, are refused.
+torch.fx runs `forward` once on stand-ins (proxies) and records what it does to them. Ours also
+knows the example values, so Python that asks for a size (`if x.dim() == 3`, `range(x.size(1))`,
+`*x.shape`) is answered, and the answer noted, because it is fixed in the graph from then on.
+Questions about values, which differ from row to row, are refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,16 @@ import torch
 from torch import fx, nn
 from torch.utils._pytree import tree_leaves
 
-from workbench.keeping.load_network import ATTRIBUTES, FACTORIES, FUNCTIONS, HELPERS, METHODS, Factory, Gather, StructureError
+from workbench.keeping.load_network import (
+    ATTRIBUTES,
+    FACTORIES,
+    FUNCTIONS,
+    HELPERS,
+    METHODS,
+    Factory,
+    Gather,
+    StructureError,
+)
 from workbench.keeping.specs import encode
 
 __all__ = ["follow", "with_modes"]
@@ -26,7 +36,9 @@ _NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
 
 
 class _Answers:
-    """Answers of a proxy to Python that needs a real number; each asks the tracer, which knows the example values."""
+    """Answers of a proxy to Python that needs a real number; each asks the tracer, which knows the
+    example values.
+    """
 
     def __getattr__(self, name: str) -> _Attribute:
         return _Attribute(self, name)
@@ -66,12 +78,16 @@ class _Tracer(fx.Tracer):
         self.answering = False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, tuple(HELPERS.values())) or super().is_leaf_module(m, module_qualified_name)
+        return isinstance(m, tuple(HELPERS.values())) or super().is_leaf_module(
+            m, module_qualified_name
+        )
 
     def proxy(self, node: fx.Node) -> _Proxy:
         return _Proxy(node, self)
 
-    def create_args_for_root(self, root_fn: Any, is_module: bool, concrete_args: Any = None) -> tuple[Any, list[Any]]:
+    def create_args_for_root(
+        self, root_fn: Any, is_module: bool, concrete_args: Any = None
+    ) -> tuple[Any, list[Any]]:
         proxies = {name: self.create_proxy("placeholder", name, (), {}) for name in self.inputs}
         accepted = inspect.signature(self.root.forward).parameters
         by_name = len(proxies) > 1 and all(
@@ -79,24 +95,32 @@ class _Tracer(fx.Tracer):
         )  # as `workbench.models.networks.call_model` does
 
         def run(root: nn.Module) -> Any:
-            return self._plain(root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values()))
+            return self._plain(
+                root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values())
+            )
 
         return run, [self.root]
 
     def _plain(self, outputs: Any) -> Any:
-        """What forward returned as tensors, tuples and dicts; an object with `.logits` becomes a `Fields`."""
+        """What forward returned as tensors, tuples and dicts; an object with `.logits` becomes a
+        `Fields`.
+        """
         if isinstance(outputs, fx.Proxy) or outputs is None:
             return outputs
         if hasattr(outputs, "logits"):
             if isinstance(outputs, tuple):
                 return self.helper(Gather(), (), outputs._asdict())
-            return self.helper(Gather(), (), dict(outputs if isinstance(outputs, Mapping) else vars(outputs)))
+            return self.helper(
+                Gather(), (), dict(outputs if isinstance(outputs, Mapping) else vars(outputs))
+            )
         if isinstance(outputs, Mapping):
             return dict(outputs)
         if isinstance(outputs, (tuple, list)):
             return tuple(outputs)
         got = type(outputs).__name__
-        raise StructureError(f"forward returns a {got}; return a tensor, a tuple, a dict or an object with `.logits`")
+        raise StructureError(
+            f"forward returns a {got}; return a tensor, a tuple, a dict or an object with `.logits`"
+        )
 
     def helper(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
         """A call to one of the modules of load_network.py, added to the (copied) network."""
@@ -104,7 +128,9 @@ class _Tracer(fx.Tracer):
         self.root.add_module(name, module)
         return self.create_proxy("call_module", name, args, kwargs)
 
-    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def call_module(
+        self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
         if self.answering:
             return forward(*args, **kwargs)
         try:
@@ -114,13 +140,17 @@ class _Tracer(fx.Tracer):
             raise
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        return attr_val if self.answering else super().getattr(attr, attr_val, parameter_proxy_cache)
+        return (
+            attr_val if self.answering else super().getattr(attr, attr_val, parameter_proxy_cache)
+        )
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(self.ask(obj.node, "The branch"))
 
     def value(self, node: fx.Node) -> Any:
-        """What a node gives for the example inputs; all before it run first, in order, as some change in place."""
+        """What a node gives for the example inputs; all before it run first, in order, as some
+        change in place.
+        """
         self.answering = True
         try:
             with torch.no_grad():
@@ -146,14 +176,19 @@ class _Tracer(fx.Tracer):
     def ask(self, node: fx.Node, what: str) -> Any:
         value = self.value(node)
         if isinstance(value, torch.Tensor):
-            raise StructureError(f"forward turns values of the data (`{node.name}`) into a Python number or a decision")
+            raise StructureError(
+                f"forward turns values of the data (`{node.name}`) into a Python number or a "
+                "decision"
+            )
         self.notes[f"{what} `{node.name}` in {_where(node)} is fixed as {value}."] = None
         return value
 
     def length(self, node: fx.Node) -> int:
         value = self.value(node)
         if isinstance(value, torch.Tensor):
-            self.notes[f"The length of `{node.name}` in {_where(node)} is fixed as {len(value)}."] = None
+            self.notes[
+                f"The length of `{node.name}` in {_where(node)} is fixed as {len(value)}."
+            ] = None
         return len(value)
 
 
@@ -173,7 +208,11 @@ def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
     def length(value: Any) -> Any:
         if not isinstance(value, fx.Proxy):
             return len(value)
-        return value.size(0) if isinstance(tracer.value(value.node), torch.Tensor) else tracer.length(value.node)
+        return (
+            value.size(0)
+            if isinstance(tracer.value(value.node), torch.Tensor)
+            else tracer.length(value.node)
+        )
 
     own = [type(m).forward for m in model.modules() if not type(m).__module__.startswith("torch.")]
     files = [f.__globals__ for f in own if "len" not in getattr(f, "__globals__", {"len": len})]
@@ -198,16 +237,22 @@ def _where(node: fx.Node) -> str:
 def follow(
     model: nn.Module, inputs: Mapping[str, torch.Tensor], unreadable: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The calls of `forward` as JSON nodes, and notes on what is fixed in them; may add helper modules to `model`.
+    """The calls of `forward` as JSON nodes, and notes on what is fixed in them; may add helper
+    modules to `model`.
 
-    `unreadable` names layers that have no entry, and why. Raises StructureError that names the layer or operator.
+    `unreadable` names layers that have no entry, and why. Raises StructureError that names the
+    layer or operator.
     """
     tracer = _Tracer(inputs)
     try:
         with _patched(tracer, model):
             graph = tracer.trace(model)
     except Exception as error:  # whatever the user's own forward may raise on stand-ins
-        where = f"`{tracer.at}` ({type(model.get_submodule(tracer.at)).__name__})" if tracer.at else "the network's own forward"
+        where = (
+            f"`{tracer.at}` ({type(model.get_submodule(tracer.at)).__name__})"
+            if tracer.at
+            else "the network's own forward"
+        )
         raise StructureError(f"{where} cannot be followed: {error}.") from error
     return [_written(node, unreadable) for node in graph.nodes], list(tracer.notes)
 
@@ -218,20 +263,36 @@ def _written(node: fx.Node, unreadable: Mapping[str, str]) -> dict[str, Any]:
         target = _NAMES.get(target, getattr(target, "__qualname__", str(target)))
     if node.op == "call_module" and target in unreadable:
         raise StructureError(f"layer `{target}` cannot be written down: {unreadable[target]}.")
-    known = {"call_function": target in FUNCTIONS, "call_method": str(target).removesuffix("_") in METHODS}.get(node.op, True)
+    known = {
+        "call_function": target in FUNCTIONS,
+        "call_method": str(target).removesuffix("_") in METHODS,
+    }.get(node.op, True)
     if target == "getattr":
-        target, known = f"getattr .{node.args[1]}" if node.args[1] not in ATTRIBUTES else target, node.args[1] in ATTRIBUTES
+        target, known = (
+            f"getattr .{node.args[1]}" if node.args[1] not in ATTRIBUTES else target,
+            node.args[1] in ATTRIBUTES,
+        )
     if not known:
-        raise StructureError(f"`{target}` in {_where(node)} is not among the operators that can be kept.")
+        raise StructureError(
+            f"`{target}` in {_where(node)} is not among the operators that can be kept."
+        )
     try:
         kwargs = {name: encode(value) for name, value in node.kwargs.items()}
-        return {"op": node.op, "name": node.name, "target": target, "args": [encode(a) for a in node.args], "kwargs": kwargs}
+        return {
+            "op": node.op,
+            "name": node.name,
+            "target": target,
+            "args": [encode(a) for a in node.args],
+            "kwargs": kwargs,
+        }
     except StructureError as error:
         raise StructureError(f"`{target}` in {_where(node)}: {error}.") from error
 
 
 def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]) -> list[Any]:
-    """One graph from those of eval and train mode: constants that differ become `Choice` helpers; raises StructureError."""
+    """One graph from those of eval and train mode: constants that differ become `Choice` helpers;
+    raises StructureError.
+    """
     merged: list[Any] = []
 
     def choose(a: Any, b: Any) -> Any:
@@ -242,11 +303,15 @@ def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]
         if isinstance(a, (bool, int, float)) and isinstance(b, (bool, int, float)):
             name = f"_choice_{len(helpers)}"
             helpers[name] = {"class": "Choice", "args": {"train": b, "evaluate": a}}
-            merged.append({"op": "call_module", "name": name, "target": name, "args": [], "kwargs": {}})
+            merged.append(
+                {"op": "call_module", "name": name, "target": name, "args": [], "kwargs": {}}
+            )
             return {"$node": name}
         raise StructureError("forward takes another way in train mode than in eval mode")
 
-    if [(n["op"], n["name"], n["target"]) for n in evaluated] != [(n["op"], n["name"], n["target"]) for n in trained]:
+    if [(n["op"], n["name"], n["target"]) for n in evaluated] != [
+        (n["op"], n["name"], n["target"]) for n in trained
+    ]:
         raise StructureError("forward takes another way in train mode than in eval mode")
     for a, b in zip(evaluated, trained, strict=True):
         kwargs = {name: choose(value, b["kwargs"].get(name)) for name, value in a["kwargs"].items()}

@@ -1,4 +1,6 @@
-"""The ledger: a row a step, what it costs, what it bought against its parent and the start, and whether that is real."""
+"""The ledger: a row a step, what it costs, what it bought against its parent and the start, and
+whether that is real.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +21,11 @@ __all__ = ["Row", "TestLine", "frame"]
 class Row:
     """One step: quality on valid with its 95 % interval, costs of running the model, and verdicts.
 
-    Latencies are of the best call, in ms on one thread, at batch 1 and 64; throughput is samples a second at batch 64; sizes
-    are bytes, `seconds` what the step itself took. The scorecard beside it has p10, p50, p95 and the rest.
-    `int8_operators` of all `operators` run in int8 in the runtime, `peak_share` is the fraction of the machine's measured peak
-    in `peak_precision` that batch 64 reaches. `speedup_*` and `size_ratio` compare with the parent row and with the start
+    Latencies are of the best call, in ms on one thread, at batch 1 and 64; throughput is samples a
+    second at batch 64; sizes are bytes, `seconds` what the step itself took. The scorecard beside
+    it has p10, p50, p95 and the rest. `int8_operators` of all `operators` run in int8 in the
+    runtime, `peak_share` is the fraction of the machine's measured peak in `peak_precision` that
+    batch 64 reaches. `speedup_*` and `size_ratio` compare with the parent row and with the start
     row, timed side by side in one session.
     """
 
@@ -61,7 +64,9 @@ class Row:
     notes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        lists = {k: [v.to_json() for v in getattr(self, k)] for k in ("against_parent", "against_start")}
+        lists = {
+            k: [v.to_json() for v in getattr(self, k)] for k in ("against_parent", "against_start")
+        }
         return {**self.__dict__, **lists, "notes": list(self.notes)}
 
     @classmethod
@@ -91,7 +96,10 @@ class TestLine:
     at_most_lost: Mapping[str, bool] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        return {**{k: v for k, v in self.__dict__.items() if k != "verdicts"}, "verdicts": [v.to_json() for v in self.verdicts]}
+        return {
+            **{k: v for k, v in self.__dict__.items() if k != "verdicts"},
+            "verdicts": [v.to_json() for v in self.verdicts],
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TestLine:
@@ -101,22 +109,35 @@ class TestLine:
     @property
     def text(self) -> str:
         """The line as a sentence or two."""
-        (value, interval), (before, _) = quality_text(self.chosen, self.unit), quality_text(self.start, self.unit)
+        (value, interval), (before, _) = (
+            quality_text(self.chosen, self.unit),
+            quality_text(self.start, self.unit),
+        )
         shown = f"{value} ({interval}) on {self.n:,} test rows, against {before} of the start"
         looks = (
             ""
             if self.looks == 1
-            else f" This is look number {self.looks} at test: numbers chosen after the first are too good."
+            else f" This is look number {self.looks} at test: numbers chosen after the first are "
+            "too good."
         )
         return f"Test: {self.candidate} has {self.metric} {shown}; {self.verdicts[0].text}.{looks}"
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The ledger's numbers as a table, one row a step; columns are the fields of `Row` that hold numbers and names."""
+    """The ledger's numbers as a table, one row a step; columns are the fields of `Row` that hold
+    numbers and names.
+    """
     import pandas as pd
 
     table = pd.DataFrame(
-        [{k: v for k, v in r.__dict__.items() if k not in ("against_parent", "against_start", "notes")} for r in rows]
+        [
+            {
+                k: v
+                for k, v in r.__dict__.items()
+                if k not in ("against_parent", "against_start", "notes")
+            }
+            for r in rows
+        ]
     )
     if len(table):
         table["verdict"] = [_decision(r.against_start, r.metric) for r in rows]

@@ -16,7 +16,9 @@ SYMBOLS = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?
 
 
 def cells(rows: Sequence[Row]) -> tuple[list[str], list[list[tuple[str, str]]]]:
-    """Headings, and for each row its cells as two lines of text: the value, and what it is against parent and start."""
+    """Headings, and for each row its cells as two lines of text: the value, and what it is against
+    parent and start.
+    """
     if not rows:
         return [], []
     metric = rows[0].metric.replace("_", " ")
@@ -39,29 +41,45 @@ def _cells(r: Row, *, is_start: bool) -> list[tuple[str, str]]:
         return "" if is_start else f"{times_text(parent)}, {times_text(start)}"
 
     value, interval = quality_text((r.quality, r.quality_low, r.quality_high), r.unit)
-    changes = ("", "") if is_start else tuple(_verdict(found, r.metric) for found in (r.against_parent, r.against_start))
-    slow = [1 / v.difference for found in (r.against_parent, r.against_start) for v in found if v.metric == "batch-64 latency"]
+    changes = (
+        ("", "")
+        if is_start
+        else tuple(_verdict(found, r.metric) for found in (r.against_parent, r.against_start))
+    )
+    slow = [
+        1 / v.difference
+        for found in (r.against_parent, r.against_start)
+        for v in found
+        if v.metric == "batch-64 latency"
+    ]
     cost = f"{r.core_seconds_per_million:,.0f} core-s/1M"
     money = "" if r.money_per_million is None else f"{r.money_per_million:.3g} / 1M"
     return [
-        (r.step, r.runtime), (value, interval), changes, (bytes_text(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
+        (r.step, r.runtime),
+        (value, interval),
+        changes,
+        (bytes_text(r.size_bytes), factors(r.size_ratio_parent, r.size_ratio)),
         (ms_text(r.latency_ms), factors(r.speedup_parent, r.speedup_start)),
-        (ms_text(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""), (f"{r.throughput:,.0f}", cost), _used(r),
+        (ms_text(r.latency_64_ms), factors(*slow) if len(slow) == 2 else ""),
+        (f"{r.throughput:,.0f}", cost),
+        _used(r),
         (seconds_text(r.seconds), money),
-    ]  # fmt: skip
+    ]
 
 
 def _used(r: Row) -> tuple[str, str]:
-    """How many operators run in int8, and how much of the peak in the precision of most of them is reached."""
+    """How many operators run in int8, and how much of the peak in the precision of most of them is
+    reached.
+    """
     peak = "" if r.peak_share is None else f"{100 * r.peak_share:.2g} % peak"
     return ("" if r.operators is None else f"{r.int8_operators} of {r.operators}"), peak
 
 
 LEGEND = (
-    "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, then against the start; "
-    "x is how many times smaller or faster; in int8: operators of the runtime's own graph, and what batch 64 reaches of the peak "
-    "measured here in the precision of most. "
-    "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
+    "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, "
+    "then against the start; x is how many times smaller or faster; in int8: operators of the "
+    "runtime's own graph, and what batch 64 reaches of the peak measured here in the precision of "
+    "most. ▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
 )
 
 
@@ -87,7 +105,10 @@ def rich_table(rows: Sequence[Row], title: str = "") -> Any:
     return table
 
 
-SMOKE = " Budget smoke: at most 2,000 valid rows are looked at. It shows that everything runs, not what the techniques can do."
+SMOKE = (
+    " Budget smoke: at most 2,000 valid rows are looked at. It shows that everything runs, not "
+    "what the techniques can do."
+)
 
 
 def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> str:
@@ -96,11 +117,15 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
 
     heads, lines = cells(rows)
     sides = ["left" if i in (0, 2) else "right" for i in range(len(heads))]
-    head = "".join(f"<th style='text-align:{side}'>{escape(h)}</th>" for side, h in zip(sides, heads, strict=True))
+    head = "".join(
+        f"<th style='text-align:{side}'>{escape(h)}</th>"
+        for side, h in zip(sides, heads, strict=True)
+    )
     body = ""
     for line in lines:
         inner = "".join(
-            f"<td style='text-align:{side};white-space:nowrap'>{escape(top)}<br><span style='opacity:.65'>{escape(below)}</span></td>"
+            f"<td style='text-align:{side};white-space:nowrap'>{escape(top)}<br><span "
+            f"style='opacity:.65'>{escape(below)}</span></td>"
             for side, (top, below) in zip(sides, line, strict=True)
         )
         body += f"<tr>{inner}</tr>"
@@ -108,9 +133,9 @@ def html(rows: Sequence[Row], test: TestLine | None = None, title: str = "") -> 
     smoke = SMOKE if any(r.budget == "smoke" for r in rows) else ""
     last = f"<p><strong>{escape(test.text)}</strong></p>" if test else ""
     return (
-        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}"
-        f"<table style='font-size:.88em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-        f"<p style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
+        f"<div class='workbench-ledger' style='overflow-x:auto'>{caption}<table "
+        f"style='font-size:.88em'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p "
+        f"style='opacity:.75'>{escape(LEGEND + smoke)}</p>{last}</div>"
     )
 
 
@@ -120,5 +145,8 @@ def _verdict(found: tuple[Verdict, ...], metric: str) -> str:
         return ""
     symbol = SYMBOLS[verdict.decision]
     if verdict.unit == "points":
-        return f"{symbol} {100 * verdict.difference:+.2f} points ({100 * verdict.low:+.2f} to {100 * verdict.high:+.2f})"
+        return (
+            f"{symbol} {100 * verdict.difference:+.2f} points ({100 * verdict.low:+.2f} to "
+            f"{100 * verdict.high:+.2f})"
+        )
     return f"{symbol} {verdict.difference:+.3g} ({verdict.low:+.2g} to {verdict.high:+.2g})"

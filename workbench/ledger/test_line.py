@@ -17,24 +17,50 @@ from workbench.task import Candidate, Task
 __all__ = ["test_line"]
 
 
-AT_MOST_LOST = (0.0025, 0.005, 0.01, 0.02)  # the promises that the test line is held against, of metrics in points
+AT_MOST_LOST = (
+    0.0025,
+    0.005,
+    0.01,
+    0.02,
+)  # the promises that the test line is held against, of metrics in points
 
 
 def test_line(
-    first: Candidate, last: Candidate, task: Task, test: Rows, *, rows: Sequence[Row], looks: int, report: Report
+    first: Candidate,
+    last: Candidate,
+    task: Task,
+    test: Rows,
+    *,
+    rows: Sequence[Row],
+    looks: int,
+    report: Report,
 ) -> TestLine:
-    """Start and chosen candidate on the same test rows, paired, with the promises that the interval keeps."""
+    """Start and chosen candidate on the same test rows, paired, with the promises that the interval
+    keeps.
+    """
     before, after = (outputs_on(c, test, report) for c in (first, last))
     targets = np.asarray(test.targets)
     verdicts = compare_many(before, after, targets, task.metrics, times=test.times)
     intervals = [quality(o, targets, task.metric, times=test.times) for o in (before, after)]
-    promises = {f"{100 * lost:g}": within(verdicts[0], lost) for lost in AT_MOST_LOST} if task.metric.unit == "points" else {}
+    promises = (
+        {f"{100 * lost:g}": within(verdicts[0], lost) for lost in AT_MOST_LOST}
+        if task.metric.unit == "points"
+        else {}
+    )
     final = rows[-1]
     return TestLine(
-        candidate=last.name, metric=task.metric.name, unit=task.metric.unit, n=len(targets),
-        start=(intervals[0].value, intervals[0].low, intervals[0].high), chosen=(intervals[1].value, intervals[1].low, intervals[1].high),
-        verdicts=verdicts, looks=looks, size_ratio=final.size_ratio, speedup=final.speedup_start, at_most_lost=promises,
-    )  # fmt: skip
+        candidate=last.name,
+        metric=task.metric.name,
+        unit=task.metric.unit,
+        n=len(targets),
+        start=(intervals[0].value, intervals[0].low, intervals[0].high),
+        chosen=(intervals[1].value, intervals[1].low, intervals[1].high),
+        verdicts=verdicts,
+        looks=looks,
+        size_ratio=final.size_ratio,
+        speedup=final.speedup_start,
+        at_most_lost=promises,
+    )
 
 
 test_line.__test__ = False  # not a test, whatever pytest thinks of its name

@@ -21,7 +21,9 @@ def bytes_text(n: int) -> str:
 
 
 def ms_text(value: float) -> str:
-    return f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
+    return (
+        f"{value:.3f} ms" if value < 1 else f"{value:.2f} ms" if value < 10 else f"{value:.1f} ms"
+    )
 
 
 def seconds_text(value: float) -> str:

@@ -1,1 +1,3 @@
-"""Lessons: generated cells, editions, checks and hints, and the report that a notebook leaves behind."""
+"""Lessons: generated cells, editions, checks and hints, and the report that a notebook leaves
+behind.
+"""

@@ -1,7 +1,8 @@
-"""The generated cells of a notebook: its `parameters` and its `settings`, written from what `knobs()` returns.
+"""The generated cells of a notebook: its `parameters` and its `settings`, written from what
+`knobs()` returns.
 
-papermill reads plain lines only, `name: type = value  # help`; an annotation such as `X | None`, or an equals sign in the
-help, would hide a parameter from it.
+papermill reads plain lines only, `name: type = value  # help`; an annotation such as `X | None`, or
+an equals sign in the help, would hide a parameter from it.
 """
 
 from __future__ import annotations
@@ -26,10 +27,17 @@ COMMON: dict[str, tuple[str, Any, str]] = {
 }
 
 
-def parameters_cell(settings: type[Settings] | None = None, values: Mapping[str, Any] | None = None) -> str:
-    """The source of a `parameters` cell: what every notebook has, then a line a knob; `values` replaces defaults."""
+def parameters_cell(
+    settings: type[Settings] | None = None, values: Mapping[str, Any] | None = None
+) -> str:
+    """The source of a `parameters` cell: what every notebook has, then a line a knob; `values`
+    replaces defaults.
+    """
     values = dict(values or {})
-    lines = [_line(name, kind, values.pop(name, default), text) for name, (kind, default, text) in COMMON.items()]
+    lines = [
+        _line(name, kind, values.pop(name, default), text)
+        for name, (kind, default, text) in COMMON.items()
+    ]
     for k in knobs(settings) if settings else ():
         if k.name not in COMMON:
             lines.append(_line(k.name, k.cell_type, values.pop(k.name, k.default), k.described))
@@ -40,7 +48,9 @@ def parameters_cell(settings: type[Settings] | None = None, values: Mapping[str,
 
 
 def settings_cell(technique: str) -> str:
-    """The source of the cell that makes a technique's settings from the parameters, before anything runs."""
+    """The source of the cell that makes a technique's settings from the parameters, before anything
+    runs.
+    """
     declared = get_technique(technique)
     names = [k.name for k in knobs(declared.settings)]
     pairs = ", ".join(f"{n}={n}" for n in names)
@@ -53,17 +63,22 @@ def settings_cell(technique: str) -> str:
 
 def recipe_cells(steps: str) -> tuple[str, str]:
     """Both cells of a notebook that runs a recipe of several steps, given as YAML text on one line."""
-    parameters = parameters_cell() + "\n" + _line("steps", "str", steps, "YAML list of techniques with their settings")
+    parameters = (
+        parameters_cell()
+        + "\n"
+        + _line("steps", "str", steps, "YAML list of techniques with their settings")
+    )
     made = (
-        "import workbench as wb\n\n"
-        "recipe = wb.Recipe.make(task, steps, start=start, seed=seed, budget=budget, device=device)\n"
-        "print(recipe.to_yaml())"
+        "import workbench as wb\n\nrecipe = wb.Recipe.make(task, steps, start=start, seed=seed, "
+        "budget=budget, device=device)\nprint(recipe.to_yaml())"
     )
     return parameters, made
 
 
 def _line(name: str, kind: str, value: Any, text: str) -> str:
     shown = repr(value)
-    if isinstance(value, str):  # papermill takes an equals sign for another assignment, and a hash for the help
+    if isinstance(
+        value, str
+    ):  # papermill takes an equals sign for another assignment, and a hash for the help
         shown = shown.replace("=", "\\x3d").replace("#", "\\x23")
     return f"{name}: {kind} = {shown}  # {text.replace('=', 'is')}"

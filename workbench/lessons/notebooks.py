@@ -1,7 +1,9 @@
-"""The notebooks that come with the package, and copying them to where a learner works without ever undoing that work.
+"""The notebooks that come with the package, and copying them to where a learner works without ever
+undoing that work.
 
-A small manifest beside the copies holds the hashes of every version that we put there. A copy that matches one of them
-is ours and may be renewed; any other was changed by its owner and stays, the new version beside it as NAME.new.ipynb.
+A small manifest beside the copies holds the hashes of every version that we put there. A copy that
+matches one of them is ours and may be renewed; any other was changed by its owner and stays, the
+new version beside it as NAME.new.ipynb.
 """
 
 from __future__ import annotations
@@ -24,8 +26,8 @@ MANIFEST = ".workbench.json"
 class Copied:
     """What became of one notebook.
 
-    `new` and `updated` were written, `same` was there already, `kept` is one that its owner changed, and `beside` is a
-    new version written next to such a one.
+    `new` and `updated` were written, `same` was there already, `kept` is one that its owner
+    changed, and `beside` is a new version written next to such a one.
     """
 
     path: Path
@@ -51,26 +53,36 @@ def notebooks_folder() -> Path:
     for folder in (home / "notebooks", home.parent / "notebooks"):
         if folder.is_dir():
             return folder
-    raise WorkbenchError("This installation has no notebooks: install it again with `python -m pip install --force-reinstall`.")
+    raise WorkbenchError(
+        "This installation has no notebooks: install it again with `python -m pip install "
+        "--force-reinstall`."
+    )
 
 
 def copy_notebooks(target: Path, source: Path | None = None) -> list[Copied]:
-    """Copy all notebooks, and the files that they use, into a folder; returns what became of each, in order.
+    """Copy all notebooks, and the files that they use, into a folder; returns what became of each,
+    in order.
 
     A file that its owner changed is never written over.
     """
     source = source or notebooks_folder()
     known = _manifest(target)
     copied: list[Copied] = []
-    for file in sorted(p for p in source.rglob("*") if p.is_file() and not _skipped(p.relative_to(source))):
+    for file in sorted(
+        p for p in source.rglob("*") if p.is_file() and not _skipped(p.relative_to(source))
+    ):
         content, name = file.read_bytes(), file.relative_to(source).as_posix()
         copied += _place(content, target / name, known.setdefault(name, []))
-    write_json(target / MANIFEST, {"version": 1, "files": {k: v for k, v in sorted(known.items()) if v}})
+    write_json(
+        target / MANIFEST, {"version": 1, "files": {k: v for k, v in sorted(known.items()) if v}}
+    )
     return copied
 
 
 def _place(content: bytes, path: Path, ours: list[str]) -> list[Copied]:
-    """Put one file in its place, or beside it; `ours`, the hashes of what we put there, grows by this one."""
+    """Put one file in its place, or beside it; `ours`, the hashes of what we put there, grows by
+    this one.
+    """
     shipped, there = _hash(content), _hash_of(path)
     is_known = shipped in ours
     if not is_known:
@@ -89,12 +101,17 @@ def _place(content: bytes, path: Path, ours: list[str]) -> list[Copied]:
 
 def _beside(path: Path, ours: list[str]) -> Path:
     """NAME.new.ipynb, or the next number when that one was changed as well."""
-    numbered = (path.with_name(f"{path.stem}.new{'' if n == 1 else f'-{n}'}{path.suffix}") for n in range(1, 10_000))
+    numbered = (
+        path.with_name(f"{path.stem}.new{'' if n == 1 else f'-{n}'}{path.suffix}")
+        for n in range(1, 10_000)
+    )
     return next(p for p in numbered if _hash_of(p) in (None, *ours))
 
 
 def _manifest(target: Path) -> dict[str, list[str]]:
-    """The hashes that we wrote, by name; without a readable manifest every file counts as its owner's."""
+    """The hashes that we wrote, by name; without a readable manifest every file counts as its
+    owner's.
+    """
     try:
         return {str(k): list(v) for k, v in read_json(target / MANIFEST)["files"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -1,9 +1,10 @@
-"""The command that prepares a committed notebook: run it, add pictures, leave out what a reader does not need.
+"""The command that prepares a committed notebook: run it, add pictures, leave out what a reader
+does not need.
 
     python -m workbench.lessons.prepare notebooks/00_start_here.ipynb
 
-Outputs hold each figure as plotly's own format and as PNG, tables as HTML, and no widget state. Raises RunError when
-the notebook fails, prints to stderr, or grows over 300 KB.
+Outputs hold each figure as plotly's own format and as PNG, tables as HTML, and no widget state.
+Raises RunError when the notebook fails, prints to stderr, or grows over 300 KB.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ RENDERER = "plotly_mimetype+png"
 
 
 def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
-    """Execute a notebook in place with its committed parameters and clean it; raises RunError when it is not fit to commit."""
+    """Execute a notebook in place with its committed parameters and clean it; raises RunError when
+    it is not fit to commit.
+    """
     import nbformat
     import papermill
 
@@ -34,19 +37,28 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
         variables = {"PLOTLY_RENDERER": RENDERER, "WORKBENCH_RUNS": str(Path(folder) / "runs")}
         with mock.patch.dict(os.environ, variables):
             try:
-                papermill.execute_notebook(path, executed, parameters=parameters, progress_bar=False, cwd=folder)
+                papermill.execute_notebook(
+                    path, executed, parameters=parameters, progress_bar=False, cwd=folder
+                )
             except papermill.PapermillExecutionError as error:
-                raise RunError(f"{path.name} fails in cell [{error.exec_count}]: {error.ename}: {error.evalue}") from error
+                raise RunError(
+                    f"{path.name} fails in cell [{error.exec_count}]: {error.ename}: {error.evalue}"
+                ) from error
         notebook = nbformat.read(executed, as_version=4)
     clean(notebook)
     _shrink_pictures(notebook)
     text = nbformat.writes(notebook) + "\n"
-    noisy = [c["id"] for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"]
+    noisy = [
+        c["id"] for c in notebook.cells for o in c.get("outputs", []) if o.get("name") == "stderr"
+    ]
     if noisy:
-        raise RunError(f"{path.name}: the cells {', '.join(noisy)} write to stderr, which counts as output.")
+        raise RunError(
+            f"{path.name}: the cells {', '.join(noisy)} write to stderr, which counts as output."
+        )
     if len(text.encode()) > LIMIT_BYTES:
         raise RunError(
-            f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over {LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs."
+            f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over "
+            f"{LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs."
         )
     return write_text(path, text)
 
@@ -54,10 +66,16 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
 def clean(notebook: Any) -> None:
     """Take out, in place, what differs from run to run and what readers never see."""
     notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+        "kernelspec": {
+            "display_name": "Python 3 (ipykernel)",
+            "language": "python",
+            "name": "python3",
+        },
         "language_info": {"name": "python"},
     }
-    notebook.cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+    notebook.cells = [
+        c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
+    ]
     for cell in notebook.cells:
         cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
         for output in cell.get("outputs", []):
@@ -69,7 +87,12 @@ def _shrink_pictures(notebook: Any) -> None:
     import base64
     import io
 
-    found = [o["data"] for c in notebook.cells for o in c.get("outputs", []) if "image/png" in o.get("data", {})]
+    found = [
+        o["data"]
+        for c in notebook.cells
+        for o in c.get("outputs", [])
+        if "image/png" in o.get("data", {})
+    ]
     if not found:
         return
     from PIL import Image

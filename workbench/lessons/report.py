@@ -1,7 +1,9 @@
-"""One HTML file from an executed notebook: prose, tables and living figures, that opens anywhere without a network.
+"""One HTML file from an executed notebook: prose, tables and living figures, that opens anywhere
+without a network.
 
-nbconvert drops Plotly's own output silently, and its page asks four hosts for scripts. So figures become a `<div>` and
-their JSON here, nbconvert writes the cells only, and the page around them is ours, with Plotly's script inside.
+nbconvert drops Plotly's own output silently, and its page asks four hosts for scripts. So figures
+become a `<div>` and their JSON here, nbconvert writes the cells only, and the page around them is
+ours, with Plotly's script inside.
 """
 
 from __future__ import annotations
@@ -27,14 +29,17 @@ _WIDGET = "application/vnd.jupyter.widget-view+json"
 def write_report(notebook: Path, html: Path, *, title: str) -> Path:
     """Write an executed notebook as one self-contained HTML file, and return the file's path.
 
-    All code is folded. Figures are drawn by Plotly's script inside the file (4.8 MB), which is left out where there is no
-    figure. Widgets are left out together with their text. Scripts of outputs and anything that would be fetched are taken
-    out. The file appears whole or not at all. Raises RunError when the notebook cannot be read, or no cell was executed.
+    All code is folded. Figures are drawn by Plotly's script inside the file (4.8 MB), which is left
+    out where there is no figure. Widgets are left out together with their text. Scripts of outputs
+    and anything that would be fetched are taken out. The file appears whole or not at all. Raises
+    RunError when the notebook cannot be read, or no cell was executed.
     """
     cells = _read(Path(notebook))
     for cell in cells.cells:
         if cell.cell_type == "code":
-            cell.outputs = [shown for output in cell.outputs if (shown := _shown(output)) is not None]
+            cell.outputs = [
+                shown for output in cell.outputs if (shown := _shown(output)) is not None
+            ]
     cells.metadata.pop("widgets", None)
     body = _offline(_cells_html(cells, Path(notebook).parent))
     if "<h1" not in body:
@@ -51,12 +56,15 @@ def _read(notebook: Path) -> Any:
     try:
         cells = nbformat.read(notebook, as_version=4)
     except (OSError, ValueError, nbformat.ValidationError) as error:
-        raise RunError(f"{notebook} cannot be read as a notebook ({error}): give the path of an executed .ipynb.") from error
+        raise RunError(
+            f"{notebook} cannot be read as a notebook ({error}): give the path of an executed "
+            ".ipynb."
+        ) from error
     code = [cell for cell in cells.cells if cell.cell_type == "code"]
     if not any(cell.execution_count or cell.outputs for cell in code):
         raise RunError(
-            f"No cell of {notebook} was executed, so there is nothing to report: run it first, for example with "
-            "`jupyter nbconvert --to notebook --execute --inplace NOTEBOOK`."
+            f"No cell of {notebook} was executed, so there is nothing to report: run it first, for "
+            "example with `jupyter nbconvert --to notebook --execute --inplace NOTEBOOK`."
         )
     return cells
 
@@ -83,7 +91,9 @@ def _with_data(output: Any, data: dict[str, Any]) -> Any:
 
 
 def _figure_html(figure: dict[str, Any]) -> str:
-    spec = json.dumps({"data": figure.get("data", []), "layout": figure.get("layout", {})}, separators=(",", ":"))
+    spec = json.dumps(
+        {"data": figure.get("data", []), "layout": figure.get("layout", {})}, separators=(",", ":")
+    )
     height = figure.get("layout", {}).get("height", 450)
     # `</script>` inside a label would end the element
     safe = spec.replace("</", "<\\/").replace("<!--", "<\\u0021--")
@@ -103,16 +113,23 @@ def _cells_html(cells: Any, folder: Path) -> str:
     from nbconvert import HTMLExporter
 
     exporter = HTMLExporter(
-        template_name="report", extra_template_basedirs=[str(_TEMPLATES)], embed_images=True, exclude_input_prompt=True,
+        template_name="report",
+        extra_template_basedirs=[str(_TEMPLATES)],
+        embed_images=True,
+        exclude_input_prompt=True,
         exclude_output_prompt=True,
-    )  # fmt: skip
+    )
     # images beside the notebook are found from its folder
-    body, _ = exporter.from_notebook_node(cells, resources={"metadata": {"path": str(folder), "name": "report"}})
+    body, _ = exporter.from_notebook_node(
+        cells, resources={"metadata": {"path": str(folder), "name": "report"}}
+    )
     return str(body)
 
 
 def _offline(body: str) -> str:
-    """The body without anything that a browser would fetch or run; an image from elsewhere leaves its alt text."""
+    """The body without anything that a browser would fetch or run; an image from elsewhere leaves
+    its alt text.
+    """
     from bs4 import BeautifulSoup
 
     soup = BeautifulSoup(body, "html.parser")
@@ -120,13 +137,21 @@ def _offline(body: str) -> str:
         if not (tag.name == "script" and tag.get("type") == "application/json"):
             tag.decompose()
     for tag in soup(["img", "source", "video", "audio", "track", "image"]):
-        source = tag.get("src") or tag.get("srcset") or tag.get("href") or tag.get("xlink:href") or "data:"
+        source = (
+            tag.get("src")
+            or tag.get("srcset")
+            or tag.get("href")
+            or tag.get("xlink:href")
+            or "data:"
+        )
         if not str(source).startswith("data:"):
             note = soup.new_tag("span", attrs={"class": "wb-missing"})
             note.string = str(tag.get("alt") or "")
             tag.replace_with(note)
     for style in soup("style"):
-        style.string = re.sub(r"@import[^;]*;?|url\(\s*['\"]?(?!data:)[^)]*\)", "", style.get_text())
+        style.string = re.sub(
+            r"@import[^;]*;?|url\(\s*['\"]?(?!data:)[^)]*\)", "", style.get_text()
+        )
     return str(soup)
 
 
@@ -144,7 +169,9 @@ def _page(body: str, title: str) -> str:
         plotly = f"<script>{get_plotlyjs()}</script>"
         drawing = (_TEMPLATES / "report" / "report.js").read_text(encoding="utf-8")
         script = f"<script>const INKS = {inks};\n{drawing}</script>"
-    return shell.substitute(title=html_.escape(title), css=css, plotly=plotly, body=body, script=script)
+    return shell.substitute(
+        title=html_.escape(title), css=css, plotly=plotly, body=body, script=script
+    )
 
 
 def _code_css() -> str:
@@ -156,7 +183,9 @@ def _code_css() -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside the file and move it there: a reader sees the old file or the new one, never half of one."""
+    """Write beside the file and move it there: a reader sees the old file or the new one, never
+    half of one.
+    """
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,4 +1,6 @@
-"""Measuring: quality, cost and latency of candidates, and verdicts on two of them; techniques are judged here, all alike."""
+"""Measuring: quality, cost and latency of candidates, and verdicts on two of them; techniques are
+judged here, all alike.
+"""
 
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import Coverage, coverage
@@ -6,7 +8,14 @@ from workbench.measure.everywhere import Everywhere, measure_everywhere, sweep
 from workbench.measure.roofline import fraction_of_peak, peaks
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.statistics.quality import Quality, quality
-from workbench.measure.statistics.verdict import Verdict, compare_many, compare_quality, compare_speed, holm, within
+from workbench.measure.statistics.verdict import (
+    Verdict,
+    compare_many,
+    compare_quality,
+    compare_speed,
+    holm,
+    within,
+)
 from workbench.measure.timing.latency import BUDGETS, time_side_by_side
 from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
 

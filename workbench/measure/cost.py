@@ -22,14 +22,24 @@ __all__ = ["macs_onnx", "macs_torch", "n_parameters", "size_of"]
 
 CHUNK = 1 << 20
 GZIP = 31  # zlib's window bits for the gzip format
-# Where scales and zero points stand among the inputs of quantized operators: they are no parameters of the model.
+# Where scales and zero points stand among the inputs of quantized operators: they are no parameters
+# of the model.
 SCALES = {
-    "QuantizeLinear": (1, 2), "DequantizeLinear": (1, 2), "QLinearConv": (1, 2, 4, 5, 6, 7),
-    "QLinearMatMul": (1, 2, 4, 5, 6, 7), "ConvInteger": (2, 3), "MatMulInteger": (2, 3),
-    "QGemm": (1, 2, 4, 5, 7, 8), "QLinearAdd": (1, 2, 4, 5, 6, 7),
-    "DynamicQuantizeMatMul": (2, 3), "MatMulIntegerToFloat": (2, 3, 4, 5), "QLinearGlobalAveragePool": (1, 2, 3, 4),
-    "QLinearAveragePool": (1, 2, 3, 4), "QLinearMul": (1, 2, 4, 5, 6, 7), "QLinearSigmoid": (1, 2, 3, 4),
-}  # fmt: skip
+    "QuantizeLinear": (1, 2),
+    "DequantizeLinear": (1, 2),
+    "QLinearConv": (1, 2, 4, 5, 6, 7),
+    "QLinearMatMul": (1, 2, 4, 5, 6, 7),
+    "ConvInteger": (2, 3),
+    "MatMulInteger": (2, 3),
+    "QGemm": (1, 2, 4, 5, 7, 8),
+    "QLinearAdd": (1, 2, 4, 5, 6, 7),
+    "DynamicQuantizeMatMul": (2, 3),
+    "MatMulIntegerToFloat": (2, 3, 4, 5),
+    "QLinearGlobalAveragePool": (1, 2, 3, 4),
+    "QLinearAveragePool": (1, 2, 3, 4),
+    "QLinearMul": (1, 2, 4, 5, 6, 7),
+    "QLinearSigmoid": (1, 2, 3, 4),
+}
 
 
 def size_of(content: bytes | Path) -> tuple[int, int]:
@@ -57,10 +67,11 @@ def _files(content: bytes | Path) -> Iterator[Iterator[bytes]]:
 
 
 def n_parameters(candidate: Candidate) -> int | None:
-    """Learned numbers of a model: torch parameters (shared ones once), weights of an ONNX graph, coefficients or tree nodes.
+    """Learned numbers of a model: torch parameters (shared ones once), weights of an ONNX graph,
+    coefficients or tree nodes.
 
-    An exported graph may hold fewer than its torch module, as batch normalization is folded into convolutions. None for
-    estimators of a kind that has no usual count.
+    An exported graph may hold fewer than its torch module, as batch normalization is folded into
+    convolutions. None for estimators of a kind that has no usual count.
     """
     if candidate.form == "torch":
         return sum(p.numel() for p in candidate.model.parameters())
@@ -73,18 +84,44 @@ def _onnx_parameters(content: bytes) -> int:
     import onnx
 
     graph = onnx.load_from_string(content).graph
-    scales = {node.input[i] for node in graph.node for i in SCALES.get(node.op_type, ()) if i < len(node.input)}
+    scales = {
+        node.input[i]
+        for node in graph.node
+        for i in SCALES.get(node.op_type, ())
+        if i < len(node.input)
+    }
     dynamic = {node.output[1] for node in graph.node if node.op_type == "DynamicQuantizeLinear"}
-    scales |= {name for node in graph.node if node.op_type == "Mul" and dynamic & set(node.input) for name in node.input}
-    shapes = (onnx.TensorProto.INT64, onnx.TensorProto.BOOL)  # what Reshape, Slice and their like take
+    scales |= {
+        name
+        for node in graph.node
+        if node.op_type == "Mul" and dynamic & set(node.input)
+        for name in node.input
+    }
+    shapes = (
+        onnx.TensorProto.INT64,
+        onnx.TensorProto.BOOL,
+    )  # what Reshape, Slice and their like take
     weights = [w for w in graph.initializer if w.name not in scales and w.data_type not in shapes]
-    in_trees = (len(a.floats) for n in graph.node if n.domain == "ai.onnx.ml" for a in n.attribute if "nodes_values" in a.name)
-    linear = (len(a.floats) for n in graph.node for a in n.attribute if a.name in ("coefficients", "intercepts"))
+    in_trees = (
+        len(a.floats)
+        for n in graph.node
+        if n.domain == "ai.onnx.ml"
+        for a in n.attribute
+        if "nodes_values" in a.name
+    )
+    linear = (
+        len(a.floats)
+        for n in graph.node
+        for a in n.attribute
+        if a.name in ("coefficients", "intercepts")
+    )
     return sum(int(np.prod(w.dims)) for w in weights) + sum(in_trees) + sum(linear)
 
 
 def _sklearn_parameters(estimator: Any) -> int | None:
-    """Coefficients of linear models and networks, nodes of trees; through pipelines, searches and ensembles."""
+    """Coefficients of linear models and networks, nodes of trees; through pipelines, searches and
+    ensembles.
+    """
     if hasattr(estimator, "steps"):
         return _sklearn_parameters(estimator.steps[-1][1])
     if hasattr(estimator, "best_estimator_"):
@@ -98,23 +135,30 @@ def _sklearn_parameters(estimator: Any) -> int | None:
     if hasattr(estimator, "coef_"):
         return int(np.size(estimator.coef_) + np.size(getattr(estimator, "intercept_", ())))
     if hasattr(estimator, "estimators_"):
-        parts = [_sklearn_parameters(e) for e in np.ravel(np.array(estimator.estimators_, dtype=object)) if e != "drop"]
+        parts = [
+            _sklearn_parameters(e)
+            for e in np.ravel(np.array(estimator.estimators_, dtype=object))
+            if e != "drop"
+        ]
         return None if any(p is None for p in parts) else sum(parts)
     return None
 
 
 def macs_torch(module: nn.Module, inputs: Mapping[str, np.ndarray]) -> int:
-    """Multiply-adds of one sample through a network: half of what torch's own counter calls operations.
+    """Multiply-adds of one sample through a network: half of what torch's own counter calls
+    operations.
 
-    `inputs` are prepared arrays `(rows, ...)`, of which the first row is taken. Matrix products, convolutions and
-    attention count; what is added or compared element by element does not.
+    `inputs` are prepared arrays `(rows, ...)`, of which the first row is taken. Matrix products,
+    convolutions and attention count; what is added or compared element by element does not.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     model = copy.deepcopy(module).eval()
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    tensors = {name: torch.from_numpy(np.ascontiguousarray(a[:1])).to(device) for name, a in inputs.items()}
+    tensors = {
+        name: torch.from_numpy(np.ascontiguousarray(a[:1])).to(device) for name, a in inputs.items()
+    }
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         call_model(model, tensors)
     return int(counter.get_total_flops()) // 2

@@ -1,8 +1,10 @@
-"""Coverage: which operators of a quantized graph really run in int8, after the runtime's own optimization, and why not the others.
+"""Coverage: which operators of a quantized graph really run in int8, after the runtime's own
+optimization, and why not the others.
 
-A file full of int8 weights is no promise: ONNX Runtime fuses a quantized operator only when all of its inputs and its output
-are quantized in the way that its kernel wants; else it turns everything back into floats around it, which costs more than
-it saves. So the graph is read as the runtime has rewritten it on this machine.
+A file full of int8 weights is no promise: ONNX Runtime fuses a quantized operator only when all of
+its inputs and its output are quantized in the way that its kernel wants; else it turns everything
+back into floats around it, which costs more than it saves. So the graph is read as the runtime has
+rewritten it on this machine.
 """
 
 from __future__ import annotations
@@ -21,22 +23,87 @@ if TYPE_CHECKING:
 __all__ = ["Coverage", "coverage"]
 
 # They move or reshape numbers and compute nothing; conversions are told apart, as they cost time.
-MOVES = frozenset({
-    "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze", "Identity", "Cast", "Shape", "Gather", "Slice", "Split", "Expand",
-    "Constant", "ConstantOfShape", "Range", "Concat", "Pad", "Tile", "ReorderInput", "ReorderOutput", "Size", "Where", "Equal",
-    "Not", "And", "Or", "Less", "Greater", "Reorder", "MemoryInput", "MemoryOutput", "ShapeOf", "Broadcast", "StridedSlice",
-    "Memory", "ScatterND", "GatherND", "GatherElements", "Convert", "Trilu",
-})  # fmt: skip
-CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize", "Reorder"})
-INTEGER = frozenset({
-    "ConvInteger", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "QGemm", "QAttention", "DynamicQuantizeLSTM",
-    "QEmbedLayerNormalization",
-})  # fmt: skip
-# What has an int8 kernel in ONNX Runtime on a processor. Softmax and its like have one that is rarely chosen.
-HAS_INT8 = frozenset({
-    "Conv", "FusedConv", "MatMul", "FusedMatMul", "Gemm", "FusedGemm", "Add", "Mul", "Sigmoid", "LeakyRelu", "AveragePool",
-    "GlobalAveragePool", "MaxPool", "Relu", "Clip", "Softmax",
-})  # fmt: skip
+MOVES = frozenset(
+    {
+        "Reshape",
+        "Flatten",
+        "Transpose",
+        "Squeeze",
+        "Unsqueeze",
+        "Identity",
+        "Cast",
+        "Shape",
+        "Gather",
+        "Slice",
+        "Split",
+        "Expand",
+        "Constant",
+        "ConstantOfShape",
+        "Range",
+        "Concat",
+        "Pad",
+        "Tile",
+        "ReorderInput",
+        "ReorderOutput",
+        "Size",
+        "Where",
+        "Equal",
+        "Not",
+        "And",
+        "Or",
+        "Less",
+        "Greater",
+        "Reorder",
+        "MemoryInput",
+        "MemoryOutput",
+        "ShapeOf",
+        "Broadcast",
+        "StridedSlice",
+        "Memory",
+        "ScatterND",
+        "GatherND",
+        "GatherElements",
+        "Convert",
+        "Trilu",
+    }
+)
+CONVERSIONS = frozenset(
+    {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "FakeQuantize", "Reorder"}
+)
+INTEGER = frozenset(
+    {
+        "ConvInteger",
+        "MatMulInteger",
+        "MatMulIntegerToFloat",
+        "DynamicQuantizeMatMul",
+        "QGemm",
+        "QAttention",
+        "DynamicQuantizeLSTM",
+        "QEmbedLayerNormalization",
+    }
+)
+# What has an int8 kernel in ONNX Runtime on a processor. Softmax and its like have one that is
+# rarely chosen.
+HAS_INT8 = frozenset(
+    {
+        "Conv",
+        "FusedConv",
+        "MatMul",
+        "FusedMatMul",
+        "Gemm",
+        "FusedGemm",
+        "Add",
+        "Mul",
+        "Sigmoid",
+        "LeakyRelu",
+        "AveragePool",
+        "GlobalAveragePool",
+        "MaxPool",
+        "Relu",
+        "Clip",
+        "Softmax",
+    }
+)
 KEEPS_TYPE = frozenset({"MaxPool", "Relu", "Clip", "Concat", "QLinearConcat"}) | MOVES
 
 
@@ -44,8 +111,8 @@ KEEPS_TYPE = frozenset({"MaxPool", "Relu", "Clip", "Concat", "QLinearConcat"}) |
 class Coverage:
     """The operators of one graph as one runtime runs it.
 
-    `operators` has a row for each that computes: name, op_type, precision, why (of those in float). `n_low` of `n_all` run in
-    8 bits or fewer; `n_conversions` go between floats and integers.
+    `operators` has a row for each that computes: name, op_type, precision, why (of those in float).
+    `n_low` of `n_all` run in 8 bits or fewer; `n_conversions` go between floats and integers.
     """
 
     runtime: str
@@ -71,9 +138,12 @@ class Coverage:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "runtime": self.runtime, "n_low": self.n_low, "n_all": self.n_all, "n_conversions": self.n_conversions,
+            "runtime": self.runtime,
+            "n_low": self.n_low,
+            "n_all": self.n_all,
+            "n_conversions": self.n_conversions,
             "text": self.text,
-        }  # fmt: skip
+        }
 
 
 def coverage(content: bytes, runtime: str = "onnxruntime") -> Coverage:
@@ -96,8 +166,12 @@ def _of_onnxruntime(content: bytes) -> Coverage:
     for node in graph.node:
         for name in node.input:
             used_by.setdefault(name, []).append(node)
-    in_int8 = {out for node in graph.node if node.op_type == "QuantizeLinear" for out in node.output}
-    in_int8 |= {i.name for i in graph.input if i.type.tensor_type.elem_type in (2, 3)}  # UINT8, INT8
+    in_int8 = {
+        out for node in graph.node if node.op_type == "QuantizeLinear" for out in node.output
+    }
+    in_int8 |= {
+        i.name for i in graph.input if i.type.tensor_type.elem_type in (2, 3)
+    }  # UINT8, INT8
     rows, n_conversions = [], 0
     for node in graph.node:  # in topological order
         if node.op_type in CONVERSIONS:
@@ -108,7 +182,14 @@ def _of_onnxruntime(content: bytes) -> Coverage:
             in_int8.update(node.output)
         if node.op_type not in MOVES:
             why = "" if precision != "fp32" else _why(node, made_by, used_by, weights)
-            rows.append({"name": node.name or node.output[0], "op_type": node.op_type, "precision": precision, "why": why})
+            rows.append(
+                {
+                    "name": node.name or node.output[0],
+                    "op_type": node.op_type,
+                    "precision": precision,
+                    "why": why,
+                }
+            )
     return _counted("onnxruntime", rows, n_conversions)
 
 
@@ -133,25 +214,38 @@ def _precision(node: Any, in_int8: set[str]) -> str:
     if node.op_type.startswith("QLinear") or node.op_type in INTEGER:
         return "int8"
     if node.op_type == "MatMulNBits":
-        return "4-bit weights" if next((a.i for a in node.attribute if a.name == "bits"), 4) == 4 else "8-bit weights"
+        return (
+            "4-bit weights"
+            if next((a.i for a in node.attribute if a.name == "bits"), 4) == 4
+            else "8-bit weights"
+        )
     if node.op_type in KEEPS_TYPE and node.input and node.input[0] in in_int8:
         return "int8"
     return "fp32"
 
 
-def _why(node: Any, made_by: Mapping[str, Any], used_by: Mapping[str, list[Any]], weights: set[str]) -> str:
-    """Why an operator stays in float: no kernel, an input that is not quantized, or an output that is not."""
+def _why(
+    node: Any, made_by: Mapping[str, Any], used_by: Mapping[str, list[Any]], weights: set[str]
+) -> str:
+    """Why an operator stays in float: no kernel, an input that is not quantized, or an output that
+    is not.
+    """
     kind = node.op_type
     if kind not in HAS_INT8:
         return f"ONNX Runtime has no int8 kernel for {kind}"
     sources = [(name, made_by.get(name)) for name in node.input if name and name not in weights]
-    plain = [name for name, source in sources if source is None or source.op_type != "DequantizeLinear"]
+    plain = [
+        name for name, source in sources if source is None or source.op_type != "DequantizeLinear"
+    ]
     if plain:
         return f"its input `{plain[0]}` is not quantized"
     users = [user.op_type for out in node.output for user in used_by.get(out, [])]
     if "QuantizeLinear" not in users:
         return "its output is not quantized"
-    return "its types are not those of the int8 kernel: ONNX Runtime wants uint8 activations with int8 weights here"
+    return (
+        "its types are not those of the int8 kernel: ONNX Runtime wants uint8 activations with "
+        "int8 weights here"
+    )
 
 
 def _of_openvino(content: bytes, runtime: str) -> Coverage:
@@ -163,8 +257,14 @@ def _of_openvino(content: bytes, runtime: str) -> Coverage:
         if op["op_type"] in MOVES | CONVERSIONS:
             continue
         is_low = op["precision"] in ("int8", "int4")
-        why = "" if is_low else "OpenVINO runs it in floating point: it has no quantized inputs, or no int8 kernel"
-        rows.append({"name": op["name"], "op_type": op["op_type"], "precision": op["precision"], "why": why})
+        why = (
+            ""
+            if is_low
+            else "OpenVINO runs it in floating point: it has no quantized inputs, or no int8 kernel"
+        )
+        rows.append(
+            {"name": op["name"], "op_type": op["op_type"], "precision": op["precision"], "why": why}
+        )
     return _counted(runtime, rows, n_conversions)
 
 

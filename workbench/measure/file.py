@@ -1,4 +1,6 @@
-"""Measuring any ONNX file, or a kept candidate, on this machine: what `workbench measure FILE` does."""
+"""Measuring any ONNX file, or a kept candidate, on this machine: what `workbench measure FILE`
+does.
+"""
 
 from __future__ import annotations
 
@@ -25,23 +27,35 @@ from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
 
-FREE_LENGTH = 32  # what a free dimension other than the batch is set to, where only the file is given
+FREE_LENGTH = (
+    32  # what a free dimension other than the batch is set to, where only the file is given
+)
 
 
 def measure_file(
-    path: str | Path, *, task: Any = None, threads: int = 1, budget: str = "standard", price_per_core_hour: float | None = None,
+    path: str | Path,
+    *,
+    task: Any = None,
+    threads: int = 1,
+    budget: str = "standard",
+    price_per_core_hour: float | None = None,
     report: Report | None = None,
-) -> Scorecard:  # fmt: skip
+) -> Scorecard:
     """The scorecard of an ONNX file or of a kept candidate's folder.
 
-    With a task (or its name) quality on its valid rows is measured too, and its rows are what is timed; without one, random
-    numbers in the shapes that the graph asks for. Raises CandidateError when there is no such file or it does not load.
+    With a task (or its name) quality on its valid rows is measured too, and its rows are what is
+    timed; without one, random numbers in the shapes that the graph asks for. Raises CandidateError
+    when there is no such file or it does not load.
     """
     candidate, chosen, inputs_of = _opened(path, task)
     timing = time_side_by_side(
-        {candidate.name: (candidate, "auto")}, inputs_of, batch_sizes=_batch_sizes(candidate.model), threads=threads,
-        budget=budget, report=report,
-    )[candidate.name]  # fmt: skip
+        {candidate.name: (candidate, "auto")},
+        inputs_of,
+        batch_sizes=_batch_sizes(candidate.model),
+        threads=threads,
+        budget=budget,
+        report=report,
+    )[candidate.name]
     raw, zipped = size_of(candidate.model)
     try:
         macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
@@ -50,21 +64,44 @@ def measure_file(
     covered = coverage(candidate.model, timing.runtime)
     precision, share = peak_share(covered, macs, timing)
     return Scorecard(
-        name=candidate.name, quality=_quality(candidate, chosen) if chosen else (), size_bytes=raw, size_gzip_bytes=zipped,
-        parameters=n_parameters(candidate), macs=macs, coverage=covered.to_json(), peak_share=share, peak_precision=precision,
-        timing={timing.runtime: timing}, runtime=timing.runtime,
-        price_per_core_hour=price_per_core_hour, host=host().to_json(), threads=threads, budget=budget,
+        name=candidate.name,
+        quality=_quality(candidate, chosen) if chosen else (),
+        size_bytes=raw,
+        size_gzip_bytes=zipped,
+        parameters=n_parameters(candidate),
+        macs=macs,
+        coverage=covered.to_json(),
+        peak_share=share,
+        peak_precision=precision,
+        timing={timing.runtime: timing},
+        runtime=timing.runtime,
+        price_per_core_hour=price_per_core_hour,
+        host=host().to_json(),
+        threads=threads,
+        budget=budget,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )  # fmt: skip
+    )
 
 
 def measure_file_everywhere(
-    path: str | Path, *, task: Any = None, threads: int = 1, budget: str = "standard", report: Report | None = None
+    path: str | Path,
+    *,
+    task: Any = None,
+    threads: int = 1,
+    budget: str = "standard",
+    report: Report | None = None,
 ) -> Everywhere:
-    """An ONNX file, or a kept candidate, on every runtime that is installed here; see `measure_everywhere`."""
+    """An ONNX file, or a kept candidate, on every runtime that is installed here; see
+    `measure_everywhere`.
+    """
     candidate, _, inputs_of = _opened(path, task)
     return measure_everywhere(
-        candidate, inputs_of, batch_size=_batch_sizes(candidate.model)[0], threads=threads, budget=budget, report=report
+        candidate,
+        inputs_of,
+        batch_size=_batch_sizes(candidate.model)[0],
+        threads=threads,
+        budget=budget,
+        report=report,
     )
 
 
@@ -74,7 +111,13 @@ def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
 
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
-    return candidate, chosen, (lambda c, n: chosen.example(n, c.prepare)) if chosen else (lambda c, n: _made_up(c.model, n))
+    return (
+        candidate,
+        chosen,
+        (lambda c, n: chosen.example(n, c.prepare))
+        if chosen
+        else (lambda c, n: _made_up(c.model, n)),
+    )
 
 
 def _fixed_batch(content: bytes) -> int:
@@ -83,7 +126,9 @@ def _fixed_batch(content: bytes) -> int:
 
     graph = onnx.load_from_string(content).graph
     weights = {w.name for w in graph.initializer}
-    shapes = [value.type.tensor_type.shape.dim for value in graph.input if value.name not in weights]
+    shapes = [
+        value.type.tensor_type.shape.dim for value in graph.input if value.name not in weights
+    ]
     return next((dims[0].dim_value for dims in shapes if dims), 0)
 
 
@@ -96,7 +141,10 @@ def _candidate(path: Path, task: Any) -> Candidate:
     if path.is_dir():
         return load_kept(path, form="onnx")
     if not path.exists():
-        raise CandidateError(f"There is no file {path.resolve()}. Give an ONNX file, or the folder of a kept candidate.")
+        raise CandidateError(
+            f"There is no file {path.resolve()}. Give an ONNX file, or the folder of a kept "
+            "candidate."
+        )
     if (path.parent / "candidate.json").exists() and path.name == "model.onnx":
         return load_kept(path.parent, form="onnx")
     return Candidate(path.stem, "onnx", path.read_bytes(), prepare=task.prepare if task else None)
@@ -106,11 +154,16 @@ def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     rows = task.data.valid.prepared(candidate.prepare)
     outputs = predict_rows(candidate, rows, batch_size=_fixed_batch(candidate.model) or BATCH)
     targets = np.asarray(task.data.valid.targets)
-    return tuple(quality(outputs, targets, metric, times=task.data.valid.times, split="valid") for metric in task.metrics)
+    return tuple(
+        quality(outputs, targets, metric, times=task.data.valid.times, split="valid")
+        for metric in task.metrics
+    )
 
 
 def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
-    """Random inputs `(n, ...)` for a graph: its fixed dimensions as they are, the first free one as the batch."""
+    """Random inputs `(n, ...)` for a graph: its fixed dimensions as they are, the first free one as
+    the batch.
+    """
     import onnx
 
     graph = onnx.load_from_string(content).graph
@@ -123,8 +176,12 @@ def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
         dims = [d.dim_value or (n if i == 0 else FREE_LENGTH) for i, d in enumerate(kind.shape.dim)]
         name = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         if name == np.object_:
-            raise CandidateError(f"Input `{value.name}` takes text: give the task whose rows it is for (`--task`).")
+            raise CandidateError(
+                f"Input `{value.name}` takes text: give the task whose rows it is for (`--task`)."
+            )
         made[value.name] = (
-            rng.standard_normal(dims).astype(name) if np.dtype(name).kind == "f" else rng.integers(0, 2, dims).astype(name)
+            rng.standard_normal(dims).astype(name)
+            if np.dtype(name).kind == "f"
+            else rng.integers(0, 2, dims).astype(name)
         )
     return made

@@ -1,4 +1,6 @@
-"""Multiply-adds of an ONNX graph for one sample, from the shapes of its products: in float, quantized, or QDQ alike."""
+"""Multiply-adds of an ONNX graph for one sample, from the shapes of its products: in float,
+quantized, or QDQ alike.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,33 @@ Shape = tuple[int, ...]
 
 # Where an operator has its two factors among its inputs.
 FACTORS = {
-    "Conv": (0, 1), "FusedConv": (0, 1), "ConvInteger": (0, 1), "QLinearConv": (0, 3), "ConvTranspose": (0, 1),
-    "Gemm": (0, 1), "FusedGemm": (0, 1), "QGemm": (0, 3), "MatMul": (0, 1), "FusedMatMul": (0, 1), "MatMulInteger": (0, 1),
-    "QLinearMatMul": (0, 3), "DynamicQuantizeMatMul": (0, 1), "MatMulIntegerToFloat": (0, 1),
-    "LSTM": (0, 1), "GRU": (0, 1), "RNN": (0, 1),
-}  # fmt: skip
+    "Conv": (0, 1),
+    "FusedConv": (0, 1),
+    "ConvInteger": (0, 1),
+    "QLinearConv": (0, 3),
+    "ConvTranspose": (0, 1),
+    "Gemm": (0, 1),
+    "FusedGemm": (0, 1),
+    "QGemm": (0, 3),
+    "MatMul": (0, 1),
+    "FusedMatMul": (0, 1),
+    "MatMulInteger": (0, 1),
+    "QLinearMatMul": (0, 3),
+    "DynamicQuantizeMatMul": (0, 1),
+    "MatMulIntegerToFloat": (0, 1),
+    "LSTM": (0, 1),
+    "GRU": (0, 1),
+    "RNN": (0, 1),
+}
 
 
 def macs_onnx(content: bytes, inputs: Mapping[str, np.ndarray] | None = None) -> int:
-    """Multiply-adds of one sample: convolutions, matrix products and recurrent layers of the main graph.
+    """Multiply-adds of one sample: convolutions, matrix products and recurrent layers of the main
+    graph.
 
-    Batch is set to 1, and so are other free lengths unless `inputs` (prepared arrays `(rows, ...)`) says how long they
-    are. Where shapes cannot be inferred (operators of one runtime only) the graph is run once to see them. Raises
-    CandidateError when that fails too.
+    Batch is set to 1, and so are other free lengths unless `inputs` (prepared arrays `(rows, ...)`)
+    says how long they are. Where shapes cannot be inferred (operators of one runtime only) the
+    graph is run once to see them. Raises CandidateError when that fails too.
     """
     import onnx
     from onnx import inliner
@@ -43,7 +59,9 @@ def macs_onnx(content: bytes, inputs: Mapping[str, np.ndarray] | None = None) ->
 
 
 def _names(node: Any) -> tuple[str, ...]:
-    """The first factor, the second, the output; of a recurrent layer its recurrent weights in place of the output."""
+    """The first factor, the second, the output; of a recurrent layer its recurrent weights in place
+    of the output.
+    """
     first, second = FACTORS[node.op_type]
     third = node.input[2] if node.op_type in ("LSTM", "GRU", "RNN") else node.output[0]
     return node.input[first], node.input[second], third
@@ -51,11 +69,19 @@ def _names(node: Any) -> tuple[str, ...]:
 
 def _macs(node: Any, shapes: list[Shape]) -> int:
     a, b, out = shapes
-    if node.op_type in ("LSTM", "GRU", "RNN"):  # x (length, batch, in), weights (directions, gates, in) and (.., hidden)
+    if node.op_type in (
+        "LSTM",
+        "GRU",
+        "RNN",
+    ):  # x (length, batch, in), weights (directions, gates, in) and (.., hidden)
         return a[0] * a[1] * (_size(b) + _size(out))
-    if node.op_type == "ConvTranspose":  # weights (in, out / groups, *kernel), used once for every input value
+    if (
+        node.op_type == "ConvTranspose"
+    ):  # weights (in, out / groups, *kernel), used once for every input value
         return _size(a) * _size(b[1:])
-    if "Conv" in node.op_type:  # weights (out, in / groups, *kernel), used once for every output value
+    if (
+        "Conv" in node.op_type
+    ):  # weights (out, in / groups, *kernel), used once for every output value
         return _size(out) * _size(b[1:])
     flipped = {attribute.name: attribute.i for attribute in node.attribute}.get("transA", 0)
     return _size(out) * (a[-2] if flipped and len(a) > 1 else a[-1])
@@ -66,7 +92,9 @@ def _size(shape: Shape) -> int:
 
 
 def _fix_shapes(model: Any, inputs: Mapping[str, np.ndarray]) -> None:
-    """Give every free length of the inputs a number, and drop what was noted about inner shapes for other lengths."""
+    """Give every free length of the inputs a number, and drop what was noted about inner shapes for
+    other lengths.
+    """
     weights = {w.name for w in model.graph.initializer}
     free = [value for value in model.graph.input if value.name not in weights]
     named = {value.name: inputs.get(value.name) for value in free}
@@ -121,11 +149,14 @@ def _seen(model: Any, wanted: set[str]) -> dict[str, Shape]:
         if value.name not in weights
     }
     try:
-        session = ort.InferenceSession(changed.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        session = ort.InferenceSession(
+            changed.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
         found = session.run(sorted(wanted), feed)
     except Exception as error:
         raise CandidateError(
-            f"The multiply-adds of this graph cannot be counted, as the shapes of {sorted(wanted)[:3]} are unknown: {error} "
-            "Give `inputs`, so that free lengths get real numbers."
+            "The multiply-adds of this graph cannot be counted, as the shapes of "
+            f"{sorted(wanted)[:3]} are unknown: {error} Give `inputs`, so that free lengths get "
+            "real numbers."
         ) from error
     return {name: np.shape(value) for name, value in zip(sorted(wanted), found, strict=True)}

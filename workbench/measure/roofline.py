@@ -1,8 +1,10 @@
-"""The machine's measured peak, by a matrix product in each precision, and the fraction of it that a model reaches.
+"""The machine's measured peak, by a matrix product in each precision, and the fraction of it that a
+model reaches.
 
-A model at 80 % of the peak gains by fewer multiply-adds only (pruning, distillation); one at 5 % gains by fewer or larger
-operators, larger batches, or another runtime. See Williams, Waterman, Patterson, "Roofline" (CACM 52, 2009); of its two
-limits only the one of arithmetic is measured here.
+A model at 80 % of the peak gains by fewer multiply-adds only (pruning, distillation); one at 5 %
+gains by fewer or larger operators, larger batches, or another runtime. See Williams, Waterman,
+Patterson, "Roofline" (CACM 52, 2009); of its two limits only the one of arithmetic is measured
+here.
 """
 
 from __future__ import annotations
@@ -19,15 +21,18 @@ from workbench.measure.timing.records import Timing
 
 __all__ = ["fraction_of_peak", "peak_share", "peaks"]
 
-SIZE = 1024  # rows and columns of the square matrices: large enough for the peak, small enough for the caches
+# rows and columns of the square matrices: large enough for the peak, small enough for the caches
+SIZE = 1024
 PATIENCE_SECONDS = 0.25  # for each precision and library
 
 
 @lru_cache(maxsize=8)
 def peaks(threads: int = 1) -> dict[str, float]:
-    """Billions of operations a second (a multiply-add is two) in fp32, bf16 and int8, the best of what is installed here.
+    """Billions of operations a second (a multiply-add is two) in fp32, bf16 and int8, the best of
+    what is installed here.
 
-    Takes about two seconds, once a process. int8 multiplies uint8 with int8, as quantized networks do.
+    Takes about two seconds, once a process. int8 multiplies uint8 with int8, as quantized networks
+    do.
     """
     import torch
 
@@ -45,22 +50,29 @@ def peaks(threads: int = 1) -> dict[str, float]:
 
 
 def fraction_of_peak(macs: int, latency_ms: float, batch_size: int, peak: float) -> float:
-    """The share of a peak (in billions of operations a second) that a call reaches: `macs` of one sample, a batch, its time."""
+    """The share of a peak (in billions of operations a second) that a call reaches: `macs` of one
+    sample, a batch, its time.
+    """
     return 2 * macs * batch_size / (latency_ms * 1e6) / peak
 
 
-def peak_share(covered: Coverage | None, macs: int | None, timing: Timing) -> tuple[str, float | None]:
-    """The precision that most operators run in, and the fraction of its peak that the largest batch reaches at its best.
+def peak_share(
+    covered: Coverage | None, macs: int | None, timing: Timing
+) -> tuple[str, float | None]:
+    """The precision that most operators run in, and the fraction of its peak that the largest batch
+    reaches at its best.
 
-    The fraction is None where multiply-adds could not be counted, off the processor, and where other work disturbs the probe
-    so much that the model seems faster than the peak.
+    The fraction is None where multiply-adds could not be counted, off the processor, and where
+    other work disturbs the probe so much that the model seems faster than the peak.
     """
     precision = "int8" if covered is not None and covered.share > 0.5 else "fp32"
     if not macs or timing.device != "cpu":
         return precision, None
     largest = timing.largest
     for _ in range(2):
-        share = fraction_of_peak(macs, largest.best_ms, largest.batch_size, peaks(timing.threads)[precision])
+        share = fraction_of_peak(
+            macs, largest.best_ms, largest.batch_size, peaks(timing.threads)[precision]
+        )
         if share <= 1:
             return precision, share
         peaks.cache_clear()  # the probe was disturbed by other work: once more
@@ -81,21 +93,31 @@ def _onnx_gemm(kind: str, threads: int) -> float:
 
     rng = np.random.default_rng(0)
     if kind == "MatMul":
-        types, left = (TensorProto.FLOAT, TensorProto.FLOAT), rng.standard_normal((SIZE, SIZE)).astype(np.float32)
+        types, left = (
+            (TensorProto.FLOAT, TensorProto.FLOAT),
+            rng.standard_normal((SIZE, SIZE)).astype(np.float32),
+        )
         right = rng.standard_normal((SIZE, SIZE)).astype(np.float32)
     else:
-        types, left = (TensorProto.UINT8, TensorProto.INT32), rng.integers(0, 255, (SIZE, SIZE)).astype(np.uint8)
+        types, left = (
+            (TensorProto.UINT8, TensorProto.INT32),
+            rng.integers(0, 255, (SIZE, SIZE)).astype(np.uint8),
+        )
         right = rng.integers(-64, 64, (SIZE, SIZE)).astype(np.int8)
     graph = helper.make_graph(
-        [helper.make_node(kind, ["a", "b"], ["c"])], "gemm",
-        [helper.make_tensor_value_info("a", types[0], [SIZE, SIZE])], [helper.make_tensor_value_info("c", types[1], [SIZE, SIZE])],
+        [helper.make_node(kind, ["a", "b"], ["c"])],
+        "gemm",
+        [helper.make_tensor_value_info("a", types[0], [SIZE, SIZE])],
+        [helper.make_tensor_value_info("c", types[1], [SIZE, SIZE])],
         [numpy_helper.from_array(right, "b")],
-    )  # fmt: skip
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     return _best(lambda: session.run(None, {"a": left}))
 
 

@@ -20,10 +20,12 @@ __all__ = ["Scorecard"]
 class Scorecard:
     """What was measured about one candidate.
 
-    `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads (empty where nothing was
-    timed). `coverage` tells how many operators run in int8 (`workbench.measure.coverage`), `peak_share` the fraction of this
-    machine's measured peak in `peak_precision` that the largest batch reaches. `host` is `workbench.system.machine.Host` as JSON.
-    `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or thread counts do not compare.
+    `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads
+    (empty where nothing was timed). `coverage` tells how many operators run in int8
+    (`workbench.measure.coverage`), `peak_share` the fraction of this machine's measured peak in
+    `peak_precision` that the largest batch reaches. `host` is `workbench.system.machine.Host` as
+    JSON. `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or
+    thread counts do not compare.
     """
 
     name: str
@@ -45,7 +47,10 @@ class Scorecard:
 
     def __post_init__(self) -> None:
         if self.runtime and self.runtime not in self.timing:
-            raise DataError(f"The leading runtime `{self.runtime}` was not timed; timed: {', '.join(self.timing) or 'none'}.")
+            raise DataError(
+                f"The leading runtime `{self.runtime}` was not timed; timed: "
+                f"{', '.join(self.timing) or 'none'}."
+            )
 
     @property
     def leading(self) -> Timing | None:
@@ -65,21 +70,30 @@ class Scorecard:
         return self.core_seconds_per_million / 3600 * self.price_per_core_hour
 
     def quality_of(self, metric: str, split: str | None = None) -> Quality:
-        """The entry of a metric, on a split where several were measured; raises DataError that lists what there is."""
+        """The entry of a metric, on a split where several were measured; raises DataError that
+        lists what there is.
+        """
         for entry in self.quality:
             if entry.metric == metric and split in (None, entry.split):
                 return entry
         there = ", ".join(f"{q.metric} on {q.split or 'rows'}" for q in self.quality) or "none"
-        raise DataError(f"`{self.name}` has no `{metric}`{f' on {split}' if split else ''}; measured: {there}.")
+        raise DataError(
+            f"`{self.name}` has no `{metric}`{f' on {split}' if split else ''}; measured: {there}."
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; both costs are written too, for whoever reads the file without this package."""
+        """Plain values; both costs are written too, for whoever reads the file without this
+        package.
+        """
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
-            "quality": [q.to_json() for q in self.quality], "timing": {k: t.to_json() for k, t in self.timing.items()},
-            "host": dict(self.host), "coverage": dict(self.coverage), "core_seconds_per_million": self.core_seconds_per_million,
+            "quality": [q.to_json() for q in self.quality],
+            "timing": {k: t.to_json() for k, t in self.timing.items()},
+            "host": dict(self.host),
+            "coverage": dict(self.coverage),
+            "core_seconds_per_million": self.core_seconds_per_million,
             "money_per_million": self.money_per_million,
-        }  # fmt: skip
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Scorecard:
@@ -98,10 +112,19 @@ class Scorecard:
     def _quality_rows(self) -> list[tuple[str, str, str]]:
         names = [f"{q.metric} ({q.split})" if q.split else q.metric for q in self.quality]
         notes = [f"{q.shown(q.low)} to {q.shown(q.high)}, n = {q.n:,}" for q in self.quality]
-        return [(name, q.shown(q.value), note) for name, q, note in zip(names, self.quality, notes, strict=True)]
+        return [
+            (name, q.shown(q.value), note)
+            for name, q, note in zip(names, self.quality, notes, strict=True)
+        ]
 
     def _cost_rows(self) -> list[tuple[str, str, str]]:
-        rows = [("size", f"{self.size_bytes / 1e6:.3g} MB", f"{self.size_gzip_bytes / 1e6:.3g} MB gzipped")]
+        rows = [
+            (
+                "size",
+                f"{self.size_bytes / 1e6:.3g} MB",
+                f"{self.size_gzip_bytes / 1e6:.3g} MB gzipped",
+            )
+        ]
         if self.parameters is not None:
             rows.append(("parameters", f"{self.parameters:,}", ""))
         if self.macs is not None:
@@ -118,15 +141,35 @@ class Scorecard:
             note = f"best {b.best_ms:.3g}, p95 {b.p95_ms:.3g}, CPU {b.cpu_ms:.3g} ms"
             rows.append((f"latency, batch {b.batch_size}", f"{b.p50_ms:.3g} ms", note))
         rows += [
-            ("throughput", f"{lead.throughput:,.0f} samples/s", f"batch {size}, {self.runtime}, threads: {lead.threads}"),
+            (
+                "throughput",
+                f"{lead.throughput:,.0f} samples/s",
+                f"batch {size}, {self.runtime}, threads: {lead.threads}",
+            ),
             ("cost", f"{lead.core_seconds_per_million:,.0f} core-seconds", "a million predictions"),
             ("load time", f"{lead.load_time_ms:,.0f} ms", "file to first prediction"),
-            ("memory", f"{lead.model_memory_bytes / 1e6:,.0f} MB", f"process {lead.peak_memory_bytes / 1e6:,.0f} MB at most"),
+            (
+                "memory",
+                f"{lead.model_memory_bytes / 1e6:,.0f} MB",
+                f"process {lead.peak_memory_bytes / 1e6:,.0f} MB at most",
+            ),
         ]
         if self.coverage:
-            rows.append(("int8 operators", f"{self.coverage['n_low']} of {self.coverage['n_all']}", self.coverage["text"]))
+            rows.append(
+                (
+                    "int8 operators",
+                    f"{self.coverage['n_low']} of {self.coverage['n_all']}",
+                    self.coverage["text"],
+                )
+            )
         if self.peak_share is not None:
-            rows.append(("of the peak", f"{100 * self.peak_share:.3g} %", f"of the {self.peak_precision} peak measured here"))
+            rows.append(
+                (
+                    "of the peak",
+                    f"{100 * self.peak_share:.3g} %",
+                    f"of the {self.peak_precision} peak measured here",
+                )
+            )
         if self.money_per_million is not None:
             rows.append(("price", f"{self.money_per_million:.3g}", "a million predictions"))
         if lead.warning:

@@ -8,10 +8,16 @@ __all__ = ["cnn"]
 
 
 def cnn(n_classes: int = 10, *, width: int = 32) -> nn.Sequential:
-    """Four 3x3 convolutions with batch norm, pooled to one pixel; `(batch, 1, height, width)` to logits."""
+    """Four 3x3 convolutions with batch norm, pooled to one pixel; `(batch, 1, height, width)` to
+    logits.
+    """
 
     def conv(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:
-        return [nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+        return [
+            nn.Conv2d(n_in, n_out, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(n_out),
+            nn.ReLU(),
+        ]
 
     return nn.Sequential(
         *conv(1, width),

@@ -1,4 +1,6 @@
-"""scikit-learn estimators: reference pipelines for tables, and what an estimator is given as features."""
+"""scikit-learn estimators: reference pipelines for tables, and what an estimator is given as
+features.
+"""
 
 from __future__ import annotations
 
@@ -14,16 +16,25 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
 
-__all__ = ["as_features", "fills_missing", "is_estimator", "is_fitted", "make_estimator", "unfitted"]
+__all__ = [
+    "as_features",
+    "fills_missing",
+    "is_estimator",
+    "is_fitted",
+    "make_estimator",
+    "unfitted",
+]
 
 ARRAY = "x"  # the name that the front doors give to an array that came without one
 
 
 def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, bool]) -> Pipeline:
-    """An unfitted classifier for rows of named columns; `numeric` says of each column whether it holds numbers.
+    """An unfitted classifier for rows of named columns; `numeric` says of each column whether it
+    holds numbers.
 
-    Numbers: missing ones become the median, then scaled. Categories: one-hot, unseen ones all zeros. Every step is one
-    that skl2onnx can write (HistGradientBoosting is not). Raises UnknownName for another kind.
+    Numbers: missing ones become the median, then scaled. Categories: one-hot, unseen ones all
+    zeros. Every step is one that skl2onnx can write (HistGradientBoosting is not). Raises
+    UnknownName for another kind.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import GradientBoostingClassifier
@@ -34,31 +45,47 @@ def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, 
 
     if kind not in ("logistic", "boosting"):
         raise UnknownName(unknown("estimator", kind, ("logistic", "boosting")))
-    sparse = kind == "logistic"  # lbfgs is several times faster on sparse one-hot columns; trees want them dense
+    sparse = (
+        kind == "logistic"
+    )  # lbfgs is several times faster on sparse one-hot columns; trees want them dense
     numbers = [name for name, is_number in numeric.items() if is_number]
     categories = [name for name, is_number in numeric.items() if not is_number]
     parts: list[tuple[str, Any, list[str]]] = []
     if numbers:
-        parts.append(("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers))
+        parts.append(
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)
+        )
     if categories:
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=np.float32)
         parts.append(("categories", encoder, categories))
     if kind == "logistic":
         model: Any = LogisticRegression(max_iter=500)
     else:
-        # A tenth of the rows and the square root of the columns a tree: 20 times faster on 190,000 rows, and regularizing.
+        # A tenth of the rows and the square root of the columns a tree: 20 times faster on 190,000
+        # rows, and regularizing.
         model = GradientBoostingClassifier(
-            n_estimators=150, learning_rate=0.15, max_depth=5, min_samples_leaf=20, subsample=0.1, max_features="sqrt",
+            n_estimators=150,
+            learning_rate=0.15,
+            max_depth=5,
+            min_samples_leaf=20,
+            subsample=0.1,
+            max_features="sqrt",
             random_state=0,
-        )  # fmt: skip
-    return Pipeline([("columns", ColumnTransformer(parts, sparse_threshold=1.0 if sparse else 0.0)), ("model", model)])
+        )
+    return Pipeline(
+        [
+            ("columns", ColumnTransformer(parts, sparse_threshold=1.0 if sparse else 0.0)),
+            ("model", model),
+        ]
+    )
 
 
 def as_features(inputs: Mapping[str, np.ndarray]) -> pd.DataFrame | np.ndarray:
-    """What an estimator takes: named 1-d columns as a DataFrame `(rows, columns)`, arrays as a matrix `(rows, features)`.
+    """What an estimator takes: named 1-d columns as a DataFrame `(rows, columns)`, arrays as a
+    matrix `(rows, features)`.
 
-    A lone array called `x` stays an array, `(rows,)` too (texts for a vectorizer); arrays of more dimensions are
-    flattened, several are put side by side.
+    A lone array called `x` stays an array, `(rows,)` too (texts for a vectorizer); arrays of more
+    dimensions are flattened, several are put side by side.
     """
     if set(inputs) == {ARRAY} and np.ndim(inputs[ARRAY]) <= 2:
         return np.asarray(inputs[ARRAY])
@@ -77,7 +104,9 @@ def is_estimator(model: Any) -> bool:
 
 
 def is_fitted(estimator: Any) -> bool:
-    """Whether an estimator was fitted: as scikit-learn tells, else by attributes that end in an underscore."""
+    """Whether an estimator was fitted: as scikit-learn tells, else by attributes that end in an
+    underscore.
+    """
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
@@ -91,20 +120,28 @@ def is_fitted(estimator: Any) -> bool:
 
 
 def fills_missing(estimator: Any) -> bool:
-    """Whether an estimator says that it takes missing values, or a step of it imputes them; one that says nothing may."""
+    """Whether an estimator says that it takes missing values, or a step of it imputes them; one
+    that says nothing may.
+    """
     from sklearn.utils import get_tags
 
     inner = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
     if any("Imputer" in type(step).__name__ for step in inner):
         return True  # the tags of a pipeline do not tell
     try:
-        return bool(get_tags(estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator).input_tags.allow_nan)
+        return bool(
+            get_tags(
+                estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+            ).input_tags.allow_nan
+        )
     except (AttributeError, TypeError):
         return True
 
 
 def unfitted(estimator: Any) -> Any:
-    """A new estimator with the same settings and nothing learned; one without `get_params` is deep-copied."""
+    """A new estimator with the same settings and nothing learned; one without `get_params` is
+    deep-copied.
+    """
     from sklearn.base import clone
 
     return clone(estimator) if hasattr(estimator, "get_params") else copy.deepcopy(estimator)

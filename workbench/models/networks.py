@@ -1,4 +1,6 @@
-"""Torch networks as this package calls and builds them: inputs by name, the output that counts, weights drawn from a seed."""
+"""Torch networks as this package calls and builds them: inputs by name, the output that counts,
+weights drawn from a seed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ __all__ = ["build_seeded", "call_model", "can_reset", "first_tensor", "reset"]
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:
-    """What `build` makes, its random weights decided by `seed` and the caller's random state left alone."""
+    """What `build` makes, its random weights decided by `seed` and the caller's random state left
+    alone.
+    """
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -35,7 +39,9 @@ def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
 
 
 def first_tensor(outputs: Any) -> torch.Tensor:
-    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a tuple or mapping."""
+    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a
+    tuple or mapping.
+    """
     if hasattr(outputs, "logits"):
         return outputs.logits
     if isinstance(outputs, Mapping):
@@ -44,7 +50,8 @@ def first_tensor(outputs: Any) -> torch.Tensor:
         return outputs[0]
     if not hasattr(outputs, "detach"):
         raise CandidateError(
-            f"The model returned {type(outputs).__name__}; it must return a tensor, or something with `.logits`."
+            f"The model returned {type(outputs).__name__}; it must return a tensor, or something "
+            "with `.logits`."
         )
     return outputs
 

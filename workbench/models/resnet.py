@@ -1,4 +1,6 @@
-"""ResNet-20 in its CIFAR shape, for small images (He et al., "Deep Residual Learning for Image Recognition", 2015)."""
+"""ResNet-20 in its CIFAR shape, for small images (He et al., "Deep Residual Learning for Image
+Recognition", 2015).
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class Block(nn.Module):
         self.relu = nn.ReLU()
         changes = stride != 1 or n_in != n_out
         self.skip = (
-            nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out)) if changes else nn.Identity()
+            nn.Sequential(nn.Conv2d(n_in, n_out, 1, stride, bias=False), nn.BatchNorm2d(n_out))
+            if changes
+            else nn.Identity()
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -29,11 +33,17 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Three stages of `n_blocks` blocks, `width` channels doubling twice; `(batch, n_in, height, width)` to logits."""
+    """Three stages of `n_blocks` blocks, `width` channels doubling twice; `(batch, n_in, height,
+    width)` to logits.
+    """
 
-    def __init__(self, *, n_in: int = 1, n_classes: int = 10, n_blocks: int = 3, width: int = 16) -> None:
+    def __init__(
+        self, *, n_in: int = 1, n_classes: int = 10, n_blocks: int = 3, width: int = 16
+    ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(n_in, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU())
+        self.stem = nn.Sequential(
+            nn.Conv2d(n_in, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
         widths = [width, 2 * width, 4 * width]
         blocks, before = [], width
         for stage, n_out in enumerate(widths):

@@ -1,6 +1,8 @@
-"""`python -m workbench.reproduce.resnet20` trains the reference weights of fashion/resnet20 and writes them with their log.
+"""`python -m workbench.reproduce.resnet20` trains the reference weights of fashion/resnet20 and
+writes them with their log.
 
-It trains on the 54,000 train rows of `fashion-full`: no row of valid, calibration or test is among them.
+It trains on the 54,000 train rows of `fashion-full`: no row of valid, calibration or test is among
+them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,9 @@ from workbench.models.reference import FILES, LOG, WEIGHTS
 __all__ = ["train_resnet20"]
 
 
-def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None = None) -> dict[str, Any]:
+def train_resnet20(
+    *, epochs: int = 24, seed: int = 0, checkpoint: Path | None = None
+) -> dict[str, Any]:
     """Train, write weights and log, and return the log; test is looked at once, at the end."""
     import numpy as np
     from safetensors.torch import save_file
@@ -35,24 +39,42 @@ def train_resnet20(*, epochs: int = 24, seed: int = 0, checkpoint: Path | None =
             print(f"step {event.data['x']}: {event.data['name']} {event.data['y']:.4f}", flush=True)
 
     task = load_task("fashion-full")
-    settings = FitSettings(epochs=epochs, max_steps=None, lr=0.1, optimizer="sgd", weight_decay=5e-4, patience=1000)
+    settings = FitSettings(
+        epochs=epochs, max_steps=None, lr=0.1, optimizer="sgd", weight_decay=5e-4, patience=1000
+    )
     started = time.time()
     fitted = fit(
-        build_seeded(resnet20, seed), task.without_test(), settings.resolved("standard"),
-        report=Report(show), seed=seed, checkpoint=checkpoint,
-    )  # fmt: skip
+        build_seeded(resnet20, seed),
+        task.without_test(),
+        settings.resolved("standard"),
+        report=Report(show),
+        seed=seed,
+        checkpoint=checkpoint,
+    )
     FILES.mkdir(exist_ok=True)
     save_file({k: v.contiguous() for k, v in fitted.model.state_dict().items()}, WEIGHTS)
     accuracy = {
-        split: float(np.mean(predict_torch(fitted.model, rows, prepare=task.prepare).argmax(1) == rows.targets))
+        split: float(
+            np.mean(
+                predict_torch(fitted.model, rows, prepare=task.prepare).argmax(1) == rows.targets
+            )
+        )
         for split, rows in (("valid", task.data.valid), ("test", task.data.test))
     }
     log = {
-        "command": f"python -m workbench.reproduce.resnet20 --epochs {epochs} --seed {seed}", "seed": seed, "task": "fashion-full",
-        "settings": settings.resolved("standard").tree(), "choices": fitted.choices, "n_steps": fitted.n_steps,
-        "seconds": round(time.time() - started), "accuracy": accuracy, "best_epoch": fitted.best_epoch, "history": fitted.history,
-        "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(), "host": {**host().to_json(), "name": ""},
-    }  # fmt: skip
+        "command": f"python -m workbench.reproduce.resnet20 --epochs {epochs} --seed {seed}",
+        "seed": seed,
+        "task": "fashion-full",
+        "settings": settings.resolved("standard").tree(),
+        "choices": fitted.choices,
+        "n_steps": fitted.n_steps,
+        "seconds": round(time.time() - started),
+        "accuracy": accuracy,
+        "best_epoch": fitted.best_epoch,
+        "history": fitted.history,
+        "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "host": {**host().to_json(), "name": ""},
+    }
     LOG.write_text(json.dumps(log, indent=1), encoding="utf-8")
     return log
 
@@ -63,7 +85,9 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--epochs", type=int, default=24)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", type=Path, help="file to continue from after an interruption")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="file to continue from after an interruption"
+    )
     given = parser.parse_args(arguments)
     print(json.dumps(train_resnet20(**vars(given))["accuracy"]))
 

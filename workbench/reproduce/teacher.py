@@ -1,4 +1,5 @@
-"""`python -m workbench.reproduce.teacher` fine-tunes MiniLM on the train rows of `reviews` and writes its logits for all rows.
+"""`python -m workbench.reproduce.teacher` fine-tunes MiniLM on the train rows of `reviews` and
+writes its logits for all rows.
 
 The epoch that scores best on valid is kept; the log lies beside the logits.
 """
@@ -28,7 +29,9 @@ def train_teacher(
     checkpoint: Path | None = None,
     weights: Path | None = None,
 ) -> dict[str, Any]:
-    """Fine-tune, write logits and log, and return the log; test is looked at once, at the end. `weights` keeps those too."""
+    """Fine-tune, write logits and log, and return the log; test is looked at once, at the end.
+    `weights` keeps those too.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -45,7 +48,9 @@ def train_teacher(
     def show(event: Event) -> None:
         if event.kind == "curve":
             print(
-                f"{time.time() - started:.0f} s, step {event.data['x']}: {event.data['name']} {event.data['y']:.4f}", flush=True
+                f"{time.time() - started:.0f} s, step {event.data['x']}: {event.data['name']} "
+                f"{event.data['y']:.4f}",
+                flush=True,
             )
 
     task = load_task("reviews")
@@ -54,29 +59,48 @@ def train_teacher(
     settings = FitSettings(**{**task.fits["minilm"], **chosen}).resolved("standard")
     started = time.time()
     fitted = fit(
-        candidate.model, task.without_test(), settings, prepare=candidate.prepare, report=Report(show), seed=seed,
+        candidate.model,
+        task.without_test(),
+        settings,
+        prepare=candidate.prepare,
+        report=Report(show),
+        seed=seed,
         checkpoint=checkpoint,
-    )  # fmt: skip
+    )
     seconds = round(time.time() - started)
     if weights:
         save_file({k: v.contiguous() for k, v in fitted.model.state_dict().items()}, weights)
-    logits = {n: predict_torch(fitted.model, getattr(task.data, n), prepare=candidate.prepare) for n in SPLIT_NAMES}
+    logits = {
+        n: predict_torch(fitted.model, getattr(task.data, n), prepare=candidate.prepare)
+        for n in SPLIT_NAMES
+    }
     np.savez_compressed(LOGITS, **{n: a.astype(np.float16) for n, a in logits.items()})
-    given = {n: (a.astype(np.float16).astype(np.float32), getattr(task.data, n).targets) for n, a in logits.items()}
+    given = {
+        n: (a.astype(np.float16).astype(np.float32), getattr(task.data, n).targets)
+        for n, a in logits.items()
+    }
     baseline, _ = task.candidate("tfidf")
     train, test = task.data.train, task.data.test
     baseline.model.fit(as_features(train.inputs), train.targets)
     before = predictor(baseline).predict(dict(test.inputs))
     log = {
-        "command": f"python -m workbench.reproduce.teacher --seed {seed}", "seed": seed, "task": "reviews",
-        "settings": settings.tree(), "choices": fitted.choices, "n_steps": fitted.n_steps, "seconds": seconds,
+        "command": f"python -m workbench.reproduce.teacher --seed {seed}",
+        "seed": seed,
+        "task": "reviews",
+        "settings": settings.tree(),
+        "choices": fitted.choices,
+        "n_steps": fitted.n_steps,
+        "seconds": seconds,
         "accuracy": {n: task.metric(*pair) for n, pair in given.items()},
         "quality": {n: quality(*given[n], task.metric).text for n in ("valid", "test")},
         "baseline": {"model": "tfidf", "test": quality(before, test.targets, task.metric).text},
         "against_baseline": compare_quality(before, *given["test"], task.metric).to_json(),
-        "best_epoch": fitted.best_epoch, "history": fitted.history, "n_threads": torch.get_num_threads(),
-        "sha256": hashlib.sha256(LOGITS.read_bytes()).hexdigest(), "host": {**host().to_json(), "name": ""},
-    }  # fmt: skip
+        "best_epoch": fitted.best_epoch,
+        "history": fitted.history,
+        "n_threads": torch.get_num_threads(),
+        "sha256": hashlib.sha256(LOGITS.read_bytes()).hexdigest(),
+        "host": {**host().to_json(), "name": ""},
+    }
     LOG.write_text(json.dumps(log, indent=1), encoding="utf-8")
     return log
 
@@ -88,7 +112,9 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--lr", type=float)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--checkpoint", type=Path, help="file to continue from after an interruption")
+    parser.add_argument(
+        "--checkpoint", type=Path, help="file to continue from after an interruption"
+    )
     parser.add_argument("--weights", type=Path, help="file to keep the fine-tuned weights in")
     given = parser.parse_args(arguments)
     print(json.dumps(train_teacher(**vars(given))["accuracy"]))

@@ -25,20 +25,33 @@ __all__ = ["analyse"]
 
 
 def analyse(
-    technique: str, action: str, task: Task | str, *, start: str = "", settings: Any = None, seed: int = 0, device: str = "auto",
-    root: str | Path | None = None, listener: Callable[[Event], None] | None = None, **options: Any,
-) -> dict[str, pd.DataFrame]:  # fmt: skip
-    """The tables of one of a technique's analyses (`pruning`, `sensitivity`), by name, on valid; no candidate is made.
+    technique: str,
+    action: str,
+    task: Task | str,
+    *,
+    start: str = "",
+    settings: Any = None,
+    seed: int = 0,
+    device: str = "auto",
+    root: str | Path | None = None,
+    listener: Callable[[Event], None] | None = None,
+    **options: Any,
+) -> dict[str, pd.DataFrame]:
+    """The tables of one of a technique's analyses (`pruning`, `sensitivity`), by name, on valid; no
+    candidate is made.
 
-    They are also written to `<runs>/analyses/<technique>-<action>/`. What was computed is kept in the runs' cache, so that
-    an analysis that was interrupted goes on, and one that was done is there at once. `options` go to the analysis. Raises
-    UnknownName for an action that the technique does not have.
+    They are also written to `<runs>/analyses/<technique>-<action>/`. What was computed is kept in
+    the runs' cache, so that an analysis that was interrupted goes on, and one that was done is
+    there at once. `options` go to the analysis. Raises UnknownName for an action that the technique
+    does not have.
     """
     declared = get_technique(technique)
     if action not in declared.actions:
         raise UnknownName(unknown(f"action of `{technique}`", action, declared.actions))
     chosen = settings if settings is not None else declared.settings()
-    known = looked_at((load_task(task) if isinstance(task, str) else task).without_test(), chosen.budget)
+    known = looked_at(
+        (load_task(task) if isinstance(task, str) else task).without_test(), chosen.budget
+    )
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,9 +62,16 @@ def analyse(
         candidate = train_start(candidate, known, **common)
     others = {r: candidate_named(r, known, **common) for r in declared.referred(chosen)}
     job = Job(
-        known, candidate, folder, others=others, seed=seed, device=common["device"], report=report, cache=home / CACHE,
+        known,
+        candidate,
+        folder,
+        others=others,
+        seed=seed,
+        device=common["device"],
+        report=report,
+        cache=home / CACHE,
         build=known.builders.get(candidate.name),
-    )  # fmt: skip
+    )
     tables = dict(declared.actions[action](job, chosen, **options))
     for name, table in tables.items():
         write_text(folder / f"{name}.csv", table.to_csv(index=False))

@@ -1,4 +1,6 @@
-"""Candidates to start from: trained where they are not, and found by the reference that settings name them with."""
+"""Candidates to start from: trained where they are not, and found by the reference that settings
+name them with.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,18 @@ __all__ = ["candidate_named", "train_start"]
 
 
 def train_start(
-    candidate: Candidate, task: Task, *, budget: str, seed: int, device: str, report: Report, checkpoint: Path | None = None
+    candidate: Candidate,
+    task: Task,
+    *,
+    budget: str,
+    seed: int,
+    device: str,
+    report: Report,
+    checkpoint: Path | None = None,
 ) -> Candidate:
-    """An untrained candidate, trained on the task's train rows with the usual settings and what `task.fits` changes in them."""
+    """An untrained candidate, trained on the task's train rows with the usual settings and what
+    `task.fits` changes in them.
+    """
     if candidate.form == "sklearn":
         from workbench.models.estimators import as_features
 
@@ -42,19 +53,35 @@ def train_start(
 
 
 def candidate_named(
-    reference: str, task: Task, *, budget: str, seed: int, device: str, report: Report, checkpoint: Path | None = None
+    reference: str,
+    task: Task,
+    *,
+    budget: str,
+    seed: int,
+    device: str,
+    report: Report,
+    checkpoint: Path | None = None,
 ) -> Candidate:
-    """The candidate that a setting names: one of the task's models, a run or one of its steps by folder, or code.
+    """The candidate that a setting names: one of the task's models, a run or one of its steps by
+    folder, or code.
 
-    A model of the task that has no trained weights is trained first. Raises UnknownName for a name that is nothing of
-    these, CandidateError for code that makes no model.
+    A model of the task that has no trained weights is trained first. Raises UnknownName for a name
+    that is nothing of these, CandidateError for code that makes no model.
     """
     if reference in task.builders or (task.start is not None and reference == task.start.name):
         candidate, trained = task.candidate(reference, seed=seed)
         if trained:
             return candidate
         report.message(f"`{reference}` has no trained weights: training it first.")
-        return train_start(candidate, task, budget=budget, seed=seed, device=device, report=report, checkpoint=checkpoint)
+        return train_start(
+            candidate,
+            task,
+            budget=budget,
+            seed=seed,
+            device=device,
+            report=report,
+            checkpoint=checkpoint,
+        )
     folder = Path(reference).expanduser()
     if (folder / "candidate.json").exists():
         return load_candidate(folder, task)
@@ -63,7 +90,8 @@ def candidate_named(
     if ":" in reference and not folder.exists():
         return _from_code(reference, task)
     raise UnknownName(
-        unknown("candidate", reference, task.builders) + " Or give the folder of a run or of one of its steps, or "
+        unknown("candidate", reference, task.builders)
+        + " Or give the folder of a run or of one of its steps, or "
         "package.module:function."
     )
 
@@ -78,4 +106,7 @@ def _from_code(reference: str, task: Task) -> Candidate:
         return replace(made, name=name)
     if hasattr(made, "state_dict"):
         return Candidate(name, "torch", made, prepare=task.prepare)
-    raise CandidateError(f"`{reference}` gave {type(made).__name__}; it must give a trained torch module, or a Candidate.")
+    raise CandidateError(
+        f"`{reference}` gave {type(made).__name__}; it must give a trained torch module, or a "
+        "Candidate."
+    )

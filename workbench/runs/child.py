@@ -39,7 +39,11 @@ def main(folder: Path) -> int:
             return 2
         except Exception as error:
             traceback.print_exc()
-            text = str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
+            text = (
+                str(error)
+                if isinstance(error, WorkbenchError)
+                else f"{type(error).__name__}: {error}"
+            )
             run._mark("failed", pid=os.getpid(), error=text)
             append_to(folder / "events.jsonl")(Event("run_failed", "", {"error": text}))
             return 1
@@ -60,8 +64,12 @@ def _execute(run: Run, report: Report) -> None:
         open_test(trail, test, report)
     try:
         record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
-    except WorkbenchError as error:  # the folder is the truth and the store an index of it: the run is not lost
-        report.message(f"Not recorded in the store: {error} `workbench store rebuild` records it later.")
+    except (
+        WorkbenchError
+    ) as error:  # the folder is the truth and the store an index of it: the run is not lost
+        report.message(
+            f"Not recorded in the store: {error} `workbench store rebuild` records it later."
+        )
     report.send("run_finished", seconds=time.time() - started)
     discard(private)
 

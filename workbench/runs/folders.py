@@ -11,7 +11,9 @@ __all__ = ["new_folder", "run_folders", "runs_root", "slug"]
 
 
 def runs_root(root: str | Path | None = None) -> Path:
-    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder; absolute."""
+    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder;
+    absolute.
+    """
     return Path(root or os.environ.get("WORKBENCH_RUNS") or "runs").expanduser().resolve()
 
 

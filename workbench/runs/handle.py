@@ -1,8 +1,10 @@
-"""A run in a process of its own, with its folder as the truth: start, follow, cancel, resume, reattach.
+"""A run in a process of its own, with its folder as the truth: start, follow, cancel, resume,
+reattach.
 
-The process is the leader of its own session and writes to files, so closing the page, restarting the kernel or losing
-the connection does not end it. A task made in a notebook travels as a private cloudpickle without its test rows, which
-lie sealed beside it until the last step is done; both are deleted when the run has finished.
+The process is the leader of its own session and writes to files, so closing the page, restarting
+the kernel or losing the connection does not end it. A task made in a notebook travels as a private
+cloudpickle without its test rows, which lie sealed beside it until the last step is done; both are
+deleted when the run has finished.
 
     runs/20261122-101500-fashion-resnet20/
       recipe.yml  run.json  state.json  events.jsonl  output.log
@@ -37,11 +39,13 @@ START_SECONDS = 30.0  # how long a process may take from being asked for to bein
 ENDED = ("finished", "failed", "cancelled", "killed")
 
 
-def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None = None, store: str = "") -> Run:
+def start(
+    recipe: Recipe, task: Task | None = None, *, root: str | Path | None = None, store: str = ""
+) -> Run:
     """Start a recipe in a process of its own and return at once.
 
-    `task` is needed when the recipe's task is not one that another process can load by name. Raises RunError that names
-    the object when a task cannot travel to another process.
+    `task` is needed when the recipe's task is not one that another process can load by name. Raises
+    RunError that names the object when a task cannot travel to another process.
     """
     from workbench.store.index import store_url
 
@@ -50,11 +54,19 @@ def start(recipe: Recipe, task: Task | None = None, *, root: str | Path | None =
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.task)}-{slug(recipe.start) or 'model'}"
     folder = new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
-    own = task is not None and not (task.name in TASKS and task is load_task(task.name))  # a changed built-in one is own too
+    own = task is not None and not (
+        task.name in TASKS and task is load_task(task.name)
+    )  # a changed built-in one is own too
     if own:
         seal(task, folder / "private")
     write_json(folder / "process.json", _starting())
-    about = {"name": folder.name, "store": store, "created": time.time(), "started_in": str(Path.cwd()), "own_task": own}
+    about = {
+        "name": folder.name,
+        "store": store,
+        "created": time.time(),
+        "started_in": str(Path.cwd()),
+        "own_task": own,
+    }
     write_json(folder / "run.json", {"version": 1, **about})
     run = Run(folder)
     run._launch()
@@ -65,12 +77,17 @@ def attach(folder: str | Path) -> Run:
     """The handle of a run by its folder; raises RunError when there is none."""
     path = Path(folder)
     if not (path / "run.json").exists():
-        raise RunError(f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under {runs_root()}.")
+        raise RunError(
+            f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under "
+            f"{runs_root()}."
+        )
     return Run(path)
 
 
 def find_run(name: str, root: str | Path | None = None) -> Run:
-    """A run by its folder, its name, the beginning of its name, or `last`; raises RunError when none or several match."""
+    """A run by its folder, its name, the beginning of its name, or `last`; raises RunError when
+    none or several match.
+    """
     if (Path(name) / "run.json").exists():
         return Run(Path(name))
     folders = run_folders(root)
@@ -80,12 +97,17 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
     exact = [f for f in found if f.name == name]
     if len(exact or found) != 1:
         listed = ", ".join(f.name for f in (found or folders)[-5:]) or "none"
-        raise RunError(f"{'No run' if not found else 'More than one run'} matches `{name}` in {runs_root(root)}: {listed}.")
+        raise RunError(
+            f"{'No run' if not found else 'More than one run'} matches `{name}` in "
+            f"{runs_root(root)}: {listed}."
+        )
     return Run((exact or found)[0])
 
 
 class Run:
-    """A handle on a run; everything is read from its folder, so any number of them may exist, in any process."""
+    """A handle on a run; everything is read from its folder, so any number of them may exist, in
+    any process.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder).resolve()
@@ -103,7 +125,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """One of: starting, running, finished, failed, cancelled, killed (its process is gone without a word)."""
+        """One of: starting, running, finished, failed, cancelled, killed (its process is gone
+        without a word).
+        """
         state = self._state()
         if state["status"] in ENDED or alive(state) or _is_being_started(state):
             return state["status"]
@@ -136,7 +160,9 @@ class Run:
             time.sleep(poll_seconds)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the end; raises RunError when it failed, was cancelled or killed, TimeoutError when time is up."""
+        """Wait for the end; raises RunError when it failed, was cancelled or killed, TimeoutError
+        when time is up.
+        """
         limit = None if timeout is None else time.monotonic() + timeout
         while not self.ended:
             if limit is not None and time.monotonic() > limit:
@@ -149,12 +175,20 @@ class Run:
         """Raise RunError unless the run finished well."""
         status = self.status
         if status == "failed":
-            raise RunError(f"{self.name} failed: {self.error}\nFinished steps are kept in {self.folder}; see output.log there.")
+            raise RunError(
+                f"{self.name} failed: {self.error}\nFinished steps are kept in {self.folder}; see "
+                "output.log there."
+            )
         if status in ("cancelled", "killed"):
-            raise RunError(f"{self.name} was {status}; finished steps are kept. Go on with `workbench resume {self.name}`.")
+            raise RunError(
+                f"{self.name} was {status}; finished steps are kept. Go on with `workbench resume "
+                f"{self.name}`."
+            )
 
     def cancel(self) -> None:
-        """Ask the run to stop; its process is ended after two seconds if it has not stopped by itself."""
+        """Ask the run to stop; its process is ended after two seconds if it has not stopped by
+        itself.
+        """
         if self.ended:
             return
         (self.folder / "cancel").touch()
@@ -183,7 +217,9 @@ class Run:
     _task_here: Task | None = None
 
     def _state(self) -> dict[str, Any]:
-        """What the run's process said of itself, or, before it said anything, what its parent knows."""
+        """What the run's process said of itself, or, before it said anything, what its parent
+        knows.
+        """
         for name in ("state.json", "process.json"):
             if (self.folder / name).exists():
                 return read_json(self.folder / name)
@@ -193,21 +229,34 @@ class Run:
         write_json(self.folder / "process.json", _starting())
         (self.folder / "state.json").unlink(missing_ok=True)
         options: dict[str, Any] = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if os.name == "nt" else {"start_new_session": True}
+            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            if os.name == "nt"
+            else {"start_new_session": True}
         )
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
-        here = read_json(self.folder / "run.json")["started_in"]  # where references such as mycode:task were valid
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [here, environment.get("PYTHONPATH", "")]))
+        here = read_json(self.folder / "run.json")[
+            "started_in"
+        ]  # where references such as mycode:task were valid
+        environment["PYTHONPATH"] = os.pathsep.join(
+            filter(None, [here, environment.get("PYTHONPATH", "")])
+        )
         with (self.folder / "output.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "workbench.runs.child", str(self.folder)],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment, **options,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                **options,
+            )
         children.append(process)
         write_json(self.folder / "process.json", {"status": "starting", **identity(process.pid)})
 
     def _mark(self, status: str, pid: int | None, error: str = "") -> None:
-        write_json(self.folder / "state.json", {"status": status, "error": error, "time": time.time(), **identity(pid)})
+        write_json(
+            self.folder / "state.json",
+            {"status": status, "error": error, "time": time.time(), **identity(pid)},
+        )
 
 
 def _starting() -> dict[str, Any]:
@@ -216,4 +265,8 @@ def _starting() -> dict[str, Any]:
 
 
 def _is_being_started(state: dict[str, Any]) -> bool:
-    return state["status"] == "starting" and state["pid"] is None and time.time() - state.get("time", 0) < START_SECONDS
+    return (
+        state["status"] == "starting"
+        and state["pid"] is None
+        and time.time() - state.get("time", 0) < START_SECONDS
+    )

@@ -1,4 +1,6 @@
-"""run(): start a recipe in its own process, follow it, and hand back its trail; analyse(): a technique's analysis, here."""
+"""run(): start a recipe in its own process, follow it, and hand back its trail; analyse(): a
+technique's analysis, here.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,14 @@ __all__ = ["as_recipe", "run"]
 
 
 def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
-    """A recipe from a recipe, YAML text or path, or a list of steps (then with `task` and options such as `budget`)."""
+    """A recipe from a recipe, YAML text or path, or a list of steps (then with `task` and options
+    such as `budget`).
+    """
     is_whole = isinstance(what, Recipe) or (isinstance(what, (str, Path)) and not task)
     if is_whole and options:
-        raise RecipeError(f"A recipe has {', '.join(f'`{o}`' for o in options)} already: change it there.")
+        raise RecipeError(
+            f"A recipe has {', '.join(f'`{o}`' for o in options)} already: change it there."
+        )
     if is_whole:
         return what if isinstance(what, Recipe) else Recipe.from_yaml(what)
     steps: Sequence[Any] | str = [what] if isinstance(what, dict) else what
@@ -31,14 +37,21 @@ def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
 
 
 def run(
-    what: Recipe | Sequence[Any] | str | Path, task: Task | str = "", *, root: str | Path | None = None, store: str = "",
-    listener: Callable[[Event], None] | None = None, **options: Any,
-) -> Trail:  # fmt: skip
-    """Run a recipe and wait for it; returns its trail, with `.ledger`, `.model`, `.onnx_path` and `.test`.
+    what: Recipe | Sequence[Any] | str | Path,
+    task: Task | str = "",
+    *,
+    root: str | Path | None = None,
+    store: str = "",
+    listener: Callable[[Event], None] | None = None,
+    **options: Any,
+) -> Trail:
+    """Run a recipe and wait for it; returns its trail, with `.ledger`, `.model`, `.onnx_path` and
+    `.test`.
 
-    `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}}, "quantization"]` with a task (by name,
-    or one made by `make_task`) and options (`start`, `seed`, `budget`, `device`). The run goes on if the caller is
-    interrupted. Raises RunError when it fails; what was finished is kept.
+    `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}},
+    "quantization"]` with a task (by name, or one made by `make_task`) and options (`start`, `seed`,
+    `budget`, `device`). The run goes on if the caller is interrupted. Raises RunError when it
+    fails; what was finished is kept.
     """
     recipe = as_recipe(what, task, **options)
     handle = launch(recipe, task, root=root, store=store)
@@ -47,8 +60,12 @@ def run(
     return handle.result
 
 
-def launch(recipe: Recipe, task: Task | str = "", *, root: str | Path | None = None, store: str = "") -> Run:
-    """Start a recipe and return its handle, which remembers a task that exists only in this process."""
+def launch(
+    recipe: Recipe, task: Task | str = "", *, root: str | Path | None = None, store: str = ""
+) -> Run:
+    """Start a recipe and return its handle, which remembers a task that exists only in this
+    process.
+    """
     own = task if isinstance(task, Task) else None
     handle = start(recipe, own, root=root, store=store)
     handle._task_here = own

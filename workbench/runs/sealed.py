@@ -1,4 +1,5 @@
-"""Sending a task to another process: a private cloudpickle without its test rows, and the test rows sealed beside it.
+"""Sending a task to another process: a private cloudpickle without its test rows, and the test rows
+sealed beside it.
 
 Nothing of this is kept: both files are deleted when the run has finished.
 """
@@ -42,7 +43,8 @@ def discard(folder: Path) -> None:
 def seal(task: Task, folder: Path) -> None:
     """Write the task without its test rows, and the test rows beside it.
 
-    Splits cut from the dataset that test is cut from are read into memory: a subset would carry the whole of it.
+    Splits cut from the dataset that test is cut from are read into memory: a subset would carry the
+    whole of it.
     """
     folder.mkdir(mode=0o700)
     write_bytes(folder / TASK_FILE, travelling(replace(task, data=_without_test(task.data))))
@@ -52,7 +54,12 @@ def seal(task: Task, folder: Path) -> None:
 def _without_test(data: Splits) -> Splits:
     rows = {name: getattr(data, name) for name in SPLIT_NAMES if name != "test"}
     shared = _base(data.test)
-    return Splits(**{n: r.take(slice(None)) if shared is not None and _base(r) is shared else r for n, r in rows.items()})
+    return Splits(
+        **{
+            n: r.take(slice(None)) if shared is not None and _base(r) is shared else r
+            for n, r in rows.items()
+        }
+    )
 
 
 def _base(rows: AnyRows | None) -> Any:
@@ -66,7 +73,9 @@ def _base(rows: AnyRows | None) -> Any:
 
 
 def travelling(value: Any) -> bytes:
-    """A cloudpickle; modules beside the user's notebook go by value, as the other process may not find them."""
+    """A cloudpickle; modules beside the user's notebook go by value, as the other process may not
+    find them.
+    """
     import cloudpickle
 
     here = Path.cwd()
@@ -77,8 +86,8 @@ def travelling(value: Any) -> bytes:
         return _dumped(value)
     except Exception as error:
         raise RunError(
-            f"The task cannot travel to another process: {_culprit(value, error)}. Open files, locks and connections must be "
-            "made inside the functions that use them."
+            f"The task cannot travel to another process: {_culprit(value, error)}. Open files, "
+            "locks and connections must be made inside the functions that use them."
         ) from error
     finally:
         for module in own:
@@ -86,15 +95,21 @@ def travelling(value: Any) -> bytes:
 
 
 def _dumped(value: Any) -> bytes:
-    """A cloudpickle in which a part of a tensor, a slice say, is that part alone: torch writes all that it was cut from."""
+    """A cloudpickle in which a part of a tensor, a slice say, is that part alone: torch writes all
+    that it was cut from.
+    """
     import cloudpickle
     import torch
 
     class Pickler(cloudpickle.Pickler):
         def reducer_override(self, obj: Any) -> Any:
-            plain = type(obj) is torch.Tensor and obj.layout is torch.strided and not obj.requires_grad
+            plain = (
+                type(obj) is torch.Tensor and obj.layout is torch.strided and not obj.requires_grad
+            )
             if plain and obj.untyped_storage().nbytes() > obj.numel() * obj.element_size():
-                return obj.clone(memory_format=torch.contiguous_format).__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+                return obj.clone(memory_format=torch.contiguous_format).__reduce_ex__(
+                    pickle.HIGHEST_PROTOCOL
+                )
             return super().reducer_override(obj)
 
     buffer = io.BytesIO()
@@ -103,13 +118,22 @@ def _dumped(value: Any) -> bytes:
 
 
 def _is_users(module: Any, here: Path) -> bool:
-    """Whether a module lies beside the user's notebook and is no part of Python or of an environment there."""
+    """Whether a module lies beside the user's notebook and is no part of Python or of an
+    environment there.
+    """
     file, name = getattr(module, "__file__", None), module.__name__
     root = name.split(".")[0]
-    if not file or name in ("__main__", "conftest") or root == "workbench" or root in sys.stdlib_module_names:
+    if (
+        not file
+        or name in ("__main__", "conftest")
+        or root == "workbench"
+        or root in sys.stdlib_module_names
+    ):
         return False
     path = Path(file)
-    installed = "site-packages" in path.parts or any(Path(p) in path.parents for p in (sys.prefix, sys.base_prefix))
+    installed = "site-packages" in path.parts or any(
+        Path(p) in path.parents for p in (sys.prefix, sys.base_prefix)
+    )
     return here in path.parents and not installed and sys.modules.get(name) is module
 
 

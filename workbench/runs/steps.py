@@ -1,7 +1,8 @@
 """Running a recipe step by step into a folder.
 
-Every finished step is one folder, put in its place in one move, so a kill loses at most the step under way, and a second
-run of the same folder goes on after it. Steps look at valid; `open_test` looks at test, once, for the last candidate.
+Every finished step is one folder, put in its place in one move, so a kill loses at most the step
+under way, and a second run of the same folder goes on after it. Steps look at valid; `open_test`
+looks at test, once, for the last candidate.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ __all__ = ["CACHE", "execute", "looked_at", "open_test"]
 START = "start"
 SMOKE_ROWS = 2_000  # of valid that a smoke run looks at: it is over sooner, and decides nothing
 CACHE = "cache"  # beside the runs of one root, which share it
-EXPORTED = "onnx"  # the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
+# the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
+EXPORTED = "onnx"
 
 
 @dataclass
 class _Standing:
-    """What the next step starts from: the candidate as techniques take it, and how it is shipped and was measured."""
+    """What the next step starts from: the candidate as techniques take it, and how it is shipped
+    and was measured.
+    """
 
     candidate: Candidate
     shipped: Contestant
@@ -65,7 +69,9 @@ def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
 
 
 def looked_at(task: Task, budget: str) -> Task:
-    """The task with the valid rows that a budget looks at: in smoke the first, or, ordered in time, rows of all times."""
+    """The task with the valid rows that a budget looks at: in smoke the first, or, ordered in time,
+    rows of all times.
+    """
     valid = task.data.valid
     if budget != "smoke" or len(valid) <= SMOKE_ROWS:
         return task
@@ -90,7 +96,9 @@ class _Runner:
         place = self.folder / "steps" / f"00-{START}"
         if place.exists():
             fitted = None
-            if candidate.form == "sklearn":  # nothing kept is a pickle: an estimator is fitted again, on the same rows
+            if (
+                candidate.form == "sklearn"
+            ):  # nothing kept is a pickle: an estimator is fitted again, on the same rows
                 fitted = candidate if trained else self._trained(candidate, place, report)
             return self._restore(place, START, fitted)
         report.send("step_started", text=f"{candidate.name} on {self.task.name}")
@@ -105,14 +113,31 @@ class _Runner:
         native = Contestant(START, candidate)
         rivals = [native]
         if candidate.form != "onnx" and "onnx_error" not in about:
-            rivals.append(Contestant(EXPORTED, load_kept(work, form="onnx", prepare=candidate.prepare)))
+            rivals.append(
+                Contestant(EXPORTED, load_kept(work, form="onnx", prepare=candidate.prepare))
+            )
         rows = appraise(
-            rivals, self.task, report=report, recipe=self.recipe, seconds=(seconds, exporting), folder=work, origin=native
+            rivals,
+            self.task,
+            report=report,
+            recipe=self.recipe,
+            seconds=(seconds, exporting),
+            folder=work,
+            origin=native,
         )
-        return self._finish(place, work, candidate, rows, {"technique": START, "label": START, "seconds": seconds}, report)
+        return self._finish(
+            place,
+            work,
+            candidate,
+            rows,
+            {"technique": START, "label": START, "seconds": seconds},
+            report,
+        )
 
     def step(self, number: int, step: Any, before: _Standing) -> _Standing:
-        """One technique: run, keep, measure beside its parent and the start, and put the folder in its place."""
+        """One technique: run, keep, measure beside its parent and the start, and put the folder in
+        its place.
+        """
         label = self.recipe.labels[number - 1]
         place = self.folder / "steps" / f"{number:02d}-{label.replace(' ', '-')}"
         report = self.report.for_step(label)
@@ -121,15 +146,29 @@ class _Runner:
         report.send("step_started", text=step.declared.title)
         work, began = self._work(place), time.perf_counter()
         job = Job(
-            self.task, before.candidate, work, others=self._others(step, work, report), build=self._builder(before.candidate),
-            seed=self.recipe.seed, device=self.device, report=report, cache=self.folder.parent / CACHE, exported=before.exported,
-        )  # fmt: skip
+            self.task,
+            before.candidate,
+            work,
+            others=self._others(step, work, report),
+            build=self._builder(before.candidate),
+            seed=self.recipe.seed,
+            device=self.device,
+            report=report,
+            cache=self.folder.parent / CACHE,
+            exported=before.exported,
+        )
         outcome = step.declared(job, step.settings)
         seconds = time.perf_counter() - began
         about: dict[str, Any] = {
-            "technique": step.technique, "label": label, "settings": step.settings.tree(), "resolved": outcome.resolved.tree(),
-            "seconds": seconds, "decision": outcome.decision, "notes": outcome.notes, "partial": outcome.partial,
-        }  # fmt: skip
+            "technique": step.technique,
+            "label": label,
+            "settings": step.settings.tree(),
+            "resolved": outcome.resolved.tree(),
+            "seconds": seconds,
+            "decision": outcome.decision,
+            "notes": outcome.notes,
+            "partial": outcome.partial,
+        }
         for name, table in ((n, t) for n, t in outcome.evidence.items() if len(t.columns)):
             write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
         candidate = outcome.candidate
@@ -140,9 +179,15 @@ class _Runner:
         as_onnx = candidate.form == "onnx" or "onnx_error" in kept
         shipped = candidate if as_onnx else load_kept(work, form="onnx", prepare=candidate.prepare)
         rows = appraise(
-            [before.shipped, Contestant(label, shipped)], self.task, report=report, recipe=self.recipe,
-            seconds=(0.0, seconds), folder=work, origin=self.origin, notes=outcome.notes,
-        )[1:]  # fmt: skip
+            [before.shipped, Contestant(label, shipped)],
+            self.task,
+            report=report,
+            recipe=self.recipe,
+            seconds=(0.0, seconds),
+            folder=work,
+            origin=self.origin,
+            notes=outcome.notes,
+        )[1:]
         return self._finish(place, work, candidate, rows, about, report)
 
     def _trained(self, candidate: Candidate, work: Path, report: Report) -> Candidate:
@@ -158,7 +203,12 @@ class _Runner:
         return found
 
     def _shared(self, report: Report) -> dict[str, Any]:
-        return {"budget": self.recipe.budget, "seed": self.recipe.seed, "device": self.device, "report": report}
+        return {
+            "budget": self.recipe.budget,
+            "seed": self.recipe.seed,
+            "device": self.device,
+            "report": report,
+        }
 
     def _builder(self, candidate: Candidate) -> Any:
         name = (candidate.builder or "").rpartition("/")[2]
@@ -174,22 +224,35 @@ class _Runner:
         return keep(candidate, work, self.task.example(16, candidate.prepare))
 
     def _finish(
-        self, place: Path, work: Path, candidate: Candidate, rows: list[Row], about: Mapping[str, Any], report: Report
+        self,
+        place: Path,
+        work: Path,
+        candidate: Candidate,
+        rows: list[Row],
+        about: Mapping[str, Any],
+        report: Report,
     ) -> _Standing:
         """Put a step with a candidate in its place; returns where the next one starts."""
         self._write(place, work, rows, about, report)
         return self._restore(place, about["label"], candidate)
 
-    def _write(self, place: Path, work: Path, rows: list[Row], about: Mapping[str, Any], report: Report) -> None:
+    def _write(
+        self, place: Path, work: Path, rows: list[Row], about: Mapping[str, Any], report: Report
+    ) -> None:
         """Write what the step was, drop its checkpoints, and move it where finished steps lie."""
-        write_json(work / "step.json", {"version": 1, **about, "rows": [r.to_json() for r in rows], "host": host().to_json()})
+        write_json(
+            work / "step.json",
+            {"version": 1, **about, "rows": [r.to_json() for r in rows], "host": host().to_json()},
+        )
         for file in work.glob("*.pt"):
             file.unlink()
         move_folder(work, place)
         report.send("step_finished", rows=[r.to_json() for r in rows])
 
     def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
-        """Where the next step starts, from a finished step's folder; the user's own module where it is still at hand."""
+        """Where the next step starts, from a finished step's folder; the user's own module where it
+        is still at hand.
+        """
         made = candidate or load_candidate(place, self.task)
         shipped = made if made.form == "onnx" else onnx_of(place, made.prepare) or made
         if self.origin is None:

@@ -37,7 +37,9 @@ class Trail:
 
     @cached_property
     def rows(self) -> list[Row]:
-        return [Row.from_json(r) for step in self.steps for r in read_json(step / "step.json")["rows"]]
+        return [
+            Row.from_json(r) for step in self.steps for r in read_json(step / "step.json")["rows"]
+        ]
 
     @cached_property
     def test(self) -> TestLine | None:
@@ -52,7 +54,9 @@ class Trail:
 
     @property
     def model(self) -> Any:
-        """The plain torch module after the last step that gave one; of the user's own class where its builder is at hand."""
+        """The plain torch module after the last step that gave one; of the user's own class where
+        its builder is at hand.
+        """
         for step in reversed(self._with_candidate()):
             if read_json(step / "candidate.json")["form"] == "torch":
                 return load_candidate(step, self._known_task()).model
@@ -64,19 +68,26 @@ class Trail:
         found = [s / "model.onnx" for s in self.steps if (s / "model.onnx").exists()]
         if not found:
             raise RunError(
-                f"No model of this run could be written as ONNX; the reasons are in {self.folder}/steps/*/candidate.json."
+                "No model of this run could be written as ONNX; the reasons are in "
+                f"{self.folder}/steps/*/candidate.json."
             )
         return found[-1]
 
     def candidate(self, step: str = "") -> Candidate:
-        """The candidate that a step made, by the step's name in the ledger (`pruning`); the last one by default."""
-        return load_candidate(self._folder(step) if step else self._with_candidate()[-1], self._known_task())
+        """The candidate that a step made, by the step's name in the ledger (`pruning`); the last
+        one by default.
+        """
+        return load_candidate(
+            self._folder(step) if step else self._with_candidate()[-1], self._known_task()
+        )
 
     def evidence(self, step: str) -> dict[str, pd.DataFrame]:
         """The tables that a step left, by name."""
         import pandas as pd
 
-        return {p.stem: pd.read_csv(p) for p in sorted((self._folder(step) / "evidence").glob("*.csv"))}
+        return {
+            p.stem: pd.read_csv(p) for p in sorted((self._folder(step) / "evidence").glob("*.csv"))
+        }
 
     def scorecard(self, step: str = "") -> Scorecard:
         """All that was measured of one row of the ledger, by its name; of the last one by default."""
@@ -129,5 +140,7 @@ def load_candidate(place: Path, task: Task | None) -> Candidate:
     build = None
     if task is not None and about["form"] == "torch":
         name = (about["builder"] or "").rpartition("/")[2]
-        build = task.builders.get(name) or ((lambda: task.start.model) if task.start is not None else None)
+        build = task.builders.get(name) or (
+            (lambda: task.start.model) if task.start is not None else None
+        )
     return load_kept(place, build=build, prepare=task.prepare if task is not None else None)

@@ -14,18 +14,33 @@ from workbench.system.machine import n_threads
 
 __all__ = ["OnnxPredictor"]
 
-DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64, "tensor(int32)": np.int32,
-          "tensor(float16)": np.float16, "tensor(bool)": np.bool_, "tensor(string)": np.object_, "tensor(uint8)": np.uint8,
-          "tensor(int8)": np.int8}  # fmt: skip
+DTYPES = {
+    "tensor(float)": np.float32,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(float16)": np.float16,
+    "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+}
 
 
 class OnnxPredictor:
-    """One session; `content` is the bytes or the path of an ONNX file. Threads do not spin while idle."""
+    """One session; `content` is the bytes or the path of an ONNX file. Threads do not spin while
+    idle.
+    """
 
     runtime = "onnxruntime"
 
     def __init__(
-        self, content: bytes | Path | str, *, outputs: str = "logits", threads: int | None = None, device: str = "cpu"
+        self,
+        content: bytes | Path | str,
+        *,
+        outputs: str = "logits",
+        threads: int | None = None,
+        device: str = "cpu",
     ) -> None:
         import onnxruntime as ort
 
@@ -37,7 +52,8 @@ class OnnxPredictor:
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}.get(device)
         if provider is None or provider not in ort.get_available_providers():
             raise RunError(
-                f"This build of ONNX Runtime has no provider for `{device}`; it has {ort.get_available_providers()}."
+                f"This build of ONNX Runtime has no provider for `{device}`; it has "
+                f"{ort.get_available_providers()}."
             )
         source = content if isinstance(content, bytes) else str(content)
         try:
@@ -45,8 +61,13 @@ class OnnxPredictor:
         except Exception as error:
             raise CandidateError(f"ONNX Runtime cannot load the model: {error}") from error
         if provider not in self._session.get_providers():
-            raise RunError(f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}.")
-        self._inputs = {i.name: (DTYPES.get(i.type, np.float32), len(i.shape)) for i in self._session.get_inputs()}
+            raise RunError(
+                f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}."
+            )
+        self._inputs = {
+            i.name: (DTYPES.get(i.type, np.float32), len(i.shape))
+            for i in self._session.get_inputs()
+        }
         self._output = _main_output(self._session.get_outputs())
         self._kind = outputs
         self.details: dict[str, Any] = {
@@ -56,12 +77,16 @@ class OnnxPredictor:
         }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as logits."""
+        """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as
+        logits.
+        """
         out = self._session.run([self._output], self.feed(inputs))[0]
         return as_scores(out, self._kind)
 
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Arrays under the names and in the types that the graph wants; raises CandidateError when they do not fit."""
+        """Arrays under the names and in the types that the graph wants; raises CandidateError when
+        they do not fit.
+        """
         return fed(self._inputs, inputs)
 
     def close(self) -> None:
@@ -70,4 +95,11 @@ class OnnxPredictor:
 
 def _main_output(outputs: list[Any]) -> str:
     """The output that holds scores: the first one of a floating type."""
-    return next((o.name for o in outputs if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")), outputs[0].name)
+    return next(
+        (
+            o.name
+            for o in outputs
+            if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")
+        ),
+        outputs[0].name,
+    )

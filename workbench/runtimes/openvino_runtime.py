@@ -1,7 +1,9 @@
-"""OpenVINO: ONNX files on Intel's and other x86 or Arm processors, in the precision that was asked for.
+"""OpenVINO: ONNX files on Intel's and other x86 or Arm processors, in the precision that was asked
+for.
 
-Left alone, OpenVINO runs an fp32 model in bf16 where the processor has it. Here `openvino` computes fp32 models in fp32 and
-`openvino-bf16` in bf16; int8 graphs run in int8 in both. What really ran is read off the compiled graph, into `details`.
+Left alone, OpenVINO runs an fp32 model in bf16 where the processor has it. Here `openvino` computes
+fp32 models in fp32 and `openvino-bf16` in bf16; int8 graphs run in int8 in both. What really ran is
+read off the compiled graph, into `details`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,15 @@ from workbench.system.machine import n_threads
 __all__ = ["OpenvinoPredictor", "executed", "library"]
 
 HINTS = {"openvino": "f32", "openvino-bf16": "bf16"}
-NAMES = {"f32": "fp32", "bf16": "bf16", "f16": "fp16", "i8": "int8", "u8": "int8", "i4": "int4", "u4": "int4"}
+NAMES = {
+    "f32": "fp32",
+    "bf16": "bf16",
+    "f16": "fp16",
+    "i8": "int8",
+    "u8": "int8",
+    "i4": "int4",
+    "u4": "int4",
+}
 MATRIX = (
     "Convolution",
     "FullyConnected",
@@ -32,11 +42,15 @@ MATRIX = (
     "GRUSequence",
     "RNNSeq",
 )
-MOST_SHAPES = 4  # shapes that get a graph of their own; more of them (free lengths of text) share the one of free shapes
+# shapes that get a graph of their own; more of them (free lengths of text) share the one of free
+# shapes
+MOST_SHAPES = 4
 
 
 class OpenvinoPredictor:
-    """One graph compiled for each shape of inputs, as fixed shapes were measured 10 to 25 % faster than free ones."""
+    """One graph compiled for each shape of inputs, as fixed shapes were measured 10 to 25 % faster
+    than free ones.
+    """
 
     def __init__(
         self,
@@ -50,30 +64,49 @@ class OpenvinoPredictor:
         openvino = library()
         if device != "cpu":
             raise RunError(f"`{runtime}` is used on the processor only here, not on `{device}`.")
-        self.runtime, self._kind, self._content, self._core = runtime, outputs, content, openvino.Core()
+        self.runtime, self._kind, self._content, self._core = (
+            runtime,
+            outputs,
+            content,
+            openvino.Core(),
+        )
         self._options = {
-            "INFERENCE_NUM_THREADS": threads or n_threads(), "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads or n_threads(),
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_PRECISION_HINT": HINTS[runtime],
-        }  # fmt: skip
+        }
         try:
             self._model = self._core.read_model(io.BytesIO(content))
         except Exception as error:
             raise CandidateError(f"OpenVINO cannot read the model: {line_of(error)}") from error
-        self._inputs = {i.any_name: (i.element_type.to_dtype(), len(i.partial_shape)) for i in self._model.inputs}
-        self._output = next((n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0)
+        self._inputs = {
+            i.any_name: (i.element_type.to_dtype(), len(i.partial_shape))
+            for i in self._model.inputs
+        }
+        self._output = next(
+            (n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0
+        )
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._free: Any = None
         self.details: dict[str, Any] = {
-            "provider": "CPU", "threads": self._options["INFERENCE_NUM_THREADS"], "version": openvino.__version__, "precision": "",
-        }  # fmt: skip
+            "provider": "CPU",
+            "threads": self._options["INFERENCE_NUM_THREADS"],
+            "version": openvino.__version__,
+            "precision": "",
+        }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(batch, ...)` as float32; probabilities come back as their logarithm, which metrics read as logits."""
+        """Outputs `(batch, ...)` as float32; probabilities come back as their logarithm, which
+        metrics read as logits.
+        """
         given = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]
         request = self._request(tuple(a.shape for a in given))
         request.infer(dict(enumerate(given)), share_inputs=True)
         found = request.get_output_tensor(self._output).data
-        return as_scores(np.array(found, np.float32 if found.dtype != np.float64 else np.float64), self._kind)
+        return as_scores(
+            np.array(found, np.float32 if found.dtype != np.float64 else np.float64), self._kind
+        )
 
     def close(self) -> None:
         self._requests, self._free = {}, None
@@ -87,9 +120,15 @@ class OpenvinoPredictor:
                 fixed.reshape({n: list(shape) for n, shape in enumerate(shapes)})
                 self._requests[shapes] = self._compiled(fixed)
                 return self._requests[shapes]
-            except RuntimeError as error:  # a shape that the graph cannot take says so on the free one too
-                if self._free is None and not any(i.partial_shape.is_dynamic for i in self._model.inputs):
-                    raise CandidateError(f"OpenVINO cannot run the model: {line_of(error)}") from error
+            except (
+                RuntimeError
+            ) as error:  # a shape that the graph cannot take says so on the free one too
+                if self._free is None and not any(
+                    i.partial_shape.is_dynamic for i in self._model.inputs
+                ):
+                    raise CandidateError(
+                        f"OpenVINO cannot run the model: {line_of(error)}"
+                    ) from error
         if self._free is None:
             self._free = self._compiled(self._model)
         return self._free
@@ -105,7 +144,9 @@ class OpenvinoPredictor:
 
 
 def library() -> Any:
-    """The module `openvino`, which looks up an analytics host when it is imported, unless its telemetry cannot be found."""
+    """The module `openvino`, which looks up an analytics host when it is imported, unless its
+    telemetry cannot be found.
+    """
     absent = object()
     before = sys.modules.get("openvino_telemetry", absent)
     if "openvino" not in sys.modules:
@@ -121,7 +162,9 @@ def library() -> Any:
 
 
 def executed(content: bytes, runtime: str = "openvino") -> list[dict[str, str]]:
-    """The operators of a graph as OpenVINO runs them on this machine: name, op_type, precision, and the layers fused in it."""
+    """The operators of a graph as OpenVINO runs them on this machine: name, op_type, precision, and
+    the layers fused in it.
+    """
     core = library().Core()
     try:
         model = core.read_model(io.BytesIO(content))
@@ -132,9 +175,13 @@ def executed(content: bytes, runtime: str = "openvino") -> list[dict[str, str]]:
 
 
 def precision_of(compiled: Any) -> str:
-    """The precisions in which matrix work runs, most of it first: "int8 21, fp32 1"; of all operators where there is none."""
+    """The precisions in which matrix work runs, most of it first: "int8 21, fp32 1"; of all
+    operators where there is none.
+    """
     found = _operators(compiled)
-    counts = Counter(o["precision"] for o in found if o["op_type"] in MATRIX) or Counter(o["precision"] for o in found)
+    counts = Counter(o["precision"] for o in found if o["op_type"] in MATRIX) or Counter(
+        o["precision"] for o in found
+    )
     return ", ".join(f"{name} {n}" if len(counts) > 1 else name for name, n in counts.most_common())
 
 
@@ -146,12 +193,20 @@ def _operators(compiled: Any) -> list[dict[str, str]]:
         if kind in ("Input", "Output", "Const", "Parameter", "Result"):
             continue
         precision = _text(about, "runtimePrecision").lower()
-        found.append({
-            "name": node.get_friendly_name(), "op_type": kind, "precision": NAMES.get(precision, precision),
-            "layers": _text(about, "originalLayersNames"),
-        })  # fmt: skip
+        found.append(
+            {
+                "name": node.get_friendly_name(),
+                "op_type": kind,
+                "precision": NAMES.get(precision, precision),
+                "layers": _text(about, "originalLayersNames"),
+            }
+        )
     return found
 
 
 def _text(about: Any, key: str) -> str:
-    return str(about[key].value if hasattr(about[key], "value") else about[key]) if key in about else ""
+    return (
+        str(about[key].value if hasattr(about[key], "value") else about[key])
+        if key in about
+        else ""
+    )

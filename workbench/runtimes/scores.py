@@ -1,4 +1,6 @@
-"""What a model gives as what metrics read: probabilities become logits or their logarithm, everything else stays."""
+"""What a model gives as what metrics read: probabilities become logits or their logarithm,
+everything else stays.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,17 @@ import numpy as np
 __all__ = ["as_scores"]
 
 LEAST = 1e-12
-MOST = 1 - 1e-7  # of a single probability: float32 has no number closer to 1 whose logit is finite and exact
+MOST = (
+    1 - 1e-7
+)  # of a single probability: float32 has no number closer to 1 whose logit is finite and exact
 
 
 def as_scores(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities, label_probabilities or values.
+    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities, label_probabilities or
+    values.
 
-    Log-probabilities of classes are logits; one probability a row, or one a label, becomes its log-odds.
+    Log-probabilities of classes are logits; one probability a row, or one a label, becomes its
+    log-odds.
     """
     if kind not in ("probabilities", "label_probabilities"):
         return outputs

@@ -14,8 +14,8 @@ __all__ = ["SklearnPredictor"]
 class SklearnPredictor:
     """A fitted estimator; `outputs` "values" asks for its plain predictions `(batch,)`.
 
-    All others: log-probabilities `(batch, classes)`, of several labels a row log-odds `(batch, labels)`, from those that
-    have `predict_proba`.
+    All others: log-probabilities `(batch, classes)`, of several labels a row log-odds `(batch,
+    labels)`, from those that have `predict_proba`.
     """
 
     runtime = "sklearn"
@@ -36,7 +36,12 @@ class SklearnPredictor:
             given = self._estimator.predict_proba(features)
             if isinstance(given, list):  # an array `(batch, 2)` a label
                 return as_scores(np.column_stack([p[:, 1] for p in given]), "label_probabilities")
-            return as_scores(given, "label_probabilities" if self._outputs == "label_probabilities" else "probabilities")
+            return as_scores(
+                given,
+                "label_probabilities"
+                if self._outputs == "label_probabilities"
+                else "probabilities",
+            )
         if hasattr(self._estimator, "decision_function"):
             return np.asarray(self._estimator.decision_function(features))
         return np.asarray(self._estimator.predict(features))

@@ -22,11 +22,15 @@ __all__ = ["TorchPredictor", "compiler"]
 
 def compiler() -> str | None:
     """The C++ compiler that torch.compile would use, if there is one."""
-    return next((found for name in ("c++", "g++", "clang++", "cl") if (found := shutil.which(name))), None)
+    return next(
+        (found for name in ("c++", "g++", "clang++", "cl") if (found := shutil.which(name))), None
+    )
 
 
 class TorchPredictor:
-    """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has it."""
+    """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has
+    it.
+    """
 
     def __init__(
         self,
@@ -41,7 +45,8 @@ class TorchPredictor:
 
         if compiled and compiler() is None:
             raise RunError(
-                "torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use the runtime `torch`."
+                "torch.compile needs a C++ compiler, and none is on the PATH: install g++, or use "
+                "the runtime `torch`."
             )
         if torch.get_num_threads() != (threads or n_threads()):
             torch.set_num_threads(threads or n_threads())
@@ -63,7 +68,9 @@ class TorchPredictor:
 
         with torch.inference_mode():
             tensors = {name: tensor(a, self._device) for name, a in inputs.items()}
-            return as_scores(first_tensor(call_model(self._model, tensors)).float().cpu().numpy(), self._outputs)
+            return as_scores(
+                first_tensor(call_model(self._model, tensors)).float().cpu().numpy(), self._outputs
+            )
 
     def close(self) -> None:
         self._model = None

@@ -8,10 +8,12 @@ A settings class is declared once:
         fit: FitSettings = nested(FitSettings)
         \"\"\"How to train after pruning.\"\"\"
 
-`knobs()` reads it. The form, the command line's options, the notebook's `parameters` cell, the recipe's YAML and the
-reference table are all written from what `knobs()` returns; nothing else reads the schema.
+`knobs()` reads it. The form, the command line's options, the notebook's `parameters` cell, the
+recipe's YAML and the reference table are all written from what `knobs()` returns; nothing else
+reads the schema.
 
-Nested settings flatten to `fit_lr`. A field made by `scaled()` is None until `resolved()` lets the budget decide.
+Nested settings flatten to `fit_lr`. A field made by `scaled()` is None until `resolved()` lets the
+budget decide.
 """
 
 from __future__ import annotations
@@ -31,15 +33,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
 from workbench.settings.refusals import problems_of
 
-__all__ = ["BUDGETS", "Knob", "Settings", "TechniqueSettings", "free_form", "knob", "knobs", "nested", "scaled"]
+__all__ = [
+    "BUDGETS",
+    "Knob",
+    "Settings",
+    "TechniqueSettings",
+    "free_form",
+    "knob",
+    "knobs",
+    "nested",
+    "scaled",
+]
 
 BUDGETS = ("smoke", "standard", "thorough")
-RESERVED = frozenset({"task", "start", "seed", "device", "store"})  # every notebook and command has these besides
+RESERVED = frozenset(
+    {"task", "start", "seed", "device", "store"}
+)  # every notebook and command has these besides
 
 
 @dataclass(frozen=True)
 class Knob:
-    """One choice, as data: enough to draw a control, an option, a cell line, a YAML key and a row of a table."""
+    """One choice, as data: enough to draw a control, an option, a cell line, a YAML key and a row
+    of a table.
+    """
 
     name: str
     path: tuple[str, ...]
@@ -72,7 +88,10 @@ class Knob:
         elif self.low is not None or self.high is not None:
             notes.append(_range_text(self.low, self.high))
         if self.by_budget is not None:
-            notes.append("None lets the budget decide: " + ", ".join(f"{b} {v}" for b, v in self.by_budget.items()))
+            notes.append(
+                "None lets the budget decide: "
+                + ", ".join(f"{b} {v}" for b, v in self.by_budget.items())
+            )
         return f"{self.help} ({'; '.join(notes)})" if notes else self.help
 
 
@@ -86,12 +105,26 @@ def knob(
     log: bool = False,
     unit: str = "",
 ) -> Any:
-    """A field with bounds (`low` and `high` inclusive, `above` exclusive), the step of its control, and its unit."""
-    return Field(default, ge=low, le=high, gt=above, json_schema_extra={"step": step, "log": log, "unit": unit})
+    """A field with bounds (`low` and `high` inclusive, `above` exclusive), the step of its control,
+    and its unit.
+    """
+    return Field(
+        default,
+        ge=low,
+        le=high,
+        gt=above,
+        json_schema_extra={"step": step, "log": log, "unit": unit},
+    )
 
 
 def scaled(
-    *, smoke: Any, standard: Any, thorough: Any, low: float | None = None, high: float | None = None, unit: str = ""
+    *,
+    smoke: Any,
+    standard: Any,
+    thorough: Any,
+    low: float | None = None,
+    high: float | None = None,
+    unit: str = "",
 ) -> Any:
     """A field whose default is None: the budget decides, unless the user does."""
     by_budget = {"smoke": smoke, "standard": standard, "thorough": thorough}
@@ -99,27 +132,39 @@ def scaled(
 
 
 def free_form(default: Any) -> Any:
-    """A field holding a list or a mapping, given as such, as YAML text, or as the path of a YAML file."""
+    """A field holding a list or a mapping, given as such, as YAML text, or as the path of a YAML
+    file.
+    """
     return Field(default, validate_default=False, json_schema_extra={"free_form": True})
 
 
 def nested(settings: type[Settings], **defaults: Any) -> Any:
-    """A field that is itself a settings class; its fields flatten to `<field>_<name>` on the flat faces."""
+    """A field that is itself a settings class; its fields flatten to `<field>_<name>` on the flat
+    faces.
+    """
     return Field(default_factory=lambda: settings(**defaults))
 
 
 class Settings(BaseModel):
-    """Root of all settings: frozen, unknown names refused, all problems told at once, each with the way out."""
+    """Root of all settings: frozen, unknown names refused, all problems told at once, each with the
+    way out.
+    """
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False, protected_namespaces=()
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
     )
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            names = dict.fromkeys(type(self).model_fields, ()) | {k.name: k.choices for k in knobs(type(self))}
+            names = dict.fromkeys(type(self).model_fields, ()) | {
+                k.name: k.choices for k in knobs(type(self))
+            }
             problems, wrong_kind = problems_of(names, error)
             kind = SettingsTypeError if wrong_kind else SettingsError
             raised = kind(all_of([p for _, p in problems], f"{type(self).__name__} refused"))
@@ -132,14 +177,23 @@ class Settings(BaseModel):
         for k in knobs(cls):
             other = seen.setdefault(k.name, k.path)
             if other != k.path:
-                raise SettingsError(f"`{cls.__name__}`: {'.'.join(other)} and {'.'.join(k.path)} both flatten to `{k.name}`.")
+                raise SettingsError(
+                    f"`{cls.__name__}`: {'.'.join(other)} and {'.'.join(k.path)} both flatten to "
+                    f"`{k.name}`."
+                )
             if k.name in RESERVED:
-                raise SettingsError(f"`{cls.__name__}.{k.name}` clashes with a parameter that every notebook has.")
+                raise SettingsError(
+                    f"`{cls.__name__}.{k.name}` clashes with a parameter that every notebook has."
+                )
             if not k.help:
-                raise SettingsError(f"`{cls.__name__}.{k.name}` needs a docstring line under it: it is the help of every face.")
+                raise SettingsError(
+                    f"`{cls.__name__}.{k.name}` needs a docstring line under it: it is the help of "
+                    "every face."
+                )
             if "=" in k.help:
                 raise SettingsError(
-                    f"The docstring of `{cls.__name__}.{k.name}` holds an equals sign, which hides a notebook's parameter."
+                    f"The docstring of `{cls.__name__}.{k.name}` holds an equals sign, which hides "
+                    "a notebook's parameter."
                 )
 
     @field_validator("*", mode="before")
@@ -152,7 +206,9 @@ class Settings(BaseModel):
             return _parse_text(value, info.field_name)
         inner, _ = _strip_optional(cls.model_fields[info.field_name].annotation)
         choices = typing.get_args(inner) if typing.get_origin(inner) is Literal else ()
-        return next((c for c in choices if not isinstance(c, str) and str(c) == value), value)  # a shell's 4 is text
+        return next(
+            (c for c in choices if not isinstance(c, str) and str(c) == value), value
+        )  # a shell's 4 is text
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> typing.Self:
@@ -185,7 +241,9 @@ class Settings(BaseModel):
         return {k.name: _flat_value(k, _reach(self, k.path)) for k in knobs(type(self))}
 
     def tree(self, *, changed_only: bool = False) -> dict[str, Any]:
-        """Nested plain values, as a recipe's YAML holds them; `changed_only` leaves out what is at its default."""
+        """Nested plain values, as a recipe's YAML holds them; `changed_only` leaves out what is at
+        its default.
+        """
         whole = self.model_dump(mode="json")
         return _difference(whole, type(self)().model_dump(mode="json")) if changed_only else whole
 
@@ -208,7 +266,9 @@ class Settings(BaseModel):
 
 
 def knobs(settings: type[Settings], _path: tuple[str, ...] = ()) -> tuple[Knob, ...]:
-    """The fields of a settings class as flat knobs, nested classes included, in order of declaration."""
+    """The fields of a settings class as flat knobs, nested classes included, in order of
+    declaration.
+    """
     found: list[Knob] = []
     for name, field in settings.model_fields.items():
         inner, optional = _strip_optional(field.annotation)
@@ -222,11 +282,28 @@ def knobs(settings: type[Settings], _path: tuple[str, ...] = ()) -> tuple[Knob, 
         kind, choices = _kind(inner, bool(extra.get("free_form")))
         low, high = _bounds(field.metadata)
         made = Knob(
-            name="_".join((*_path, name)), path=(*_path, name), kind=kind, default=None, optional=optional,
-            help=(field.description or "").strip().replace("\n", " "), low=low, high=high, step=extra.get("step"),
-            log=bool(extra.get("log")), unit=extra.get("unit", ""), choices=choices, by_budget=extra.get("by_budget"),
-        )  # fmt: skip
-        found.append(Knob(**{**made.__dict__, "default": _flat_value(made, field.get_default(call_default_factory=True))}))
+            name="_".join((*_path, name)),
+            path=(*_path, name),
+            kind=kind,
+            default=None,
+            optional=optional,
+            help=(field.description or "").strip().replace("\n", " "),
+            low=low,
+            high=high,
+            step=extra.get("step"),
+            log=bool(extra.get("log")),
+            unit=extra.get("unit", ""),
+            choices=choices,
+            by_budget=extra.get("by_budget"),
+        )
+        found.append(
+            Knob(
+                **{
+                    **made.__dict__,
+                    "default": _flat_value(made, field.get_default(call_default_factory=True)),
+                }
+            )
+        )
     return tuple(found)
 
 
@@ -238,7 +315,8 @@ def _kind(annotation: Any, is_free_form: bool) -> tuple[str, tuple[Any, ...]]:
     kinds = {bool: "bool", int: "int", float: "float", str: "text"}
     if annotation not in kinds:
         raise SettingsTypeError(
-            f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or free_form()."
+            f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or "
+            "free_form()."
         )
     return kinds[annotation], ()
 
@@ -252,8 +330,12 @@ def _strip_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _bounds(metadata: list[Any]) -> tuple[float | None, float | None]:
-    low = next((m.ge if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, (Ge, Gt))), None)
-    high = next((m.le if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, (Le, Lt))), None)
+    low = next(
+        (m.ge if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, (Ge, Gt))), None
+    )
+    high = next(
+        (m.le if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, (Le, Lt))), None
+    )
     return low, high
 
 
@@ -281,7 +363,9 @@ def _parse_text(text: str, name: str) -> Any:
     try:
         content = Path(text).read_text(encoding="utf-8") if looks_like_path else text
         try:
-            return json.loads(content)  # what the flat faces hold; YAML 1.1 would read its 1e-05 as text
+            return json.loads(
+                content
+            )  # what the flat faces hold; YAML 1.1 would read its 1e-05 as text
         except ValueError:
             return yaml.safe_load(content)
     except (OSError, yaml.YAMLError) as error:

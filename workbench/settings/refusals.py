@@ -12,8 +12,11 @@ from workbench.errors import SettingsError, SettingsTypeError, unknown
 __all__ = ["problems_of"]
 
 
-def problems_of(names: Mapping[str, tuple[Any, ...]], error: ValidationError) -> tuple[list[tuple[str, str]], bool]:
-    """House sentences for what pydantic refused, as (name, sentence), and whether all of it is of the wrong kind.
+def problems_of(
+    names: Mapping[str, tuple[Any, ...]], error: ValidationError
+) -> tuple[list[tuple[str, str]], bool]:
+    """House sentences for what pydantic refused, as (name, sentence), and whether all of it is of
+    the wrong kind.
 
     `names` holds the valid names, each with the choices of that setting where it has some.
     """
@@ -23,7 +26,10 @@ def problems_of(names: Mapping[str, tuple[Any, ...]], error: ValidationError) ->
         inner = (item.get("ctx") or {}).get("error")
         where = tuple(str(p) for p in item["loc"])
         if isinstance(inner, SettingsError):  # a nested class has already said it
-            found += [(f"{where[0]}_{name}", text.replace("`", f"`{where[0]}_", 1)) for name, text in inner.problems]
+            found += [
+                (f"{where[0]}_{name}", text.replace("`", f"`{where[0]}_", 1))
+                for name, text in inner.problems
+            ]
             wrong_kind &= isinstance(inner, SettingsTypeError)
             continue
         name = "_".join(where)
@@ -33,7 +39,9 @@ def problems_of(names: Mapping[str, tuple[Any, ...]], error: ValidationError) ->
     return found, wrong_kind
 
 
-def _sentence(names: Mapping[str, tuple[Any, ...]], name: str, item: Mapping[str, Any]) -> tuple[str, bool]:
+def _sentence(
+    names: Mapping[str, tuple[Any, ...]], name: str, item: Mapping[str, Any]
+) -> tuple[str, bool]:
     kind, got, ctx = item["type"], item["input"], item.get("ctx") or {}
     rules = {
         "greater_than_equal": ("at least", "ge"),
@@ -63,4 +71,7 @@ def _sentence(names: Mapping[str, tuple[Any, ...]], name: str, item: Mapping[str
         "model": "a mapping",
     }
     start = kind.split("_")[0]
-    return f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).", True
+    return (
+        f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).",
+        True,
+    )

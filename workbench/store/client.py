@@ -1,4 +1,6 @@
-"""Where the store is, and opening it: an MLflow client on an SQLite file that is made safely, or on a server."""
+"""Where the store is, and opening it: an MLflow client on an SQLite file that is made safely, or on
+a server.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ SERVERS = ("http", "https")
 LOCK_SECONDS = 300
 LONGEST = 240  # characters of MLflow's own message that are worth showing
 ENVIRONMENT = {
-    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",  # an open connection would outlive a database that was deleted or moved
+    # an open connection would outlive a database that was deleted or moved
+    "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default tries for four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -31,27 +34,32 @@ ENVIRONMENT = {
 def store_url(store: str, root: Path, *, mounts: str | None = None) -> str:
     """The URL of the store: SQLite in the runs folder when `store` is empty, else the one given.
 
-    Raises StoreError for a path or an unknown kind of URL, and for SQLite on a network file system. `mounts` stands in
-    for the text of /proc/mounts.
+    Raises StoreError for a path or an unknown kind of URL, and for SQLite on a network file system.
+    `mounts` stands in for the text of /proc/mounts.
     """
     if not store:
         if "?" in str(root):
-            raise StoreError(f"The database cannot lie in {root}: its path holds a `?`. Set WORKBENCH_RUNS to another folder.")
+            raise StoreError(
+                f"The database cannot lie in {root}: its path holds a `?`. Set WORKBENCH_RUNS to "
+                "another folder."
+            )
         store = f"sqlite:///{root.resolve().as_posix()}/store.db"
     scheme, found, _ = store.partition("://")
     kind = scheme.partition("+")[0]
     if not found or kind not in (*DATABASES, *SERVERS):
         way = f"sqlite:///{store}" if not found else "sqlite:///runs/store.db"
         raise StoreError(
-            f"`store` must be the URL of a server or a database, such as http://localhost:5000 or {way}; got {store!r}."
+            "`store` must be the URL of a server or a database, such as http://localhost:5000 or "
+            f"{way}; got {store!r}."
         )
     if kind != "sqlite":
         return store
     file = file_of(store)
     if kind_of_mount := network_mount(file.parent, mounts):
         raise StoreError(
-            f"{file} lies on a network file system ({kind_of_mount}), where SQLite's locks do not hold and a database is soon damaged. "
-            "Track on a server (`--store http://...`), or set WORKBENCH_RUNS to a folder on a local disk."
+            f"{file} lies on a network file system ({kind_of_mount}), where SQLite's locks do not "
+            "hold and a database is soon damaged. Track on a server (`--store http://...`), or "
+            "set WORKBENCH_RUNS to a folder on a local disk."
         )
     return f"{scheme}:///{file.as_posix()}"
 
@@ -63,10 +71,11 @@ def shown_url(url: str) -> str:
 
 @contextmanager
 def open_store(url: str) -> Iterator[Any]:
-    """A client of the store, its database made if there is none; whatever goes wrong in it comes out as a StoreError.
+    """A client of the store, its database made if there is none; whatever goes wrong in it comes
+    out as a StoreError.
 
-    SQLite is held under a file lock all the while: two processes that create it at once crash in its migrations, and
-    writers that take turns never see it busy.
+    SQLite is held under a file lock all the while: two processes that create it at once crash in
+    its migrations, and writers that take turns never see it busy.
     """
     from filelock import FileLock
 
@@ -86,8 +95,9 @@ def open_store(url: str) -> Iterator[Any]:
     except Exception as error:
         first = shown_url(str(error).strip().split("\n")[0])[:LONGEST].rstrip(". ")
         raise StoreError(
-            f"The store {shown_url(url)} could not be used: {type(error).__name__}: {first}. Run folders are whole: "
-            "mend the store, or name another by `--store`, then record with `workbench store rebuild`."
+            f"The store {shown_url(url)} could not be used: {type(error).__name__}: {first}. Run "
+            "folders are whole: mend the store, or name another by `--store`, then record with "
+            "`workbench store rebuild`."
         ) from error
     finally:
         if lock:
@@ -114,7 +124,8 @@ def _quiet_mlflow() -> Iterator[Any]:
 
 
 def _create(url: str, file: Path) -> None:
-    """Make the database where there is none: beside, then moved into place, so that a kill leaves no half of one.
+    """Make the database where there is none: beside, then moved into place, so that a kill leaves
+    no half of one.
 
     The client alone would not make it again when it knew a file of this name that was deleted.
     """
@@ -132,7 +143,9 @@ def _create(url: str, file: Path) -> None:
 
 @contextmanager
 def _hasty() -> Iterator[None]:
-    """SQLite that does not wait for the disk: the hundreds of writes of the migrations, in a file that nobody has yet."""
+    """SQLite that does not wait for the disk: the hundreds of writes of the migrations, in a file
+    that nobody has yet.
+    """
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
@@ -147,8 +160,12 @@ def _hasty() -> Iterator[None]:
 
 
 def file_of(url: str) -> Path:
-    """The file of an SQLite URL; raises StoreError for a database in memory, which nobody would find again."""
+    """The file of an SQLite URL; raises StoreError for a database in memory, which nobody would
+    find again.
+    """
     found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", url)
     if not found or found[1] == ":memory:":
-        raise StoreError(f"`store` names no file: {url!r}. Write sqlite:///runs/store.db, or leave it empty.")
+        raise StoreError(
+            f"`store` names no file: {url!r}. Write sqlite:///runs/store.db, or leave it empty."
+        )
     return Path(found[1]).expanduser().resolve()

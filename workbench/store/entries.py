@@ -1,4 +1,6 @@
-"""What of a run's folder goes into the index: names, parameters, numbers and tags, read from the folder alone."""
+"""What of a run's folder goes into the index: names, parameters, numbers and tags, read from the
+folder alone.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,18 @@ from workbench.system.files import read_json
 __all__ = ["Entry", "Model", "Point", "read_entry"]
 
 NUMBERS = (
-    "size_bytes", "size_gzip_bytes", "parameters", "macs", "latency_ms", "latency_64_ms", "throughput", "core_seconds_per_million",
-    "money_per_million", "memory_bytes", "load_ms",
-)  # fmt: skip
+    "size_bytes",
+    "size_gzip_bytes",
+    "parameters",
+    "macs",
+    "latency_ms",
+    "latency_64_ms",
+    "throughput",
+    "core_seconds_per_million",
+    "money_per_million",
+    "memory_bytes",
+    "load_ms",
+)
 DEFAULTS = {"start": "", "seed": 0, "budget": "standard", "device": "auto", "steps": []}
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED", "killed": "KILLED"}
 LONGEST = 500  # characters of a parameter: servers of older versions refuse more
@@ -71,14 +82,23 @@ def read_entry(folder: Path) -> Entry | None:
     Raises RunError for a folder that is not one of a run, or whose files cannot be read.
     """
     try:
-        steps = [(p, read_json(p / "step.json")) for p in sorted((folder / "steps").glob("*")) if (p / "step.json").exists()]
+        steps = [
+            (p, read_json(p / "step.json"))
+            for p in sorted((folder / "steps").glob("*"))
+            if (p / "step.json").exists()
+        ]
         return _entry(folder, steps) if steps else None
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
-        raise RunError(f"{folder} cannot be read as a run: {type(error).__name__}: {error}") from error
+        raise RunError(
+            f"{folder} cannot be read as a run: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
-    about, text = read_json(folder / "run.json"), (folder / "recipe.yml").read_text(encoding="utf-8")
+    about, text = (
+        read_json(folder / "run.json"),
+        (folder / "recipe.yml").read_text(encoding="utf-8"),
+    )
     recipe = {
         **DEFAULTS,
         **yaml.safe_load(text),
@@ -88,28 +108,45 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
     rows = [row for _, row in labelled]
     created, status = float(about["created"]), _status(folder)
-    written = [p.stat().st_mtime for p in (*(place / "step.json" for place, _ in steps), final) if p.exists()]
+    written = [
+        p.stat().st_mtime
+        for p in (*(place / "step.json" for place, _ in steps), final)
+        if p.exists()
+    ]
     times = int(1000 * created), int(1000 * max(written))
     tags = {
-        # The name alone is no identity on a shared server: two machines may start a run of one name in the same second.
-        "workbench.run": about["name"], "workbench.created": repr(created), "workbench.task": recipe["task"],
-        "workbench.budget": recipe["budget"], **_host(steps[-1][1].get("host", {})),
-    }  # fmt: skip
+        # The name alone is no identity on a shared server: two machines may start a run of one name
+        # in the same second.
+        "workbench.run": about["name"],
+        "workbench.created": repr(created),
+        "workbench.task": recipe["task"],
+        "workbench.budget": recipe["budget"],
+        **_host(steps[-1][1].get("host", {})),
+    }
     of_run = {
-        "workbench.kind": "run", "workbench.folder": folder.resolve().as_uri(), "workbench.recipe": text[:LONGEST_TAG],
+        "workbench.kind": "run",
+        "workbench.folder": folder.resolve().as_uri(),
+        "workbench.recipe": text[:LONGEST_TAG],
         "mlflow.note.content": _note(folder, rows, test)[:LONGEST_TAG],
-    }  # fmt: skip
+    }
     task, start = recipe["task"], recipe["start"] or rows[0].candidate
     params = {"task": task, "start": start, **{k: recipe[k] for k in ("seed", "budget", "device")}}
     names = [s if isinstance(s, str) else next(iter(s)) for s in recipe["steps"]]
     points = [p for n, row in enumerate(rows) for p in _points(row, n)]
     return Entry(
-        about["name"], status, *times, tags={**tags, **of_run},
+        about["name"],
+        status,
+        *times,
+        tags={**tags, **of_run},
         params=_texts({**params, "steps": ", ".join(names), **_settings(steps)}),
         points=(*points, *(_test_points(test, len(rows) - 1) if test else ())),
-        rows=tuple(_row_entry(about["name"], step, row, n, tags, params, times) for n, (step, row) in enumerate(labelled)),
-        task=task, model=_model(steps, f"{task}-{start}", test, tags) if status == "FINISHED" else None,
-    )  # fmt: skip
+        rows=tuple(
+            _row_entry(about["name"], step, row, n, tags, params, times)
+            for n, (step, row) in enumerate(labelled)
+        ),
+        task=task,
+        model=_model(steps, f"{task}-{start}", test, tags) if status == "FINISHED" else None,
+    )
 
 
 def _row_entry(
@@ -121,54 +158,91 @@ def _row_entry(
     params: dict[str, Any],
     times: tuple[int, int],
 ) -> Entry:
-    """A row as a run of its own, so that rows of many runs can be sorted, filtered and compared in one table."""
+    """A row as a run of its own, so that rows of many runs can be sorted, filtered and compared in
+    one table.
+    """
     chosen = step.get("resolved") or step.get("settings") or {}
     decisions = {f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start}
     return Entry(
-        f"{row.step} of {run}", "FINISHED", *times,
-        tags={**tags, **decisions, "workbench.kind": "row", "workbench.step": row.step, "workbench.runtime": row.runtime},
-        params=_texts({**params, "technique": step["technique"], "row": number, "candidate": row.candidate, **_flat(chosen)}),
+        f"{row.step} of {run}",
+        "FINISHED",
+        *times,
+        tags={
+            **tags,
+            **decisions,
+            "workbench.kind": "row",
+            "workbench.step": row.step,
+            "workbench.runtime": row.runtime,
+        },
+        params=_texts(
+            {
+                **params,
+                "technique": step["technique"],
+                "row": number,
+                "candidate": row.candidate,
+                **_flat(chosen),
+            }
+        ),
         points=tuple(_points(row, 0)),
-    )  # fmt: skip
+    )
 
 
 def _points(row: Row, step: int) -> Iterator[Point]:
     named: dict[str, float | None] = {
         f"valid/{row.metric}": row.quality,
-        f"valid/{row.metric}_low": row.quality_low, f"valid/{row.metric}_high": row.quality_high,
-        **{f"cost/{name}": getattr(row, name) for name in NUMBERS}, "cost/step_seconds": row.seconds,
-        "against_start/speedup": row.speedup_start, "against_start/size_ratio": row.size_ratio,
+        f"valid/{row.metric}_low": row.quality_low,
+        f"valid/{row.metric}_high": row.quality_high,
+        **{f"cost/{name}": getattr(row, name) for name in NUMBERS},
+        "cost/step_seconds": row.seconds,
+        "against_start/speedup": row.speedup_start,
+        "against_start/size_ratio": row.size_ratio,
         "against_parent/speedup": row.speedup_parent,
         **{f"against_start/{v.metric}": v.difference for v in row.against_start},
-    }  # fmt: skip
+    }
     return _finite(named, step)
 
 
 def _test_points(test: TestLine, step: int) -> Iterator[Point]:
     values: dict[str, float | None] = {"test/looks": test.looks, "test/rows": test.n}
     for who, interval in (("", test.chosen), ("start_", test.start)):
-        values |= {f"test/{who}{test.metric}{end}": v for end, v in zip(("", "_low", "_high"), interval, strict=True)}
-    return _finite({**values, **{f"test/against_start_{v.metric}": v.difference for v in test.verdicts}}, step)
+        values |= {
+            f"test/{who}{test.metric}{end}": v
+            for end, v in zip(("", "_low", "_high"), interval, strict=True)
+        }
+    return _finite(
+        {**values, **{f"test/against_start_{v.metric}": v.difference for v in test.verdicts}}, step
+    )
 
 
 def _finite(values: Mapping[str, float | None], step: int) -> Iterator[Point]:
-    return (Point(_key(k), float(v), step) for k, v in values.items() if v is not None and math.isfinite(v))
+    return (
+        Point(_key(k), float(v), step)
+        for k, v in values.items()
+        if v is not None and math.isfinite(v)
+    )
 
 
 def _settings(steps: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
-    """Resolved settings of all steps under `technique.setting`; a second step of the same technique is `technique-2`."""
+    """Resolved settings of all steps under `technique.setting`; a second step of the same technique
+    is `technique-2`.
+    """
     found: dict[str, Any] = {}
     seen: dict[str, int] = {}
     for _, step in steps:
         name = step["technique"]
         seen[name] = seen.get(name, 0) + 1
         label = name if seen[name] == 1 else f"{name}-{seen[name]}"
-        found |= {f"{label}.{k}": v for k, v in _flat(step.get("resolved") or step.get("settings") or {}).items()}
+        found |= {
+            f"{label}.{k}": v
+            for k, v in _flat(step.get("resolved") or step.get("settings") or {}).items()
+        }
     return found
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings under one name, as the command line and a notebook's cell have them (`fit_lr`)."""
+    """Nested settings under one name, as the command line and a notebook's cell have them
+    (`fit_lr`).
+    """
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, dict) and 0 < len(value) <= MOST_KEYS:
@@ -179,7 +253,9 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
-    texts = {_key(k): v if isinstance(v, str) else json.dumps(v, default=str) for k, v in values.items()}
+    texts = {
+        _key(k): v if isinstance(v, str) else json.dumps(v, default=str) for k, v in values.items()
+    }
     return {k: v if len(v) <= LONGEST else v[: LONGEST - 1] + "…" for k, v in texts.items()}
 
 
@@ -193,19 +269,33 @@ def _host(host: Mapping[str, Any]) -> dict[str, str]:
     return tags | {f"workbench.version.{k}": str(v) for k, v in host.get("versions", {}).items()}
 
 
-def _model(steps: list[tuple[Path, dict[str, Any]]], name: str, test: TestLine | None, tags: dict[str, str]) -> Model | None:
+def _model(
+    steps: list[tuple[Path, dict[str, Any]]], name: str, test: TestLine | None, tags: dict[str, str]
+) -> Model | None:
     made = [place for place, _ in steps if (place / "model.onnx").exists()]
     if not made:
         return None
-    kept = ("workbench.run", "workbench.created", "workbench.task", "workbench.budget", "workbench.host.name")
+    kept = (
+        "workbench.run",
+        "workbench.created",
+        "workbench.task",
+        "workbench.budget",
+        "workbench.host.name",
+    )
     digest = read_json(made[-1] / "candidate.json").get("sha256", {}).get("model.onnx", "")
-    about = {**{k: tags[k] for k in kept if k in tags}, "workbench.step": made[-1].name, "workbench.sha256": digest}
+    about = {
+        **{k: tags[k] for k in kept if k in tags},
+        "workbench.step": made[-1].name,
+        "workbench.sha256": digest,
+    }
     name = re.sub(r"[^\w\-.]+", "-", name).strip("-")  # the registry takes no : and /
     return Model(name, made[-1].resolve(), about, test.text if test else "Test was not opened.")
 
 
 def _status(folder: Path) -> str:
-    """As the index calls it. A run records itself before it is marked finished; then all steps are in ledger.json."""
+    """As the index calls it. A run records itself before it is marked finished; then all steps are
+    in ledger.json.
+    """
     path = folder / "state.json"
     state = read_json(path) if path.exists() else {}
     if state.get("status") in STATUS:
@@ -226,7 +316,9 @@ def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
     heads, lines = cells(rows)
     texts = [[" · ".join(filter(None, cell)) for cell in line] for line in lines]
     table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *texts)]
-    return "\n".join([*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"])
+    return "\n".join(
+        [*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"]
+    )
 
 
 def _key(name: str) -> str:

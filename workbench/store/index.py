@@ -1,8 +1,10 @@
-"""Store, where runs are listed and models registered: MLflow on an SQLite file beside the runs, or on a server by URL.
+"""Store, where runs are listed and models registered: MLflow on an SQLite file beside the runs, or
+on a server by URL.
 
-The run folder is the truth; the store is an index that `rebuild` makes again from it. One experiment a task holds one
-MLflow run a run, its ledger as a curve over the steps, and under it one run a row, so that rows of many runs compare in
-one table. The last ONNX file is a version of the registered model TASK-START, the newest with the alias `challenger`.
+The run folder is the truth; the store is an index that `rebuild` makes again from it. One
+experiment a task holds one MLflow run a run, its ledger as a curve over the steps, and under it one
+run a row, so that rows of many runs compare in one table. The last ONNX file is a version of the
+registered model TASK-START, the newest with the alias `challenger`.
 """
 
 from __future__ import annotations
@@ -39,10 +41,12 @@ class Recorded:
 
 
 def record_run(folder: Path, store: str = "") -> str | None:
-    """Put a run into the index, replacing what it holds of the same run; returns the id of the MLflow run.
+    """Put a run into the index, replacing what it holds of the same run; returns the id of the
+    MLflow run.
 
-    None when no step of the run is done yet. Raises StoreError when the store cannot be reached or refuses, RunError when
-    the folder cannot be read; the run folder is whole in both cases, and `rebuild` records it later.
+    None when no step of the run is done yet. Raises StoreError when the store cannot be reached or
+    refuses, RunError when the folder cannot be read; the run folder is whole in both cases, and
+    `rebuild` records it later.
     """
     entry = read_entry(folder)
     if entry is None:
@@ -55,8 +59,9 @@ def record_run(folder: Path, store: str = "") -> str | None:
 def rebuild(folders: Sequence[Path], store: str, root: Path) -> int:
     """Make the index again from run folders; returns how many runs it now holds of them.
 
-    A run whose folder is gone leaves the index when that is a database of this machine. A damaged database, or one of
-    another version of MLflow, is put aside. Raises StoreError, at the end, when folders cannot be read.
+    A run whose folder is gone leaves the index when that is a database of this machine. A damaged
+    database, or one of another version of MLflow, is put aside. Raises StoreError, at the end, when
+    folders cannot be read.
     """
     url = store_url(store, root)
     _put_aside_if_damaged(url)
@@ -73,7 +78,8 @@ def rebuild(folders: Sequence[Path], store: str, root: Path) -> int:
                     _forget(client, [run.run_id, *(r.run_id for r in run.rows)])
     if problems:
         raise StoreError(
-            f"Recorded {n_recorded} runs; {len(problems)} cannot be read:\n" + "\n".join(f"  - {p}" for p in problems)
+            f"Recorded {n_recorded} runs; {len(problems)} cannot be read:\n"
+            + "\n".join(f"  - {p}" for p in problems)
         )
     return n_recorded
 
@@ -85,7 +91,9 @@ def recorded(store: str, root: Path) -> list[Recorded]:
 
 
 def _put_aside_if_damaged(url: str) -> None:
-    """Rename an SQLite file that cannot be opened as it is; nothing in it is not in the run folders too, but aliases."""
+    """Rename an SQLite file that cannot be opened as it is; nothing in it is not in the run folders
+    too, but aliases.
+    """
     if not url.startswith("sqlite"):
         return
     try:
@@ -95,12 +103,16 @@ def _put_aside_if_damaged(url: str) -> None:
         if not any(sign in str(error) for sign in DAMAGED):
             raise
         file = file_of(url)
-        free = next(p for n in range(1, 1000) if not (p := file.with_name(f"{file.name}.{n}.old")).exists())
+        free = next(
+            p for n in range(1, 1000) if not (p := file.with_name(f"{file.name}.{n}.old")).exists()
+        )
         os.replace(file, free)
 
 
 def _record(client: Any, entry: Entry, folder: Path, url: str) -> str:
-    """Write the new runs, then remove the old ones, so that a failure in between leaves the run in the index."""
+    """Write the new runs, then remove the old ones, so that a failure in between leaves the run in
+    the index.
+    """
     experiment = _experiment(client, f"{EXPERIMENT}{entry.task}", url)
     same = " and ".join(f"tags.`{k}` = '{entry.tags[k]}'" for k in IDENTITY)
     old = [r.info.run_id for r in client.search_runs([experiment], filter_string=same)]
@@ -117,7 +129,9 @@ def _record(client: Any, entry: Entry, folder: Path, url: str) -> str:
 
 
 def _experiment(client: Any, name: str, url: str) -> str:
-    """The id of the experiment, made if there is none; another process may make it at the same moment."""
+    """The id of the experiment, made if there is none; another process may make it at the same
+    moment.
+    """
     from mlflow.exceptions import MlflowException
 
     known = client.get_experiment_by_name(name)
@@ -137,17 +151,26 @@ def _experiment(client: Any, name: str, url: str) -> str:
 def _write(client: Any, experiment: str, entry: Entry, tags: dict[str, str] | None = None) -> str:
     from mlflow.entities import Metric, Param
 
-    run = client.create_run(experiment, start_time=entry.start_ms, tags={**entry.tags, **(tags or {})}, run_name=entry.name)
+    run = client.create_run(
+        experiment,
+        start_time=entry.start_ms,
+        tags={**entry.tags, **(tags or {})},
+        run_name=entry.name,
+    )
     metrics = [Metric(p.key, p.value, entry.end_ms, p.step) for p in entry.points]
     params = [Param(k, v) for k, v in entry.params.items()]
     for n in range(0, max(len(metrics), len(params)), BATCH):
-        client.log_batch(run.info.run_id, metrics=metrics[n : n + BATCH], params=params[n : n + BATCH])
+        client.log_batch(
+            run.info.run_id, metrics=metrics[n : n + BATCH], params=params[n : n + BATCH]
+        )
     client.set_terminated(run.info.run_id, entry.status, entry.end_ms)
     return run.info.run_id
 
 
 def _send(client: Any, run_id: str, folder: Path, step: Path) -> str:
-    """Upload the small files and the model, as a server takes no model that lies elsewhere; returns where the model is."""
+    """Upload the small files and the model, as a server takes no model that lies elsewhere; returns
+    where the model is.
+    """
     for name in ("recipe.yml", "ledger.json", "final.json"):
         if (folder / name).exists():
             client.log_artifact(run_id, str(folder / name))
@@ -168,7 +191,9 @@ def _runs(client: Any) -> list[Recorded]:
     ids = [e.experiment_id for e in client.search_experiments() if e.name.startswith(EXPERIMENT)]
     found, token = [], None
     while ids:
-        page = client.search_runs(ids, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token)
+        page = client.search_runs(
+            ids, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
+        )
         found += page
         token = page.token
         if not token:
@@ -179,13 +204,23 @@ def _runs(client: Any) -> list[Recorded]:
             rows.setdefault(run.data.tags["mlflow.parentRunId"], []).append(_recorded(run))
     for children in rows.values():
         children.sort(key=lambda r: int(r.params["row"]))
-    return [_recorded(r, rows.get(r.info.run_id, ())) for r in found if r.data.tags.get("workbench.kind") == "run"]
+    return [
+        _recorded(r, rows.get(r.info.run_id, ()))
+        for r in found
+        if r.data.tags.get("workbench.kind") == "run"
+    ]
 
 
 def _recorded(run: Any, rows: Sequence[Recorded] = ()) -> Recorded:
     data, info = run.data, run.info
     return Recorded(
-        info.run_id, info.run_name, info.status, dict(data.params), dict(data.metrics), dict(data.tags), tuple(rows)
+        info.run_id,
+        info.run_name,
+        info.status,
+        dict(data.params),
+        dict(data.metrics),
+        dict(data.tags),
+        tuple(rows),
     )
 
 

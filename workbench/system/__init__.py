@@ -1,1 +1,3 @@
-"""This machine: files, caches, processes, cores and instructions, mounts, and references to a user's code."""
+"""This machine: files, caches, processes, cores and instructions, mounts, and references to a
+user's code.
+"""

@@ -1,7 +1,8 @@
-"""Results that cost time, kept as they are found: a kill loses the one under way, and the next run goes on after the last.
+"""Results that cost time, kept as they are found: a kill loses the one under way, and the next run
+goes on after the last.
 
-One file of JSON lines a key. The key is a `fingerprint` of all that decides the results (weights, rows, settings), so that
-nothing stale is ever read.
+One file of JSON lines a key. The key is a `fingerprint` of all that decides the results (weights,
+rows, settings), so that nothing stale is ever read.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Cache:
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short hash of arrays, bytes, torch modules (by weights and structure), rows, settings, and plain values, in order."""
+    """A short hash of arrays, bytes, torch modules (by weights and structure), rows, settings, and
+    plain values, in order.
+    """
     sha = hashlib.sha256()
     for part in parts:
         _add(sha, part)
@@ -60,7 +63,11 @@ def _add(sha: Any, part: Any) -> None:
         sha.update(b"bytes" + part)
     elif isinstance(part, np.ndarray):
         sha.update(f"array {part.dtype} {part.shape}".encode())
-        sha.update(repr(part.tolist()).encode() if part.dtype.hasobject else np.ascontiguousarray(part).tobytes())
+        sha.update(
+            repr(part.tolist()).encode()
+            if part.dtype.hasobject
+            else np.ascontiguousarray(part).tobytes()
+        )
     elif hasattr(part, "state_dict"):
         sha.update(f"module {part}".encode())
         for name, tensor in part.state_dict().items():

@@ -37,7 +37,9 @@ def read_json(path: Path) -> Any:
 
 
 def move_folder(source: Path, target: Path) -> Path:
-    """Put a finished folder in its place in one move; a half-finished one from before a kill makes way."""
+    """Put a finished folder in its place in one move; a half-finished one from before a kill makes
+    way.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)

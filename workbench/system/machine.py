@@ -20,7 +20,9 @@ LIBRARIES = ("torch", "torch-pruning", "onnx", "onnxruntime", "scikit-learn", "n
 
 def n_cores() -> int:
     """Cores that this process may use: the affinity mask, cut by a cgroup's quota."""
-    mask = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    mask = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    )
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         return mask if quota == "max" else max(1, min(mask, math.ceil(int(quota) / int(period))))
@@ -29,9 +31,11 @@ def n_cores() -> int:
 
 
 def n_threads() -> int:
-    """Threads to compute with where nobody says how many: all cores that may be used, or as many as OMP_NUM_THREADS allows.
+    """Threads to compute with where nobody says how many: all cores that may be used, or as many as
+    OMP_NUM_THREADS allows.
 
-    torch obeys that variable too: with another count in one place, sums of the same numbers differ in their last bit.
+    torch obeys that variable too: with another count in one place, sums of the same numbers differ
+    in their last bit.
     """
     wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     return min(n_cores(), int(wanted)) if wanted.isdigit() and int(wanted) else n_cores()
@@ -59,12 +63,28 @@ def host() -> Host:
     import psutil
 
     model, flags = _processor()
-    wanted = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_int8", "amx_bf16", "asimddp", "i8mm", "bf16")
+    wanted = (
+        "avx2",
+        "avx512f",
+        "avx512_vnni",
+        "avx_vnni",
+        "avx512_bf16",
+        "amx_int8",
+        "amx_bf16",
+        "asimddp",
+        "i8mm",
+        "bf16",
+    )
     return Host(
-        name=platform.node(), processor=model, n_cores=n_cores(), instructions=tuple(f for f in wanted if f in flags),
-        memory_bytes=psutil.virtual_memory().total, system=f"{platform.system()} {platform.machine()}",
-        python=platform.python_version(), versions=_versions(),
-    )  # fmt: skip
+        name=platform.node(),
+        processor=model,
+        n_cores=n_cores(),
+        instructions=tuple(f for f in wanted if f in flags),
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{platform.system()} {platform.machine()}",
+        python=platform.python_version(),
+        versions=_versions(),
+    )
 
 
 def busy() -> float:
@@ -76,7 +96,9 @@ def busy() -> float:
 
 
 def device_of(wanted: str) -> str:
-    """The torch device for `auto`, `cpu`, `cuda` or `mps`; raises SettingsError when the machine does not have it."""
+    """The torch device for `auto`, `cpu`, `cuda` or `mps`; raises SettingsError when the machine
+    does not have it.
+    """
     import torch
 
     has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
@@ -85,7 +107,10 @@ def device_of(wanted: str) -> str:
     if wanted not in has:
         raise SettingsError(f"`device` must be auto, cpu, cuda or mps, got {wanted!r}.")
     if not has[wanted]:
-        raise SettingsError(f"`device` is {wanted!r}, but torch {torch.__version__} finds none here; use 'auto' or 'cpu'.")
+        raise SettingsError(
+            f"`device` is {wanted!r}, but torch {torch.__version__} finds none here; use 'auto' or "
+            "'cpu'."
+        )
     return wanted
 
 

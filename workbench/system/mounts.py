@@ -1,4 +1,6 @@
-"""Which file system a folder lies on, and whether it is reached over a network (where SQLite's locks do not hold)."""
+"""Which file system a folder lies on, and whether it is reached over a network (where SQLite's
+locks do not hold).
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,31 @@ __all__ = ["file_system", "is_network", "network_mount"]
 
 MOUNTS = Path("/proc/mounts")
 NETWORK = (
-    "9p", "acfs", "afs", "beegfs", "ceph", "cifs", "coda", "davfs", "drvfs", "glusterfs", "gpfs", "lustre", "ncpfs", "nfs", "nfs4",
-    "orangefs", "panfs", "prl_fs", "pvfs2", "smb2", "smb3", "smbfs", "vboxsf", "wekafs",
-)  # fmt: skip
+    "9p",
+    "acfs",
+    "afs",
+    "beegfs",
+    "ceph",
+    "cifs",
+    "coda",
+    "davfs",
+    "drvfs",
+    "glusterfs",
+    "gpfs",
+    "lustre",
+    "ncpfs",
+    "nfs",
+    "nfs4",
+    "orangefs",
+    "panfs",
+    "prl_fs",
+    "pvfs2",
+    "smb2",
+    "smb3",
+    "smbfs",
+    "vboxsf",
+    "wekafs",
+)
 NETWORK_FUSE = (
     "ceph",
     "dav",
@@ -30,7 +54,8 @@ NETWORK_FUSE = (
 
 
 def file_system(path: Path, mounts: str | None = None) -> tuple[str, str]:
-    """The mount point that holds a path and the type of its file system; two empty texts where there is no /proc/mounts.
+    """The mount point that holds a path and the type of its file system; two empty texts where
+    there is no /proc/mounts.
 
     `mounts` stands in for the text of /proc/mounts. The path need not exist yet.
     """
@@ -41,13 +66,17 @@ def file_system(path: Path, mounts: str | None = None) -> tuple[str, str]:
         if len(fields) < 3:
             continue
         point = Path(_plain(fields[1]))
-        if (point == where or point in where.parents) and len(str(point)) >= len(found[0]):  # of equals, the last is on top
+        if (point == where or point in where.parents) and len(str(point)) >= len(
+            found[0]
+        ):  # of equals, the last is on top
             found = (str(point), fields[2])
     return found
 
 
 def is_network(mount: tuple[str, str]) -> bool:
-    """Whether a mount is reached over a network; a 9p at `/` is a sandbox's own disk (gVisor) and counts as local."""
+    """Whether a mount is reached over a network; a 9p at `/` is a sandbox's own disk (gVisor) and
+    counts as local.
+    """
     point, kind = mount
     if kind == "9p" and point == "/":
         return False
@@ -55,7 +84,9 @@ def is_network(mount: tuple[str, str]) -> bool:
 
 
 def network_mount(path: Path, mounts: str | None = None) -> str:
-    """The type of the network file system that holds a path, or an empty text for a local or unknown one."""
+    """The type of the network file system that holds a path, or an empty text for a local or
+    unknown one.
+    """
     mount = file_system(path, mounts)
     return mount[1] if is_network(mount) else ""
 

@@ -1,4 +1,6 @@
-"""Processes of runs: told apart from later ones with the same number, and ended with all their children."""
+"""Processes of runs: told apart from later ones with the same number, and ended with all their
+children.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from typing import Any
 
 __all__ = ["alive", "children", "end_session", "identity"]
 
-children: list[subprocess.Popen[bytes]] = []  # kept so that an ended child is reaped and not taken for alive
+children: list[
+    subprocess.Popen[bytes]
+] = []  # kept so that an ended child is reaped and not taken for alive
 
 
 def identity(pid: int | None) -> dict[str, Any]:
@@ -26,7 +30,9 @@ def identity(pid: int | None) -> dict[str, Any]:
 
 
 def alive(state: dict[str, Any]) -> bool:
-    """Whether the process that wrote the state still runs; its birth tells it from a later one with the same number."""
+    """Whether the process that wrote the state still runs; its birth tells it from a later one with
+    the same number.
+    """
     import psutil
 
     if state["pid"] is None:

@@ -1,4 +1,6 @@
-"""References to Python objects as text, `package.module:name`: how a command line or a kept file names a user's code."""
+"""References to Python objects as text, `package.module:name`: how a command line or a kept file
+names a user's code.
+"""
 
 from __future__ import annotations
 
@@ -27,5 +29,7 @@ def resolve(reference: str) -> Any:
         for part in path.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise UnknownName(f"`{reference}` cannot be imported from {os.getcwd()}: {error}.") from error
+        raise UnknownName(
+            f"`{reference}` cannot be imported from {os.getcwd()}: {error}."
+        ) from error
     return found

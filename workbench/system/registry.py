@@ -1,4 +1,6 @@
-"""Registry, the one way to find a thing by its name: ours in this package, those of other packages by entry point."""
+"""Registry, the one way to find a thing by its name: ours in this package, those of other packages
+by entry point.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,11 @@ T = TypeVar("T")
 
 
 def modules_in(package: str, *, ending: str = "") -> dict[str, str]:
-    """Names of the modules in one of our folders, each with its import path; nothing of the folder is imported.
+    """Names of the modules in one of our folders, each with its import path; nothing of the folder
+    is imported.
 
-    `ending` takes only modules with that ending, and leaves it out of the name. A name that begins with `_` is no entry.
+    `ending` takes only modules with that ending, and leaves it out of the name. A name that begins
+    with `_` is no entry.
     """
     home = find_spec(package)
     names = [m.name for m in pkgutil.iter_modules(home.submodule_search_locations)] if home else []
@@ -29,10 +33,12 @@ def modules_in(package: str, *, ending: str = "") -> dict[str, str]:
 
 
 class Registry(Generic[T]):
-    """Things of one kind by name; `group` is the entry point group under which other packages register theirs.
+    """Things of one kind by name; `group` is the entry point group under which other packages
+    register theirs.
 
-    `built_in` gives ours: a name with the thing itself, or with the `module` or `module:attribute` that declares it. A
-    module without an attribute declares the instance of `kind` that has this `name`.
+    `built_in` gives ours: a name with the thing itself, or with the `module` or `module:attribute`
+    that declares it. A module without an attribute declares the instance of `kind` that has this
+    `name`.
     """
 
     def __init__(
@@ -50,7 +56,9 @@ class Registry(Generic[T]):
 
     @cached_property
     def _places(self) -> dict[str, list[Any]]:
-        """Every name with all things or locations that are registered under it; one, unless two packages clash."""
+        """Every name with all things or locations that are registered under it; one, unless two
+        packages clash.
+        """
         places: dict[str, list[Any]] = {name: [place] for name, place in self._built_in().items()}
         for entry in entry_points(group=self.group):
             same = places.setdefault(entry.name, [])
@@ -68,8 +76,8 @@ class Registry(Generic[T]):
     def get(self, name: str) -> T:
         """The thing of this name.
 
-        Raises UnknownName that lists all names, RegistryError when the thing cannot be imported, is of another kind, or
-        two packages register the same name.
+        Raises UnknownName that lists all names, RegistryError when the thing cannot be imported, is
+        of another kind, or two packages register the same name.
         """
         if name in self._loaded:
             return self._loaded[name]
@@ -78,7 +86,8 @@ class Registry(Generic[T]):
         places = self._places[name]
         if len(places) > 1:
             raise RegistryError(
-                f"Two packages register the {self.noun} `{name}`: {' and '.join(map(str, places))}. Uninstall one of them."
+                f"Two packages register the {self.noun} `{name}`: "
+                f"{' and '.join(map(str, places))}. Uninstall one of them."
             )
         self._loaded[name] = self._load(name, places[0])
         return self._loaded[name]
@@ -96,10 +105,18 @@ class Registry(Generic[T]):
             module = importlib.import_module(module_name)
         except ImportError as error:
             raise RegistryError(
-                f"The {self.noun} `{name}` is registered as `{place}`, which cannot be imported: {error}."
+                f"The {self.noun} `{name}` is registered as `{place}`, which cannot be imported: "
+                f"{error}."
             ) from error
         values = [getattr(module, attribute, None)] if attribute else list(vars(module).values())
-        declared = [v for v in values if isinstance(v, kind) and (attribute or getattr(v, "name", None) == name)]
+        declared = [
+            v
+            for v in values
+            if isinstance(v, kind) and (attribute or getattr(v, "name", None) == name)
+        ]
         if not declared:
-            raise RegistryError(f"`{place}` declares no {self.noun} `{name}`: it must hold a {kind.__name__} of this name.")
+            raise RegistryError(
+                f"`{place}` declares no {self.noun} `{name}`: it must hold a {kind.__name__} of "
+                "this name."
+            )
         return declared[0]

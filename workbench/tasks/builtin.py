@@ -38,35 +38,61 @@ def load_task(name: str) -> Task:
         made = resolve(name)
         task = made() if callable(made) else made
         if not isinstance(task, Task):
-            raise TaskError(f"`{name}` gave {type(task).__name__}, not a Task; return what `workbench.make_task(...)` makes.")
+            raise TaskError(
+                f"`{name}` gave {type(task).__name__}, not a Task; return what "
+                "`workbench.make_task(...)` makes."
+            )
         return task
     if name not in TASKS:
-        raise UnknownName(unknown("task", name, TASKS) + " Or name your own as package.module:function.")
+        raise UnknownName(
+            unknown("task", name, TASKS) + " Or name your own as package.module:function."
+        )
     return TASKS[name](name)
 
 
-def _images(name: str, splits: Splits, classes: tuple[str, ...], mean: float, std: float, **values: Any) -> Task:
+def _images(
+    name: str, splits: Splits, classes: tuple[str, ...], mean: float, std: float, **values: Any
+) -> Task:
     from workbench.models.cnn import cnn
     from workbench.models.compact import convnet, dscnn, resnet8, slim_resnet
     from workbench.models.resnet import resnet20
 
     n = len(classes)
     return Task(
-        name=name, kind="classification", data=splits, metrics=_metrics("classification"), classes=classes,
+        name=name,
+        kind="classification",
+        data=splits,
+        metrics=_metrics("classification"),
+        classes=classes,
         builders={
-            "resnet20": partial(resnet20, n), "cnn": partial(cnn, n), "convnet": partial(convnet, n), "dscnn": partial(dscnn, n),
-            "resnet8": partial(resnet8, n), "slim_resnet": partial(slim_resnet, n),
+            "resnet20": partial(resnet20, n),
+            "cnn": partial(cnn, n),
+            "convnet": partial(convnet, n),
+            "dscnn": partial(dscnn, n),
+            "resnet8": partial(resnet8, n),
+            "slim_resnet": partial(slim_resnet, n),
         },
-        prepare=Normalize(mean, std), built_in=True, **values,
-    )  # fmt: skip
+        prepare=Normalize(mean, std),
+        built_in=True,
+        **values,
+    )
 
 
 def _fashion(name: str) -> Task:
     from workbench.models.reference import load_resnet20
 
     splits = fashion() if name == "fashion" else fashion_full()
-    # The constants of the reference weights' train rows, so that both fashion tasks prepare images alike.
-    return _images(name, splits, CLASSES, 72.994149, 90.065398, augment=flip_and_shift, reference={"resnet20": load_resnet20})
+    # The constants of the reference weights' train rows, so that both fashion tasks prepare images
+    # alike.
+    return _images(
+        name,
+        splits,
+        CLASSES,
+        72.994149,
+        90.065398,
+        augment=flip_and_shift,
+        reference={"resnet20": load_resnet20},
+    )
 
 
 def _digits(name: str) -> Task:
@@ -80,20 +106,27 @@ def _flights(name: str) -> Task:
     splits = flights()
     prepare = Columns.fitted(splits.train)
     return Task(
-        name=name, kind="binary", data=splits, metrics=_metrics("binary", first="pr_auc"), classes=("on time", "late"),
+        name=name,
+        kind="binary",
+        data=splits,
+        metrics=_metrics("binary", first="pr_auc"),
+        classes=("on time", "late"),
         builders={
             "table_net": partial(table_net, prepare.n_features, 1),
             "logistic": partial(_estimator, "logistic", splits),
             "boosting": partial(_estimator, "boosting", splits),
         },
-        prepare=prepare, built_in=True,
-    )  # fmt: skip
+        prepare=prepare,
+        built_in=True,
+    )
 
 
 def _estimator(kind: str, splits: Splits) -> Any:
     from workbench.models.estimators import make_estimator
 
-    return make_estimator(kind, {name: a.dtype.kind in "biuf" for name, a in splits.train.inputs.items()})
+    return make_estimator(
+        kind, {name: a.dtype.kind in "biuf" for name, a in splits.train.inputs.items()}
+    )
 
 
 def _reviews(name: str) -> Task:
@@ -104,24 +137,43 @@ def _reviews(name: str) -> Task:
     prepare = Tokens.fitted(splits.train)
     small = {"lr": 0.002, "epochs": 8, "batch_size": 64, "patience": 3}
     return Task(
-        name=name, kind="classification", data=splits, metrics=(*_metrics("classification"), METRICS["f1"]), classes=SENTIMENTS,
+        name=name,
+        kind="classification",
+        data=splits,
+        metrics=(*_metrics("classification"), METRICS["f1"]),
+        classes=SENTIMENTS,
         builders={
-            "text_cnn": partial(text_cnn, prepare.n_words), "bigru": partial(bigru, prepare.n_words),
-            "transformer2": partial(transformer2, prepare.n_words, length=prepare.length), "tfidf": tfidf, "minilm": minilm,
-            "thin_cnn": thin_cnn, "thin_transformer": thin_transformer,
+            "text_cnn": partial(text_cnn, prepare.n_words),
+            "bigru": partial(bigru, prepare.n_words),
+            "transformer2": partial(transformer2, prepare.n_words, length=prepare.length),
+            "tfidf": tfidf,
+            "minilm": minilm,
+            "thin_cnn": thin_cnn,
+            "thin_transformer": thin_transformer,
         },
-        prepare=prepare, reword=_reword(), built_in=True,
-        prepares={"minilm": WordPieces(), "thin_cnn": WordPieces(masked=False), "thin_transformer": WordPieces()},
+        prepare=prepare,
+        reword=_reword(),
+        built_in=True,
+        prepares={
+            "minilm": WordPieces(),
+            "thin_cnn": WordPieces(masked=False),
+            "thin_transformer": WordPieces(),
+        },
         fits={
-            "text_cnn": small, "bigru": small, "transformer2": {**small, "lr": 0.001}, "thin_transformer": {**small, "lr": 0.001},
+            "text_cnn": small,
+            "bigru": small,
+            "transformer2": {**small, "lr": 0.001},
+            "thin_transformer": {**small, "lr": 0.001},
             "thin_cnn": {**small, "batch_size": 128},
             "minilm": {"lr": 8e-5, "epochs": 3, "batch_size": 32, "patience": 2},
         },
-    )  # fmt: skip
+    )
 
 
 def _reword() -> Callable[..., dict[str, np.ndarray]]:
-    """Words are swapped for their neighbours to MiniLM; without the extra `text`, for any other words of train."""
+    """Words are swapped for their neighbours to MiniLM; without the extra `text`, for any other
+    words of train.
+    """
     try:
         minilm_folder()
     except MissingExtra:
@@ -129,16 +181,28 @@ def _reword() -> Callable[..., dict[str, np.ndarray]]:
     return partial(reword, alike=neighbours)
 
 
-TASKS = {"digits": _digits, "fashion": _fashion, "fashion-full": _fashion, "flights": _flights, "reviews": _reviews}
+TASKS = {
+    "digits": _digits,
+    "fashion": _fashion,
+    "fashion-full": _fashion,
+    "flights": _flights,
+    "reviews": _reviews,
+}
 
 
 def _metrics(kind: str, first: str = "") -> tuple[Any, ...]:
     names = BY_KIND[kind]
-    return tuple(METRICS[n] for n in ((first, *(n for n in names if n != first)) if first else names))
+    return tuple(
+        METRICS[n] for n in ((first, *(n for n in names if n != first)) if first else names)
+    )
 
 
-def flip_and_shift(inputs: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
-    """Images `(batch, 1, height, width)` mirrored half of the time and moved by up to two pixels, edges repeated."""
+def flip_and_shift(
+    inputs: dict[str, torch.Tensor], generator: torch.Generator
+) -> dict[str, torch.Tensor]:
+    """Images `(batch, 1, height, width)` mirrored half of the time and moved by up to two pixels,
+    edges repeated.
+    """
     import torch
     from torch.nn import functional as F
 
@@ -147,7 +211,12 @@ def flip_and_shift(inputs: dict[str, torch.Tensor], generator: torch.Generator) 
         n, _, height, width = images.shape
         dx, dy = torch.randint(0, 5, (2, n), generator=generator)
         flip = torch.rand(n, generator=generator) < 0.5
-        columns = torch.where(flip[:, None], width - 1 - torch.arange(width)[None], torch.arange(width)[None]) + dx[:, None]
+        columns = (
+            torch.where(
+                flip[:, None], width - 1 - torch.arange(width)[None], torch.arange(width)[None]
+            )
+            + dx[:, None]
+        )
         rows = torch.arange(height)[None] + dy[:, None]
         padded = F.pad(images, (2, 2, 2, 2), mode="replicate")[:, 0]
         index = (torch.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :])

@@ -1,7 +1,9 @@
-"""check_task(), the door check: do data, labels and model fit each other, with every problem told at once.
+"""check_task(), the door check: do data, labels and model fit each other, with every problem told
+at once.
 
-Rows in memory are checked in full. Of a torch dataset all targets are read, but only its first 256 inputs; whether it
-shares rows with test is told from the dataset object and its indices, not from the content.
+Rows in memory are checked in full. Of a torch dataset all targets are read, but only its first 256
+inputs; whether it shares rows with test is told from the dataset object and its indices, not from
+the content.
 """
 
 from __future__ import annotations
@@ -15,13 +17,22 @@ import numpy as np
 from workbench.data.overlap import row_hashes, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
-from workbench.runtimes.outputs import ENOUGH, are_probabilities, ends_in, misfit, one_thread, outputs_of
+from workbench.runtimes.outputs import (
+    ENOUGH,
+    are_probabilities,
+    ends_in,
+    misfit,
+    one_thread,
+    outputs_of,
+)
 from workbench.task import Candidate, Task
 
 __all__ = ["check_task", "outputs_of", "row_hashes"]
 
 N_SAMPLE = 256
-SHARED = 0.01  # real data hold a few rows twice; more than this share of test seen elsewhere is a leak
+SHARED = (
+    0.01  # real data hold a few rows twice; more than this share of test seen elsewhere is a leak
+)
 
 
 @dataclass
@@ -34,16 +45,22 @@ class _Found:
 
 
 def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
-    """Warnings about a task that can be used; raises one error that holds all problems of one that cannot.
+    """Warnings about a task that can be used; raises one error that holds all problems of one that
+    cannot.
 
-    `candidate` defaults to the task's own start, or its first builder. Raises TaskError when the model does not fit
-    (weights, inputs, outputs), DataError when only the data are at fault (empty splits, shapes, values that are not
-    finite, labels, missing classes, rows shared with test).
+    `candidate` defaults to the task's own start, or its first builder. Raises TaskError when the
+    model does not fit (weights, inputs, outputs), DataError when only the data are at fault (empty
+    splits, shapes, values that are not finite, labels, missing classes, rows shared with test).
     """
     found = _Found()
-    splits: dict[str, AnyRows] = {n: r for n in SPLIT_NAMES if (r := getattr(task.data, n)) is not None}
+    splits: dict[str, AnyRows] = {
+        n: r for n in SPLIT_NAMES if (r := getattr(task.data, n)) is not None
+    }
     for name in [n for n, rows in splits.items() if not len(rows)]:
-        found.data.append(f"`{name}` is empty: give it rows, or leave it out of `make_task` to have it cut from train.")
+        found.data.append(
+            f"`{name}` is empty: give it rows, or leave it out of `make_task` to have it cut from "
+            "train."
+        )
         del splits[name]
     if candidate is None:
         candidate = _own_candidate(task, found)
@@ -51,8 +68,12 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
     _check_shapes(samples, found)
     prepare = candidate.prepare if candidate else task.prepare
     for name, rows in splits.items():
-        _check_inputs(name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, found)
-    prepared = prepare is None or False not in [_check_prepared(n, rows, prepare, found) for n, rows in samples.items()]
+        _check_inputs(
+            name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, found
+        )
+    prepared = prepare is None or False not in [
+        _check_prepared(n, rows, prepare, found) for n, rows in samples.items()
+    ]
     targets = {name: np.asarray(rows.targets) for name, rows in splits.items()}
     readable = [n for n, t in targets.items() if _check_targets(task, n, t, found)]
     if task.kind in ("classification", "binary", "multilabel"):
@@ -79,24 +100,31 @@ def _own_candidate(task: Task, found: _Found) -> Candidate | None:
 
 
 def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
-    """Names, shapes and kinds of arrays against train's; batch and the length of sequences may differ."""
+    """Names, shapes and kinds of arrays against train's; batch and the length of sequences may
+    differ.
+    """
     if "train" not in samples:
         return
     wanted = {name: _shape(a) for name, a in samples["train"].inputs.items()}
     for split, rows in samples.items():
         got = {name: _shape(a) for name, a in rows.inputs.items()}
         if set(got) != set(wanted):
-            found.data.append(f"`{split}` has the inputs {sorted(got)}, train has {sorted(wanted)}.")
+            found.data.append(
+                f"`{split}` has the inputs {sorted(got)}, train has {sorted(wanted)}."
+            )
             continue
         found.data += [
-            f"`{name}` of {split} holds {_described(got[name])}, train has {_described(wanted[name])} a row."
+            f"`{name}` of {split} holds {_described(got[name])}, train has "
+            f"{_described(wanted[name])} a row."
             for name in wanted
             if got[name] != wanted[name]
         ]
 
 
 def _shape(array: np.ndarray) -> tuple[Any, ...]:
-    """Kind and shape of a row; None where a length may vary: tokens `(rows, length)`, series `(rows, length, features)`."""
+    """Kind and shape of a row; None where a length may vary: tokens `(rows, length)`, series
+    `(rows, length, features)`.
+    """
     numbers = array.dtype.kind in "biuf"
     floating = array.dtype.kind == "f"
     shape: list[int | None] = list(array.shape[1:])
@@ -109,20 +137,26 @@ def _described(shape: tuple[Any, ...]) -> str:
     return f"{shape[0]} of shape ({', '.join('*' if n is None else str(n) for n in shape[1:])})"
 
 
-def _check_inputs(split: str, rows: Rows, prepare: Any, candidate: Candidate | None, found: _Found) -> None:
-    """Values that a model can compute with, raw or after `prepare`; estimators and ONNX graphs may fill missing ones."""
+def _check_inputs(
+    split: str, rows: Rows, prepare: Any, candidate: Candidate | None, found: _Found
+) -> None:
+    """Values that a model can compute with, raw or after `prepare`; estimators and ONNX graphs may
+    fill missing ones.
+    """
     torch_raw = candidate is not None and candidate.form == "torch" and prepare is None
     for name, array in rows.inputs.items():
         if array.dtype.kind in "OUSM" and torch_raw:
             found.data.append(
-                f"`{name}` of {split} has dtype {array.dtype}, and a network takes numbers: give a `prepare` that makes them "
-                "(for a table `workbench.data.prepare.Columns`), or pad ragged rows to one length."
+                f"`{name}` of {split} has dtype {array.dtype}, and a network takes numbers: give a "
+                "`prepare` that makes them (for a table `workbench.data.prepare.Columns`), or pad "
+                "ragged rows to one length."
             )
         bad = _bad_rows(array)
         if len(bad) and not _copes(rows.take(bad[:64]), prepare, candidate):
             found.data.append(
-                f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or infinite), the first in row "
-                f"{bad[0]}: clean them, or give a `prepare` that fills them."
+                f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or "
+                f"infinite), the first in row {bad[0]}: clean them, or give a `prepare` that fills "
+                "them."
             )
 
 
@@ -132,13 +166,22 @@ def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bo
     try:
         prepared = sample.prepared(prepare).inputs
     except Exception as error:  # `prepare` may be the user's code
-        found.data.append(f"`prepare` raised {type(error).__name__} on {split} with {_listed(sample.inputs)}: {error}")
+        found.data.append(
+            f"`prepare` raised {type(error).__name__} on {split} with {_listed(sample.inputs)}: "
+            f"{error}"
+        )
         return False
     for name, array in prepared.items():
         if np.asarray(array).dtype.kind in "OUS":
-            found.data.append(f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give numbers.")
+            found.data.append(
+                f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give "
+                "numbers."
+            )
         elif len(_bad_rows(np.asarray(array))):
-            found.data.append(f"`prepare` made values that are not finite in `{name}` from finite rows of {split}.")
+            found.data.append(
+                f"`prepare` made values that are not finite in `{name}` from finite rows of "
+                f"{split}."
+            )
     return len(found.data) == before
 
 
@@ -156,7 +199,9 @@ def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
             infinite = any(np.isinf(a).any() for a in prepared.values() if a.dtype.kind == "f")
             return not infinite and fills_missing(candidate.model)
         return bool(np.isfinite(outputs_of(candidate, prepared)).all())
-    except Exception:  # what the model says about these rows is not the user's problem: the values are
+    except (
+        Exception
+    ):  # what the model says about these rows is not the user's problem: the values are
         return False
 
 
@@ -165,7 +210,9 @@ def _bad_rows(array: np.ndarray) -> np.ndarray:
     if array.dtype.kind != "f":
         return np.empty(0, np.int64)
     with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(array.sum(dtype=np.float64)):  # one pass without a copy: it is finite only if all that is in it is
+        if np.isfinite(
+            array.sum(dtype=np.float64)
+        ):  # one pass without a copy: it is finite only if all that is in it is
             return np.empty(0, np.int64)
     return np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
 
@@ -188,27 +235,40 @@ def _check_targets(task: Task, split: str, targets: np.ndarray, found: _Found) -
     """Whether the targets are of the kind that the task says."""
     before = len(found.data)
     if targets.dtype.kind not in "biuf":
-        found.data.append(f"Targets of {split} have dtype {targets.dtype}: they must be numbers; `make_task` makes them so.")
+        found.data.append(
+            f"Targets of {split} have dtype {targets.dtype}: they must be numbers; `make_task` "
+            "makes them so."
+        )
     elif len(bad := _bad_rows(targets)):
-        found.data.append(f"Targets of {split} hold {_n_bad(targets):,} values that are not finite, the first in row {bad[0]}.")
+        found.data.append(
+            f"Targets of {split} hold {_n_bad(targets):,} values that are not finite, the first in "
+            f"row {bad[0]}."
+        )
     elif task.kind in ("classification", "binary"):
         _check_labels(task, split, targets, found)
     elif task.kind == "multilabel" and (targets.ndim != 2 or not np.isin(targets, (0, 1)).all()):
-        found.data.append(f"Targets of {split} must be 0 or 1, in shape (rows, labels); got shape {targets.shape}.")
+        found.data.append(
+            f"Targets of {split} must be 0 or 1, in shape (rows, labels); got shape "
+            f"{targets.shape}."
+        )
     return len(found.data) == before
 
 
 def _check_labels(task: Task, split: str, targets: np.ndarray, found: _Found) -> None:
     if targets.ndim != 1 or targets.dtype.kind == "f":
-        found.data.append(f"Labels of {split} must be whole numbers in shape (rows,), got {targets.dtype} {targets.shape}.")
+        found.data.append(
+            f"Labels of {split} must be whole numbers in shape (rows,), got {targets.dtype} "
+            f"{targets.shape}."
+        )
         return
     n = 2 if task.kind == "binary" else len(task.classes) or None
     outside = np.flatnonzero((targets < 0) | (targets >= n) if n else targets < 0)
     if len(outside):
         values = ", ".join(map(str, np.unique(targets[outside])[:5]))
         found.data.append(
-            f"Labels of {split} must be 0 to {n - 1 if n else 'n-1'}, and {len(outside):,} are not ({values}; the first in row "
-            f"{outside[0]}): number them from 0, or give `classes=` with the label values in order."
+            f"Labels of {split} must be 0 to {n - 1 if n else 'n-1'}, and {len(outside):,} are not "
+            f"({values}; the first in row {outside[0]}): number them from 0, or give `classes=` "
+            "with the label values in order."
         )
 
 
@@ -225,19 +285,31 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
         missing = [names[i] if i < n else str(i) for i in np.flatnonzero(counts[:n] == 0)]
         if split == "calibration":
             if not multilabel and n - len(missing) < 2:
-                found.data.append("Every row of calibration has the same class: it needs rows of two classes at least.")
+                found.data.append(
+                    "Every row of calibration has the same class: it needs rows of two classes at "
+                    "least."
+                )
         elif missing:
-            shown = ", ".join(f"`{m}`" for m in missing[:8]) + (f" and {len(missing) - 8} more" if len(missing) > 8 else "")
-            found.data.append(f"{split} has no row of class {shown}: add rows of it, or cut the splits stratified by class.")
+            shown = ", ".join(f"`{m}`" for m in missing[:8]) + (
+                f" and {len(missing) - 8} more" if len(missing) > 8 else ""
+            )
+            found.data.append(
+                f"{split} has no row of class {shown}: add rows of it, or cut the splits "
+                "stratified by class."
+            )
 
 
 def _check_times(splits: Mapping[str, AnyRows], found: _Found) -> None:
     """Two times or more in the splits that are scored."""
     for name in ("valid", "test"):
-        if name in splits and splits[name].times is not None and len(np.unique(splits[name].times)) < 2:
+        if (
+            name in splits
+            and splits[name].times is not None
+            and len(np.unique(splits[name].times)) < 2
+        ):
             found.data.append(
-                f"`{name}` holds one time only: intervals resample whole times, so at least two are needed; give rows of "
-                "more times, finer times, or no `times`."
+                f"`{name}` holds one time only: intervals resample whole times, so at least two "
+                "are needed; give rows of more times, finer times, or no `times`."
             )
 
 
@@ -259,25 +331,39 @@ def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
             leaks = everywhere.sum() > max(1, SHARED * len(shared))
             leaks |= other == "calibration" and n_other > max(1, SHARED * len(keys[other]))
             if leaks and held == "test":
-                found.data.append(f"{text}: what is measured on test would not be honest; keep a row in one split only.")
+                found.data.append(
+                    f"{text}: what is measured on test would not be honest; keep a row in one "
+                    "split only."
+                )
             else:
                 found.warnings.append(f"{text}.")
 
 
-def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.ndarray, found: _Found) -> None:
+def _check_output(
+    task: Task, candidate: Candidate, sample: Rows, targets: np.ndarray, found: _Found
+) -> None:
     """Finite weights, and outputs on two clean rows that have the shape that the labels need."""
     rows = _clean(sample).take(slice(0, 2))
     if candidate.form == "torch":
-        broken = [n for n, w in candidate.model.state_dict().items() if w.is_floating_point() and not bool(w.isfinite().all())]
+        broken = [
+            n
+            for n, w in candidate.model.state_dict().items()
+            if w.is_floating_point() and not bool(w.isfinite().all())
+        ]
         if broken:
-            found.model.append(f"`{candidate.name}` has {len(broken)} weight arrays that are not finite, first `{broken[0]}`.")
+            found.model.append(
+                f"`{candidate.name}` has {len(broken)} weight arrays that are not finite, first "
+                f"`{broken[0]}`."
+            )
             return
     elif candidate.form == "sklearn":
         from workbench.models.estimators import is_estimator, is_fitted
 
         if not is_estimator(candidate.model):
             kind = type(candidate.model).__name__
-            found.model.append(f"`model` gave {kind}; it must be a torch module or have `fit` and `predict`.")
+            found.model.append(
+                f"`model` gave {kind}; it must be a torch module or have `fit` and `predict`."
+            )
         if not is_estimator(candidate.model) or not is_fitted(candidate.model):
             return
     inputs: Mapping[str, np.ndarray] = rows.inputs
@@ -285,13 +371,24 @@ def _check_output(task: Task, candidate: Candidate, sample: Rows, targets: np.nd
         inputs = rows.prepared(candidate.prepare).inputs
         outputs = outputs_of(candidate, inputs)
     except Exception as error:  # the user's model: anything can come out of it
-        found.model.append(f"`{candidate.name}` raised {type(error).__name__} on the inputs {_listed(inputs)}: {error}")
+        found.model.append(
+            f"`{candidate.name}` raised {type(error).__name__} on the inputs {_listed(inputs)}: "
+            f"{error}"
+        )
         return
     if wanted := misfit(task, outputs, targets, len(rows)):
-        found.model.append(f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for {len(rows)} rows.")
+        found.model.append(
+            f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for "
+            f"{len(rows)} rows."
+        )
     elif not np.isfinite(outputs).all() and _clean(rows) is rows:
-        found.model.append(f"`{candidate.name}` gives outputs that are not finite on the first rows of train.")
+        found.model.append(
+            f"`{candidate.name}` gives outputs that are not finite on the first rows of train."
+        )
     elif candidate.form == "torch" and are_probabilities(task, outputs):
         more = _clean(sample).take(slice(0, ENOUGH)).prepared(candidate.prepare).inputs
         if end := ends_in(task, candidate, more):
-            found.warnings.append(f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave it out.")
+            found.warnings.append(
+                f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave "
+                "it out."
+            )

@@ -8,7 +8,10 @@ from workbench.technique import Technique
 __all__ = ["TECHNIQUES", "get_technique", "technique_names"]
 
 TECHNIQUES: Registry[Technique] = Registry(
-    "workbench.techniques", "technique", lambda: Technique, lambda: modules_in("workbench.techniques")
+    "workbench.techniques",
+    "technique",
+    lambda: Technique,
+    lambda: modules_in("workbench.techniques"),
 )
 
 

@@ -19,7 +19,11 @@ __all__ = ["autocast", "predict_batches", "predict_torch"]
 
 
 def predict_batches(
-    model: nn.Module, rows: TensorRows, device: str, choices: Mapping[str, Any], report: Report | None = None
+    model: nn.Module,
+    rows: TensorRows,
+    device: str,
+    choices: Mapping[str, Any],
+    report: Report | None = None,
 ) -> Iterator[np.ndarray]:
     """Outputs of a network in evaluation mode, float32 arrays `(batch, ...)`."""
     import torch
@@ -34,13 +38,21 @@ def predict_batches(
     model.train(was_training)
 
 
-def predict_torch(model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu") -> np.ndarray:
+def predict_torch(
+    model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu"
+) -> np.ndarray:
     """Outputs `(rows, ...)` of a network on rows, in fp32."""
-    return np.concatenate(list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {})))
+    return np.concatenate(
+        list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {}))
+    )
 
 
 def autocast(device: str, precision: str) -> Any:
     """A context in which the forward pass runs in bf16, or one that changes nothing."""
     import torch
 
-    return torch.autocast(torch.device(device).type, torch.bfloat16) if precision == "bf16" else nullcontext()
+    return (
+        torch.autocast(torch.device(device).type, torch.bfloat16)
+        if precision == "bf16"
+        else nullcontext()
+    )

@@ -1,10 +1,10 @@
 """fit(), the one training loop: everything that trains a torch network here goes through it.
 
-Techniques shape it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and `step_hook(model, step)`
-after each optimizer step (masks, schedules of sparsity).
+Techniques shape it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and
+`step_hook(model, step)` after each optimizer step (masks, schedules of sparsity).
 
-The order of batches and of augmentation depends on (seed, epoch, step) alone, so a run that was interrupted and resumed
-from its checkpoint gives the same weights as one that was not.
+The order of batches and of augmentation depends on (seed, epoch, step) alone, so a run that was
+interrupted and resumed from its checkpoint gives the same weights as one that was not.
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ __all__ = ["Fitted", "LossContext", "fit"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and how it went: `history` has a row an epoch, `choices` the automatic ones written down."""
+    """A trained network and how it went: `history` has a row an epoch, `choices` the automatic ones
+    written down.
+    """
 
     model: nn.Module
     history: list[dict[str, float]]
@@ -50,9 +52,11 @@ class Fitted:
 
 @dataclass(frozen=True)
 class LossContext:
-    """One batch as a loss hook sees it: tensors `(batch, ...)`, `outputs` with their gradient, `loss` the task's own.
+    """One batch as a loss hook sees it: tensors `(batch, ...)`, `outputs` with their gradient,
+    `loss` the task's own.
 
-    `beside` holds this batch's rows of the arrays that `fit` was given beside the train rows (a teacher's answers, say).
+    `beside` holds this batch's rows of the arrays that `fit` was given beside the train rows (a
+    teacher's answers, say).
     """
 
     model: nn.Module
@@ -89,11 +93,13 @@ def fit(
     loss_hook: Callable[[LossContext], torch.Tensor] | None = None,
     step_hook: Callable[[nn.Module, int], None] | None = None,
 ) -> Fitted:
-    """Train a copy of `model` on the task's train rows, keeping the weights that score best on valid.
+    """Train a copy of `model` on the task's train rows, keeping the weights that score best on
+    valid.
 
-    `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory format; `checkpoint` is a
-    file to write at each epoch and to continue from if it is there. `beside` are arrays `(train rows, ...)` that the loss
-    hook gets by batch. Raises Cancelled when the report was asked to stop, TaskError when the loss is no longer finite.
+    `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory
+    format; `checkpoint` is a file to write at each epoch and to continue from if it is there.
+    `beside` are arrays `(train rows, ...)` that the loss hook gets by batch. Raises Cancelled when
+    the report was asked to stop, TaskError when the loss is no longer finite.
     """
     import torch
 
@@ -101,7 +107,18 @@ def fit(
     report = report or Report()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        loop = _Loop(model, task, settings, prepare or task.prepare, report, seed, device, loss_hook, step_hook, beside or {})
+        loop = _Loop(
+            model,
+            task,
+            settings,
+            prepare or task.prepare,
+            report,
+            seed,
+            device,
+            loss_hook,
+            step_hook,
+            beside or {},
+        )
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
         loop.run(checkpoint)
@@ -112,10 +129,18 @@ class _Loop:
     """The state of one call of `fit`."""
 
     def __init__(
-        self, model: nn.Module, task: Task, settings: FitSettings, prepare: Any, report: Report, seed: int, device: str,
-        loss_hook: Callable[[LossContext], torch.Tensor] | None, step_hook: Callable[[nn.Module, int], None] | None,
+        self,
+        model: nn.Module,
+        task: Task,
+        settings: FitSettings,
+        prepare: Any,
+        report: Report,
+        seed: int,
+        device: str,
+        loss_hook: Callable[[LossContext], torch.Tensor] | None,
+        step_hook: Callable[[nn.Module, int], None] | None,
         beside: Mapping[str, np.ndarray],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.model = copy.deepcopy(model).to(device)
         self.task, self.settings, self.prepare, self.report = task, settings, prepare, report
         self.seed, self.device, self.loss_hook, self.step_hook = seed, device, loss_hook, step_hook
@@ -123,12 +148,19 @@ class _Loop:
         self.train = TensorRows(task.data.train, prepare, device)
         self.valid = TensorRows(task.data.valid, prepare, device)
         self.beside = {name: tensor(array, device) for name, array in beside.items()}
-        wrong = [f"`{name}` has {len(t):,}" for name, t in self.beside.items() if len(t) != len(self.train)]
+        wrong = [
+            f"`{name}` has {len(t):,}"
+            for name, t in self.beside.items()
+            if len(t) != len(self.train)
+        ]
         if wrong:
             raise TaskError(
-                f"What lies beside the {len(self.train):,} train rows must have a row for each: {', '.join(wrong)}."
+                f"What lies beside the {len(self.train):,} train rows must have a row for each: "
+                f"{', '.join(wrong)}."
             )
-        n_rows = len(self.train) - (len(self.train) % settings.batch_size == 1)  # a last batch of one row is left out
+        n_rows = len(self.train) - (
+            len(self.train) % settings.batch_size == 1
+        )  # a last batch of one row is left out
         self.steps_an_epoch = max(1, math.ceil(n_rows / settings.batch_size))
         self.n_steps = min(self.steps_an_epoch * settings.epochs, settings.max_steps or 1 << 60)
         self.optimizer = _optimizer(self.model, settings)
@@ -137,14 +169,26 @@ class _Loop:
         self.choices: dict[str, Any] = {}
 
     def choose(self, known: dict[str, Any]) -> None:
-        """Precision and memory format: as set, as the parent measured (not where it trained too little to), or the fastest here."""
+        """Precision and memory format: as set, as the parent measured (not where it trained too
+        little to), or the fastest here.
+        """
         known = {} if known.get("untimed") else known
-        wanted = {"precision": self.settings.precision, "memory_format": self.settings.memory_format}
-        fixed = {key: known.get(key, value) if value == "auto" else value for key, value in wanted.items()}
+        wanted = {
+            "precision": self.settings.precision,
+            "memory_format": self.settings.memory_format,
+        }
+        fixed = {
+            key: known.get(key, value) if value == "auto" else value
+            for key, value in wanted.items()
+        }
         inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))
         beside = self._beside(self._permutation(0)[: len(targets)])
         self.choices = fastest(
-            self.model, lambda m: self._loss(m, inputs, targets, beside), inputs, fixed, n_steps=self.n_steps
+            self.model,
+            lambda m: self._loss(m, inputs, targets, beside),
+            inputs,
+            fixed,
+            n_steps=self.n_steps,
         )
         if self.choices["memory_format"] == "channels_last":
             import torch
@@ -157,7 +201,14 @@ class _Loop:
             mean_loss = self._epoch()
             score = self._score()
             state.epoch += 1
-            state.history.append({"epoch": state.epoch, "step": state.step, "train_loss": mean_loss, "valid_score": score})
+            state.history.append(
+                {
+                    "epoch": state.epoch,
+                    "step": state.step,
+                    "train_loss": mean_loss,
+                    "valid_score": score,
+                }
+            )
             self.report.curve(f"valid {self.task.metric.name}", state.step, score)
             signed = score if self.task.metric.higher_is_better else -score
             if signed > state.best_score:
@@ -179,8 +230,12 @@ class _Loop:
                 generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.step)
                 inputs = self.task.augment(inputs, generator)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.settings.lr * _schedule(self.settings.schedule, state.step, self.n_steps)
-            loss = self._loss(model, inputs, targets, self._beside(order[n * size : n * size + len(targets)]))
+                group["lr"] = self.settings.lr * _schedule(
+                    self.settings.schedule, state.step, self.n_steps
+                )
+            loss = self._loss(
+                model, inputs, targets, self._beside(order[n * size : n * size + len(targets)])
+            )
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
@@ -195,26 +250,38 @@ class _Loop:
         return float(total) / max(n, 1)
 
     def _loss(
-        self, model: nn.Module, inputs: dict[str, torch.Tensor], targets: torch.Tensor, beside: dict[str, torch.Tensor]
+        self,
+        model: nn.Module,
+        inputs: dict[str, torch.Tensor],
+        targets: torch.Tensor,
+        beside: dict[str, torch.Tensor],
     ) -> torch.Tensor:
         with autocast(self.device, self.choices.get("precision", "fp32")):
             if self.task.train_step:
                 return self.task.train_step(model, inputs, targets)
             outputs = first_tensor(call_model(model, inputs))
         loss = self.loss(outputs.float(), targets)
-        return self.loss_hook(LossContext(model, inputs, outputs, targets, loss, beside)) if self.loss_hook else loss
+        return (
+            self.loss_hook(LossContext(model, inputs, outputs, targets, loss, beside))
+            if self.loss_hook
+            else loss
+        )
 
     def _tell(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TaskError(
-                f"The loss became {loss} at step {self.state.step}. Lower `fit_lr` (now {self.settings.lr:g}), or look for "
-                "NaN or huge values in the inputs."
+                f"The loss became {loss} at step {self.state.step}. Lower `fit_lr` (now "
+                f"{self.settings.lr:g}), or look for NaN or huge values in the inputs."
             )
         self.report.curve("train loss", self.state.step, loss)
-        self.report.progress(self.state.step, self.n_steps, f"step {self.state.step}/{self.n_steps}, loss {loss:.3f}")
+        self.report.progress(
+            self.state.step, self.n_steps, f"step {self.state.step}/{self.n_steps}, loss {loss:.3f}"
+        )
 
     def _score(self) -> float:
-        outputs = np.concatenate(list(predict_batches(self.model, self.valid, self.device, self.choices, self.report)))
+        outputs = np.concatenate(
+            list(predict_batches(self.model, self.valid, self.device, self.choices, self.report))
+        )
         targets = np.asarray(self.task.data.valid.targets)
         return self.task.metric(like_targets(outputs, targets), targets)
 
@@ -222,8 +289,14 @@ class _Loop:
         return np.random.default_rng([self.seed, epoch])
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        """The order in which the batches of an epoch take the rows: what any kind of rows draws from `_order` first."""
-        return self._order(epoch).permutation(len(self.train)) if self.beside else np.empty(0, np.int64)
+        """The order in which the batches of an epoch take the rows: what any kind of rows draws
+        from `_order` first.
+        """
+        return (
+            self._order(epoch).permutation(len(self.train))
+            if self.beside
+            else np.empty(0, np.int64)
+        )
 
     def _beside(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         return {name: t[rows] for name, t in self.beside.items()}
@@ -233,10 +306,15 @@ class _Loop:
         import torch
 
         content = {
-            "model": self.model.state_dict(), "best": self.best, "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(), "cuda_random": torch.cuda.get_rng_state() if "cuda" in self.device else None,
-            "state": vars(self.state), "choices": self.choices, "settings": self.settings.tree(),
-        }  # fmt: skip
+            "model": self.model.state_dict(),
+            "best": self.best,
+            "optimizer": self.optimizer.state_dict(),
+            "random": torch.get_rng_state(),
+            "cuda_random": torch.cuda.get_rng_state() if "cuda" in self.device else None,
+            "state": vars(self.state),
+            "choices": self.choices,
+            "settings": self.settings.tree(),
+        }
         part = path.with_suffix(".part")
         torch.save(content, part)
         os.replace(part, path)
@@ -253,8 +331,16 @@ class _Loop:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["random"].cpu())
-        self.best, self.choices, self.state = content["best"], content["choices"], _State(**content["state"])
-        wanted = torch.channels_last if self.choices["memory_format"] == "channels_last" else torch.contiguous_format
+        self.best, self.choices, self.state = (
+            content["best"],
+            content["choices"],
+            _State(**content["state"]),
+        )
+        wanted = (
+            torch.channels_last
+            if self.choices["memory_format"] == "channels_last"
+            else torch.contiguous_format
+        )
         self.model = self.model.to(memory_format=wanted)
         if content["cuda_random"] is not None:
             torch.cuda.set_rng_state(content["cuda_random"].cpu())
@@ -264,7 +350,9 @@ class _Loop:
 
         self.model.load_state_dict(self.best)
         model = self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
-        return Fitted(model, self.state.history, self.choices, self.state.step, self.state.best_epoch)
+        return Fitted(
+            model, self.state.history, self.choices, self.state.step, self.state.best_epoch
+        )
 
 
 def _schedule(schedule: str, step: int, n_steps: int) -> float:

@@ -21,7 +21,9 @@ def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     def binary(outputs: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
         if outputs.ndim == 2 and outputs.shape[1] == 2:
             return F.cross_entropy(outputs, targets.long())
-        return F.binary_cross_entropy_with_logits(outputs.reshape(len(outputs)), targets.to(outputs.dtype))
+        return F.binary_cross_entropy_with_logits(
+            outputs.reshape(len(outputs)), targets.to(outputs.dtype)
+        )
 
     losses = {
         "classification": lambda o, t: F.cross_entropy(o, t),
@@ -34,12 +36,15 @@ def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     return losses[kind]
 
 
-def soft_loss(kind: str, outputs: torch.Tensor, answers: torch.Tensor, temperature: float) -> torch.Tensor:
-    """How far outputs `(batch, ...)` are from the answers `(batch, teachers, outputs)` of one or more teachers.
+def soft_loss(
+    kind: str, outputs: torch.Tensor, answers: torch.Tensor, temperature: float
+) -> torch.Tensor:
+    """How far outputs `(batch, ...)` are from the answers `(batch, teachers, outputs)` of one or
+    more teachers.
 
-    Classes: T^2 times the divergence from the mean of the teachers' softened distributions. One yes or no, or one a label:
-    the same with a sigmoid each, mean over labels. Values, and outputs of a custom task: mean squared error to the
-    teachers' mean.
+    Classes: T^2 times the divergence from the mean of the teachers' softened distributions. One yes
+    or no, or one a label: the same with a sigmoid each, mean over labels. Values, and outputs of a
+    custom task: mean squared error to the teachers' mean.
     """
     import torch
     from torch.nn import functional as F
@@ -49,9 +54,13 @@ def soft_loss(kind: str, outputs: torch.Tensor, answers: torch.Tensor, temperatu
         outputs = outputs[:, 1:] - outputs[:, :1]
     if kind == "classification":
         target = torch.softmax(answers / temperature, dim=2).mean(1)
-        return temperature**2 * F.kl_div(F.log_softmax(outputs / temperature, dim=1), target, reduction="batchmean")
+        return temperature**2 * F.kl_div(
+            F.log_softmax(outputs / temperature, dim=1), target, reduction="batchmean"
+        )
     if kind in ("binary", "multilabel"):
         target = torch.sigmoid(answers / temperature).mean(1)
         entropy = F.binary_cross_entropy(target, target)
-        return temperature**2 * (F.binary_cross_entropy_with_logits(outputs / temperature, target) - entropy)
+        return temperature**2 * (
+            F.binary_cross_entropy_with_logits(outputs / temperature, target) - entropy
+        )
     return F.mse_loss(outputs, answers.mean(1))

@@ -1,4 +1,6 @@
-"""Which precision and memory format train fastest on this machine, found by timing a few steps of each."""
+"""Which precision and memory format train fastest on this machine, found by timing a few steps of
+each.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,25 @@ WORTH_TIMING = 40  # steps below which a probe costs more than it can win
 
 
 def fastest(
-    model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], inputs: Mapping[str, torch.Tensor],
-    wanted: Mapping[str, str], *, n_steps: int,
-) -> dict[str, Any]:  # fmt: skip
-    """Choices for `wanted` ({"precision", "memory_format"}, each a value or "auto"), with the milliseconds a step of each.
+    model: nn.Module,
+    loss_of: Callable[[nn.Module], torch.Tensor],
+    inputs: Mapping[str, torch.Tensor],
+    wanted: Mapping[str, str],
+    *,
+    n_steps: int,
+) -> dict[str, Any]:
+    """Choices for `wanted` ({"precision", "memory_format"}, each a value or "auto"), with the
+    milliseconds a step of each.
 
-    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run in turn, `N_ROUNDS` times;
-    the best time of each counts, as disturbance only ever adds.
+    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run
+    in turn, `N_ROUNDS` times; the best time of each counts, as disturbance only ever adds.
     """
     images = any(t.ndim == 4 for t in inputs.values())
-    formats = [wanted["memory_format"]] if wanted["memory_format"] != "auto" else ["contiguous"] + ["channels_last"] * images
+    formats = (
+        [wanted["memory_format"]]
+        if wanted["memory_format"] != "auto"
+        else ["contiguous"] + ["channels_last"] * images
+    )
     precisions = [wanted["precision"]] if wanted["precision"] != "auto" else ["fp32", "bf16"]
     options = [(p, f) for p in precisions for f in formats]
     if len(options) == 1:
@@ -47,8 +58,15 @@ def fastest(
     return {"precision": precision, "memory_format": memory_format, "step_ms": measured}
 
 
-def _or_never(model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], precision: str, memory_format: str) -> float:
-    """Seconds of a step, or infinity where the model cannot run so: a `view` that needs contiguous rows, no bf16 form."""
+def _or_never(
+    model: nn.Module,
+    loss_of: Callable[[nn.Module], torch.Tensor],
+    precision: str,
+    memory_format: str,
+) -> float:
+    """Seconds of a step, or infinity where the model cannot run so: a `view` that needs contiguous
+    rows, no bf16 form.
+    """
     import torch
 
     state = torch.get_rng_state()
@@ -59,7 +77,12 @@ def _or_never(model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], pr
         return math.inf
 
 
-def _step_time(model: nn.Module, loss_of: Callable[[nn.Module], torch.Tensor], precision: str, memory_format: str) -> float:
+def _step_time(
+    model: nn.Module,
+    loss_of: Callable[[nn.Module], torch.Tensor],
+    precision: str,
+    memory_format: str,
+) -> float:
     """Seconds of one forward and backward pass on a copy of the model."""
     import torch
 

@@ -1,4 +1,6 @@
-"""Choices, the upper half of the wizard: task, model, budget and seed, and the steps. Together they are a recipe."""
+"""Choices, the upper half of the wizard: task, model, budget and seed, and the steps. Together they
+are a recipe.
+"""
 
 from __future__ import annotations
 
@@ -28,18 +30,34 @@ BUDGET_TEXT = {
 class Choices(VBox):
     """Controls that hold a recipe; what does not fit together is said at once, in words."""
 
-    def __init__(self, task: Task | str, start: str, steps: Sequence[Any], budget: str, seed: int, device: str) -> None:
-        first = Recipe.make(_name(task), steps, start=start, seed=seed, budget=budget, device=device)  # refuses what is wrong
+    def __init__(
+        self,
+        task: Task | str,
+        start: str,
+        steps: Sequence[Any],
+        budget: str,
+        seed: int,
+        device: str,
+    ) -> None:
+        first = Recipe.make(
+            _name(task), steps, start=start, seed=seed, budget=budget, device=device
+        )  # refuses what is wrong
         self._own = task if isinstance(task, Task) else None
         self._device = device
         self._callback: Callable[[], None] = lambda: None
         self._loaded: Task | None = None
         self._load_problem = ""
         names = list(dict.fromkeys([first.task, *TASKS]))
-        self._task = Dropdown(description="Task", options=names, value=first.task).add_class("wb-task")
+        self._task = Dropdown(description="Task", options=names, value=first.task).add_class(
+            "wb-task"
+        )
         self._model = Dropdown(description="Model", options=[]).add_class("wb-model")
-        self._budget = Dropdown(description="Budget", options=list(BUDGETS), value=budget).add_class("wb-budget")
-        self._seed = Text(description="Seed", value=str(seed), continuous_update=False).add_class("wb-seed")
+        self._budget = Dropdown(
+            description="Budget", options=list(BUDGETS), value=budget
+        ).add_class("wb-budget")
+        self._seed = Text(description="Seed", value=str(seed), continuous_update=False).add_class(
+            "wb-seed"
+        )
         self._about = HTML().add_class("wb-help").add_class("wb-about")
         self._problem = HTML().add_class("wb-problem").add_class("wb-recipe-problem")
         self._steps = Steps(first.steps, budget)
@@ -57,7 +75,11 @@ class Choices(VBox):
     @property
     def task(self) -> Task | str:
         """The task to run: the object that was handed in, else the name of one."""
-        return self._own if self._own is not None and self._task.value == self._own.name else self._task.value
+        return (
+            self._own
+            if self._own is not None and self._task.value == self._own.name
+            else self._task.value
+        )
 
     @property
     def recipe(self) -> Recipe:
@@ -67,9 +89,13 @@ class Choices(VBox):
         if not self._seed.value.strip().isdecimal():
             raise RecipeError(f"`seed` must be a whole number from 0 on, got {self._seed.value!r}.")
         recipe = Recipe.make(
-            self._task.value, self._steps.steps, start=self._model.value or "", seed=int(self._seed.value),
-            budget=self._budget.value, device=self._device,
-        )  # fmt: skip
+            self._task.value,
+            self._steps.steps,
+            start=self._model.value or "",
+            seed=int(self._seed.value),
+            budget=self._budget.value,
+            device=self._device,
+        )
         recipe.check_forms(_form_of(self._loaded, recipe.start), recipe.start or "the start")
         return recipe
 
@@ -89,12 +115,20 @@ class Choices(VBox):
         self._callback = callback
 
     def _load(self, start: str = "") -> None:
-        """The models of the chosen task; a task that cannot be loaded is told like any other problem."""
+        """The models of the chosen task; a task that cannot be loaded is told like any other
+        problem.
+        """
         chosen = self.task
         try:
-            self._loaded, self._load_problem = chosen if isinstance(chosen, Task) else load_task(chosen), ""
+            self._loaded, self._load_problem = (
+                chosen if isinstance(chosen, Task) else load_task(chosen),
+                "",
+            )
         except Exception as error:  # a task may fail in any way that its loader's code can
-            self._loaded, self._load_problem = None, f"Task `{self._task.value}` cannot be loaded: {error}"
+            self._loaded, self._load_problem = (
+                None,
+                f"Task `{self._task.value}` cannot be loaded: {error}",
+            )
         names = _models(self._loaded)
         self._model.options = names if not start or start in names else [start, *names]
         self._model.value = start or (names[0] if names else None)
@@ -109,7 +143,10 @@ class Choices(VBox):
         if loaded is None:
             return BUDGET_TEXT[self._budget.value]
         sizes = f"{len(loaded.data.train):,} train, {len(loaded.data.valid):,} valid rows"
-        return f"{loaded.kind}, {sizes}, judged by {loaded.metric.name}. {BUDGET_TEXT[self._budget.value]}"
+        return (
+            f"{loaded.kind}, {sizes}, judged by {loaded.metric.name}. "
+            f"{BUDGET_TEXT[self._budget.value]}"
+        )
 
 
 def _name(task: Task | str) -> str:
@@ -135,7 +172,9 @@ def _form_of(task: Task | None, start: str) -> Form:
 
 @lru_cache(maxsize=64)
 def _form_built(builder: Callable[[], Any]) -> Form:
-    """What a builder makes: a network or an estimator. Asked once a builder, as it may take a moment."""
+    """What a builder makes: a network or an estimator. Asked once a builder, as it may take a
+    moment.
+    """
     from workbench.models.networks import build_seeded
 
     try:

@@ -1,4 +1,6 @@
-"""CodeView, the current choices as Python, as YAML and as a command: what a reader takes away to run elsewhere."""
+"""CodeView, the current choices as Python, as YAML and as a command: what a reader takes away to
+run elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ class CodeView(Tab):
         self.add_class("wb-code")
 
     def show(self, recipe: Recipe, *, in_notebook: bool = False) -> None:
-        """Write the recipe out; `in_notebook` says that its task is an object of this notebook, `task`."""
+        """Write the recipe out; `in_notebook` says that its task is an object of this notebook,
+        `task`.
+        """
         for html, name, text in zip(self._texts, TABS, _written(recipe, in_notebook), strict=True):
             html.value = f"<pre tabindex='0' aria-label='{name}'>{escape(text)}</pre>"
 
@@ -38,6 +42,9 @@ def _written(recipe: Recipe, in_notebook: bool) -> tuple[str, str, str]:
         command = f"# recipe.yml holds what the tab YAML shows\n{command}"
     if in_notebook:
         python = python.replace("wb.run(recipe)", "wb.run(recipe, task)")
-        note = f"# `{recipe.task}` lives in this notebook: elsewhere, name what makes it, as package.module:function\n"
+        note = (
+            f"# `{recipe.task}` lives in this notebook: elsewhere, name what makes it, as "
+            "package.module:function\n"
+        )
         tree, command = note + tree, note + command
     return python, tree, command

@@ -1,7 +1,9 @@
-"""One control a knob: how each kind of setting is drawn, read and written; a form knows none of this.
+"""One control a knob: how each kind of setting is drawn, read and written; a form knows none of
+this.
 
-A number has a text field that holds the truth, so that a wrong one can be typed and told, and a slider beside it where
-its span is one that a hand can aim at. An empty field means None: the budget, or the technique itself, decides.
+A number has a text field that holds the truth, so that a wrong one can be typed and told, and a
+slider beside it where its span is one that a hand can aim at. An empty field means None: the
+budget, or the technique itself, decides.
 """
 
 from __future__ import annotations
@@ -13,7 +15,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from ipywidgets import HTML, Box, Checkbox, Dropdown, FloatLogSlider, FloatSlider, Text, Textarea, ValueWidget, VBox, Widget
+from ipywidgets import (
+    HTML,
+    Box,
+    Checkbox,
+    Dropdown,
+    FloatLogSlider,
+    FloatSlider,
+    Text,
+    Textarea,
+    ValueWidget,
+    VBox,
+    Widget,
+)
 
 from workbench.settings import Knob
 from workbench.widgets.dress import words
@@ -25,7 +39,9 @@ SLIDER_STEPS = 200  # more stops than that, and a hand no longer hits the one it
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn knob: what goes on the page, the widget whose `value` is the truth, and the way from and to a setting."""
+    """A drawn knob: what goes on the page, the widget whose `value` is the truth, and the way from
+    and to a setting.
+    """
 
     box: Widget
     field: ValueWidget
@@ -42,12 +58,16 @@ class Control(VBox):
         self._problem = HTML().add_class("wb-problem")
         help_line = HTML(words(_help(knob))).add_class("wb-help")
         super().__init__([self._drawn.box, help_line, self._problem])
-        self.add_class("wb-knob").add_class(f"wb-knob-{knob.name}").add_class(f"wb-kind-{knob.kind}")
+        self.add_class("wb-knob").add_class(f"wb-knob-{knob.name}").add_class(
+            f"wb-kind-{knob.kind}"
+        )
         self.show(knob.default)
 
     @property
     def value(self) -> Any:
-        """What the control holds, as the setting's kind where it can be read as one, else the text as it was typed."""
+        """What the control holds, as the setting's kind where it can be read as one, else the text
+        as it was typed.
+        """
         return self._drawn.read()
 
     @property
@@ -62,7 +82,9 @@ class Control(VBox):
         self._drawn.write(value)
 
     def tell(self, problem: str) -> None:
-        """Say what is wrong with the value, in words and with an outline; an empty text takes both away."""
+        """Say what is wrong with the value, in words and with an outline; an empty text takes both
+        away.
+        """
         if problem == self._told:
             return
         self._told = problem
@@ -81,7 +103,9 @@ class Control(VBox):
 
 
 def label_of(name: str) -> str:
-    """A field's name as a label: `pruning_ratio` is Pruning ratio; an abbreviation such as `lr` stays as it is."""
+    """A field's name as a label: `pruning_ratio` is Pruning ratio; an abbreviation such as `lr`
+    stays as it is.
+    """
     words = name.replace("_", " ")
     return words if len(words) < 3 else words[0].upper() + words[1:]
 
@@ -89,12 +113,19 @@ def label_of(name: str) -> str:
 def _help(knob: Knob) -> str:
     if knob.by_budget is not None:
         return f"{knob.help} Empty: the budget decides."
-    return f"{knob.help} Empty: decided for you." if knob.optional and knob.kind != "choice" else knob.help
+    return (
+        f"{knob.help} Empty: decided for you."
+        if knob.optional and knob.kind != "choice"
+        else knob.help
+    )
 
 
 def _common(knob: Knob) -> dict[str, Any]:
     unit = f" ({knob.unit})" if knob.unit else ""
-    return {"description": label_of(knob.path[-1]) + unit, "tooltip": f"{knob.name}: {knob.described}"}
+    return {
+        "description": label_of(knob.path[-1]) + unit,
+        "tooltip": f"{knob.name}: {knob.described}",
+    }
 
 
 def _checkbox(knob: Knob) -> Drawn:
@@ -115,14 +146,21 @@ def _options(knob: Knob, options: list[tuple[str, Any]]) -> Drawn:
 
 
 def _text(knob: Knob) -> Drawn:
-    field = Text(continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob))
+    field = Text(
+        continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob)
+    )
     return Drawn(
-        field, field, lambda: None if knob.optional and not field.value else field.value, lambda value: _put(field, value or "")
+        field,
+        field,
+        lambda: None if knob.optional and not field.value else field.value,
+        lambda value: _put(field, value or ""),
     )
 
 
 def _number(knob: Knob) -> Drawn:
-    field = Text(continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob))
+    field = Text(
+        continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob)
+    )
     field.add_class("wb-number")
 
     def read() -> Any:
@@ -139,12 +177,18 @@ def _slider(knob: Knob, field: Text) -> Box | None:
         return None
     low, high, step = span
     kind = FloatLogSlider if knob.log else FloatSlider
-    slider = kind(min=low, max=high, step=step, readout=False, tooltip=f"{knob.name}: {knob.described}")
+    slider = kind(
+        min=low, max=high, step=step, readout=False, tooltip=f"{knob.name}: {knob.described}"
+    )
     ends = (10**low, 10**high) if knob.log else (low, high)
 
     def place() -> float | None:
         value = _parsed(field.value, knob)
-        return min(max(float(value), ends[0]), ends[1]) if isinstance(value, (int, float)) and math.isfinite(value) else None
+        return (
+            min(max(float(value), ends[0]), ends[1])
+            if isinstance(value, (int, float)) and math.isfinite(value)
+            else None
+        )
 
     def follow_field() -> None:
         position = place()
@@ -152,9 +196,15 @@ def _slider(knob: Knob, field: Text) -> Box | None:
             slider.value = position
 
     def follow_slider() -> None:
-        position = place()  # equal when the field moved the slider: then the field keeps what was typed, to the last digit
-        if position is None or not math.isclose(position, slider.value, rel_tol=1e-9, abs_tol=1e-12):
-            field.value = _shown(round(slider.value) if knob.kind == "int" else float(f"{slider.value:.3g}"))
+        # equal when the field moved the slider: then the field keeps what was typed, to the last
+        # digit
+        position = place()
+        if position is None or not math.isclose(
+            position, slider.value, rel_tol=1e-9, abs_tol=1e-12
+        ):
+            field.value = _shown(
+                round(slider.value) if knob.kind == "int" else float(f"{slider.value:.3g}")
+            )
 
     field.observe(lambda _: follow_field(), "value")
     slider.observe(lambda _: follow_slider(), "value")
@@ -162,7 +212,9 @@ def _slider(knob: Knob, field: Text) -> Box | None:
 
 
 def _span(knob: Knob) -> tuple[float, float, float] | None:
-    """Ends and step of a slider, in powers of ten for a logarithmic knob, around its default if the bounds are far."""
+    """Ends and step of a slider, in powers of ten for a logarithmic knob, around its default if the
+    bounds are far.
+    """
     if knob.optional or knob.default is None:
         return None
     if knob.log:
@@ -176,14 +228,21 @@ def _span(knob: Knob) -> tuple[float, float, float] | None:
 
 
 def _yaml(knob: Knob) -> Drawn:
-    empty = {"[]": "empty; a list such as [first, second]", "{}": "empty; a mapping such as {name: 0.5}"}
+    empty = {
+        "[]": "empty; a list such as [first, second]",
+        "{}": "empty; a mapping such as {name: 0.5}",
+    }
     hint = "auto" if knob.default is None else empty.get(knob.default, f"empty: {knob.default}")
     field = Textarea(continuous_update=False, rows=2, placeholder=hint, **_common(knob))
     field.add_class("wb-yaml")
     return Drawn(
-        field, field, lambda: field.value if field.value.strip() else knob.default,
-        lambda value: _put(field, "" if value == knob.default and value in (None, *empty) else _pretty(value)),
-    )  # fmt: skip
+        field,
+        field,
+        lambda: field.value if field.value.strip() else knob.default,
+        lambda value: _put(
+            field, "" if value == knob.default and value in (None, *empty) else _pretty(value)
+        ),
+    )
 
 
 def _pretty(value: Any) -> str:
@@ -195,7 +254,9 @@ def _pretty(value: Any) -> str:
 
 
 def _parsed(text: str, knob: Knob) -> Any:
-    """The number that a text says; the text itself where it says none, so that the settings can refuse it in words."""
+    """The number that a text says; the text itself where it says none, so that the settings can
+    refuse it in words.
+    """
     text = text.strip()
     if not text:
         return None
@@ -220,5 +281,10 @@ def _put(field: ValueWidget, value: Any) -> None:
 
 
 _KINDS: dict[str, Callable[[Knob], Drawn]] = {
-    "bool": _checkbox, "choice": _choice, "float": _number, "int": _number, "text": _text, "yaml": _yaml,
-}  # fmt: skip
+    "bool": _checkbox,
+    "choice": _choice,
+    "float": _number,
+    "int": _number,
+    "text": _text,
+    "yaml": _yaml,
+}

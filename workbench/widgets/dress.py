@@ -1,7 +1,9 @@
-"""Dress, the look of the forms and the wizard, and what screen readers and keyboards need that ipywidgets leaves out.
+"""Dress, the look of the forms and the wizard, and what screen readers and keyboards need that
+ipywidgets leaves out.
 
-It shows nothing itself. Put first into a box with the class `wb-root`, it brings the style sheet, ties each control to its
-help and its problem (`aria-describedby`, `aria-invalid`), names sliders, and lets Enter open a folded section.
+It shows nothing itself. Put first into a box with the class `wb-root`, it brings the style sheet,
+ties each control to its help and its problem (`aria-describedby`, `aria-invalid`), names sliders,
+and lets Enter open a folded section.
 """
 
 from __future__ import annotations

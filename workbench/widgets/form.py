@@ -22,10 +22,17 @@ from workbench.widgets.dress import Dress, words
 __all__ = ["Form", "form"]
 
 
-def form(technique: str | type[Settings], *, values: Mapping[str, Any] | None = None, budget: str | None = None) -> Form:
-    """The form of a technique, by its name or its settings class, starting with some flat values and a budget.
+def form(
+    technique: str | type[Settings],
+    *,
+    values: Mapping[str, Any] | None = None,
+    budget: str | None = None,
+) -> Form:
+    """The form of a technique, by its name or its settings class, starting with some flat values
+    and a budget.
 
-    Raises UnknownName for a technique that is not there, SettingsError for values that the settings refuse.
+    Raises UnknownName for a technique that is not there, SettingsError for values that the settings
+    refuse.
     """
     settings = get_technique(technique).settings if isinstance(technique, str) else technique
     chosen = {**({"budget": budget} if budget else {}), **(values or {})}
@@ -33,7 +40,9 @@ def form(technique: str | type[Settings], *, values: Mapping[str, Any] | None = 
 
 
 class Form(VBox):
-    """Controls for every knob of a settings class. What is wrong is said under the field that it is about."""
+    """Controls for every knob of a settings class. What is wrong is said under the field that it is
+    about.
+    """
 
     def __init__(self, settings: Settings, *, hidden: Sequence[str] = ()) -> None:
         """Draw the settings; `hidden` names knobs that something around the form decides."""
@@ -42,12 +51,16 @@ class Form(VBox):
         self._together = False
         self._valid: Settings | None = settings
         self.problems: dict[str, str] = {}
-        """What is wrong, in words, by the name of the knob; the empty name is for what concerns no single one."""
+        """What is wrong, in words, by the name of the knob; the empty name is for what concerns no
+        single one.
+        """
         self._controls = {k.name: Control(k) for k in knobs(self._class)}
         self._groups: list[tuple[Accordion, int, tuple[str, ...]]] = []
         self._general = HTML().add_class("wb-problem")
         shown = [c for c in self._controls.values() if c.knob.name not in hidden]
-        shown.sort(key=lambda c: c.knob.name != "budget")  # the rest stays in the order of declaration
+        shown.sort(
+            key=lambda c: c.knob.name != "budget"
+        )  # the rest stays in the order of declaration
         super().__init__([Dress(), *self._draw(shown, 0), self._general])
         self.add_class("wb-root").add_class("wb-form")
         for control in self._controls.values():
@@ -113,16 +126,22 @@ class Form(VBox):
         """Problems by the knob that they are about: `ratios_conv1` is about `ratios`."""
         found: dict[str, list[str]] = {}
         for name, text in getattr(error, "problems", [("", str(error))]):
-            owner = max((n for n in self._controls if f"{name}_".startswith(f"{n}_")), key=len, default="")
+            owner = max(
+                (n for n in self._controls if f"{name}_".startswith(f"{n}_")), key=len, default=""
+            )
             control = self._controls.get(owner)
             empty = control is not None and control.value is None and not control.knob.optional
-            found.setdefault(owner, []).append(f"`{owner}` is empty; it takes {_wanted(control)}." if empty else text)
+            found.setdefault(owner, []).append(
+                f"`{owner}` is empty; it takes {_wanted(control)}." if empty else text
+            )
         return {name: " ".join(texts) for name, texts in found.items()}
 
     def _tell(self) -> None:
         for name, control in self._controls.items():
             control.tell(self.problems.get(name, ""))
-            control.budget_is(str(self._controls["budget"].value) if "budget" in self._controls else "standard")
+            control.budget_is(
+                str(self._controls["budget"].value) if "budget" in self._controls else "standard"
+            )
         self._general.value = words(self.problems.get("", ""))
         for accordion, index, path in self._groups:
             inside = [c for c in self._controls.values() if c.knob.path[: len(path)] == path]
@@ -135,7 +154,10 @@ class Form(VBox):
         drawn: list[Widget] = [Box(here).add_class("wb-grid")] if here else []
         paths = list(dict.fromkeys(c.knob.path[: depth + 1] for c in deeper))
         if paths:
-            inner = [VBox(self._draw([c for c in deeper if c.knob.path[: depth + 1] == p], depth + 1)) for p in paths]
+            inner = [
+                VBox(self._draw([c for c in deeper if c.knob.path[: depth + 1] == p], depth + 1))
+                for p in paths
+            ]
             accordion = Accordion(inner, selected_index=None).add_class("wb-groups")
             self._groups += [(accordion, index, path) for index, path in enumerate(paths)]
             drawn.append(accordion)
@@ -153,7 +175,11 @@ def _title(name: str, controls: Sequence[Control]) -> str:
     """The heading of a folded section, which also says what is going on inside."""
     changed = sum(c.value != c.knob.default for c in controls)
     wrong = sum(bool(c.problem) for c in controls)
-    notes = [f"{len(controls)} settings", f"{changed} changed" if changed else "", f"{wrong} wrong" if wrong else ""]
+    notes = [
+        f"{len(controls)} settings",
+        f"{changed} changed" if changed else "",
+        f"{wrong} wrong" if wrong else "",
+    ]
     return f"{label_of(name)}  ({', '.join(filter(None, notes))})"
 
 

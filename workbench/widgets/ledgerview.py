@@ -13,7 +13,10 @@ from workbench.recipe import Recipe
 
 __all__ = ["LedgerView"]
 
-EMPTY = "<p class='wb-quiet'>Each step that finishes adds a row: what it costs, what it bought, and whether that is real.</p>"
+EMPTY = (
+    "<p class='wb-quiet'>Each step that finishes adds a row: what it costs, what it bought, and "
+    "whether that is real.</p>"
+)
 
 
 class LedgerView(VBox):
@@ -24,15 +27,23 @@ class LedgerView(VBox):
         super().__init__([HTML(EMPTY)])
         self.add_class("wb-ledger")
 
-    def show(self, name: str, recipe: Recipe, rows: Sequence[Row], test: TestLine | None = None) -> None:
+    def show(
+        self, name: str, recipe: Recipe, rows: Sequence[Row], test: TestLine | None = None
+    ) -> None:
         """Show the rows of a run; a run that is shown already is brought up to date."""
         section = self._sections.get(name)
         if section is None:
             section = self._sections[name] = HTML().add_class("wb-section")
             self.children = tuple(reversed(self._sections.values()))
         body = html(rows, test) if rows else "<p class='wb-quiet'>No step has finished.</p>"
-        head = f"<div class='wb-run-title'><b>{escape(_title(recipe))}</b> <span class='wb-quiet'>{escape(name)}</span></div>"
-        region = f"<div class='wb-scroll' tabindex='0' role='region' aria-label='Ledger of {escape(name)}'>"
+        head = (
+            f"<div class='wb-run-title'><b>{escape(_title(recipe))}</b> <span "
+            f"class='wb-quiet'>{escape(name)}</span></div>"
+        )
+        region = (
+            "<div class='wb-scroll' tabindex='0' role='region' aria-label='Ledger of "
+            f"{escape(name)}'>"
+        )
         section.value = f"{head}{region}{body}</div>"
 
 

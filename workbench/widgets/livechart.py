@@ -1,13 +1,15 @@
 """A chart that grows while something runs, and is all there again after a page reload.
 
-The kernel keeps the history. Points go to the page as binary deltas, at most ten a second; a page that renders the chart
-says hello and gets everything. A delta says how many points came before it: a page that missed one says hello again.
+The kernel keeps the history. Points go to the page as binary deltas, at most ten a second; a page
+that renders the chart says hello and gets everything. A delta says how many points came before it:
+a page that missed one says hello again.
 
     kernel   full {series} + all points            add {series, after} + new points
                 ^                                             |
     page     hello (rendered, or a gap noticed)               v  draw
 
-The script is uPlot 1.6.32 (MIT, beside it in `static/`) and `static/livechart.js`, sent as one text: nothing is fetched.
+The script is uPlot 1.6.32 (MIT, beside it in `static/`) and `static/livechart.js`, sent as one
+text: nothing is fetched.
 """
 
 from __future__ import annotations
@@ -30,28 +32,46 @@ _INTERVAL = 0.1  # seconds between two deltas
 
 
 def _script() -> str:
-    """uPlot and our own script as one module; the export of uPlot goes, as one module can export one default."""
-    uplot = (_STATIC / "uPlot.esm.js").read_text(encoding="utf-8").replace("export { uPlot as default };", "")
+    """uPlot and our own script as one module; the export of uPlot goes, as one module can export
+    one default.
+    """
+    uplot = (
+        (_STATIC / "uPlot.esm.js")
+        .read_text(encoding="utf-8")
+        .replace("export { uPlot as default };", "")
+    )
     return uplot + (_STATIC / "livechart.js").read_text(encoding="utf-8")
 
 
 class LiveChart(anywidget.AnyWidget):
-    """Curves drawn while they grow: `add(name, x, y)` from any thread, a new name starts a new curve.
+    """Curves drawn while they grow: `add(name, x, y)` from any thread, a new name starts a new
+    curve.
 
-    A value that is not finite leaves a gap. The points are kept for as long as the widget lives, 16 bytes each.
+    A value that is not finite leaves a gap. The points are kept for as long as the widget lives, 16
+    bytes each.
     """
 
     # anywidget reads these from the class, so the two files are read when the class is made
     _esm = _script()
-    _css = (_STATIC / "uPlot.min.css").read_text(encoding="utf-8") + (_STATIC / "livechart.css").read_text(encoding="utf-8")
+    _css = (_STATIC / "uPlot.min.css").read_text(encoding="utf-8") + (
+        _STATIC / "livechart.css"
+    ).read_text(encoding="utf-8")
 
-    title = traitlets.Unicode("Live chart", help="What the curves show; read out by screen readers.").tag(sync=True)
+    title = traitlets.Unicode(
+        "Live chart", help="What the curves show; read out by screen readers."
+    ).tag(sync=True)
     x_title = traitlets.Unicode("step", help="Name of the x axis.").tag(sync=True)
-    height = traitlets.Int(260, help="Height of the plot in CSS pixels; its width is that of its container.").tag(sync=True)
-    colors = traitlets.List(traitlets.Unicode(), list(palette.series), help="Colours of the curves.").tag(sync=True)
+    height = traitlets.Int(
+        260, help="Height of the plot in CSS pixels; its width is that of its container."
+    ).tag(sync=True)
+    colors = traitlets.List(
+        traitlets.Unicode(), list(palette.series), help="Colours of the curves."
+    ).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        self._lock = threading.RLock()  # held while sending too: deltas leave in the order in which they count
+        self._lock = (
+            threading.RLock()
+        )  # held while sending too: deltas leave in the order in which they count
         self._history: dict[str, array[float]] = {}  # name -> x0, y0, x1, y1, ...
         self._sent: dict[str, int] = {}  # name -> how many of these numbers have left
         self._timer: threading.Timer | None = None
@@ -76,7 +96,9 @@ class LiveChart(anywidget.AnyWidget):
     def flush(self) -> None:
         """Send what has not left yet, now."""
         with self._lock:
-            fresh = {name: points[self._sent.get(name, 0) :] for name, points in self._history.items()}
+            fresh = {
+                name: points[self._sent.get(name, 0) :] for name, points in self._history.items()
+            }
             self._send_points("add", {name: points for name, points in fresh.items() if points})
 
     def clear(self) -> None:
@@ -105,7 +127,10 @@ class LiveChart(anywidget.AnyWidget):
         self._last = time.monotonic()
         after = sum(self._sent.values()) // 2
         self._sent = {name: len(points) for name, points in self._history.items()}
-        self.send({"kind": kind, "series": list(series), "after": after}, buffers=[p.tobytes() for p in series.values()])
+        self.send(
+            {"kind": kind, "series": list(series), "after": after},
+            buffers=[p.tobytes() for p in series.values()],
+        )
 
     def _stop_timer(self) -> None:
         if self._timer is not None:

@@ -1,4 +1,6 @@
-"""RunView, one run as it goes: status, a line a step, live curves, messages. It is fed events and asks nothing."""
+"""RunView, one run as it goes: status, a line a step, live curves, messages. It is fed events and
+asks nothing.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ __all__ = ["RunView"]
 
 
 class RunView(VBox):
-    """Widgets that show a story; set from any thread, and all there again when the page is reloaded."""
+    """Widgets that show a story; set from any thread, and all there again when the page is
+    reloaded.
+    """
 
     def __init__(self) -> None:
         self.story = Story({})
@@ -31,10 +35,15 @@ class RunView(VBox):
         self.add_class("wb-runview")
 
     def say(self, state: str, text: str) -> None:
-        """The status line; `state` is ready, running, finished, failed, cancelled or killed and decides its colour."""
+        """The status line; `state` is ready, running, finished, failed, cancelled or killed and
+        decides its colour.
+        """
         first, _, rest = text.partition("\n")
         more = f"<pre class='wb-more' tabindex='0'>{escape(rest)}</pre>" if rest else ""
-        told = f"<span class='wb-state wb-state-{state}'>{escape(state)}</span><div>{words(first)}{more}</div>"
+        told = (
+            "<span class='wb-state "
+            f"wb-state-{state}'>{escape(state)}</span><div>{words(first)}{more}</div>"
+        )
         if self.status.value != told:
             self.status.value = told
 

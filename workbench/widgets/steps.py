@@ -17,7 +17,9 @@ FIRST = "pruning"  # what a recipe begins with unless told: it pays on every run
 
 
 class Steps(VBox):
-    """What you see is what runs: the form changes the open step in place, and every step has a form of its own."""
+    """What you see is what runs: the form changes the open step in place, and every step has a form
+    of its own.
+    """
 
     def __init__(self, steps: Sequence[Step], budget: str) -> None:
         self._budget = budget
@@ -26,17 +28,27 @@ class Steps(VBox):
         self._forms: list[Form] = []
         self._at, self._opening = 0, False
         self._chips = ToggleButtons(options=[]).add_class("wb-chips")
-        self._add = Button(description="Add step", icon="plus", tooltip="Another technique after the last step")
+        self._add = Button(
+            description="Add step", icon="plus", tooltip="Another technique after the last step"
+        )
         self._add.add_class("wb-add")
-        self._remove = Button(description="Remove", icon="trash-o", tooltip="Take the open step out").add_class("wb-remove")
-        self._technique = Dropdown(description="Technique", options=[(get_technique(n).title, n) for n in usable()])
+        self._remove = Button(
+            description="Remove", icon="trash-o", tooltip="Take the open step out"
+        ).add_class("wb-remove")
+        self._technique = Dropdown(
+            description="Technique", options=[(get_technique(n).title, n) for n in usable()]
+        )
         self._technique.add_class("wb-technique")
         self._summary = HTML().add_class("wb-help")
         self._place = Box([]).add_class("wb-place")
-        super().__init__([
-            HBox([self._chips, self._add, self._remove]).add_class("wb-steps"),
-            VBox([HBox([self._technique, self._summary]).add_class("wb-open"), self._place]).add_class("wb-step"),
-        ])  # fmt: skip
+        super().__init__(
+            [
+                HBox([self._chips, self._add, self._remove]).add_class("wb-steps"),
+                VBox(
+                    [HBox([self._technique, self._summary]).add_class("wb-open"), self._place]
+                ).add_class("wb-step"),
+            ]
+        )
         self.add_class("wb-steplist")
         for step in steps or [self._fresh(FIRST)]:
             self._append(step)
@@ -49,7 +61,9 @@ class Steps(VBox):
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps as chosen; raises SettingsError while one of them is wrong."""
-        return tuple(Step(name, form.settings) for name, form in zip(self._names, self._forms, strict=True))
+        return tuple(
+            Step(name, form.settings) for name, form in zip(self._names, self._forms, strict=True)
+        )
 
     @property
     def problem(self) -> str:
@@ -57,14 +71,20 @@ class Steps(VBox):
         wrong = [(n, form) for n, form in enumerate(self._forms, 1) if form.problems]
         if not wrong:
             return ""
-        return " ".join(f"Step {n} ({self._names[n - 1]}): {text}" for n, form in wrong for text in form.problems.values())
+        return " ".join(
+            f"Step {n} ({self._names[n - 1]}): {text}"
+            for n, form in wrong
+            for text in form.problems.values()
+        )
 
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back after every change of a step, or of which there are."""
         self._callback = callback
 
     def budget_is(self, budget: str) -> None:
-        """The recipe's budget: steps that had the old one follow, a step with a budget of its own keeps it."""
+        """The recipe's budget: steps that had the old one follow, a step with a budget of its own
+        keeps it.
+        """
         before, self._budget = self._budget, budget
         for form in self._forms:
             if form.value["budget"] == before:
@@ -84,8 +104,12 @@ class Steps(VBox):
         return Step(name, get_technique(name).settings(budget=self._budget))
 
     def _add_step(self) -> None:
-        """One more at the end: of the techniques that are not there yet the last by name, as quantization ends most recipes."""
-        self._append(self._fresh(next((n for n in reversed(usable()) if n not in self._names), FIRST)))
+        """One more at the end: of the techniques that are not there yet the last by name, as
+        quantization ends most recipes.
+        """
+        self._append(
+            self._fresh(next((n for n in reversed(usable()) if n not in self._names), FIRST))
+        )
         self._open(len(self._names) - 1)
         self._changed()
 
@@ -134,10 +158,15 @@ class Steps(VBox):
         self._chips.index = self._at
 
     def _chip(self, index: int) -> str:
-        """A step's name, with its budget if that is its own, and a mark if something is wrong with it."""
+        """A step's name, with its budget if that is its own, and a mark if something is wrong with
+        it.
+        """
         own = self._forms[index].value["budget"]
         budget = "" if own == self._budget else f", {own}"
-        return f"{index + 1}  {get_technique(self._names[index]).title}{budget}{' (!)' if self._forms[index].problems else ''}"
+        return (
+            f"{index + 1}  "
+            f"{get_technique(self._names[index]).title}{budget}{' (!)' if self._forms[index].problems else ''}"
+        )
 
     def _changed(self) -> None:
         self._opening = True

@@ -1,4 +1,6 @@
-"""Story, what a run's events add up to: a line a step, messages, ledger rows; as numbers first, then as HTML."""
+"""Story, what a run's events add up to: a line a step, messages, ledger rows; as numbers first,
+then as HTML.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ class Stage:
 
 @dataclass
 class Story:
-    """A run as told by its events; `stages` are all that are planned, in order, by the name that events give them."""
+    """A run as told by its events; `stages` are all that are planned, in order, by the name that
+    events give them.
+    """
 
     stages: dict[str, Stage]
     messages: list[tuple[str, str]] = field(default_factory=list)
@@ -59,7 +63,12 @@ class Story:
             return
         stage.seen = event.time
         if event.kind == "step_started":
-            stage.state, stage.began, stage.done, stage.text = "running", event.time, 0.0, event.data.get("text", "")
+            stage.state, stage.began, stage.done, stage.text = (
+                "running",
+                event.time,
+                0.0,
+                event.data.get("text", ""),
+            )
         elif event.kind == "progress":
             stage.done = min(event.data.get("done", 0.0) / (event.data.get("total") or 1.0), 1.0)
             stage.text = event.data.get("text", "")
@@ -93,11 +102,12 @@ def _stage_html(stage: Stage) -> str:
     percent = round(100 * stage.done)
     took = f"{stage.seconds:.1f} s" if stage.began else ""
     return (
-        f"<li class='wb-stage wb-stage-{stage.state}'><span class='wb-mark' aria-hidden='true'></span>"
-        f"<span class='wb-stage-name'>{escape(stage.label)}</span>"
-        f"<span class='wb-bar' role='progressbar' aria-label='{escape(stage.label)}: {stage.state}' aria-valuemin='0' "
-        f"aria-valuemax='100' aria-valuenow='{percent}'><span style='width:{percent}%'></span></span>"
-        f"<span class='wb-took'>{took}</span><span class='wb-stage-text'>{escape(stage.text or stage.state)}</span></li>"
+        f"<li class='wb-stage wb-stage-{stage.state}'><span class='wb-mark' "
+        f"aria-hidden='true'></span><span class='wb-stage-name'>{escape(stage.label)}</span><span "
+        f"class='wb-bar' role='progressbar' aria-label='{escape(stage.label)}: {stage.state}' "
+        f"aria-valuemin='0' aria-valuemax='100' aria-valuenow='{percent}'><span "
+        f"style='width:{percent}%'></span></span><span class='wb-took'>{took}</span><span "
+        f"class='wb-stage-text'>{escape(stage.text or stage.state)}</span></li>"
     )
 
 

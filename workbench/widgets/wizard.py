@@ -1,7 +1,9 @@
-"""wizard(), from a model to a measured better one in a page: choose, run, watch, compare, and take the code away.
+"""wizard(), from a model to a measured better one in a page: choose, run, watch, compare, and take
+the code away.
 
-The run is a process of its own; a thread here follows its events and sets widget traits. The kernel holds everything that
-is shown, so a reloaded page shows it again; and a run goes on without page or kernel, to be picked up by another wizard.
+The run is a process of its own; a thread here follows its events and sets widget traits. The kernel
+holds everything that is shown, so a reloaded page shows it again; and a run goes on without page or
+kernel, to be picked up by another wizard.
 """
 
 from __future__ import annotations
@@ -34,31 +36,57 @@ SHOWN_RUNS = 50
 
 
 def wizard(
-    task: Task | str = "fashion", start: str = "", *, steps: Sequence[Any] = (), budget: str = "smoke", seed: int = 0,
-    device: str = "auto", root: str | Path | None = None, store: str = "",
-) -> Wizard:  # fmt: skip
+    task: Task | str = "fashion",
+    start: str = "",
+    *,
+    steps: Sequence[Any] = (),
+    budget: str = "smoke",
+    seed: int = 0,
+    device: str = "auto",
+    root: str | Path | None = None,
+    store: str = "",
+) -> Wizard:
     """A wizard with these choices made already; `steps` as `Recipe.make` takes them.
 
-    Displaying it starts nothing and waits for nothing, so a notebook that holds one runs unattended.
+    Displaying it starts nothing and waits for nothing, so a notebook that holds one runs
+    unattended.
     """
     return Wizard(Choices(task, start, steps, budget, seed, device), root=root, store=store)
 
 
 class Wizard(VBox):
-    """Choices, the run under way, the ledgers of all runs made here, and the code of the current choices."""
+    """Choices, the run under way, the ledgers of all runs made here, and the code of the current
+    choices.
+    """
 
-    def __init__(self, choices: Choices, *, root: str | Path | None = None, store: str = "") -> None:
+    def __init__(
+        self, choices: Choices, *, root: str | Path | None = None, store: str = ""
+    ) -> None:
         self.run: Run | None = None
         """The run that was started or attached last."""
         self._root, self._store = runs_root(root), store
         self._busy, self._worker = False, threading.Thread()
-        self._choices, self._view, self._ledger, self._code = choices, RunView(), LedgerView(), CodeView()
-        self._run = Button(description="Run", icon="play", button_style="primary", tooltip="Start these steps")
+        self._choices, self._view, self._ledger, self._code = (
+            choices,
+            RunView(),
+            LedgerView(),
+            CodeView(),
+        )
+        self._run = Button(
+            description="Run", icon="play", button_style="primary", tooltip="Start these steps"
+        )
         self._run.add_class("wb-run")
-        self._cancel = Button(description="Cancel", icon="stop", disabled=True, tooltip="Stop; what is finished is kept")
+        self._cancel = Button(
+            description="Cancel",
+            icon="stop",
+            disabled=True,
+            tooltip="Stop; what is finished is kept",
+        )
         self._cancel.add_class("wb-cancel")
         self._earlier = Dropdown(description="Earlier runs", options=[]).add_class("wb-earlier")
-        self._attach = Button(description="Show", icon="eye", tooltip="Show this run, and follow it if it is going on")
+        self._attach = Button(
+            description="Show", icon="eye", tooltip="Show this run, and follow it if it is going on"
+        )
         self._attach.add_class("wb-attach")
         super().__init__([Dress(), *self._cards()])
         self.add_class("wb-root").add_class("wb-wizard")
@@ -71,11 +99,15 @@ class Wizard(VBox):
 
     def __repr__(self) -> str:
         """What stands in a saved notebook, where no kernel draws the widget."""
-        return f"Wizard({self.run!r})" if self.run is not None else "Wizard: run this cell to see it"
+        return (
+            f"Wizard({self.run!r})" if self.run is not None else "Wizard: run this cell to see it"
+        )
 
     @property
     def recipe(self) -> Recipe:
-        """The current choices; raises SettingsError or RecipeError that tells what is wrong with them."""
+        """The current choices; raises SettingsError or RecipeError that tells what is wrong with
+        them.
+        """
         return self._choices.recipe
 
     @property
@@ -103,7 +135,9 @@ class Wizard(VBox):
         self._view.begin(recipe)
         self._view.say("running", "Starting a process of its own.")
         self._set_busy(True)
-        self._worker = _in_thread(lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store)))
+        self._worker = _in_thread(
+            lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store))
+        )
 
     def _stop(self) -> None:
         if self.run is None:
@@ -125,12 +159,19 @@ class Wizard(VBox):
         return run
 
     def _guarded(self, get_run: Callable[[], Run]) -> None:
-        """Get a run and follow it to its end; whatever goes wrong is shown, as no one sees a thread's traceback."""
+        """Get a run and follow it to its end; whatever goes wrong is shown, as no one sees a
+        thread's traceback.
+        """
         try:
             self.run = get_run()
             self._follow(self.run)
         except Exception as error:
-            self._view.say("failed", str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}")
+            self._view.say(
+                "failed",
+                str(error)
+                if isinstance(error, WorkbenchError)
+                else f"{type(error).__name__}: {error}",
+            )
         finally:
             self._view.end()
             self._set_busy(False)
@@ -180,7 +221,11 @@ class Wizard(VBox):
         if problem := self._choices.problem:
             self._code.blank(f"Nothing to write out yet. {problem}")
         else:
-            self._code.show(self.recipe, in_notebook=isinstance(self._choices.task, Task) and not self._choices.task.built_in)
+            self._code.show(
+                self.recipe,
+                in_notebook=isinstance(self._choices.task, Task)
+                and not self._choices.task.built_in,
+            )
         self._enable()
 
     def _list_runs(self) -> None:
@@ -192,7 +237,11 @@ class Wizard(VBox):
         """What to say at first: a run that an earlier kernel started may still be going."""
         self._list_runs()
         going = [name for name, folder in self._earlier.options if not Run(Path(folder)).ended]
-        return f"{going[0]} is going on: Show follows it." if going else f"Runs are kept in {self._root}."
+        return (
+            f"{going[0]} is going on: Show follows it."
+            if going
+            else f"Runs are kept in {self._root}."
+        )
 
 
 def _card(title: str, *children: Any) -> VBox:

@@ -1,8 +1,10 @@
-"""The classic example, MiniLM into a small student: `python -m tests.benchmarks.compression.text --weights minilm.safetensors`.
+"""The classic example, MiniLM into a small student: `python -m tests.benchmarks.compression.text
+--weights minilm.safetensors`.
 
-The weights are those that `python -m workbench.reproduce.teacher --seed 0 --weights minilm.safetensors` makes (fine-tuned on the
-train rows of `reviews`, the best epoch on valid). Teacher and student are held against each other on the 2,000 test sentences,
-once, at the end, and timed side by side.
+The weights are those that `python -m workbench.reproduce.teacher --seed 0 --weights
+minilm.safetensors` makes (fine-tuned on the train rows of `reviews`, the best epoch on valid).
+Teacher and student are held against each other on the 2,000 test sentences, once, at the end, and
+timed side by side.
 """
 
 from __future__ import annotations
@@ -39,13 +41,24 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, required=True, help="the fine-tuned MiniLM")
     parser.add_argument("--student", default="thin_cnn")
     parser.add_argument(
-        "--views", type=int, default=64, help="the train sentences, and this many less one times as many reworded ones"
+        "--views",
+        type=int,
+        default=64,
+        help="the train sentences, and this many less one times as many reworded ones",
     )
     parser.add_argument("--passes", type=int, default=2, help="over all of them")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--budget", default="standard", choices=("smoke", "standard", "thorough"), help="of the timing")
     parser.add_argument(
-        "--out", type=Path, default=Path("runs/text"), help="folder of the answers, checkpoints and the student"
+        "--budget",
+        default="standard",
+        choices=("smoke", "standard", "thorough"),
+        help="of the timing",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/text"),
+        help="folder of the answers, checkpoints and the student",
     )
     given = parser.parse_args()
     task = load_task("reviews")
@@ -56,7 +69,10 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     technique = get_technique("distillation")
     settings = technique.settings(
-        student=given.student, views=given.views, fit={**FIT, "epochs": given.views * given.passes}, **HOW
+        student=given.student,
+        views=given.views,
+        fit={**FIT, "epochs": given.views * given.passes},
+        **HOW,
     )
     with console() as bar:
         report = Report(bar, show)
@@ -83,7 +99,10 @@ def judged(task: object, teacher: Candidate, student: Candidate) -> None:
     targets = task.data.test.targets
     before, after = (outputs_of(c, task.data.test) for c in (teacher, student))
     scores = [quality(o, targets, task.metric) for o in (before, after)]
-    print(f"test: teacher {scores[0].text}, student {scores[1].text}, share {scores[1].value / scores[0].value:.4f}")
+    print(
+        f"test: teacher {scores[0].text}, student {scores[1].text}, share "
+        f"{scores[1].value / scores[0].value:.4f}"
+    )
     print(compare_quality(before, after, targets, task.metric).text)
 
 
@@ -92,8 +111,18 @@ def timed(task: object, models: dict[str, tuple[Candidate, Candidate]], budget: 
     chosen = {}
     for name, forms in models.items():
         for form in forms:
-            chosen |= {f"{name} on {r}": (replace(form, name=name), r) for r in installed_for(form) if r != "torch-compiled"}
-    timings = time_side_by_side(chosen, lambda c, n: task.example(n, c.prepare), batch_sizes=(1, 64), threads=1, budget=budget)
+            chosen |= {
+                f"{name} on {r}": (replace(form, name=name), r)
+                for r in installed_for(form)
+                if r != "torch-compiled"
+            }
+    timings = time_side_by_side(
+        chosen,
+        lambda c, n: task.example(n, c.prepare),
+        batch_sizes=(1, 64),
+        threads=1,
+        budget=budget,
+    )
     rows = [
         {"model": label, **{f"b{n} ms": t.at(n).best_ms for n in (1, 64)}, "busy": round(t.busy, 2)}
         for label, t in timings.items()

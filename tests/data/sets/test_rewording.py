@@ -1,4 +1,6 @@
-"""Reworded sentences: as many, made of the words of train or of their neighbours, none empty, the same for the same seed."""
+"""Reworded sentences: as many, made of the words of train or of their neighbours, none empty, the
+same for the same seed.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +36,23 @@ def test_most_sentences_change_and_seeds_decide_how():
 def test_some_sentences_are_cut_and_some_take_the_end_of_another():
     texts = _texts()
     made = reword(texts, np.random.default_rng(0))["text"]
-    lengths = np.array([[len(t.split()) for t in pair] for pair in zip(texts["text"], made, strict=True)])
+    lengths = np.array(
+        [[len(t.split()) for t in pair] for pair in zip(texts["text"], made, strict=True)]
+    )
     assert np.mean(lengths[:, 1] < 0.8 * lengths[:, 0]) > 0.3
     assert np.mean(lengths[:, 1] > lengths[:, 0]) > 0.05
 
 
 def test_empty_sentences_do_no_harm_and_other_columns_are_handed_on():
-    made = reword({"text": np.array(["", "one"], object), "year": np.array([1, 2])}, np.random.default_rng(0))
+    made = reword(
+        {"text": np.array(["", "one"], object), "year": np.array([1, 2])}, np.random.default_rng(0)
+    )
     assert made["text"].shape == (2,)
     assert made["text"][1], "a sentence with words keeps one at least"
     np.testing.assert_array_equal(made["year"], [1, 2])
-    assert reword({"text": np.array(["", ""], object)}, np.random.default_rng(0))["text"].tolist() == ["", ""]
+    assert reword({"text": np.array(["", ""], object)}, np.random.default_rng(0))[
+        "text"
+    ].tolist() == ["", ""]
 
 
 def test_words_stand_in_for_words_and_keep_case_and_marks():
@@ -56,7 +64,9 @@ def test_words_stand_in_for_words_and_keep_case_and_marks():
         return {word: {"good": ["fine"], "bad": ["poor"]}.get(word, []) for word in words}
 
     made = reword(texts, np.random.default_rng(0), alike=alike)["text"]
-    assert asked == [{"good", "bad", "xyzzy"}], "a word with an apostrophe inside is none that a vocabulary holds whole"
+    assert asked == [{"good", "bad", "xyzzy"}], (
+        "a word with an apostrophe inside is none that a vocabulary holds whole"
+    )
     assert {word for text in made for word in text.split()} == {
         "Good,",
         "Fine,",
@@ -76,7 +86,9 @@ def test_neighbours_bring_words_that_no_sentence_holds_into_every_other_one():
     made = reword(texts, np.random.default_rng(0), alike=neighbours)["text"]
     words = {word for text in texts["text"] for word in text.split()}
     assert np.mean([not set(text.split()) <= words for text in made]) > 0.5
-    np.testing.assert_array_equal(made, reword(texts, np.random.default_rng(0), alike=neighbours)["text"])
+    np.testing.assert_array_equal(
+        made, reword(texts, np.random.default_rng(0), alike=neighbours)["text"]
+    )
 
 
 def test_neighbours_mean_nearly_the_same_and_are_never_the_word_itself():
@@ -86,5 +98,8 @@ def test_neighbours_mean_nearly_the_same_and_are_never_the_word_itself():
     assert {"excellent", "magnificent"} <= set(found["superb"])
     assert "movie" in found["film"]
     assert (found["xyzzyx"], found["##ing"], found[""]) == ((), (), ())
-    assert all(len(found[w]) == 15 and w not in found[w] and list(found[w]) == sorted(found[w]) for w in ("superb", "film"))
+    assert all(
+        len(found[w]) == 15 and w not in found[w] and list(found[w]) == sorted(found[w])
+        for w in ("superb", "film")
+    )
     assert neighbours(["film"]) == {"film": found["film"]}

@@ -1,9 +1,11 @@
-"""Record A/A timings: the same small ONNX model against itself, on this machine as it is and under bursts of other work.
+"""Record A/A timings: the same small ONNX model against itself, on this machine as it is and under
+bursts of other work.
 
     python -m tests.measure.record_aa
 
-writes `recorded_aa.json` beside this file, about three minutes. Do it again on a quiet machine whenever the way of timing
-changes; the test only asks that equal candidates are seldom called different.
+writes `recorded_aa.json` beside this file, about three minutes. Do it again on a quiet machine
+whenever the way of timing changes; the test only asks that equal candidates are seldom called
+different.
 """
 
 from __future__ import annotations
@@ -36,38 +38,54 @@ def main() -> None:
     with _bursts():
         launches += [_launch("other work in bursts") for _ in range(N_LAUNCHES)]
     recorded = {
-        "version": 1, "processor": platform.processor() or platform.machine(), "n_cores": n_cores(), "n_rounds": N_ROUNDS,
-        "block_seconds": BLOCK_SECONDS, "launches": launches,
-    }  # fmt: skip
-    TARGET.write_text(json.dumps(recorded, indent=1).replace(",\n      ", ", ") + "\n", encoding="utf-8")
+        "version": 1,
+        "processor": platform.processor() or platform.machine(),
+        "n_cores": n_cores(),
+        "n_rounds": N_ROUNDS,
+        "block_seconds": BLOCK_SECONDS,
+        "launches": launches,
+    }
+    TARGET.write_text(
+        json.dumps(recorded, indent=1).replace(",\n      ", ", ") + "\n", encoding="utf-8"
+    )
 
 
 def _launch(condition: str) -> dict[str, object]:
     candidate = Candidate("same", "onnx", conv_net())
     x = np.random.default_rng(0).normal(size=(64, 1, 28, 28)).astype(np.float32)
     timings = time_side_by_side(
-        {"a": (candidate, "onnxruntime"), "b": (candidate, "onnxruntime")}, lambda _, n: {"x": x[:n]},
-        batch_sizes=BATCH_SIZES, rounds=N_ROUNDS, block_seconds=BLOCK_SECONDS,
-    )  # fmt: skip
+        {"a": (candidate, "onnxruntime"), "b": (candidate, "onnxruntime")},
+        lambda _, n: {"x": x[:n]},
+        batch_sizes=BATCH_SIZES,
+        rounds=N_ROUNDS,
+        block_seconds=BLOCK_SECONDS,
+    )
     busy = timings["a"].busy
     sys.stderr.write(f"{condition}: others used {busy:.0%}\n")
     return {
-        "condition": condition, "busy": round(busy, 3),
+        "condition": condition,
+        "busy": round(busy, 3),
         "batches": {
             str(size): {
-                kind: {name: [round(v, 6) for v in getattr(t.at(size), kind)] for name, t in timings.items()}
+                kind: {
+                    name: [round(v, 6) for v in getattr(t.at(size), kind)]
+                    for name, t in timings.items()
+                }
                 for kind in ("block_bests", "block_medians", "block_cpus")
             }
             for size in BATCH_SIZES
         },
-    }  # fmt: skip
+    }
 
 
 @contextmanager
 def _bursts() -> Iterator[None]:
     """A process a core that works and rests for random stretches of up to a second."""
     context = multiprocessing.get_context("spawn")
-    processes = [context.Process(target=_work_in_bursts, args=(seed,), daemon=True) for seed in range(n_cores())]
+    processes = [
+        context.Process(target=_work_in_bursts, args=(seed,), daemon=True)
+        for seed in range(n_cores())
+    ]
     for process in processes:
         process.start()
     try:

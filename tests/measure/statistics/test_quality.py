@@ -1,4 +1,6 @@
-"""Intervals of quality cover the truth as often as they say, also near 0 and 1 and on rows that hang together."""
+"""Intervals of quality cover the truth as often as they say, also near 0 and 1 and on rows that
+hang together.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from workbench.measure.statistics.intervals import tango, wilson
 from workbench.metrics import METRICS, Metric
 
 RIGHT = Metric("right", per_sample=lambda outputs, targets: (outputs == targets).astype(float))
-ERROR = Metric("error", per_sample=lambda outputs, targets: np.abs(outputs - targets), higher_is_better=False, unit="")
+ERROR = Metric(
+    "error",
+    per_sample=lambda outputs, targets: np.abs(outputs - targets),
+    higher_is_better=False,
+    unit="",
+)
 
 
 @pytest.mark.parametrize(("share", "n"), [(0.9, 100), (0.99, 300), (0.5, 50), (0.999, 1000)])
@@ -67,14 +74,18 @@ def test_block_interval_is_wider_where_rows_of_a_day_are_alike(name: str) -> Non
     right, days = _days(np.random.default_rng(1), 30, 40)
     outputs, targets = np.eye(2)[right.astype(int)], np.tile([0, 1], len(right) // 2)
     outputs = np.where(targets[:, None] == 1, outputs, outputs[:, ::-1])
-    plain, blocked = (quality(outputs, targets, METRICS[name], times=times) for times in (None, days))
+    plain, blocked = (
+        quality(outputs, targets, METRICS[name], times=times) for times in (None, days)
+    )
     assert blocked.high - blocked.low > 2 * (plain.high - plain.low)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "f1", "label_accuracy"])
 @pytest.mark.parametrize("blocks", [False, True])
 def test_perfect_score_still_has_an_interval(name: str, blocks: bool) -> None:
-    targets = np.tile([[0, 1], [1, 0]], (50, 1)) if name == "label_accuracy" else np.tile([0, 1], 50)
+    targets = (
+        np.tile([[0, 1], [1, 0]], (50, 1)) if name == "label_accuracy" else np.tile([0, 1], 50)
+    )
     outputs = 8.0 * targets - 4 if targets.ndim == 2 else 8 * np.eye(2)[targets]
     found = quality(outputs, targets, METRICS[name], times=np.arange(100) // 5 if blocks else None)
     assert found.value == found.high == 1
@@ -84,14 +95,17 @@ def test_perfect_score_still_has_an_interval(name: str, blocks: bool) -> None:
 def test_interval_is_the_same_for_the_same_seed_and_reads_back_from_json() -> None:
     rng = np.random.default_rng(0)
     targets, outputs = rng.integers(0, 2, 300), rng.normal(size=300)
-    first, second = (quality(outputs, targets, METRICS["pr_auc"], seed=3, split="valid") for _ in range(2))
+    first, second = (
+        quality(outputs, targets, METRICS["pr_auc"], seed=3, split="valid") for _ in range(2)
+    )
     assert first == second == Quality.from_json(json.loads(json.dumps(first.to_json())))
     assert first != quality(outputs, targets, METRICS["pr_auc"], seed=4, split="valid")
     assert "%" in first.text
 
 
 def test_tango_agrees_with_published_and_limiting_values() -> None:
-    # Airway hyper-responsiveness before and after a transplant, 1 and 7 discordant of 21 (in Fagerland et al., 2014).
+    # Airway hyper-responsiveness before and after a transplant, 1 and 7 discordant of 21 (in
+    # Fagerland et al., 2014).
     assert tango(1, 7, 21) == pytest.approx((-0.517, -0.026), abs=5e-4)
     low, high = tango(1, 7, 21)
     assert tango(7, 1, 21) == pytest.approx((-high, -low), abs=1e-9)

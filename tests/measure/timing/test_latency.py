@@ -1,4 +1,6 @@
-"""Timing side by side: right about who is slower, clear when a worker dies, and no process stays behind."""
+"""Timing side by side: right about who is slower, clear when a worker dies, and no process stays
+behind.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,10 @@ def test_model_with_ten_times_the_work_is_judged_worse(timings: dict[str, Timing
         verdict = compare_timings(timings["small"], timings["deep"], batch_size=batch_size)
         assert verdict.decision == "worse"
         assert "times higher" in verdict.text
-        assert compare_timings(timings["deep"], timings["small"], batch_size=batch_size).decision == "better"
+        assert (
+            compare_timings(timings["deep"], timings["small"], batch_size=batch_size).decision
+            == "better"
+        )
 
 
 def test_timing_holds_every_number_and_reads_back_from_json(timings: dict[str, Timing]) -> None:
@@ -85,24 +90,35 @@ def test_timing_holds_every_number_and_reads_back_from_json(timings: dict[str, T
         assert Timing.from_json(json.loads(json.dumps(timing.to_json()))) == timing
 
 
-def test_processor_time_is_that_of_one_thread_unless_more_are_asked_for(timings: dict[str, Timing]) -> None:
+def test_processor_time_is_that_of_one_thread_unless_more_are_asked_for(
+    timings: dict[str, Timing],
+) -> None:
     batch = timings["deep"].at(8)
     assert batch.cpu_ms < 1.3 * batch.p95_ms
 
 
 def test_worker_of_onnxruntime_imports_no_torch() -> None:
-    code = "import sys, workbench.measure.timing.worker, workbench.runtimes.onnx_runtime; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, workbench.measure.timing.worker, workbench.runtimes.onnx_runtime; "
+        "sys.exit('torch' in sys.modules)"
+    )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment).returncode == 0
 
 
 def test_torch_and_sklearn_candidates_travel_with_classes_nobody_can_import() -> None:
-    net = type("Net", (nn.Module,), {"__module__": "__main__", "forward": lambda self, x: x.flatten(1).sum(1, keepdim=True)})()
+    net = type(
+        "Net",
+        (nn.Module,),
+        {"__module__": "__main__", "forward": lambda self, x: x.flatten(1).sum(1, keepdim=True)},
+    )()
     candidates = {
         "torch": (Candidate("net", "torch", net), "auto"),
         "sklearn": (sklearn_candidate(lambda x: np.zeros(len(x))), "sklearn"),
     }
-    found = time_side_by_side(candidates, lambda _, n: {"x": IMAGES[:n].reshape(n, -1)}, batch_sizes=(2,), **QUICK)
+    found = time_side_by_side(
+        candidates, lambda _, n: {"x": IMAGES[:n].reshape(n, -1)}, batch_sizes=(2,), **QUICK
+    )
     assert found["torch"].runtime == "torch"
     assert found["sklearn"].runtime == "sklearn"
     assert not torch.is_inference_mode_enabled()
@@ -117,7 +133,9 @@ def test_worker_that_dies_names_the_candidate_and_its_last_words() -> None:
         sys.stderr.flush()
         os._exit(7)
 
-    with pytest.raises(RunError, match=r"(?s)`mine` on sklearn ended with code 7.*the disk is on fire"):
+    with pytest.raises(
+        RunError, match=r"(?s)`mine` on sklearn ended with code 7.*the disk is on fire"
+    ):
         time_side_by_side({"mine": (sklearn_candidate(die), "auto")}, images, **QUICK)
 
 
@@ -125,11 +143,16 @@ def test_exception_in_a_worker_comes_back_with_its_trace() -> None:
     def fail(x: np.ndarray) -> np.ndarray:
         raise ValueError("wants 7 columns")
 
-    with pytest.raises(RunError, match=r"(?s)`mine` could not be timed on sklearn: ValueError: wants 7 columns.*in fail"):
+    with pytest.raises(
+        RunError,
+        match=r"(?s)`mine` could not be timed on sklearn: ValueError: wants 7 columns.*in fail",
+    ):
         time_side_by_side({"mine": (sklearn_candidate(fail), "auto")}, images, **QUICK)
 
 
-def test_prints_of_a_model_do_not_garble_the_answers_and_its_worker_imports_only_what_it_needs() -> None:
+def test_prints_of_a_model_do_not_garble_the_answers_and_its_worker_imports_only_what_it_needs() -> (
+    None
+):
     def chat(x: np.ndarray) -> np.ndarray:
         import sys
 
@@ -137,7 +160,9 @@ def test_prints_of_a_model_do_not_garble_the_answers_and_its_worker_imports_only
         assert "torch" not in sys.modules
         return np.zeros(len(x))
 
-    found = time_side_by_side({"mine": (sklearn_candidate(chat), "auto")}, images, batch_sizes=(1,), **QUICK)
+    found = time_side_by_side(
+        {"mine": (sklearn_candidate(chat), "auto")}, images, batch_sizes=(1,), **QUICK
+    )
     assert found["mine"].at(1).n_calls > 0
 
 
@@ -162,13 +187,21 @@ def test_cancel_during_the_rounds_is_noticed_and_progress_is_told() -> None:
     events: list[Event] = []
     report = Report(events.append, cancelled=lambda: len(events) >= 3)
     with pytest.raises(Cancelled):
-        time_side_by_side({"a": (onnx_candidate(), "auto")}, images, rounds=1000, block_seconds=0.01, report=report)
+        time_side_by_side(
+            {"a": (onnx_candidate(), "auto")},
+            images,
+            rounds=1000,
+            block_seconds=0.01,
+            report=report,
+        )
     assert [e.data["done"] for e in events] == [0, 1, 2]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is not Windows'")
 @pytest.mark.parametrize("wait", [0.0, 3.0])
-def test_workers_end_and_delete_their_files_when_their_parent_is_killed(wait: float, tmp_path: Path) -> None:
+def test_workers_end_and_delete_their_files_when_their_parent_is_killed(
+    wait: float, tmp_path: Path
+) -> None:
     code = """
         import numpy as np
         from tests.measure.small_models import conv_net
@@ -177,14 +210,21 @@ def test_workers_end_and_delete_their_files_when_their_parent_is_killed(wait: fl
         candidates = {name: (Candidate(name, "onnx", conv_net()), "auto") for name in "ab"}
         time_side_by_side(candidates, lambda _, n: {"x": np.ones((n, 1, 28, 28), np.float32)}, rounds=10_000, block_seconds=0.5)
     """
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path), "TMPDIR": str(tmp_path)}
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),
+        "TMPDIR": str(tmp_path),
+    }
     parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(code)], env=environment)
-    workers = _wait_for(lambda: found if len(found := psutil.Process(parent.pid).children()) == 2 else None)
+    workers = _wait_for(
+        lambda: found if len(found := psutil.Process(parent.pid).children()) == 2 else None
+    )
     time.sleep(wait)
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     assert psutil.wait_procs(workers, timeout=20)[1] == []
-    assert list(tmp_path.iterdir()) == []  # the workers delete the private files then, and no telemetry left its own
+    assert (
+        list(tmp_path.iterdir()) == []
+    )  # the workers delete the private files then, and no telemetry left its own
 
 
 def _wait_for(look: Callable[[], list[psutil.Process] | None]) -> list[psutil.Process]:
@@ -213,16 +253,27 @@ def test_what_cannot_be_pickled_is_named() -> None:
         ({"threads": 0}, SettingsError, "threads"),
     ],
 )
-def test_wrong_options_are_refused_before_anything_starts(options: dict, error: type[Exception], words: str) -> None:
+def test_wrong_options_are_refused_before_anything_starts(
+    options: dict, error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         time_side_by_side({"a": (onnx_candidate(), "auto")}, images, **options)
 
 
-def test_private_files_are_gone_after_timing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_private_files_are_gone_after_timing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     seen = []
     report = Report(lambda event: seen.append([p.name for p in tmp_path.rglob("*") if p.is_file()]))
-    time_side_by_side({"a": (onnx_candidate(), "auto")}, images, batch_sizes=(1,), rounds=3, block_seconds=0.01, report=report)
+    time_side_by_side(
+        {"a": (onnx_candidate(), "auto")},
+        images,
+        batch_sizes=(1,),
+        rounds=3,
+        block_seconds=0.01,
+        report=report,
+    )
     assert seen
     assert not any(seen)
     assert list(tmp_path.iterdir()) == []

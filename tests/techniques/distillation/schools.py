@@ -23,15 +23,23 @@ QUICK = {"epochs": 3, "max_steps": 25, **FIXED}
 def settings(**values: Any) -> Any:
     """Settings of a training that takes a tenth of a second."""
     fit_values = {**QUICK, **values.pop("fit", {})}
-    return get_technique("distillation").settings(**{"budget": "smoke", "fit": fit_values, **values})
+    return get_technique("distillation").settings(
+        **{"budget": "smoke", "fit": fit_values, **values}
+    )
 
 
 def small(n_classes: int = 10) -> nn.Module:
     """A student for 8x8 images, smaller than any that is shipped."""
     return nn.Sequential(
-        nn.Conv2d(1, 8, 3, 2, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, n_classes),
-    )  # fmt: skip
+        nn.Conv2d(1, 8, 3, 2, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 16, 3, padding=1),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
+        nn.Linear(16, n_classes),
+    )
 
 
 def nine() -> nn.Module:
@@ -46,7 +54,9 @@ SMALL = "tests.techniques.distillation.schools:small"
 
 
 def table_task(kind: str, *, n_out: int = 1) -> Task:
-    """Breast cancer as yes or no, or as two labels; diabetes as values; with builders `big` and `little`."""
+    """Breast cancer as yes or no, or as two labels; diabetes as values; with builders `big` and
+    `little`.
+    """
     raw = load_diabetes() if kind == "regression" else load_breast_cancer()
     order = np.random.default_rng(0).permutation(len(raw.target))
     x = ((raw.data - raw.data.mean(0)) / raw.data.std(0))[order].astype(np.float32)
@@ -61,13 +71,16 @@ def table_task(kind: str, *, n_out: int = 1) -> Task:
     metric = {"regression": "mse", "multilabel": "label_accuracy"}.get(kind, "accuracy")
     n_in, n_out = x.shape[1], y.shape[1] if y.ndim == 2 else n_out
     return Task(
-        f"small {kind}", kind, Splits(**{k: rows.take(slice(*c)) for k, c in cuts.items()}), (METRICS[metric],),
+        f"small {kind}",
+        kind,
+        Splits(**{k: rows.take(slice(*c)) for k, c in cuts.items()}),
+        (METRICS[metric],),
         builders={
             "big": lambda: nn.Sequential(nn.Linear(n_in, 64), nn.ReLU(), nn.Linear(64, n_out)),
             "little": lambda: nn.Sequential(nn.Linear(n_in, 4), nn.ReLU(), nn.Linear(4, n_out)),
         },
         classes=("no", "yes") if kind == "binary" else (),
-    )  # fmt: skip
+    )
 
 
 def taught(task: Task, name: str = "big") -> Candidate:
@@ -78,7 +91,10 @@ def taught(task: Task, name: str = "big") -> Candidate:
 
 def shifted(inputs: dict[str, torch.Tensor], generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Images rolled by one to three pixels."""
-    return {n: torch.roll(t, int(torch.randint(1, 4, (1,), generator=generator)), -1) for n, t in inputs.items()}
+    return {
+        n: torch.roll(t, int(torch.randint(1, 4, (1,), generator=generator)), -1)
+        for n, t in inputs.items()
+    }
 
 
 def counted(candidate: Candidate) -> tuple[Candidate, list[int]]:

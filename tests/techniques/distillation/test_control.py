@@ -20,7 +20,10 @@ from workbench.techniques.distillation.grid import summary
 
 
 def gain(*differences: float) -> pd.DataFrame:
-    rows = [{"seed": i, "with": 0.9 + d, "without": 0.9, "difference": d} for i, d in enumerate(differences)]
+    rows = [
+        {"seed": i, "with": 0.9 + d, "without": 0.9, "difference": d}
+        for i, d in enumerate(differences)
+    ]
     return pd.DataFrame(rows, columns=["seed", "with", "without", "difference"])
 
 
@@ -39,7 +42,11 @@ def test_teacher_is_asked_once_for_all_temperatures_alphas_seeds_and_students(jo
     probes = [n for n in calls if n <= 4]
     assert sum(calls) - sum(probes) == 1000, "every train row once"
     calls.clear()
-    for values in ({"temperature": 1.0}, {"alpha": 0.3}, {"student": "workbench.models.compact:dscnn"}):
+    for values in (
+        {"temperature": 1.0},
+        {"alpha": 0.3},
+        {"student": "workbench.models.compact:dscnn"},
+    ):
         lessons.plan_of(replace(job, seed=5), settings(**{"student": SMALL, **values}))
     assert all(n <= 4 for n in calls), "only the shape of its outputs is looked at again"
 
@@ -50,7 +57,9 @@ def test_gain_interval_is_students_over_seeds():
     assert "undecided" in sentence
     assert "better with it" in gain_sentence(gain(0.019, 0.02, 0.021), METRICS["accuracy"])
     assert "worse with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["accuracy"])
-    assert "better with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["mse"]), "less error is better"
+    assert "better with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["mse"]), (
+        "less error is better"
+    )
 
 
 def test_few_seeds_speak_of_two_models_only():
@@ -85,14 +94,21 @@ def test_grid_trains_the_control_once_a_seed_and_goes_on_after_a_cancel(job_of, 
 
 
 def test_summary_has_mean_and_spread_of_each_cell():
-    rows = pd.DataFrame({"temperature": [1.0] * 3, "alpha": [0.5] * 3, "seed": range(3), "score": [0.1, 0.2, 0.3]})
+    rows = pd.DataFrame(
+        {"temperature": [1.0] * 3, "alpha": [0.5] * 3, "seed": range(3), "score": [0.1, 0.2, 0.3]}
+    )
     cell = summary(rows).iloc[0]
     assert (cell["mean"], cell["spread"], cell["n"]) == (pytest.approx(0.2), pytest.approx(0.1), 3)
 
 
 def test_calibration_error_is_the_gap_weighted_by_rows():
     bins = pd.DataFrame(
-        {"model": ["a", "a", "b"], "confidence": [0.6, 0.9, 0.5], "accuracy": [0.5, 0.9, 0.1], "n": [10, 30, 5]}
+        {
+            "model": ["a", "a", "b"],
+            "confidence": [0.6, 0.9, 0.5],
+            "accuracy": [0.5, 0.9, 0.1],
+            "n": [10, 30, 5],
+        }
     )
     assert expected_calibration_error(bins, "a") == pytest.approx(0.025)
 

@@ -22,13 +22,17 @@ def test_soft_loss_is_zero_for_the_teachers_own_answers():
 def test_soft_loss_of_classes_is_the_divergence_times_the_temperature_squared():
     outputs, answers = torch.tensor([[0.0, 0.0]]), torch.tensor([[[2 * math.log(3.0), 0.0]]])
     wanted = 4 * (0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5))
-    assert float(soft_loss("classification", outputs, answers, 2.0)) == pytest.approx(wanted, rel=1e-5)
+    assert float(soft_loss("classification", outputs, answers, 2.0)) == pytest.approx(
+        wanted, rel=1e-5
+    )
 
 
 def test_two_logits_of_a_yes_or_no_count_as_their_difference():
     answers = torch.tensor([[[1.0]], [[-2.0]]])
     one, two = torch.tensor([0.5, 1.0]), torch.tensor([[1.0, 1.5], [0.0, 1.0]])
-    assert float(soft_loss("binary", one, answers, 2.0)) == pytest.approx(float(soft_loss("binary", two, answers, 2.0)))
+    assert float(soft_loss("binary", one, answers, 2.0)) == pytest.approx(
+        float(soft_loss("binary", two, answers, 2.0))
+    )
 
 
 def test_relations_do_not_change_with_size_place_or_direction():
@@ -40,10 +44,14 @@ def test_relations_do_not_change_with_size_place_or_direction():
 
 def test_hint_of_the_teachers_mean_costs_one():
     teacher = torch.randn(64, 3, 4, 4, generator=torch.Generator().manual_seed(2))
-    assert float(feature_loss("hint", torch.full_like(teacher, float(teacher.mean())), teacher)) == pytest.approx(1, rel=0.01)
+    assert float(
+        feature_loss("hint", torch.full_like(teacher, float(teacher.mean())), teacher)
+    ) == pytest.approx(1, rel=0.01)
 
 
 def test_attention_compares_where_and_not_how_much():
     a = F.normalize(torch.tensor([[1.0, 0.0], [3.0, 4.0]]), dim=1)
-    assert float(feature_loss("attention", a, F.normalize(5 * a, dim=1))) == pytest.approx(0, abs=1e-6)
+    assert float(feature_loss("attention", a, F.normalize(5 * a, dim=1))) == pytest.approx(
+        0, abs=1e-6
+    )
     assert float(feature_loss("attention", a[:1], a[:1].flip(1))) == pytest.approx(2)

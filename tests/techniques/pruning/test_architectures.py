@@ -1,4 +1,6 @@
-"""Structured pruning on every kind of network that people bring: cut, run, trained a step, kept and exported."""
+"""Structured pruning on every kind of network that people bring: cut, run, trained a step, kept and
+exported.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +19,29 @@ from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.techniques.pruning.graph import cut, followed
 from workbench.techniques.pruning.outputs import output_shape, widths
-from workbench.techniques.pruning.structured import Plan, check_ratio, least_important, prunable, pruned, scores_of
+from workbench.techniques.pruning.structured import (
+    Plan,
+    check_ratio,
+    least_important,
+    prunable,
+    pruned,
+    scores_of,
+)
 
 
 class Sequences(nn.Module):
     """Tokens, a recurrent layer and two linear ones: read at all steps, or from the last state."""
 
-    def __init__(self, kind: type[nn.RNNBase], n_layers: int, bidirectional: bool, last: bool = False) -> None:
+    def __init__(
+        self, kind: type[nn.RNNBase], n_layers: int, bidirectional: bool, last: bool = False
+    ) -> None:
         super().__init__()
         self.embed, self.last = nn.Embedding(50, 16), last
         self.rnn = kind(16, 12, num_layers=n_layers, bidirectional=bidirectional, batch_first=True)
-        self.mid, self.head = nn.Linear(12 if last else 12 * (1 + bidirectional), 8), nn.Linear(8, 3)
+        self.mid, self.head = (
+            nn.Linear(12 if last else 12 * (1 + bidirectional), 8),
+            nn.Linear(8, 3),
+        )
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         out, state = self.rnn(self.embed(tokens))
@@ -68,20 +82,32 @@ def _cut(model, inputs, job, ratio=0.5):
     groups, notes = prunable(model, inputs, [])
     plan = Plan(ratio, {})
     check_ratio(groups, plan)
-    return pruned(model, inputs, least_important(scores_of(model, inputs, groups, "l2", job), groups, plan)), groups, notes
+    return (
+        pruned(
+            model,
+            inputs,
+            least_important(scores_of(model, inputs, groups, "l2", job), groups, plan),
+        ),
+        groups,
+        notes,
+    )
 
 
 def test_network_is_cut_trains_and_is_kept_or_says_why_not(network, job_of):
     name, model, inputs = network
     before = copy.deepcopy(model.state_dict())
     if name in WHOLE:
-        with pytest.raises(CandidateError, match="No layer of this network can lose channels.*unstructured or n_m"):
+        with pytest.raises(
+            CandidateError, match="No layer of this network can lose channels.*unstructured or n_m"
+        ):
             prunable(model, inputs, [])
         return
     made, groups, _ = _cut(model, inputs, job_of())
     assert sum(p.numel() for p in made.parameters()) < sum(p.numel() for p in model.parameters())
     assert output_shape(made, inputs) == output_shape(model, inputs)
-    assert all(torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)), "input untouched"
+    assert all(
+        torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)
+    ), "input untouched"
     first_tensor(call_model(made.train(), inputs)).sum().backward()
     assert any(p.grad is not None for p in made.parameters())
     assert describe(made.eval(), inputs)["reason"] is None
@@ -91,7 +117,14 @@ def test_network_is_cut_trains_and_is_kept_or_says_why_not(network, job_of):
 
 
 @pytest.mark.parametrize(
-    "name", ["resnet20", "inverted residual", "dense", "transformer encoder", "lstm, two layers, both ways"]
+    "name",
+    [
+        "resnet20",
+        "inverted residual",
+        "dense",
+        "transformer encoder",
+        "lstm, two layers, both ways",
+    ],
 )
 def test_cut_network_is_exported(name, job_of):
     torch.manual_seed(0)
@@ -117,14 +150,18 @@ def test_units_of_recurrent_layers_leave_all_gates(kind, n_layers):
     gone = [0, 3, 5, 12 + 1, 12 + 2, 12 + 7]
     made = cut(model, networks.TOKENS, {"rnn": gone})
     assert made.rnn.hidden_size == 9
-    quiet = copy.deepcopy(model)  # the whole network, with weights of the units that go set to zero where others read them
+    quiet = copy.deepcopy(
+        model
+    )  # the whole network, with weights of the units that go set to zero where others read them
     with torch.no_grad():
         if n_layers == 1:
             quiet.rnn.weight_hh_l0[:, [0, 3, 5]] = 0
             quiet.rnn.weight_hh_l0_reverse[:, [1, 2, 7]] = 0
             quiet.mid.weight[:, gone] = 0
             torch.testing.assert_close(made(**networks.TOKENS), quiet(**networks.TOKENS))
-    assert not [g for g in followed(model, networks.TOKENS) if g.root == "rnn" and g.protected], "checked by value"
+    assert not [g for g in followed(model, networks.TOKENS) if g.root == "rnn" and g.protected], (
+        "checked by value"
+    )
 
 
 def test_tied_weights_stay_one_and_frozen_ones_frozen(job_of):

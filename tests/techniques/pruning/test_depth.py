@@ -49,7 +49,9 @@ class Marked(nn.Module):
 
     def __init__(self, model):
         super().__init__()
-        self.needed, self.idle = (nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)) for _ in range(2))
+        self.needed, self.idle = (
+            nn.Sequential(nn.Conv2d(1, 1, 1), nn.Conv2d(1, 1, 1)) for _ in range(2)
+        )
         self.model = model
         with torch.no_grad():
             for block, value in ((self.needed, -1.0), (self.idle, 1.0)):

@@ -27,7 +27,14 @@ def test_sensitivity_names_the_layers_at_both_ends():
 
 
 def test_widths_say_how_many_channels_are_gone():
-    table = pd.DataFrame({"layer": ["a", "b"], "channels": [8, 4], "channels_after": [4, 4], "protected": [False, True]})
+    table = pd.DataFrame(
+        {
+            "layer": ["a", "b"],
+            "channels": [8, 4],
+            "channels_after": [4, 4],
+            "protected": [False, True],
+        }
+    )
     made = figures.plot_widths(table)
     assert "4 of 12 channels are gone" in made.layout.title.subtitle.text
     assert made.data[1].x.tolist() == [4, 4]
@@ -51,12 +58,20 @@ def test_falls_add_up_to_what_is_left():
     falls = figures._falls(before, after)
     assert len(falls) == 24
     assert sum(before.values()) + sum(f for _, f in falls) == sum(after.values())
-    assert "51% of the multiply-adds are left" in figures.plot_macs(before, after).layout.title.subtitle.text
+    assert (
+        "51% of the multiply-adds are left"
+        in figures.plot_macs(before, after).layout.title.subtitle.text
+    )
 
 
 def test_speedup_tells_the_flat_line_from_the_rising_one():
-    table = pd.DataFrame({"method": ["unstructured"] * 3 + ["structured"] * 3, "removed": [0, 0.5, 0.9] * 2,
-                          "speedup": [1, 1.01, 0.99, 1, 2.1, 6.3]})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "method": ["unstructured"] * 3 + ["structured"] * 3,
+            "removed": [0, 0.5, 0.9] * 2,
+            "speedup": [1, 1.01, 0.99, 1, 2.1, 6.3],
+        }
+    )
     made = figures.plot_speedup(table)
     assert "unstructured 1.0x, structured 6.3x" in made.layout.title.subtitle.text
     assert np.allclose(made.data[1].y, [1, 2.1, 6.3])

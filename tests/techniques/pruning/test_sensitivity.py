@@ -26,7 +26,11 @@ def test_every_layer_is_tried_at_every_ratio_and_more_hurts_more(job_of):
     assert set(table.layer) == {"0", "3", "6", "9"}
     assert table.groupby("layer").ratio.apply(list).tolist() == [[0.0, *RATIOS["smoke"]]] * 4
     assert (table[table.ratio == 0].change == 0).all()
-    assert table[table.ratio == RATIOS["smoke"][-1]].change.mean() < table[table.ratio == RATIOS["smoke"][0]].change.mean() < 0
+    assert (
+        table[table.ratio == RATIOS["smoke"][-1]].change.mean()
+        < table[table.ratio == RATIOS["smoke"][0]].change.mean()
+        < 0
+    )
     assert tables["plan"].set_index("layer").loc["14", "protected"]
 
 
@@ -40,7 +44,9 @@ def test_second_run_has_all_at_once_and_a_cancelled_one_goes_on(job_of):
     whole = sensitivity(job_of(), QUICK)["sensitivity"]
     n_all = cache.read_text().count('"name"')
     again = sensitivity(job_of(), QUICK)["sensitivity"]
-    assert cache.read_text().count('"name"') == n_all == 1 + len(whole[whole.ratio > 0]), "nothing is found twice"
+    assert cache.read_text().count('"name"') == n_all == 1 + len(whole[whole.ratio > 0]), (
+        "nothing is found twice"
+    )
     pd.testing.assert_frame_equal(whole, again)
 
 
@@ -66,13 +72,18 @@ def test_cost_of_widths_is_what_the_cut_network_costs(name, job_of, digits_task)
     scores = scores_of(candidate.model, inputs, groups, "l2", job)
     made = pruned(candidate.model, inputs, least_important(scores, groups, Plan(0.0, ratios)))
     assert cost({}) == macs_torch(candidate.model, job.example(1))
-    assert cost({root: 1 - r for root, r in ratios.items()}) == pytest.approx(macs_torch(made, job.example(1)))
+    assert cost({root: 1 - r for root, r in ratios.items()}) == pytest.approx(
+        macs_torch(made, job.example(1))
+    )
 
 
 def test_plan_spares_the_layers_that_hurt_and_holds_the_budget(job_of):
     _, groups, cost = analyse(job_of(), QUICK)
-    rows = [(r, ratio, 1 - hurts * ratio, -hurts * ratio, None, 0) for r, hurts in (("0", 9), ("3", 9), ("6", 0.1), ("9", 0.1))
-            for ratio in (0.0, 0.5, 1.0)]  # fmt: skip
+    rows = [
+        (r, ratio, 1 - hurts * ratio, -hurts * ratio, None, 0)
+        for r, hurts in (("0", 9), ("3", 9), ("6", 0.1), ("9", 0.1))
+        for ratio in (0.0, 0.5, 1.0)
+    ]
     table = pd.DataFrame(rows, columns=["layer", "ratio", "quality", "change", "loss", "macs"])
     ratios = plan(table, groups, cost, 0.5 * cost.all, round_to=4)
     assert max(ratios["6"], ratios["9"]) > 0.5 > max(ratios["0"], ratios["3"])
@@ -100,7 +111,9 @@ def test_scope_sensitivity_costs_what_the_uniform_ratio_would_and_reproduces_wit
 
 def test_budget_by_macs_is_the_share_that_stays(job_of):
     _, groups, cost = analyse(job_of(), QUICK)
-    assert budget_of(QUICK.replace(target="macs", pruning_ratio=0.3), groups, cost) == pytest.approx(0.7 * cost.all)
+    assert budget_of(
+        QUICK.replace(target="macs", pruning_ratio=0.3), groups, cost
+    ) == pytest.approx(0.7 * cost.all)
 
 
 def test_action_is_declared():

@@ -26,7 +26,9 @@ def _same(state, other):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 0.99, 0.9999, 1.0])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int8, torch.int64])
+@pytest.mark.parametrize(
+    "dtype", [torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int8, torch.int64]
+)
 def test_everything_comes_back_bit_for_bit(share, dtype):
     torch.manual_seed(0)
     values = torch.randn(64, 33) * 100
@@ -43,7 +45,9 @@ def test_odd_tensors_come_back_too():
         "flags": torch.tensor([True, False, False]),
         "not contiguous": torch.arange(12.0).reshape(3, 4).T,
         "all zero": torch.zeros(1000),
-        "far apart": torch.zeros(100_000).index_fill(0, torch.tensor([0, 254, 255, 510, 99_999]), 1.5),
+        "far apart": torch.zeros(100_000).index_fill(
+            0, torch.tensor([0, 254, 255, 510, 99_999]), 1.5
+        ),
     }
     _same(state, decompress(compress(state)))
 

@@ -29,7 +29,11 @@ def test_half_of_the_channels_leave_about_a_quarter_of_the_work(job_of, digits_t
     share = macs_torch(outcome.candidate.model, rows) / macs_torch(job.start.model, rows)
     assert 0.2 < share < 0.35
     widths = outcome.evidence["widths"].set_index("layer")
-    assert widths.loc[~widths.protected, "channels_after"].eq(widths.loc[~widths.protected, "channels"] / 2).all()
+    assert (
+        widths.loc[~widths.protected, "channels_after"]
+        .eq(widths.loc[~widths.protected, "channels"] / 2)
+        .all()
+    )
 
 
 def test_output_layer_is_protected_without_being_named(job_of):
@@ -42,7 +46,9 @@ def test_output_layer_is_protected_without_being_named(job_of):
 @pytest.mark.parametrize("scope", ["uniform", "global"])
 def test_skips_and_single_ratios_are_respected(scope, digits_task, job_of):
     candidate, _ = digits_task.candidate("resnet20")
-    outcome = _prune(job_of(start=candidate), pruning_ratio=0.5, scope=scope, ignored_layers=["blocks.4.conv1"])
+    outcome = _prune(
+        job_of(start=candidate), pruning_ratio=0.5, scope=scope, ignored_layers=["blocks.4.conv1"]
+    )
     widths = outcome.evidence["widths"].set_index("layer").channels_after
     assert widths["blocks.4.conv1"] == 32
     assert widths["blocks.0.conv2"] == widths["stem.0"], "layers tied by a skip agree"
@@ -68,7 +74,8 @@ class Fixed(nn.Module):
 
 def test_shape_written_into_forward_is_told(job_of):
     with pytest.raises(
-        CandidateError, match=r"No layer of this network can lose channels: `conv`.*written as numbers.*unstructured"
+        CandidateError,
+        match=r"No layer of this network can lose channels: `conv`.*written as numbers.*unstructured",
     ):
         _prune(job_of(start=Candidate("fixed", "torch", Fixed())))
 
@@ -78,12 +85,18 @@ class PartlyFixed(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.first, self.second, self.head = nn.Conv2d(1, 8, 3, padding=1), nn.Conv2d(8, 16, 3, padding=1), nn.Linear(16, 10)
+        self.first, self.second, self.head = (
+            nn.Conv2d(1, 8, 3, padding=1),
+            nn.Conv2d(8, 16, 3, padding=1),
+            nn.Linear(16, 10),
+        )
         self.side = nn.Linear(4, 10)
 
     def forward(self, x):
         x = torch.relu(self.first(x))
-        return self.head(torch.relu(self.second(x)).mean((2, 3))) + self.side(x.mean((2, 3))[:, 2:6])
+        return self.head(torch.relu(self.second(x)).mean((2, 3))) + self.side(
+            x.mean((2, 3))[:, 2:6]
+        )
 
 
 def test_layer_that_cannot_be_followed_is_named_and_the_rest_is_cut(job_of):
@@ -95,7 +108,9 @@ def test_layer_that_cannot_be_followed_is_named_and_the_rest_is_cut(job_of):
 
 @pytest.mark.parametrize("scope", ["uniform", "global"])
 def test_ratio_that_empties_a_layer_is_refused_with_the_largest_that_does_not(scope, job_of):
-    with pytest.raises(SettingsError, match=r"`pruning_ratio` 0\.99 leaves .*empty: at most 0\.9\d+ keeps"):
+    with pytest.raises(
+        SettingsError, match=r"`pruning_ratio` 0\.99 leaves .*empty: at most 0\.9\d+ keeps"
+    ):
         _prune(job_of(), pruning_ratio=0.99, scope=scope)
 
 
@@ -119,8 +134,14 @@ def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
 @pytest.mark.parametrize(
     ("choices", "told"),
     [
-        ({"method": "unstructured", "importance": "taylor"}, "`importance` taylor does not go with.*Allowed: l2, l1, random"),
-        ({"method": "unstructured", "target": "macs"}, "`target` macs does not go with.*Allowed: ratio"),
+        (
+            {"method": "unstructured", "importance": "taylor"},
+            "`importance` taylor does not go with.*Allowed: l2, l1, random",
+        ),
+        (
+            {"method": "unstructured", "target": "macs"},
+            "`target` macs does not go with.*Allowed: ratio",
+        ),
         ({"method": "n_m", "scope": "global"}, "`scope` global does not go with.*Allowed: uniform"),
         ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`"),
         ({"scope": "sensitivity", "target": "latency"}, "take `target` ratio or macs"),
@@ -142,12 +163,17 @@ def test_batch_norm_scales_are_refused_when_there_is_no_batch_norm(job_of):
 @pytest.mark.parametrize("importance", ["l1", "taylor", "bn_scale", "random"])
 def test_every_importance_removes_as_much_and_repeats_itself(importance, job_of, digits_task):
     first, again = (_prune(job_of(), importance=importance).candidate.model for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
     assert first[0].out_channels == 16
 
 
 def test_importance_chooses_other_channels_than_chance(job_of):
-    chosen = {i: _prune(job_of(), importance=i).candidate.model[0].weight for i in ("l2", "random", "taylor")}
+    chosen = {
+        i: _prune(job_of(), importance=i).candidate.model[0].weight
+        for i in ("l2", "random", "taylor")
+    }
     assert not torch.equal(chosen["l2"], chosen["random"])
     assert not torch.equal(chosen["taylor"], chosen["random"])
 
@@ -160,8 +186,15 @@ def test_channel_with_the_smallest_weights_goes_first(job_of, digits_cnn):
         for part in (model[3].weight, model[4].weight, model[4].bias):
             part[7] = 0
         model[6].weight[:, 7] = 0
-    kept = _prune(job_of(start=dataclasses.replace(digits_cnn, model=model)), ratios={"3": 1 / 64}, pruning_ratio=0, round_to=1)
-    assert torch.equal(kept.candidate.model[3].weight, torch.cat([model[3].weight[:7], model[3].weight[8:]]))
+    kept = _prune(
+        job_of(start=dataclasses.replace(digits_cnn, model=model)),
+        ratios={"3": 1 / 64},
+        pruning_ratio=0,
+        round_to=1,
+    )
+    assert torch.equal(
+        kept.candidate.model[3].weight, torch.cat([model[3].weight[:7], model[3].weight[8:]])
+    )
 
 
 def test_groups_say_what_is_tied_and_why_it_is_left(digits_task, job_of):
@@ -172,12 +205,20 @@ def test_groups_say_what_is_tied_and_why_it_is_left(digits_task, job_of):
         "stem.0",
         *(f"blocks.{i}.conv2" for i in range(3)),
     }
-    assert groups[groups.layer == "head"].query("role == 'out'").why.item() == "its channels are the outputs"
-    assert groups[groups.layer == "blocks.4.conv1"].query("role == 'out'").why.item() == "named in `ignored_layers`"
+    assert (
+        groups[groups.layer == "head"].query("role == 'out'").why.item()
+        == "its channels are the outputs"
+    )
+    assert (
+        groups[groups.layer == "blocks.4.conv1"].query("role == 'out'").why.item()
+        == "named in `ignored_layers`"
+    )
 
 
 def test_iterations_end_at_the_same_widths_and_share_the_epochs(job_of):
-    outcome = get_technique("pruning")(job_of(), PruningSettings(iterations=2, fit={"epochs": 2, "max_steps": 4}))
+    outcome = get_technique("pruning")(
+        job_of(), PruningSettings(iterations=2, fit={"epochs": 2, "max_steps": 4})
+    )
     at_once = _prune(job_of()).evidence["widths"]
     assert outcome.evidence["widths"].equals(at_once)
     assert outcome.evidence["fit"].iteration.tolist() == [1, 2]
@@ -191,16 +232,24 @@ def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, 
     parent = predict_torch(digits_cnn.model, rows, prepare=digits_cnn.prepare)
 
     def gap(alpha):
-        settings = PruningSettings(distill_alpha=alpha, distill_temperature=2.0, fit={"epochs": 3, "precision": "fp32"})
+        settings = PruningSettings(
+            distill_alpha=alpha, distill_temperature=2.0, fit={"epochs": 3, "precision": "fp32"}
+        )
         (tmp_path / str(alpha)).mkdir()  # a checkpoint of the other run is not to be gone on from
-        model = get_technique("pruning")(job_of(folder=tmp_path / str(alpha)), settings).candidate.model
+        model = get_technique("pruning")(
+            job_of(folder=tmp_path / str(alpha)), settings
+        ).candidate.model
         return float(np.abs(predict_torch(model, rows, prepare=digits_cnn.prepare) - parent).mean())
 
     assert gap(1.0) < gap(0.0)
 
 
 def test_another_teacher_answers_where_it_is_named(job_of, digits_task, digits_cnn, tmp_path):
-    settings = PruningSettings(distill_alpha=1.0, distill_from="wise", fit={"epochs": 1, "max_steps": 3, "precision": "fp32"})
+    settings = PruningSettings(
+        distill_alpha=1.0,
+        distill_from="wise",
+        fit={"epochs": 1, "max_steps": 3, "precision": "fp32"},
+    )
     assert get_technique("pruning").referred(settings) == ("wise",)
     assert get_technique("pruning").referred(PruningSettings()) == ()
     asked = []
@@ -208,7 +257,9 @@ def test_another_teacher_answers_where_it_is_named(job_of, digits_task, digits_c
     get_technique("pruning")(job_of(others={"wise": wise}), settings)
     assert len(asked) >= 3
     with pytest.raises(SettingsError, match="does not take the same rows as `cnn`"):
-        get_technique("pruning")(job_of(others={"wise": dataclasses.replace(wise, prepare=None)}), settings)
+        get_technique("pruning")(
+            job_of(others={"wise": dataclasses.replace(wise, prepare=None)}), settings
+        )
 
 
 class _Noticing(nn.Module):

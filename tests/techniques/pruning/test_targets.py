@@ -18,7 +18,9 @@ def _run(job, **settings):
 def test_share_of_macs_is_removed_and_the_ratio_reproduces_it(scope, wanted, job_of, digits_task):
     job, example = job_of(), digits_task.example(1)
     outcome = _run(job, target="macs", pruning_ratio=wanted, scope=scope, round_to=1)
-    removed = 1 - macs_torch(outcome.candidate.model, example) / macs_torch(job.start.model, example)
+    removed = 1 - macs_torch(outcome.candidate.model, example) / macs_torch(
+        job.start.model, example
+    )
     assert removed == pytest.approx(wanted, abs=0.02)
     assert outcome.resolved.target == "ratio"
     assert outcome.evidence["search"].chosen.sum() == 1
@@ -28,7 +30,8 @@ def test_share_of_macs_is_removed_and_the_ratio_reproduces_it(scope, wanted, job
 
 def test_target_that_cannot_be_reached_is_refused_with_the_largest_that_can(job_of):
     with pytest.raises(
-        SettingsError, match=r"`pruning_ratio` 0\.9 of the multiply-adds cannot be removed: with the narrowest layers 0\.\d+ go"
+        SettingsError,
+        match=r"`pruning_ratio` 0\.9 of the multiply-adds cannot be removed: with the narrowest layers 0\.\d+ go",
     ):
         _run(job_of(), target="macs", pruning_ratio=0.9, ignored_layers=["0", "3", "6"])
 

@@ -1,4 +1,6 @@
-"""Unstructured and N:M pruning: the weights asked for are zero, stay zero while training, and the others move."""
+"""Unstructured and N:M pruning: the weights asked for are zero, stay zero while training, and the
+others move.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from workbench.techniques.pruning.unstructured import cubic, masks_of
 
 
 def _run(job, **settings):
-    fit = settings.pop("fit", {"epochs": 3, "max_steps": 30, "precision": "fp32", "memory_format": "contiguous"})
+    fit = settings.pop(
+        "fit", {"epochs": 3, "max_steps": 30, "precision": "fp32", "memory_format": "contiguous"}
+    )
     return get_technique("pruning")(job, PruningSettings(fit=fit, **settings))
 
 
@@ -34,7 +38,9 @@ def _net():
 @pytest.mark.parametrize(("scope", "iterations"), [("uniform", 1), ("global", 1), ("global", 5)])
 def test_zeros_are_as_many_as_asked_for_and_stay_through_training(scope, iterations, job_of):
     job = job_of()
-    outcome = _run(job, method="unstructured", pruning_ratio=0.9, scope=scope, iterations=iterations)
+    outcome = _run(
+        job, method="unstructured", pruning_ratio=0.9, scope=scope, iterations=iterations
+    )
     assert sparsity(outcome.candidate.model) == pytest.approx(0.9, abs=0.01)
     table = outcome.evidence["sparsity"].set_index("layer")
     assert table.loc["all", "sparsity"] == pytest.approx(0.9, abs=0.01)
@@ -42,7 +48,9 @@ def test_zeros_are_as_many_as_asked_for_and_stay_through_training(scope, iterati
     name = "3.weight"
     kept = after[name] != 0
     assert (after[name] != before[name])[kept].any(), "what stays was trained"
-    assert not any(n.endswith(("_mask", "_orig")) for n in outcome.candidate.model.state_dict()), "masks are made permanent"
+    assert not any(n.endswith(("_mask", "_orig")) for n in outcome.candidate.model.state_dict()), (
+        "masks are made permanent"
+    )
     assert any("no runtime here gets faster" in note for note in outcome.notes)
 
 
@@ -56,7 +64,9 @@ def test_zeros_are_as_many_as_asked_for_and_stay_through_training(scope, iterati
     ],
 )
 def test_network_that_trains_in_channels_last_is_pruned_alike(settings, job_of):
-    """The memory format that `fit` finds fastest for images: gradual masks are made of the weights as they lie in training."""
+    """The memory format that `fit` finds fastest for images: gradual masks are made of the weights
+    as they lie in training.
+    """
     fit = {"epochs": 3, "max_steps": 30, "precision": "fp32", "memory_format": "channels_last"}
     job = job_of()
     start = job.start.fitted(copy.deepcopy(job.start.model).to(memory_format=torch.channels_last))
@@ -81,7 +91,9 @@ def test_global_scope_compares_layers_and_uniform_does_not():
     with torch.no_grad():
         model[2].weight.abs_().add_(10)
     kept = {
-        scope: masks_of(model, PruningSettings(method="unstructured", pruning_ratio=0.5, scope=scope))
+        scope: masks_of(
+            model, PruningSettings(method="unstructured", pruning_ratio=0.5, scope=scope)
+        )
         for scope in ("uniform", "global")
     }
     assert kept["uniform"]["2.weight"].float().mean() == 0.5
@@ -90,7 +102,11 @@ def test_global_scope_compares_layers_and_uniform_does_not():
 
 def test_ignored_layers_and_single_ratios_are_respected():
     settings = PruningSettings(
-        method="unstructured", pruning_ratio=0.5, ignored_layers=["2"], ratios={"0": 0.25}, scope="global"
+        method="unstructured",
+        pruning_ratio=0.5,
+        ignored_layers=["2"],
+        ratios={"0": 0.25},
+        scope="global",
     )
     masks = masks_of(_net(), settings)
     assert set(masks) == {"0.weight"}
@@ -126,8 +142,12 @@ def test_gradual_keeps_more_than_one_shot_loses_nothing_of_the_history(job_of):
 def test_gradual_gives_the_same_result_twice(job_of, tmp_path):
     (tmp_path / "b").mkdir()
     settings = {"method": "unstructured", "pruning_ratio": 0.8, "iterations": 3}
-    first, again = (_run(job_of(folder=f), **settings).candidate.model for f in (tmp_path, tmp_path / "b"))
-    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    first, again = (
+        _run(job_of(folder=f), **settings).candidate.model for f in (tmp_path, tmp_path / "b")
+    )
+    assert all(
+        torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True)
+    )
 
 
 def test_recurrent_matrices_are_masked_too():
@@ -154,7 +174,9 @@ def test_two_of_four_holds_after_training_and_in_the_exported_file(job_of, digit
 def test_pattern_keeps_the_largest_of_every_four_along_the_input():
     model = nn.Sequential(nn.Conv2d(4, 1, (1, 2), bias=False))
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[1.0, 8.0], [-3.0, 1.0], [2.0, -7.0], [0.5, 2.0]])[None, :, None, :])
+        model[0].weight.copy_(
+            torch.tensor([[1.0, 8.0], [-3.0, 1.0], [2.0, -7.0], [0.5, 2.0]])[None, :, None, :]
+        )
     masks, left = n_m_masks(model)
     assert masks["0.weight"][0, :, 0, 0].tolist() == [False, True, True, False]
     assert masks["0.weight"][0, :, 0, 1].tolist() == [True, False, True, False]

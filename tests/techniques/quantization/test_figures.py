@@ -14,15 +14,23 @@ SQNR = pd.DataFrame({"layer": ["quiet", "loud <b>"], "sqnr_db": [40.0, 12.0]})
 def test_noisiest_layer_stands_first_and_is_named():
     made = figures.plot_sqnr(SQNR)
     assert made.data[0].x.tolist() == [12.0, 40.0]
-    assert made.layout.title.subtitle.text.startswith("loud &lt;b&gt; is the noisiest, 12 dB at the layer's own output")
+    assert made.layout.title.subtitle.text.startswith(
+        "loud &lt;b&gt; is the noisiest, 12 dB at the layer's own output"
+    )
     kept = figures.plot_sqnr(SQNR.assign(output_sqnr_db=[9.0, 30.0], kept_float=[True, False]))
     assert "1 kept in float" in kept.layout.title.subtitle.text
     assert len(set(kept.data[0].marker.color)) == 2
 
 
 def test_ranges_draw_both_ends_of_each_layer():
-    rows = [(f"l{i}", b / 10, (b + 1) / 10, 10 - b, 0.0, 0.7, 0.01 * i) for i in range(9) for b in range(10)]
-    table = pd.DataFrame(rows, columns=["layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"])
+    rows = [
+        (f"l{i}", b / 10, (b + 1) / 10, 10 - b, 0.0, 0.7, 0.01 * i)
+        for i in range(9)
+        for b in range(10)
+    ]
+    table = pd.DataFrame(
+        rows, columns=["layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"]
+    )
     made = figures.plot_ranges(table)
     assert len(made.data) == 6
     assert len(made.layout.shapes) == 12
@@ -30,9 +38,14 @@ def test_ranges_draw_both_ends_of_each_layer():
 
 
 def test_methods_are_bubbles_with_areas_of_their_files():
-    table = pd.DataFrame({
-        "method": ["fp32", "int8"], "latency_ms": [0.3, 0.1], "quality": [0.94, 0.93], "size_bytes": [1_000_000, 250_000],
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "method": ["fp32", "int8"],
+            "latency_ms": [0.3, 0.1],
+            "quality": [0.94, 0.93],
+            "size_bytes": [1_000_000, 250_000],
+        }
+    )
     made = figures.plot_methods(table)
     assert made.layout.title.subtitle.text.startswith("fastest: int8; smallest: int8")
     assert made.data[0].marker.size == 64
@@ -40,7 +53,9 @@ def test_methods_are_bubbles_with_areas_of_their_files():
 
 
 def test_flips_count_pairs_of_classes():
-    table = pd.DataFrame({"target": ["a", "b", "b"], "before": ["b", "b", "b"], "after": ["a", "c", "c"]})
+    table = pd.DataFrame(
+        {"target": ["a", "b", "b"], "before": ["b", "b", "b"], "after": ["a", "c", "c"]}
+    )
     made = figures.plot_flips(table)
     assert made.layout.title.subtitle.text == "3 shown: 1 became right, 2 became wrong"
     assert made.data[0].z[1][2] == 2

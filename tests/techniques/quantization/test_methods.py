@@ -1,4 +1,6 @@
-"""Every method on every kind of network: a file that runs and agrees, or a refusal that names the way out."""
+"""Every method on every kind of network: a file that runs and agrees, or a refusal that names the
+way out.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,13 @@ from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings
 
 METHODS = (
-    {"method": "static", "activation_type": "uint8"}, {"method": "dynamic"}, {"method": "weight_only"},
-    {"method": "weight_only", "weight_bits": 4}, {"method": "float16"}, {"method": "bfloat16"},
-)  # fmt: skip
+    {"method": "static", "activation_type": "uint8"},
+    {"method": "dynamic"},
+    {"method": "weight_only"},
+    {"method": "weight_only", "weight_bits": 4},
+    {"method": "float16"},
+    {"method": "bfloat16"},
+)
 NETWORKS = {
     "depthwise, squeeze-excite": (networks.Inverted, (1, 8, 8)),
     "concatenation": (networks.Dense, (1, 8, 8)),
@@ -59,14 +65,18 @@ def _job(name, folder) -> Job:
 
 
 def _quantize(job, **settings):
-    return get_technique("quantization")(job, QuantizationSettings(**{"budget": "smoke", **settings}))
+    return get_technique("quantization")(
+        job, QuantizationSettings(**{"budget": "smoke", **settings})
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_method_gives_a_file_that_agrees_or_a_refusal_with_the_way_out(name, tmp_path):
     job = _job(name, tmp_path)
     rows = job.example(40)
-    job = dataclasses.replace(job, start=to_onnx(job.start, rows))  # exported once, not by each method
+    job = dataclasses.replace(
+        job, start=to_onnx(job.start, rows)
+    )  # exported once, not by each method
     wanted = predictor(job.start).predict(rows)
     made, refused = 0, []
     for settings in METHODS:
@@ -78,9 +88,13 @@ def test_every_method_gives_a_file_that_agrees_or_a_refusal_with_the_way_out(nam
         made += 1
         got = predictor(candidate).predict(rows)
         signal = 10 * np.log10(np.sum(wanted**2) / max(np.sum((got - wanted) ** 2), 1e-12))
-        assert signal > (6 if settings.get("weight_bits") == 4 else 15), f"{settings}: {signal:.1f} dB"
+        assert signal > (6 if settings.get("weight_bits") == 4 else 15), (
+            f"{settings}: {signal:.1f} dB"
+        )
     assert made >= 5, f"at most one method refuses: {refused}"
-    assert all(any(word in text for word in ("keep_float", "method", "int8 form")) for text in refused)
+    assert all(
+        any(word in text for word in ("keep_float", "method", "int8 form")) for text in refused
+    )
 
 
 def test_layers_that_static_leaves_in_float_are_told(tmp_path):
@@ -94,9 +108,11 @@ def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_ta
     rows = digits_task.example(200)
     wanted = predictor(plain).predict(rows).argmax(1)
     for settings, most in (
-        ({"method": "weight_only"}, 0.27), ({"method": "weight_only", "weight_bits": 4}, 0.17), ({"method": "float16"}, 0.51),
+        ({"method": "weight_only"}, 0.27),
+        ({"method": "weight_only", "weight_bits": 4}, 0.17),
+        ({"method": "float16"}, 0.51),
         ({"method": "bfloat16"}, 0.51),
-    ):  # fmt: skip
+    ):
         outcome = _quantize(job, **settings)
         weights = outcome.evidence["weights"].set_index("part")
         assert weights.loc["weights", "share"] < most, settings
@@ -106,10 +122,16 @@ def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_ta
 
 
 def test_weights_turned_back_are_folded_when_the_file_is_loaded(job_of):
-    for settings in ({"method": "weight_only"}, {"method": "weight_only", "weight_bits": 4}, {"method": "float16"}):
+    for settings in (
+        {"method": "weight_only"},
+        {"method": "weight_only", "weight_bits": 4},
+        {"method": "float16"},
+    ):
         found = coverage(_quantize(job_of(), **settings).candidate.model)
         kinds = set(found.operators.op_type)
-        assert not kinds & {"Mul", "Sub", "BitShift", "BitwiseAnd"}, f"{settings} computes its weights at every call: {kinds}"
+        assert not kinds & {"Mul", "Sub", "BitShift", "BitwiseAnd"}, (
+            f"{settings} computes its weights at every call: {kinds}"
+        )
 
 
 def test_static_covers_residual_networks_wholly(job_of, digits_task):
@@ -126,13 +148,23 @@ def test_static_covers_residual_networks_wholly(job_of, digits_task):
 
 def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, digits_task):
     start, _ = digits_task.candidate("resnet20")
-    made = _quantize(job_of(start=start), activation_type="uint8", keep_float=["blocks.1"]).candidate.model
+    made = _quantize(
+        job_of(start=start), activation_type="uint8", keep_float=["blocks.1"]
+    ).candidate.model
     graph = onnx.load_from_string(made).graph
-    floats = {w.name for w in graph.initializer if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 4}
+    floats = {
+        w.name
+        for w in graph.initializer
+        if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 4
+    }
     assert len(floats) == 2, "both convolutions of the block"
     run = coverage(made).operators
-    assert (run.op_type.isin(("Conv", "FusedConv")) & (run.precision == "fp32")).sum() == 2, "and the runtime leaves them so"
-    with pytest.raises(SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"):
+    assert (run.op_type.isin(("Conv", "FusedConv")) & (run.precision == "fp32")).sum() == 2, (
+        "and the runtime leaves them so"
+    )
+    with pytest.raises(
+        SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"
+    ):
         _quantize(job_of(start=start), keep_float=["blocks.1.conv9"])
 
 
@@ -162,7 +194,12 @@ def test_calibration_rows_that_are_in_test_are_refused_at_the_door(digits_task):
 def test_calibration_on_rows_of_one_class_is_doubted(job_of, digits_task):
     rows = digits_task.data.calibration
     one = rows.take(np.flatnonzero(rows.targets == rows.targets[0]))
-    task = dataclasses.replace(digits_task, data=dataclasses.replace(digits_task.data, calibration=one)).without_test()
+    task = dataclasses.replace(
+        digits_task, data=dataclasses.replace(digits_task.data, calibration=one)
+    ).without_test()
     notes = " ".join(_quantize(job_of(task=task), activation_type="uint8").notes)
     assert "class" in notes
-    assert "class" not in " ".join(_quantize(job_of(), activation_type="uint8").notes).split("wrong class")[0]
+    assert (
+        "class"
+        not in " ".join(_quantize(job_of(), activation_type="uint8").notes).split("wrong class")[0]
+    )

@@ -1,4 +1,6 @@
-"""Which layer hurts, and the fewest of them kept in float: a layer made hostile is found, shown, and put back."""
+"""Which layer hurts, and the fewest of them kept in float: a layer made hostile is found, shown,
+and put back.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from workbench.techniques.quantization.sensitivity import Probe, sqnr_db
 
 
 def _settings(**changes):
-    return QuantizationSettings(**{"budget": "smoke", "activation_type": "uint8", "per_channel": False, **changes})
+    return QuantizationSettings(
+        **{"budget": "smoke", "activation_type": "uint8", "per_channel": False, **changes}
+    )
 
 
 def test_sqnr_is_in_decibels():
@@ -44,9 +48,13 @@ def test_choice_of_layers_reproduces_the_file(job_of):
 
 
 def test_outlier_channel_hurts_most_without_scales_a_channel(job_of, digits_cnn):
-    """Weights of one output channel are blown up and the next layer's are shrunk to match: the function stays the same."""
+    """Weights of one output channel are blown up and the next layer's are shrunk to match: the
+    function stays the same.
+    """
     model = copy.deepcopy(digits_cnn.model)
-    with torch.no_grad():  # relu(a x) = a relu(x): the norm's gain grows, the next convolution undoes it
+    with (
+        torch.no_grad()
+    ):  # relu(a x) = a relu(x): the norm's gain grows, the next convolution undoes it
         model[4].weight[0] *= 400
         model[4].bias[0] *= 400
         model[6].weight[:, 0] /= 400
@@ -64,7 +72,9 @@ def test_outlier_channel_hurts_most_without_scales_a_channel(job_of, digits_cnn)
 
 
 def test_choice_that_lost_least_is_taken_when_none_is_within_the_bound(job_of, monkeypatch):
-    """Float layers that lose more than int8 ones, as chance has it on few rows: the greedy choice must not end with all."""
+    """Float layers that lose more than int8 ones, as chance has it on few rows: the greedy choice
+    must not end with all.
+    """
     from workbench.techniques.quantization import mixed
 
     plain = mixed._tried
@@ -86,7 +96,9 @@ def test_analysis_looks_at_static_int8_whatever_the_method(job_of):
 def test_scores_are_saved_and_survive_a_cancel(job_of, monkeypatch):
     seen = []
     with pytest.raises(Cancelled):
-        sensitivity(job_of(report=Report(seen.append, cancelled=lambda: len(seen) >= 4)), _settings())
+        sensitivity(
+            job_of(report=Report(seen.append, cancelled=lambda: len(seen) >= 4)), _settings()
+        )
     first = sensitivity(job_of(), _settings())["sensitivity"]
     asked = []
     plain = Probe.outputs
@@ -96,5 +108,7 @@ def test_scores_are_saved_and_survive_a_cancel(job_of, monkeypatch):
 
 
 def test_mixed_precision_goes_with_static_only(job_of):
-    with pytest.raises(SettingsError, match="`at_most_lost` goes with the method static, got dynamic"):
+    with pytest.raises(
+        SettingsError, match="`at_most_lost` goes with the method static, got dynamic"
+    ):
         get_technique("quantization")(job_of(), _settings(method="dynamic", at_most_lost=0.01))

@@ -1,4 +1,6 @@
-"""Quantization-aware training: all of it int8 in ONNX Runtime, the same numbers as in torch, and clear words where it cannot."""
+"""Quantization-aware training: all of it int8 in ONNX Runtime, the same numbers as in torch, and
+clear words where it cannot.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,13 @@ from workbench.training import FitSettings
 
 def _settings(**changes):
     fit = FitSettings(lr=qat.DEFAULT_LR, epochs=2, max_steps=changes.pop("max_steps", 12))
-    plain = {"fit": fit, "per_channel": True, "activation_type": "auto", "keep_float": [], "calibration_rows": 128}
+    plain = {
+        "fit": fit,
+        "per_channel": True,
+        "activation_type": "auto",
+        "keep_float": [],
+        "calibration_rows": 128,
+    }
     return SimpleNamespace(**plain | changes)
 
 
@@ -54,13 +62,17 @@ def _outputs(job: Job, content: bytes, n: int = 200) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def resnet(digits_task, tmp_path_factory):
-    """resnet20 on digits, its batch norms no longer at their start values, and what training for int8 made of it."""
+    """resnet20 on digits, its batch norms no longer at their start values, and what training for
+    int8 made of it.
+    """
     candidate, _ = digits_task.candidate("resnet20", seed=0)
     with torch.no_grad():
         for _ in range(3):
             candidate.model.train()(torch.from_numpy(digits_task.example(256)["image"]))
     candidate.model.eval()
-    job = Job(task=digits_task.without_test(), start=candidate, folder=tmp_path_factory.mktemp("qat"))
+    job = Job(
+        task=digits_task.without_test(), start=candidate, folder=tmp_path_factory.mktemp("qat")
+    )
     return job, train_aware(job, _settings())
 
 
@@ -69,8 +81,11 @@ def test_every_convolution_and_residual_add_is_int8_on_resnet20(resnet, tmp_path
     assert (operators["QLinearConv"], operators["QLinearAdd"]) == (21, 9)
     assert (operators["QLinearGlobalAveragePool"], operators["QGemm"]) == (1, 1)
     assert set(operators) - {"QuantizeLinear", "Transpose", "Reshape"} == {
-        "QLinearConv", "QLinearAdd", "QLinearGlobalAveragePool", "QGemm",
-    }, "nothing computes in float"  # fmt: skip
+        "QLinearConv",
+        "QLinearAdd",
+        "QLinearGlobalAveragePool",
+        "QGemm",
+    }, "nothing computes in float"
 
 
 def test_file_is_less_than_a_third_and_batch_is_free(resnet):
@@ -82,26 +97,39 @@ def test_file_is_less_than_a_third_and_batch_is_free(resnet):
 
 def _small_candidate() -> Candidate:
     torch.manual_seed(0)
-    layers = [nn.Conv2d(1, 4, 3, 2), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4, 10)]
+    layers = [
+        nn.Conv2d(1, 4, 3, 2),
+        nn.ReLU(),
+        nn.Conv2d(4, 4, 3),
+        nn.ReLU(),
+        nn.Flatten(),
+        nn.Linear(4, 10),
+    ]
     return Candidate("small", "torch", nn.Sequential(*layers).eval())
 
 
 @pytest.fixture
 def small_job(job_of, digits_task):
-    return lambda **changes: job_of(**{"start": dataclasses.replace(_small_candidate(), prepare=digits_task.prepare)} | changes)
+    return lambda **changes: job_of(
+        **{"start": dataclasses.replace(_small_candidate(), prepare=digits_task.prepare)} | changes
+    )
 
 
 @pytest.fixture(scope="module")
 def small(digits_task, tmp_path_factory):
     """The small network, and what training for int8 made of it."""
     candidate = dataclasses.replace(_small_candidate(), prepare=digits_task.prepare)
-    job = Job(task=digits_task.without_test(), start=candidate, folder=tmp_path_factory.mktemp("small"))
+    job = Job(
+        task=digits_task.without_test(), start=candidate, folder=tmp_path_factory.mktemp("small")
+    )
     return job, train_aware(job, _settings())
 
 
 @pytest.fixture(scope="module")
 def hostile(digits_task, digits_cnn, tmp_path_factory):
-    """A trained cnn, its first layer's channels stretched from 1/64 to 64 times (the next layer undoes it), made int8."""
+    """A trained cnn, its first layer's channels stretched from 1/64 to 64 times (the next layer
+    undoes it), made int8.
+    """
     net = copy.deepcopy(digits_cnn.model)
     stretch = 2.0 ** torch.linspace(-6, 6, len(net[1].weight))
     with torch.no_grad():
@@ -109,11 +137,17 @@ def hostile(digits_task, digits_cnn, tmp_path_factory):
         net[1].bias.mul_(stretch)
         net[3].weight.div_(stretch[:, None, None])
     start = dataclasses.replace(digits_cnn, model=net)
-    job = Job(task=digits_task.without_test(), start=start, folder=tmp_path_factory.mktemp("hostile"))
+    job = Job(
+        task=digits_task.without_test(), start=start, folder=tmp_path_factory.mktemp("hostile")
+    )
     programs = []
     written = qat.written
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(qat, "written", lambda program, *rest: programs.append(program) or written(program, *rest))
+        patch.setattr(
+            qat,
+            "written",
+            lambda program, *rest: programs.append(program) or written(program, *rest),
+        )
         made = train_aware(job, _settings(fit=FitSettings(lr=0.002, epochs=3, max_steps=24)))
     return job, made, programs[0]
 
@@ -124,10 +158,14 @@ def test_file_answers_as_the_trained_program_does(hostile):
         wanted = program(torch.from_numpy(job.example(200)["image"])).numpy()
     got = _outputs(job, made.content)
     assert np.mean(got.argmax(1) == wanted.argmax(1)) > 0.98
-    assert np.abs(got - wanted).mean() < 0.01 * np.abs(wanted).max(), "kernels round otherwise here and there, by a step"
+    assert np.abs(got - wanted).mean() < 0.01 * np.abs(wanted).max(), (
+        "kernels round otherwise here and there, by a step"
+    )
     assert np.abs(got - wanted).max() < qat_file.DISAGREES * np.abs(wanted).max()
     floats = predictor(job.start).predict(job.example(200))
-    assert np.abs(got - floats).max() > np.abs(got - wanted).max(), "closer to the program than to the float network"
+    assert np.abs(got - floats).max() > np.abs(got - wanted).max(), (
+        "closer to the program than to the float network"
+    )
 
 
 def test_training_repairs_what_calibration_alone_loses_when_ranges_are_hostile(hostile):
@@ -143,7 +181,9 @@ def test_training_repairs_what_calibration_alone_loses_when_ranges_are_hostile(h
 def test_network_given_is_not_touched(small):
     job, _ = small
     fresh = _small_candidate().model.state_dict()
-    assert all(torch.equal(value, fresh[name]) for name, value in job.start.model.state_dict().items())
+    assert all(
+        torch.equal(value, fresh[name]) for name, value in job.start.model.state_dict().items()
+    )
     assert not job.start.model.training
 
 
@@ -159,7 +199,10 @@ def test_file_is_the_same_when_seed_is(small_job, small):
 
 def test_file_is_the_same_when_training_was_cut_short_and_resumed(small_job, small):
     seen: list[str] = []
-    stopping = Report(lambda event: seen.append(event.data.get("name", "")), cancelled=lambda: "train loss" in seen)
+    stopping = Report(
+        lambda event: seen.append(event.data.get("name", "")),
+        cancelled=lambda: "train loss" in seen,
+    )
     with pytest.raises(Cancelled):
         train_aware(small_job(report=stopping), _settings())
     resumed = train_aware(small_job(), _settings())
@@ -176,7 +219,9 @@ def test_cancel_is_noticed_at_the_first_event(small_job):
 
 
 @pytest.mark.parametrize(("name", "n_conv", "n_gemm"), [("2", 1, 1), ("Gemm", 2, 0)])
-def test_layer_stays_in_float_when_keep_float_names_it_or_its_kind(small_job, tmp_path, name, n_conv, n_gemm):
+def test_layer_stays_in_float_when_keep_float_names_it_or_its_kind(
+    small_job, tmp_path, name, n_conv, n_gemm
+):
     made = train_aware(small_job(), _settings(keep_float=[name], max_steps=1))
     operators = _operators(made.content, tmp_path)
     assert (operators["QLinearConv"], operators["QGemm"]) == (n_conv, n_gemm)
@@ -190,7 +235,11 @@ def test_depthwise_and_squeeze_excite_are_int8_but_for_hardswish(job_of, tmp_pat
     job = job_of(start=Candidate("inverted", "torch", net, prepare=digits_task.prepare))
     operators = _operators(train_aware(job, _settings(max_steps=2)).content, tmp_path)
     assert (operators["QLinearConv"], operators["QLinearMul"], operators["QLinearAdd"]) == (6, 1, 1)
-    assert (operators["QLinearSigmoid"], operators["QLinearGlobalAveragePool"], operators["QGemm"]) == (1, 2, 1)
+    assert (
+        operators["QLinearSigmoid"],
+        operators["QLinearGlobalAveragePool"],
+        operators["QGemm"],
+    ) == (1, 2, 1)
     assert not {"Conv", "Gemm", "BatchNormalization", "ReduceMean", "Add"} & set(operators)
 
 
@@ -200,11 +249,16 @@ def test_type_of_activations_and_number_of_scales_are_as_asked_for(small_job, sm
         values = {w.name: w for w in graph.initializer}
         first = next(n for n in graph.node if n.op_type == "QuantizeLinear")
         scales = {n.input[1] for n in graph.node if n.op_type == "DequantizeLinear"}
-        return values[first.input[2]].data_type, max(np.prod(values[s].dims, dtype=int) for s in scales)
+        return values[first.input[2]].data_type, max(
+            np.prod(values[s].dims, dtype=int) for s in scales
+        )
 
     assert read(small[1]) == (onnx.TensorProto.UINT8, 10)
     assert small[1].choices["activation_type"] == "uint8"
-    assert read(train_aware(small_job(), _settings(activation_type="int8", per_channel=False))) == (onnx.TensorProto.INT8, 1)
+    assert read(train_aware(small_job(), _settings(activation_type="int8", per_channel=False))) == (
+        onnx.TensorProto.INT8,
+        1,
+    )
 
 
 def _shaped(*shape: int) -> list[nn.Module]:
@@ -212,30 +266,49 @@ def _shaped(*shape: int) -> list[nn.Module]:
 
 
 REFUSED = {
-    "recurrent": (lambda: nn.Sequential(*_shaped(16, 4), Recurrent(nn.LSTM)), r"`2\.rnn` \(LSTM\).*keep_float: \[2\.rnn\]"),
-    "decides": (lambda: nn.Sequential(*_shaped(16, 4), nn.Flatten(), nn.Linear(64, 4), Decides()), r"`4` \(Decides\).*static"),
-    "nothing": (lambda: nn.Sequential(nn.Flatten(), nn.LayerNorm(64)), r"nothing that can be trained for int8.*layer_norm"),
+    "recurrent": (
+        lambda: nn.Sequential(*_shaped(16, 4), Recurrent(nn.LSTM)),
+        r"`2\.rnn` \(LSTM\).*keep_float: \[2\.rnn\]",
+    ),
+    "decides": (
+        lambda: nn.Sequential(*_shaped(16, 4), nn.Flatten(), nn.Linear(64, 4), Decides()),
+        r"`4` \(Decides\).*static",
+    ),
+    "nothing": (
+        lambda: nn.Sequential(nn.Flatten(), nn.LayerNorm(64)),
+        r"nothing that can be trained for int8.*layer_norm",
+    ),
 }
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_network_is_refused_with_the_layer_and_the_way_out_when_it_has_no_int8_form(job_of, digits_task, kind):
+def test_network_is_refused_with_the_layer_and_the_way_out_when_it_has_no_int8_form(
+    job_of, digits_task, kind
+):
     make, words = REFUSED[kind]
     with pytest.raises(CandidateError, match=words):
-        train_aware(job_of(start=Candidate(kind, "torch", make().eval(), prepare=digits_task.prepare)), _settings())
+        train_aware(
+            job_of(start=Candidate(kind, "torch", make().eval(), prepare=digits_task.prepare)),
+            _settings(),
+        )
 
 
 def test_rest_is_trained_when_keep_float_names_the_recurrent_layer(job_of, digits_task, tmp_path):
     net = nn.Sequential(*_shaped(16, 4), Recurrent(nn.GRU))
     net[2].head = nn.Linear(12, 10)
     job = job_of(start=Candidate("gru", "torch", net.eval(), prepare=digits_task.prepare))
-    operators = _operators(train_aware(job, _settings(keep_float=["2.rnn"], max_steps=1)).content, tmp_path)
+    operators = _operators(
+        train_aware(job, _settings(keep_float=["2.rnn"], max_steps=1)).content, tmp_path
+    )
     assert (operators["GRU"], operators["QGemm"]) == (2, 1)
 
 
 def test_candidate_in_another_form_is_refused(job_of):
     with pytest.raises(CandidateError, match="form onnx.*static"):
-        train_aware(job_of(start=Candidate("file", "onnx", b"", prepare=job_of().start.prepare)), _settings())
+        train_aware(
+            job_of(start=Candidate("file", "onnx", b"", prepare=job_of().start.prepare)),
+            _settings(),
+        )
 
 
 def test_weights_that_are_not_finite_are_found_before_training(small_job):

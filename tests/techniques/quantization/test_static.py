@@ -32,13 +32,19 @@ def test_int8_file_is_about_a_quarter_and_answers_nearly_the_same(job_of, digits
     assert np.abs(ours - theirs).max() > 0, "it is another model, not the same one"
 
 
-@pytest.mark.parametrize(("kind", "tensor_type"), [("uint8", onnx.TensorProto.UINT8), ("int8", onnx.TensorProto.INT8)])
+@pytest.mark.parametrize(
+    ("kind", "tensor_type"), [("uint8", onnx.TensorProto.UINT8), ("int8", onnx.TensorProto.INT8)]
+)
 def test_activations_have_the_type_that_was_asked_for(job_of, kind, tensor_type):
     graph = onnx.load_from_string(_quantize(job_of(), activation_type=kind).candidate.model).graph
-    first = next(n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == graph.input[0].name)
+    first = next(
+        n for n in graph.node if n.op_type == "QuantizeLinear" and n.input[0] == graph.input[0].name
+    )
     zero = next(w for w in graph.initializer if w.name == first.input[2])
     assert zero.data_type == tensor_type
-    weights = [w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4]
+    weights = [
+        w for w in graph.initializer if w.data_type == onnx.TensorProto.INT8 and len(w.dims) == 4
+    ]
     assert len(weights) == 4, "the four convolutions hold int8 weights"
 
 
@@ -46,10 +52,17 @@ def test_file_holds_no_zero_points_that_nobody_needs_and_all_of_it_is_still_fuse
     made = _quantize(job_of()).candidate
     graph = onnx.load_from_string(made.model).graph
     values = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
-    readers = {name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)}
+    readers = {
+        name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)
+    }
     constants = [n for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in values]
     with_zero = {readers[n.output[0]] for n in constants if len(n.input) == 3}
-    assert {readers[n.output[0]] for n in constants} == {("Conv", 1), ("Conv", 2), ("Gemm", 1), ("Gemm", 2)}
+    assert {readers[n.output[0]] for n in constants} == {
+        ("Conv", 1),
+        ("Conv", 2),
+        ("Gemm", 1),
+        ("Gemm", 2),
+    }
     assert with_zero == {("Gemm", 1)}, "without it ONNX Runtime would leave the Gemm in float"
     covered = coverage(made.model)
     assert covered.n_low == covered.n_all, covered.text
@@ -57,7 +70,9 @@ def test_file_holds_no_zero_points_that_nobody_needs_and_all_of_it_is_still_fuse
 
 def test_per_channel_gives_each_output_channel_its_scale(job_of):
     def scales(per_channel):
-        graph = onnx.load_from_string(_quantize(job_of(), per_channel=per_channel).candidate.model).graph
+        graph = onnx.load_from_string(
+            _quantize(job_of(), per_channel=per_channel).candidate.model
+        ).graph
         read = {n.input[1] for n in graph.node if n.op_type == "DequantizeLinear"}
         return max(np.prod(w.dims, dtype=int) for w in graph.initializer if w.name in read)
 
@@ -77,23 +92,33 @@ def test_only_calibration_rows_are_seen(job_of, digits_task, monkeypatch):
     import dataclasses
 
     broken = dataclasses.replace(
-        digits_task.data.calibration, inputs={"image": digits_task.data.calibration.inputs["image"] * 0}
+        digits_task.data.calibration,
+        inputs={"image": digits_task.data.calibration.inputs["image"] * 0},
     )
-    task = dataclasses.replace(digits_task, data=dataclasses.replace(digits_task.data, calibration=broken)).without_test()
+    task = dataclasses.replace(
+        digits_task, data=dataclasses.replace(digits_task.data, calibration=broken)
+    ).without_test()
     blind, seeing = _quantize(job_of(task=task)).candidate, _quantize(job_of()).candidate
     rows = digits_task.example(100)
-    gap = [np.abs(predictor(c).predict(rows) - predictor(job_of().start).predict(rows)).max() for c in (blind, seeing)]
+    gap = [
+        np.abs(predictor(c).predict(rows) - predictor(job_of().start).predict(rows)).max()
+        for c in (blind, seeing)
+    ]
     assert gap[0] > 2 * gap[1], "ranges read from black images fit nothing"
 
 
 def test_model_that_cannot_be_loaded_is_refused(job_of):
     with pytest.raises(CandidateError, match="cannot"):
-        _quantize(job_of(start=Candidate("broken", "onnx", b"nothing", prepare=job_of().start.prepare)))
+        _quantize(
+            job_of(start=Candidate("broken", "onnx", b"nothing", prepare=job_of().start.prepare))
+        )
 
 
 @pytest.mark.parametrize("calibration", ["percentile", "entropy"])
 def test_histograms_of_batches_that_are_not_alike_are_merged(job_of, digits_task, calibration):
-    """97 rows are a batch of 64 and one of 33; the answer must be close to that of min-max, and not the same."""
+    """97 rows are a batch of 64 and one of 33; the answer must be close to that of min-max, and not
+    the same.
+    """
     job = job_of()
     assert len(job.task.data.calibration.targets) % 64, "the last batch is a shorter one"
     rows = digits_task.example(200)

@@ -1,4 +1,6 @@
-"""scikit-learn's digits: 1,797 real 8x8 images of handwritten digits (UCI, Alpaydin and Kaynak 1998)."""
+"""scikit-learn's digits: 1,797 real 8x8 images of handwritten digits (UCI, Alpaydin and Kaynak
+1998).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ __all__ = ["digits"]
 
 
 def digits() -> Splits:
-    """1,000 train, 350 valid, 97 calibration, 350 test rows in a fixed shuffle; inputs `image` uint8 (rows, 8, 8), 0 to 16."""
+    """1,000 train, 350 valid, 97 calibration, 350 test rows in a fixed shuffle; inputs `image`
+    uint8 (rows, 8, 8), 0 to 16.
+    """
     from sklearn.datasets import load_digits
 
     raw = load_digits()

@@ -1,11 +1,11 @@
 """Fashion-MNIST (Zalando, MIT): 28x28 grey images of ten kinds of clothing.
 
-Embedded are the real 10,000 test images and the first 20,000 train images. Of these 20,000, rows 0-13,999 train,
-14,000-18,999 are valid and 19,000-19,999 calibration. `fashion-full` has all 60,000: valid, calibration and test
-stay exactly the same rows, and everything else trains.
+Embedded are the real 10,000 test images and the first 20,000 train images. Of these 20,000, rows
+0-13,999 train, 14,000-18,999 are valid and 19,000-19,999 calibration. `fashion-full` has all
+60,000: valid, calibration and test stay exactly the same rows, and everything else trains.
 
-Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms",
-2017, https://github.com/zalandoresearch/fashion-mnist
+Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
+Learning Algorithms", 2017, https://github.com/zalandoresearch/fashion-mnist
 """
 
 from __future__ import annotations
@@ -22,14 +22,29 @@ from workbench.errors import DataError
 
 __all__ = ["CLASSES", "fashion", "fashion_full", "pack"]
 
-CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
+CLASSES = (
+    "T-shirt",
+    "trouser",
+    "pullover",
+    "dress",
+    "coat",
+    "sandal",
+    "shirt",
+    "sneaker",
+    "bag",
+    "ankle boot",
+)
 FILES = Path(__file__).parent / "files"
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # where Debian's package dataset-fashion-mnist puts its files
+DEBIAN = Path(
+    "/usr/share/datasets/fashion-mnist"
+)  # where Debian's package dataset-fashion-mnist puts its files
 N_EMBEDDED, N_TRAIN, N_VALID = 20_000, 14_000, 5_000
 
 
 def fashion() -> Splits:
-    """The embedded rows: 14,000 train, 5,000 valid, 1,000 calibration, 10,000 test; inputs `image` uint8 (rows, 28, 28)."""
+    """The embedded rows: 14,000 train, 5,000 valid, 1,000 calibration, 10,000 test; inputs `image`
+    uint8 (rows, 28, 28).
+    """
     rows = _embedded("train")
     return Splits(
         train=rows.take(slice(0, N_TRAIN)),
@@ -40,7 +55,8 @@ def fashion() -> Splits:
 
 
 def fashion_full() -> Splits:
-    """All 60,000 train images, from the folder in WORKBENCH_FASHION or Debian's package; 54,000 of them train.
+    """All 60,000 train images, from the folder in WORKBENCH_FASHION or Debian's package; 54,000 of
+    them train.
 
     Raises DataError when the files are in neither place.
     """
@@ -48,16 +64,26 @@ def fashion_full() -> Splits:
     images, labels = folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz"
     if not (images.exists() and labels.exists()):
         raise DataError(
-            f"`fashion-full` needs {images.name} and {labels.name} in {folder}. Install Debian's package "
-            "dataset-fashion-mnist, or set WORKBENCH_FASHION to a folder that holds them. `fashion` needs nothing."
+            f"`fashion-full` needs {images.name} and {labels.name} in {folder}. Install Debian's "
+            "package dataset-fashion-mnist, or set WORKBENCH_FASHION to a folder that holds them. "
+            "`fashion` needs nothing."
         )
     small = fashion()
     rows = Rows({"image": _idx(images).reshape(-1, 28, 28)}, _idx(labels).astype(np.int64))
     held = slice(N_TRAIN, N_EMBEDDED)
-    known = [(np.concatenate([part.inputs["image"] for part in (small.valid, small.calibration)]), rows.inputs["image"][held])]
-    known.append((np.concatenate([small.valid.targets, small.calibration.targets]), rows.targets[held]))
+    known = [
+        (
+            np.concatenate([part.inputs["image"] for part in (small.valid, small.calibration)]),
+            rows.inputs["image"][held],
+        )
+    ]
+    known.append(
+        (np.concatenate([small.valid.targets, small.calibration.targets]), rows.targets[held])
+    )
     if not all(np.array_equal(*pair) for pair in known):
-        raise DataError(f"{images} is not Fashion-MNIST in its published order; its rows would mix with valid.")
+        raise DataError(
+            f"{images} is not Fashion-MNIST in its published order; its rows would mix with valid."
+        )
     train = rows.take(np.r_[0:N_TRAIN, N_EMBEDDED : len(rows)])
     return Splits(train, small.valid, small.calibration, small.test)
 
@@ -81,5 +107,8 @@ def _embedded(split: str) -> Rows:
 
 def _idx(path: Path) -> np.ndarray:
     content = gzip.decompress(path.read_bytes())
-    n_dims = content[3]  # an IDX file: two zeros, a type, the number of dimensions, their sizes (4 bytes each), the data
+    n_dims = content[
+        3
+        # an IDX file: two zeros, a type, the number of dimensions, their sizes (4 bytes each), the data
+    ]
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims)

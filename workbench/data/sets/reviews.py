@@ -1,13 +1,15 @@
-"""Movie-review sentences: 10,041 English sentences, each positive or negative by the mean rating of some twenty readers.
+"""Movie-review sentences: 10,041 English sentences, each positive or negative by the mean rating of
+some twenty readers.
 
-The sentences are those of Rotten Tomatoes that Pang and Lee collected; Hutto and Gilbert had each rated from -4 to 4 and
-published sentences and ratings with VADER under the MIT licence. Kept are the sentences whose mean rating is further than
-0.5 from zero; of 10,043, two that were there twice are kept once. They come without the review that they were cut from, so
-two sentences of one review may lie in different splits: nobody can tell. Each split has the same share of positive ones.
+The sentences are those of Rotten Tomatoes that Pang and Lee collected; Hutto and Gilbert had each
+rated from -4 to 4 and published sentences and ratings with VADER under the MIT licence. Kept are
+the sentences whose mean rating is further than 0.5 from zero; of 10,043, two that were there twice
+are kept once. They come without the review that they were cut from, so two sentences of one review
+may lie in different splits: nobody can tell. Each split has the same share of positive ones.
 
-Sources: Pang, Lee, "Seeing stars: exploiting class relationships for sentiment categorization with respect to rating
-scales", ACL 2005; Hutto, Gilbert, "VADER: a parsimonious rule-based model for sentiment analysis of social media text",
-ICWSM 2014, https://github.com/cjhutto/vaderSentiment
+Sources: Pang, Lee, "Seeing stars: exploiting class relationships for sentiment categorization with
+respect to rating scales", ACL 2005; Hutto, Gilbert, "VADER: a parsimonious rule-based model for
+sentiment analysis of social media text", ICWSM 2014, https://github.com/cjhutto/vaderSentiment
 """
 
 from __future__ import annotations
@@ -29,22 +31,36 @@ CLASSES = ("negative", "positive")
 FILES = Path(__file__).parent / "files"
 SIZES = {"train": 6_041, "valid": 1_500, "calibration": 500, "test": 2_000}
 LEAST = 0.5  # a mean rating nearer to zero says neither good nor bad
-ARCHIVE, MEMBER = "additional_resources/hutto_ICWSM_2014.tar.gz", "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
+ARCHIVE, MEMBER = (
+    "additional_resources/hutto_ICWSM_2014.tar.gz",
+    "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
+)
 
 
 def reviews() -> Splits:
-    """The embedded rows: 6,041 train, 1,500 valid, 500 calibration, 2,000 test; inputs `text` (rows,), targets 1 if positive."""
+    """The embedded rows: 6,041 train, 1,500 valid, 500 calibration, 2,000 test; inputs `text`
+    (rows,), targets 1 if positive.
+    """
     lines = lzma.decompress((FILES / "reviews.xz").read_bytes()).decode("utf-8").splitlines()
     ratings, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
     rows = Rows({"text": np.array(texts, object)}, (np.array(ratings, float) > 0).astype(np.int64))
     ends = np.cumsum([0, *SIZES.values()]).tolist()
     if ends[-1] != len(rows):
-        raise DataError(f"{FILES / 'reviews.xz'} holds {len(rows):,} rows, not {ends[-1]:,}: install the package again.")
-    return Splits(**{name: rows.take(slice(a, b)) for name, a, b in zip(SIZES, ends[:-1], ends[1:], strict=True)})
+        raise DataError(
+            f"{FILES / 'reviews.xz'} holds {len(rows):,} rows, not {ends[-1]:,}: install the "
+            "package again."
+        )
+    return Splits(
+        **{
+            name: rows.take(slice(a, b))
+            for name, a, b in zip(SIZES, ends[:-1], ends[1:], strict=True)
+        }
+    )
 
 
 def pack(source: Path, folder: Path = FILES) -> None:
-    """Write the embedded file from the source archive of vaderSentiment 3.3.2 (how `files/reviews.xz` was made).
+    """Write the embedded file from the source archive of vaderSentiment 3.3.2 (how
+    `files/reviews.xz` was made).
 
     One line a row, rating and sentence, the splits one after the other. Fetch the archive with
     `pip download --no-deps --no-binary :all: vaderSentiment==3.3.2`.
@@ -57,10 +73,14 @@ def pack(source: Path, folder: Path = FILES) -> None:
     for name in reversed(SPLIT_NAMES):
         n_positive = round(SIZES[name] * labels.mean())
         for rows, n in zip(left, (SIZES[name] - n_positive, n_positive), strict=True):
-            parts[name] += [rows.pop() for _ in range(len(rows) if name == "train" else n)]  # train takes what is left
+            parts[name] += [
+                rows.pop() for _ in range(len(rows) if name == "train" else n)
+            ]  # train takes what is left
     order = [i for name in SPLIT_NAMES for i in rng.permutation(parts[name])]
     content = "".join(f"{rated[i][1]:.3f}\t{rated[i][0]}\n" for i in order)
-    (folder / "reviews.xz").write_bytes(lzma.compress(content.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME))
+    (folder / "reviews.xz").write_bytes(
+        lzma.compress(content.encode("utf-8"), preset=9 | lzma.PRESET_EXTREME)
+    )
 
 
 def _rated(source: Path) -> list[tuple[str, float]]:

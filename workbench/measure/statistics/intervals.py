@@ -1,7 +1,9 @@
-"""Intervals: what n samples, pairs, blocks of days or rounds of timing allow to say, as plain functions of arrays.
+"""Intervals: what n samples, pairs, blocks of days or rounds of timing allow to say, as plain
+functions of arrays.
 
-Rules: a share gets a score interval (never mean +- 2 standard errors, which fails near 0 and 1), paired shares get
-Tango's, means Student's t, what has no formula a bootstrap, and rounds of timing a trimmed mean.
+Rules: a share gets a score interval (never mean +- 2 standard errors, which fails near 0 and 1),
+paired shares get Tango's, means Student's t, what has no formula a bootstrap, and rounds of timing
+a trimmed mean.
 """
 
 from __future__ import annotations
@@ -28,7 +30,12 @@ __all__ = [
 ]
 
 N_MEANS = 1000  # resamples of a mean, cheap
-N_WHOLE = (400, 200)  # resamples of a score of the whole set, each costs a call of the metric: up to MANY rows, and beyond
+N_WHOLE = (
+    400,
+    200,
+    # resamples of a score of the whole set, each costs a call of the metric: up to MANY rows, and
+    # beyond
+)
 MANY = 2_000
 AT_A_TIME = 2_000_000  # indices drawn at once, so that many rows need no gigabytes
 TRIMMED = 0.2  # of the values, at each end
@@ -49,7 +56,9 @@ def t_quantile(alpha: float, n: int) -> float:
 
 
 def wilson(n_right: float, n: int, alpha: float = 0.05) -> Interval:
-    """Score interval of a share (Wilson, JASA 22, 1927); holds its level near 0 and 1, and for `n_right` 0 or n."""
+    """Score interval of a share (Wilson, JASA 22, 1927); holds its level near 0 and 1, and for
+    `n_right` 0 or n.
+    """
     z = z_quantile(alpha)
     share = n_right / n
     middle = (share + z * z / (2 * n)) / (1 + z * z / n)
@@ -58,10 +67,12 @@ def wilson(n_right: float, n: int, alpha: float = 0.05) -> Interval:
 
 
 def tango(gained: int, lost: int, n: int, alpha: float = 0.05) -> Interval:
-    """Score interval of the difference of two paired shares, `(gained - lost) / n` (Tango, Statistics in Medicine 17, 1998).
+    """Score interval of the difference of two paired shares, `(gained - lost) / n` (Tango,
+    Statistics in Medicine 17, 1998).
 
-    It excludes 0 exactly when McNemar's test rejects, keeps its level with a handful of discordant pairs (recommended
-    by Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014), and without any is +- z^2 / (n + z^2), not a point.
+    It excludes 0 exactly when McNemar's test rejects, keeps its level with a handful of discordant
+    pairs (recommended by Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014), and
+    without any is +- z^2 / (n + z^2), not a point.
     """
     z = z_quantile(alpha)
 
@@ -94,25 +105,34 @@ def student(values: np.ndarray, alpha: float = 0.05) -> Interval:
 
 
 def nothing_seen(n: int, alpha: float = 0.05) -> float:
-    """The largest share of cases that may exist though none was seen in `n` (one side of a two-sided interval).
+    """The largest share of cases that may exist though none was seen in `n` (one side of a
+    two-sided interval).
 
-    3.7 / n for alpha = 0.05, as 1 - (alpha / 2)^(1 / n): the rule of three (Hanley and Lippman-Hand, JAMA 249, 1983).
+    3.7 / n for alpha = 0.05, as 1 - (alpha / 2)^(1 / n): the rule of three (Hanley and
+    Lippman-Hand, JAMA 249, 1983).
     """
     return float(1 - (alpha / 2) ** (1 / n))
 
 
 def blocks_of(times: np.ndarray, n: int) -> np.ndarray:
-    """Block numbers `(n,)` from 0 on for block labels `(n,)`; raises DataError for a wrong length or fewer than 2 blocks."""
+    """Block numbers `(n,)` from 0 on for block labels `(n,)`; raises DataError for a wrong length
+    or fewer than 2 blocks.
+    """
     if len(times) != n:
         raise DataError(f"`times` has {len(times)} labels for {n} rows; give one label a row.")
     labels, blocks = np.unique(times, return_inverse=True)
     if len(labels) < 2:
-        raise DataError("`times` names one block only; whole blocks are resampled, so at least 2 (better 20) are needed.")
+        raise DataError(
+            "`times` names one block only; whole blocks are resampled, so at least 2 (better 20) "
+            "are needed."
+        )
     return blocks
 
 
 def bootstrap_mean(values: np.ndarray, blocks: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Means `(resamples,)` of `values` `(n,)`, whole blocks resampled with replacement (Field and Welsh, JRSS B 69, 2007)."""
+    """Means `(resamples,)` of `values` `(n,)`, whole blocks resampled with replacement (Field and
+    Welsh, JRSS B 69, 2007).
+    """
     rng = np.random.default_rng(seed)
     sums, counts = np.bincount(blocks, weights=values), np.bincount(blocks)
     n_blocks, draws = len(sums), []
@@ -126,9 +146,11 @@ def bootstrap_mean(values: np.ndarray, blocks: np.ndarray, *, seed: int = 0) -> 
 def bootstrap_whole(
     score: Callable[[np.ndarray], float], n: int, blocks: np.ndarray | None = None, *, seed: int = 0
 ) -> np.ndarray:
-    """Values `(resamples,)` of `score(indices)` over resampled rows, or whole blocks of them where `blocks` `(n,)` is given.
+    """Values `(resamples,)` of `score(indices)` over resampled rows, or whole blocks of them where
+    `blocks` `(n,)` is given.
 
-    Resamples for which the score is not defined (one class only) are left out; raises DataError when most are.
+    Resamples for which the score is not defined (one class only) are left out; raises DataError
+    when most are.
     """
     draws: list[float] = []
     n_resamples = N_WHOLE[n > MANY]
@@ -141,13 +163,15 @@ def bootstrap_whole(
     found = found[np.isfinite(found)]
     if len(found) < n_resamples / 2:
         raise DataError(
-            f"The score is defined on {len(found)} of {n_resamples} resamples of these {n} rows only, so it has no interval; "
-            "give more rows of the rare classes."
+            f"The score is defined on {len(found)} of {n_resamples} resamples of these {n} rows "
+            "only, so it has no interval; give more rows of the rare classes."
         )
     return found
 
 
-def _resamples(n: int, blocks: np.ndarray | None, n_resamples: int, seed: int) -> Iterator[np.ndarray]:
+def _resamples(
+    n: int, blocks: np.ndarray | None, n_resamples: int, seed: int
+) -> Iterator[np.ndarray]:
     rng = np.random.default_rng(seed)
     if blocks is None:
         for _ in range(n_resamples):
@@ -160,21 +184,27 @@ def _resamples(n: int, blocks: np.ndarray | None, n_resamples: int, seed: int) -
 
 
 def expanded_percentile(draws: np.ndarray, n_units: int, alpha: float = 0.05) -> Interval:
-    """Percentile interval from bootstrap draws, its tails moved outward as far as `n_units` resampled units ask for.
+    """Percentile interval from bootstrap draws, its tails moved outward as far as `n_units`
+    resampled units ask for.
 
-    The plain percentile interval is too narrow for few units by the normal in place of Student's t, and by
-    sqrt(n / (n - 1)) (Hesterberg, "What Teachers Should Know About the Bootstrap", American Statistician 69, 2015).
+    The plain percentile interval is too narrow for few units by the normal in place of Student's t,
+    and by sqrt(n / (n - 1)) (Hesterberg, "What Teachers Should Know About the Bootstrap", American
+    Statistician 69, 2015).
     """
     tail = NormalDist().cdf(-np.sqrt(n_units / (n_units - 1)) * t_quantile(alpha, n_units))
     low, high = np.quantile(draws, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def trimmed(values: np.ndarray, alpha: float = 0.05, extra_sd: float = 0.0) -> tuple[float, float, float]:
-    """The mean of `values` `(n,)` without the outer fifths, with Student's t on winsorized values: (estimate, low, high).
+def trimmed(
+    values: np.ndarray, alpha: float = 0.05, extra_sd: float = 0.0
+) -> tuple[float, float, float]:
+    """The mean of `values` `(n,)` without the outer fifths, with Student's t on winsorized values:
+    (estimate, low, high).
 
-    Wild values neither move it nor blow it up (Tukey and McLaughlin, Sankhya A 25, 1963; Yuen, Biometrika 61, 1974).
-    `extra_sd` is an error common to all values, which more of them do not average out; it is added in quadrature.
+    Wild values neither move it nor blow it up (Tukey and McLaughlin, Sankhya A 25, 1963; Yuen,
+    Biometrika 61, 1974). `extra_sd` is an error common to all values, which more of them do not
+    average out; it is added in quadrature.
     """
     n = len(values)
     cut = int(TRIMMED * n)

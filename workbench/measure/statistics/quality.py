@@ -26,7 +26,9 @@ __all__ = ["Quality", "is_share", "quality", "scores_of"]
 
 @dataclass(frozen=True)
 class Quality:
-    """A metric on `n` rows: its value, and the bounds of its 95 % interval in the metric's own unit."""
+    """A metric on `n` rows: its value, and the bounds of its 95 % interval in the metric's own
+    unit.
+    """
 
     metric: str
     value: float
@@ -47,7 +49,10 @@ class Quality:
     @property
     def text(self) -> str:
         """As people read it: `accuracy 92.50 % (91.80 % to 93.15 %)`."""
-        return f"{self.metric} {self.shown(self.value)} ({self.shown(self.low)} to {self.shown(self.high)})"
+        return (
+            f"{self.metric} {self.shown(self.value)} ({self.shown(self.low)} to "
+            f"{self.shown(self.high)})"
+        )
 
     def shown(self, value: float) -> str:
         """A value of this metric as people read it: 92.50 % or 0.123."""
@@ -55,14 +60,21 @@ class Quality:
 
 
 def quality(
-    outputs: np.ndarray, targets: np.ndarray, metric: Metric, *,
-    times: np.ndarray | None = None, seed: int = 0, alpha: float = 0.05, split: str = "",
-) -> Quality:  # fmt: skip
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    metric: Metric,
+    *,
+    times: np.ndarray | None = None,
+    seed: int = 0,
+    alpha: float = 0.05,
+    split: str = "",
+) -> Quality:
     """The metric of outputs `(rows, ...)` against targets `(rows, ...)`, with its interval.
 
-    Right-or-wrong scores get Wilson's interval, other means Student's t, scores of the whole set a bootstrap. `times`
-    `(rows,)` labels blocks of rows that belong together (a day): then whole blocks are resampled. Raises DataError for
-    no rows, unequal lengths, and scores that are not finite.
+    Right-or-wrong scores get Wilson's interval, other means Student's t, scores of the whole set a
+    bootstrap. `times` `(rows,)` labels blocks of rows that belong together (a day): then whole
+    blocks are resampled. Raises DataError for no rows, unequal lengths, and scores that are not
+    finite.
     """
     n = len(targets)
     if metric.per_sample is not None:
@@ -77,13 +89,21 @@ def quality(
 
 
 def scores_of(outputs: np.ndarray, targets: np.ndarray, metric: Metric) -> np.ndarray:
-    """One finite score a row `(rows,)`; raises DataError for no rows, unequal lengths and scores that are not finite."""
+    """One finite score a row `(rows,)`; raises DataError for no rows, unequal lengths and scores
+    that are not finite.
+    """
     _check(outputs, targets)
     scores = np.asarray(metric.per_sample(outputs, targets), dtype=np.float64)
     if scores.shape != (len(targets),):
-        raise DataError(f"`{metric.name}` must give one score a row, {(len(targets),)}, and gave {scores.shape}.")
+        raise DataError(
+            f"`{metric.name}` must give one score a row, {(len(targets),)}, and gave "
+            f"{scores.shape}."
+        )
     if not np.isfinite(scores).all():
-        raise DataError(f"`{metric.name}` is not finite on {int((~np.isfinite(scores)).sum())} of {len(scores)} rows.")
+        raise DataError(
+            f"`{metric.name}` is not finite on {int((~np.isfinite(scores)).sum())} of "
+            f"{len(scores)} rows."
+        )
     return scores
 
 
@@ -94,15 +114,21 @@ def is_share(scores: np.ndarray) -> bool:
 
 def _check(outputs: np.ndarray, targets: np.ndarray) -> None:
     if len(outputs) != len(targets):
-        raise DataError(f"{len(outputs)} outputs for {len(targets)} targets; both need one entry a row.")
+        raise DataError(
+            f"{len(outputs)} outputs for {len(targets)} targets; both need one entry a row."
+        )
     if not len(targets):
         raise DataError("There are no rows to score; give at least one.")
     if np.issubdtype(np.asarray(outputs).dtype, np.floating) and np.isnan(outputs).any():
         rows = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).sum())
-        raise DataError(f"The model's outputs are not numbers (NaN) on {rows} of {len(outputs)} rows.")
+        raise DataError(
+            f"The model's outputs are not numbers (NaN) on {rows} of {len(outputs)} rows."
+        )
 
 
-def _mean_interval(scores: np.ndarray, times: np.ndarray | None, seed: int, alpha: float, *, bounded: bool) -> Interval:
+def _mean_interval(
+    scores: np.ndarray, times: np.ndarray | None, seed: int, alpha: float, *, bounded: bool
+) -> Interval:
     share = is_share(scores)
     if times is None and share:
         return wilson(float(scores.sum()), len(scores), alpha)
@@ -114,12 +140,18 @@ def _mean_interval(scores: np.ndarray, times: np.ndarray | None, seed: int, alph
         n_units, (low, high) = len(scores), student(scores, alpha)
     if high - low > 1e-12 or not (share or bounded):
         return low, high
-    # All scores alike: resampling says "certain"; Wilson with one case a unit says what so few units can exclude.
+    # All scores alike: resampling says "certain"; Wilson with one case a unit says what so few
+    # units can exclude.
     return wilson(float(np.mean(scores)) * n_units, n_units, alpha)
 
 
 def _whole_interval(
-    outputs: np.ndarray, targets: np.ndarray, metric: Metric, times: np.ndarray | None, seed: int, alpha: float
+    outputs: np.ndarray,
+    targets: np.ndarray,
+    metric: Metric,
+    times: np.ndarray | None,
+    seed: int,
+    alpha: float,
 ) -> Interval:
     n = len(targets)
     blocks = None if times is None else blocks_of(times, n)
@@ -128,5 +160,7 @@ def _whole_interval(
     low, high = expanded_percentile(draws, n_units, alpha)
     if high - low > 1e-12 or metric.unit != "points":
         return low, high
-    unseen = nothing_seen(n_units, alpha)  # a perfect score: what a share of unseen failures could take away
+    unseen = nothing_seen(
+        n_units, alpha
+    )  # a perfect score: what a share of unseen failures could take away
     return max(0.0, low - unseen), min(1.0, high + unseen)

@@ -16,7 +16,9 @@ def resident_memory() -> int:
 
 
 def reset_peak() -> None:
-    """Let the peak start from here where the system can (Linux); elsewhere it counts from the start of the process."""
+    """Let the peak start from here where the system can (Linux); elsewhere it counts from the start
+    of the process.
+    """
     if sys.platform == "linux":
         try:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")

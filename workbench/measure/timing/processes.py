@@ -1,4 +1,6 @@
-"""Worker processes as their parent sees them: start, ask, wait with an eye on cancelling, and leave none behind."""
+"""Worker processes as their parent sees them: start, ask, wait with an eye on cancelling, and leave
+none behind.
+"""
 
 from __future__ import annotations
 
@@ -29,25 +31,47 @@ __all__ = ["Worker"]
 POLL_SECONDS = 0.1  # how long a request to cancel may go unnoticed
 LIMIT_SECONDS = 900  # no answer for that long: the worker hangs
 TAIL_LINES = 12
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 KEPT_BYTES = str(1 << 30)
-# Idle threads sleep instead of spinning, torch.compile keeps no pool of its own processes, and ONNX Runtime, which reports
-# to its maker by default from 1.29 on, does not. Freed memory stays with the process: whether glibc gives it back after
-# each call, to be faulted in again at the next, depends on what happens to lie at the top of the heap. It doubled the time
-# of torch eager at batch 64 (25 to 48 ms) where engines with an arena of their own did not notice.
+# Idle threads sleep instead of spinning, torch.compile keeps no pool of its own processes, and ONNX
+# Runtime, which reports to its maker by default from 1.29 on, does not. Freed memory stays with the
+# process: whether glibc gives it back after each call, to be faulted in again at the next, depends
+# on what happens to lie at the top of the heap. It doubled the time of torch eager at batch 64 (25
+# to 48 ms) where engines with an arena of their own did not notice.
 QUIET = {
-    "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", "TORCHINDUCTOR_COMPILE_THREADS": "1", "ORT_DISABLE_TELEMETRY": "1",
-    "PYTHONUTF8": "1", "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES, "MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
-}  # fmt: skip
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "KMP_BLOCKTIME": "0",
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    "PYTHONUTF8": "1",
+    "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
+    "MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
+}
 
 
 class Worker:
-    """One candidate in its own process; use it as a context manager, which ends the process whatever happens."""
+    """One candidate in its own process; use it as a context manager, which ends the process
+    whatever happens.
+    """
 
     def __init__(
-        self, name: str, candidate: Candidate, runtime: str, inputs: dict[int, dict[str, np.ndarray]], *,
-        threads: int, device: str, folder: Path, report: Report,
-    ) -> None:  # fmt: skip
+        self,
+        name: str,
+        candidate: Candidate,
+        runtime: str,
+        inputs: dict[int, dict[str, np.ndarray]],
+        *,
+        threads: int,
+        device: str,
+        folder: Path,
+        report: Report,
+    ) -> None:
         self.name, self.runtime = name, runtime
         self._report = report
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -57,20 +81,35 @@ class Worker:
         for path, arrays in zip(self._files[1:], inputs.values(), strict=True):
             np.savez(path, **arrays)
         self._job = {
-            "name": name, "form": candidate.form, "outputs": candidate.outputs, "runtime": runtime, "threads": threads,
-            "device": device, "modules": modules, "file": str(self._files[0]),
+            "name": name,
+            "form": candidate.form,
+            "outputs": candidate.outputs,
+            "runtime": runtime,
+            "threads": threads,
+            "device": device,
+            "modules": modules,
+            "file": str(self._files[0]),
             "inputs": {size: str(path) for size, path in zip(inputs, self._files[1:], strict=True)},
-        }  # fmt: skip
+        }
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         self._process = self._start(threads)
 
     def _start(self, threads: int) -> subprocess.Popen[str]:
-        paths = os.pathsep.join(p or os.getcwd() for p in sys.path)  # what this process can import, the worker can
-        environment = os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": paths}
+        paths = os.pathsep.join(
+            p or os.getcwd() for p in sys.path
+        )  # what this process can import, the worker can
+        environment = (
+            os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": paths}
+        )
         process = subprocess.Popen(
             [sys.executable, "-m", "workbench.measure.timing.worker", str(self._files[0].parent)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True, encoding="utf-8",
-        )  # fmt: skip
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=environment,
+            text=True,
+            encoding="utf-8",
+        )
         threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
         return process
 
@@ -92,7 +131,9 @@ class Worker:
         return self._process.pid
 
     def ask(self, **command: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; raises RunError when there is none, Cancelled on request."""
+        """Send a command and wait for its answer; raises RunError when there is none, Cancelled on
+        request.
+        """
         self.send(command)
         return self.answer()
 
@@ -113,13 +154,19 @@ class Worker:
                 break
             except queue.Empty:
                 if time.monotonic() > until:
-                    raise RunError(f"Timing `{self.name}` on {self.runtime} hangs: no answer for {LIMIT_SECONDS} s.") from None
+                    raise RunError(
+                        f"Timing `{self.name}` on {self.runtime} hangs: no answer for "
+                        f"{LIMIT_SECONDS} s."
+                    ) from None
         if line is None:
             raise self._died()
         answer = json.loads(line)
         if "error" in answer:
             trace = "\n".join(answer["trace"].splitlines()[-TAIL_LINES:])
-            raise RunError(f"`{self.name}` could not be timed on {self.runtime}: {answer['error']}\nIn its process:\n{trace}")
+            raise RunError(
+                f"`{self.name}` could not be timed on {self.runtime}: {answer['error']}\nIn its "
+                f"process:\n{trace}"
+            )
         return answer
 
     def forget_files(self) -> None:
@@ -156,7 +203,9 @@ class Worker:
         said = "\n".join(tail) or "It wrote nothing to its error stream."
         code = self._process.returncode
         why = " Killed: often for want of memory; try a smaller batch size." if code == -9 else ""
-        what = f"The process that timed `{self.name}` on {self.runtime} ended with code {code}.{why}"
+        what = (
+            f"The process that timed `{self.name}` on {self.runtime} ended with code {code}.{why}"
+        )
         return RunError(f"{what}\nIts last words:\n{said}")
 
 
@@ -173,8 +222,8 @@ def _tree(pid: int) -> list[Any]:
 def _write(candidate: Candidate, path: Path) -> list[str]:
     """Write the candidate for its worker; returns the modules that reading it imports.
 
-    An ONNX file is written as it is. A torch module or an estimator goes as a cloudpickle, which also carries classes
-    of a notebook; it is read by the worker only, and deleted right after.
+    An ONNX file is written as it is. A torch module or an estimator goes as a cloudpickle, which
+    also carries classes of a notebook; it is read by the worker only, and deleted right after.
     """
     if candidate.form == "onnx":
         path.write_bytes(candidate.model)
@@ -185,17 +234,22 @@ def _write(candidate: Candidate, path: Path) -> list[str]:
         content = cloudpickle.dumps(replace(candidate, prepare=None))
     except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:
         raise CandidateError(
-            f"`{candidate.name}` ({type(candidate.model).__name__}) cannot be handed to the process that times it: {error}. "
-            "Remove what it holds that cannot be pickled (an open file, a lock, a generator)."
+            f"`{candidate.name}` ({type(candidate.model).__name__}) cannot be handed to the "
+            f"process that times it: {error}. Remove what it holds that cannot be pickled (an open "
+            "file, a lock, a generator)."
         ) from error
     path.write_bytes(content)
     return sorted(_modules(content) - {"__main__"})
 
 
 def _modules(content: bytes) -> set[str]:
-    """The modules of all classes and functions that a pickle (of protocol 4 or 5) refers to, without reading it."""
+    """The modules of all classes and functions that a pickle (of protocol 4 or 5) refers to,
+    without reading it.
+    """
     found, memo = set(), {}
-    last: deque[str | None] = deque(maxlen=2)  # the strings pushed last: of a reference, its module and its name
+    last: deque[str | None] = deque(
+        maxlen=2
+    )  # the strings pushed last: of a reference, its module and its name
     is_text = False
     for operation, argument, _ in pickletools.genops(content):
         if operation.name == "STACK_GLOBAL":

@@ -14,7 +14,8 @@ __all__ = ["BatchTiming", "Timing", "compare_timings"]
 
 @dataclass(frozen=True)
 class BatchTiming:
-    """Milliseconds a call at one batch size. Wall clock: best, p10, p50, p95; `cpu_ms` is processor time of all threads.
+    """Milliseconds a call at one batch size. Wall clock: best, p10, p50, p95; `cpu_ms` is processor
+    time of all threads.
 
     `block_bests`, `block_medians` and `block_cpus` hold one entry a round, for `compare_speed`.
     """
@@ -39,9 +40,10 @@ class BatchTiming:
 class Timing:
     """One candidate on one runtime.
 
-    `load_time_ms` goes from the file to the first prediction, without the import of libraries (`import_time_ms`).
-    `peak_memory_bytes` is the whole process at its peak, `model_memory_bytes` what it grew by from before loading.
-    `busy` is the share of the machine's cores that others used meanwhile. Only timings of one `session` compare.
+    `load_time_ms` goes from the file to the first prediction, without the import of libraries
+    (`import_time_ms`). `peak_memory_bytes` is the whole process at its peak, `model_memory_bytes`
+    what it grew by from before loading. `busy` is the share of the machine's cores that others used
+    meanwhile. Only timings of one `session` compare.
     """
 
     name: str
@@ -67,7 +69,9 @@ class Timing:
             if batch.batch_size == batch_size:
                 return batch
         sizes = ", ".join(str(b.batch_size) for b in self.batches)
-        raise DataError(f"`{self.name}` was not timed at batch size {batch_size}; measured: {sizes}.")
+        raise DataError(
+            f"`{self.name}` was not timed at batch size {batch_size}; measured: {sizes}."
+        )
 
     @property
     def largest(self) -> BatchTiming:
@@ -85,23 +89,32 @@ class Timing:
         return 1000 * self.largest.cpu_ms / self.largest.batch_size
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; throughput and cost are written too, for whoever reads the file without this package."""
-        return asdict(self) | {"throughput": self.throughput, "core_seconds_per_million": self.core_seconds_per_million}
+        """Plain values; throughput and cost are written too, for whoever reads the file without
+        this package.
+        """
+        return asdict(self) | {
+            "throughput": self.throughput,
+            "core_seconds_per_million": self.core_seconds_per_million,
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Timing:
-        values = {k: v for k, v in data.items() if k not in ("throughput", "core_seconds_per_million")}
+        values = {
+            k: v for k, v in data.items() if k not in ("throughput", "core_seconds_per_million")
+        }
         return cls(**values | {"batches": tuple(BatchTiming.from_json(b) for b in data["batches"])})
 
 
 def compare_timings(
     before: Timing, after: Timing, *, batch_size: int = 1, margin: float = 0.03, alpha: float = 0.05
 ) -> Verdict:
-    """The verdict on latency at one batch size; raises DataError when the two were not measured side by side."""
+    """The verdict on latency at one batch size; raises DataError when the two were not measured
+    side by side.
+    """
     if before.session != after.session:
         raise DataError(
-            f"`{before.name}` and `{after.name}` were timed in different sessions, whose numbers do not compare; "
-            "time them together with time_side_by_side()."
+            f"`{before.name}` and `{after.name}` were timed in different sessions, whose numbers "
+            "do not compare; time them together with time_side_by_side()."
         )
     blocks = before.at(batch_size).block_bests, after.at(batch_size).block_bests
     return compare_speed(*blocks, margin=margin, alpha=alpha, metric=f"batch-{batch_size} latency")

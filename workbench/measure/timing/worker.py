@@ -1,8 +1,9 @@
-"""The process in which one candidate is timed: commands as JSON lines on standard input, answers on standard output.
+"""The process in which one candidate is timed: commands as JSON lines on standard input, answers on
+standard output.
 
-It imports only what its runtime needs, sits idle between blocks, and ends itself as soon as its standard input is
-closed, so that it never outlives the process that started it. Its argument is the folder of its private files. The first
-line is the job, then:
+It imports only what its runtime needs, sits idle between blocks, and ends itself as soon as its
+standard input is closed, so that it never outlives the process that started it. Its argument is the
+folder of its private files. The first line is the job, then:
 
     {"do": "load"}                                     -> load_ms, runtime, details
     {"do": "block", "batch_size": 1, "seconds": 0.1}   -> best_ms, median_ms, cpu_ms, n_calls
@@ -33,10 +34,15 @@ from workbench.measure.timing.memory import peak_memory, reset_peak, resident_me
 __all__ = ["main"]
 
 LIBRARIES = {
-    "torch": ("torch",), "torch-compiled": ("torch",), "onnxruntime": ("onnxruntime",), "openvino": ("openvino",),
-    "openvino-bf16": ("openvino",), "sklearn": ("sklearn",),
-}  # fmt: skip
-DISCARDED = 0.15  # of a block's time, before counting: caches are cold and the clock is low after an idle stretch
+    "torch": ("torch",),
+    "torch-compiled": ("torch",),
+    "onnxruntime": ("onnxruntime",),
+    "openvino": ("openvino",),
+    "openvino-bf16": ("openvino",),
+    "sklearn": ("sklearn",),
+}
+# of a block's time, before counting: caches are cold and the clock is low after an idle stretch
+DISCARDED = 0.15
 N_DISCARDED = 2
 N_COUNTED = 2
 
@@ -58,21 +64,30 @@ class Session:
         self.import_ms = 1000 * (time.perf_counter() - started)
 
     def load(self) -> dict[str, Any]:
-        """From the file to the first prediction; the other batch sizes run once too, as a runtime may prepare for each."""
+        """From the file to the first prediction; the other batch sizes run once too, as a runtime
+        may prepare for each.
+        """
         from workbench.runtimes import predictor
 
         reset_peak()
         self._before = resident_memory()
         started = time.perf_counter()
         self._predictor = predictor(
-            _candidate(self._job), self._job["runtime"], threads=self._job["threads"], device=self._job["device"]
+            _candidate(self._job),
+            self._job["runtime"],
+            threads=self._job["threads"],
+            device=self._job["device"],
         )
         sizes = sorted(self._inputs)
         self._predictor.predict(self._inputs[sizes[0]])
         load_ms = 1000 * (time.perf_counter() - started)
         for size in sizes[1:]:
             self._predictor.predict(self._inputs[size])
-        return {"load_ms": load_ms, "runtime": self._predictor.runtime, "details": self._predictor.details}
+        return {
+            "load_ms": load_ms,
+            "runtime": self._predictor.runtime,
+            "details": self._predictor.details,
+        }
 
     def block(self, batch_size: int, seconds: float) -> dict[str, Any]:
         """Call the model for about `seconds`; milliseconds a call, the first calls not counted."""
@@ -92,7 +107,10 @@ class Session:
 
     def finish(self) -> dict[str, Any]:
         """What all counted calls say together, and the memory that was needed."""
-        quantiles = {size: (np.quantile(ns, [0.1, 0.5, 0.95]) / 1e6).tolist() for size, ns in self._calls.items()}
+        quantiles = {
+            size: (np.quantile(ns, [0.1, 0.5, 0.95]) / 1e6).tolist()
+            for size, ns in self._calls.items()
+        }
         calls = {
             size: {"n_calls": len(ns), "best_ms": min(ns) / 1e6, "quantiles_ms": quantiles[size]}
             for size, ns in self._calls.items()
@@ -101,14 +119,20 @@ class Session:
         return {"calls": calls, "peak_bytes": peak, "grown_bytes": max(0, peak - self._before)}
 
     def _call(self, batch_size: int) -> Callable[[], object]:
-        predict, inputs, synchronize = self._predictor.predict, self._inputs[batch_size], self._synchronize
+        predict, inputs, synchronize = (
+            self._predictor.predict,
+            self._inputs[batch_size],
+            self._synchronize,
+        )
         if synchronize is None:
             return lambda: predict(inputs)
         return lambda: (predict(inputs), synchronize())
 
 
 def _run(call: Callable[[], object], seconds: float, at_least: int) -> list[int]:
-    """Nanoseconds of each call, for a time and a least number; one slow call is enough where it takes five times as long."""
+    """Nanoseconds of each call, for a time and a least number; one slow call is enough where it
+    takes five times as long.
+    """
     clock, calls = time.perf_counter_ns, []
     started = before = clock()
     end = started + int(seconds * 1e9)
@@ -134,7 +158,8 @@ def _candidate(job: dict[str, Any]) -> Any:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    # Text columns are object arrays; the file is private, written a moment ago by the process that started this one.
+    # Text columns are object arrays; the file is private, written a moment ago by the process that
+    # started this one.
     with np.load(path, allow_pickle=True) as file:
         return {name: file[name] for name in file.files}
 
@@ -164,9 +189,11 @@ def _synchronize() -> None:
 
 
 def _commands(folder: Path) -> queue.Queue[str]:
-    """Lines of standard input; when it closes the process ends at once, even in the middle of a call.
+    """Lines of standard input; when it closes the process ends at once, even in the middle of a
+    call.
 
-    That is how it learns that its parent was killed, so it then deletes the private files, as nobody else can.
+    That is how it learns that its parent was killed, so it then deletes the private files, as
+    nobody else can.
     """
     lines: queue.Queue[str] = queue.Queue()
 
@@ -185,7 +212,9 @@ def _commands(folder: Path) -> queue.Queue[str]:
 def main() -> None:
     """Answer commands until standard input closes; an exception is answered too, and ends nothing."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints goes to the error stream, and cannot garble the answers
+    os.dup2(
+        2, 1
+    )  # whatever a library prints goes to the error stream, and cannot garble the answers
     lines = _commands(Path(sys.argv[1]))
     session: Session | None = None
     while True:

@@ -1,4 +1,6 @@
-"""The control: the same student with a teacher and without, seed by seed, and what may be said of the difference."""
+"""The control: the same student with a teacher and without, seed by seed, and what may be said of
+the difference.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ __all__ = ["ENOUGH_SEEDS", "gain_of", "gain_sentence"]
 ENOUGH_SEEDS = 3  # to speak of a method, and not of two models
 
 
-def gain_of(plan: Plan, n_seeds: int, report: Report, *, first: int = 0, n_parts: int = 0) -> pd.DataFrame:
+def gain_of(
+    plan: Plan, n_seeds: int, report: Report, *, first: int = 0, n_parts: int = 0
+) -> pd.DataFrame:
     """A row a seed: seed, with, without, difference, in the task's deciding metric on valid.
 
     `first` of `n_parts` trainings were done before these.
@@ -35,29 +39,49 @@ def gain_of(plan: Plan, n_seeds: int, report: Report, *, first: int = 0, n_parts
             text = f"seed {seed} {'with' if taught else 'without'} teacher"
             share = Share(report, min(first + 2 * number + place, n - 1), n, text, curves=False)
             scores[taught] = plan.score(plan.outputs(seed, taught=taught, report=share))
-        rows.append({"seed": seed, "with": scores[True], "without": scores[False], "difference": scores[True] - scores[False]})
+        rows.append(
+            {
+                "seed": seed,
+                "with": scores[True],
+                "without": scores[False],
+                "difference": scores[True] - scores[False],
+            }
+        )
     return pd.DataFrame(rows, columns=["seed", "with", "without", "difference"])
 
 
 def gain_sentence(gain: pd.DataFrame, metric: Metric) -> str:
-    """What the teacher bought, in one sentence: with Student's t interval over seeds where there are enough of them."""
+    """What the teacher bought, in one sentence: with Student's t interval over seeds where there
+    are enough of them.
+    """
     if not len(gain):
-        return "No control was trained (`control_seeds` 0), so nobody knows what the teacher bought."
+        return (
+            "No control was trained (`control_seeds` 0), so nobody knows what the teacher bought."
+        )
     with_, without = float(gain["with"].mean()), float(gain["without"].mean())
     if len(gain) < ENOUGH_SEEDS:
         seeds = " and ".join(str(s) for s in gain["seed"])
         return (
-            f"With seed {seeds} the student has {metric.name} {metric.shown(with_)} with a teacher and {metric.shown(without)} "
-            "without: this speaks of these two models only. Three seeds or more (`control_seeds`) speak of the method."
+            f"With seed {seeds} the student has {metric.name} {metric.shown(with_)} with a teacher "
+            f"and {metric.shown(without)} without: this speaks of these two models only. Three "
+            "seeds or more (`control_seeds`) speak of the method."
         )
     differences = gain["difference"].to_numpy(float)
     low, high = student_interval(differences)
     better = low > 0 if metric.higher_is_better else high < 0
     worse = high < 0 if metric.higher_is_better else low > 0
-    verdict = "better with it" if better else "worse with it" if worse else "undecided: the interval holds no difference"
+    verdict = (
+        "better with it"
+        if better
+        else "worse with it"
+        if worse
+        else "undecided: the interval holds no difference"
+    )
     return (
-        f"Over {len(gain)} seeds the teacher changed {metric.name} by {_change(float(np.mean(differences)), metric)} "
-        f"({_change(low, metric)} to {_change(high, metric)}; {metric.shown(without)} without, {metric.shown(with_)} with): {verdict}."
+        f"Over {len(gain)} seeds the teacher changed {metric.name} by "
+        f"{_change(float(np.mean(differences)), metric)} ({_change(low, metric)} to "
+        f"{_change(high, metric)}; {metric.shown(without)} without, {metric.shown(with_)} with): "
+        f"{verdict}."
     )
 
 

@@ -1,4 +1,6 @@
-"""Tables about a distilled student on valid: where it agrees with its teacher, and whether its confidence can be believed."""
+"""Tables about a distilled student on valid: where it agrees with its teacher, and whether its
+confidence can be believed.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,15 @@ N_BINS = 10
 
 
 def together(answers: np.ndarray, kind: str) -> np.ndarray:
-    """The answers `(rows, teachers, outputs)` of several teachers as those of one `(rows, outputs)`: their mean distribution."""
+    """The answers `(rows, teachers, outputs)` of several teachers as those of one `(rows,
+    outputs)`: their mean distribution.
+    """
     if answers.shape[1] == 1:
         return answers[:, 0]
     if kind == "classification":
-        probabilities = np.stack([softmax(answers[:, i]) for i in range(answers.shape[1])], axis=1).mean(axis=1)
+        probabilities = np.stack(
+            [softmax(answers[:, i]) for i in range(answers.shape[1])], axis=1
+        ).mean(axis=1)
         return np.log(np.clip(probabilities, 1e-12, 1.0))
     if kind in ("binary", "multilabel"):
         p = np.clip((1 / (1 + np.exp(-np.clip(answers, -60, 60)))).mean(axis=1), 1e-12, 1 - 1e-7)
@@ -33,7 +39,9 @@ def together(answers: np.ndarray, kind: str) -> np.ndarray:
 
 
 def choices_of(outputs: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
-    """Chosen class and confidence of each decision, `(rows,)`, or `(rows, labels)` where there are several labels."""
+    """Chosen class and confidence of each decision, `(rows,)`, or `(rows, labels)` where there are
+    several labels.
+    """
     if kind == "classification":
         probabilities = softmax(outputs)
         return probabilities.argmax(axis=1), probabilities.max(axis=1)
@@ -45,17 +53,20 @@ def choices_of(outputs: np.ndarray, kind: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def agreement(task: Task, outputs: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """A row a class, or label, and one for all: n rows, share on which the student, and the control, decide as the teacher.
+    """A row a class, or label, and one for all: n rows, share on which the student, and the
+    control, decide as the teacher.
 
-    `outputs` are `(valid rows, ...)` of teacher, student and, if there is one, control. Of values: the mean absolute
-    difference and the correlation, one row.
+    `outputs` are `(valid rows, ...)` of teacher, student and, if there is one, control. Of values:
+    the mean absolute difference and the correlation, one row.
     """
     import pandas as pd
 
     targets = np.asarray(task.data.valid.targets)
     others = [name for name in outputs if name != "teacher"]
     if task.kind not in ("classification", "binary", "multilabel"):
-        return pd.DataFrame([_of_values(outputs["teacher"], outputs[name], name) for name in others])
+        return pd.DataFrame(
+            [_of_values(outputs["teacher"], outputs[name], name) for name in others]
+        )
     chosen = {name: choices_of(o, task.kind)[0] for name, o in outputs.items()}
     rows = [_agreed("all", np.ones(targets.shape, bool), chosen, targets, others)]
     if task.kind == "multilabel":
@@ -65,23 +76,40 @@ def agreement(task: Task, outputs: Mapping[str, np.ndarray]) -> pd.DataFrame:
             rows.append(_agreed(_name(task, label), part, chosen, targets, others))
     else:
         flat = targets.reshape(len(targets)).astype(np.int64)
-        rows += [_agreed(_name(task, value), flat == value, chosen, flat, others) for value in np.unique(flat)]
+        rows += [
+            _agreed(_name(task, value), flat == value, chosen, flat, others)
+            for value in np.unique(flat)
+        ]
     return pd.DataFrame(rows)
 
 
 def _agreed(
-    name: str, part: np.ndarray, chosen: dict[str, np.ndarray], targets: np.ndarray, others: list[str]
+    name: str,
+    part: np.ndarray,
+    chosen: dict[str, np.ndarray],
+    targets: np.ndarray,
+    others: list[str],
 ) -> dict[str, Any]:
     right = {f"{n}_accuracy": float((c[part] == targets[part]).mean()) for n, c in chosen.items()}
     same = {n: float((chosen[n][part] == chosen["teacher"][part]).mean()) for n in others}
-    return {"class": name, "n": int(part.sum()), **{f"{n}_agreement": v for n, v in same.items()}, **right}
+    return {
+        "class": name,
+        "n": int(part.sum()),
+        **{f"{n}_agreement": v for n, v in same.items()},
+        **right,
+    }
 
 
 def _of_values(teacher: np.ndarray, other: np.ndarray, name: str) -> dict[str, Any]:
     a, b = teacher.reshape(len(teacher), -1), other.reshape(len(other), -1)
     known = a.std() > 0 and b.std() > 0
     correlation = float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) if known else float("nan")
-    return {"model": name, "n": len(a), "mean_absolute_difference": float(np.abs(a - b).mean()), "correlation": correlation}
+    return {
+        "model": name,
+        "n": len(a),
+        "mean_absolute_difference": float(np.abs(a - b).mean()),
+        "correlation": correlation,
+    }
 
 
 def _name(task: Task, value: Any) -> str:
@@ -89,7 +117,9 @@ def _name(task: Task, value: Any) -> str:
 
 
 def reliability(task: Task, outputs: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """Bins of confidence a model: model, low, high, confidence, accuracy, n (Guo et al., ICML 2017); none for values."""
+    """Bins of confidence a model: model, low, high, confidence, accuracy, n (Guo et al., ICML
+    2017); none for values.
+    """
     import pandas as pd
 
     columns = ["model", "low", "high", "confidence", "accuracy", "n"]
@@ -103,28 +133,46 @@ def reliability(task: Task, outputs: Mapping[str, np.ndarray]) -> pd.DataFrame:
         for i in np.unique(number):
             part = number == i
             means = float(confidence[part].mean()), float(right[part].mean())
-            rows.append({"model": name, "low": i / N_BINS, "high": (i + 1) / N_BINS, "confidence": means[0], "accuracy": means[1],
-                         "n": int(part.sum())})  # fmt: skip
+            rows.append(
+                {
+                    "model": name,
+                    "low": i / N_BINS,
+                    "high": (i + 1) / N_BINS,
+                    "confidence": means[0],
+                    "accuracy": means[1],
+                    "n": int(part.sum()),
+                }
+            )
     return pd.DataFrame(rows, columns=columns)
 
 
 def expected_calibration_error(bins: pd.DataFrame, model: str) -> float:
-    """Mean gap between confidence and accuracy over the bins of a model, weighted by their rows; NaN where there are none."""
+    """Mean gap between confidence and accuracy over the bins of a model, weighted by their rows;
+    NaN where there are none.
+    """
     mine = bins[bins["model"] == model]
     if not len(mine):
         return float("nan")
-    return float(((mine["confidence"] - mine["accuracy"]).abs() * mine["n"]).sum() / mine["n"].sum())
+    return float(
+        ((mine["confidence"] - mine["accuracy"]).abs() * mine["n"]).sum() / mine["n"].sum()
+    )
 
 
-def models(task: Task, outputs: Mapping[str, np.ndarray], sizes: Mapping[str, int | None]) -> pd.DataFrame:
-    """A row a model: its deciding metric on valid, its parameters and its expected calibration error."""
+def models(
+    task: Task, outputs: Mapping[str, np.ndarray], sizes: Mapping[str, int | None]
+) -> pd.DataFrame:
+    """A row a model: its deciding metric on valid, its parameters and its expected calibration
+    error.
+    """
     import pandas as pd
 
     targets, bins = np.asarray(task.data.valid.targets), reliability(task, outputs)
     return pd.DataFrame(
         {
-            "model": name, task.metric.name: float(task.metric(like_targets(out, targets), targets)),
-            "parameters": sizes.get(name), "calibration_error": expected_calibration_error(bins, name),
+            "model": name,
+            task.metric.name: float(task.metric(like_targets(out, targets), targets)),
+            "parameters": sizes.get(name),
+            "calibration_error": expected_calibration_error(bins, name),
         }
         for name, out in outputs.items()
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""What widths cost: multiply-adds of a network whose groups keep a share of their channels, without cutting it."""
+"""What widths cost: multiply-adds of a network whose groups keep a share of their channels, without
+cutting it.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ __all__ = ["WidthCost", "layer_macs"]
 
 
 def layer_macs(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """Multiply-adds of one row by layer: convolutions, linear and recurrent layers, in the order of their calls."""
+    """Multiply-adds of one row by layer: convolutions, linear and recurrent layers, in the order of
+    their calls.
+    """
     import torch
     from torch import nn
 
@@ -53,11 +57,17 @@ class WidthCost:
     """Multiply-adds of one row as a function of the share of channels that each group keeps."""
 
     def __init__(
-        self, model: nn.Module, inputs: Mapping[str, torch.Tensor], arrays: Mapping[str, np.ndarray], groups: Sequence[Group]
+        self,
+        model: nn.Module,
+        inputs: Mapping[str, torch.Tensor],
+        arrays: Mapping[str, np.ndarray],
+        groups: Sequence[Group],
     ) -> None:
         self.layers = layer_macs(model, inputs)
         self.all = macs_torch(model, arrays)
-        self.rest = self.all - sum(self.layers.values())  # attention, and what is called as a function
+        self.rest = self.all - sum(
+            self.layers.values()
+        )  # attention, and what is called as a function
         self.out: dict[str, str] = {}
         self.into: dict[str, list[tuple[str, float]]] = {name: [] for name in self.layers}
         modules = dict(model.named_modules())
@@ -68,10 +78,14 @@ class WidthCost:
                 if m.role in ("out", "depthwise"):
                     self.out[m.layer] = group.root
                 elif m.role == "in":
-                    self.into[m.layer].append((group.root, m.channels / _n_inputs(modules[m.layer])))
+                    self.into[m.layer].append(
+                        (group.root, m.channels / _n_inputs(modules[m.layer]))
+                    )
 
     def by_layer(self, kept: Mapping[str, float]) -> dict[str, float]:
-        """Multiply-adds of each layer when the groups (by root) keep these shares; those not named keep all."""
+        """Multiply-adds of each layer when the groups (by root) keep these shares; those not named
+        keep all.
+        """
         found = {}
         for name, macs in self.layers.items():
             share_in = 1 - sum(part * (1 - kept.get(root, 1.0)) for root, part in self.into[name])
@@ -83,4 +97,8 @@ class WidthCost:
 
 
 def _n_inputs(module: Any) -> int:
-    return int(getattr(module, "in_channels", 0) or getattr(module, "in_features", 0) or getattr(module, "input_size", 1))
+    return int(
+        getattr(module, "in_channels", 0)
+        or getattr(module, "in_features", 0)
+        or getattr(module, "input_size", 1)
+    )

@@ -1,7 +1,8 @@
 """Depth pruning: whole blocks taken out, where what comes out has the shape of what goes in.
 
-On one thread and one row small networks are bound by the number of operators: a block less saves what narrowing cannot.
-Blocks are tried one by one on valid, and the one that is missed least goes, until enough are gone.
+On one thread and one row small networks are bound by the number of operators: a block less saves
+what narrowing cannot. Blocks are tried one by one on valid, and the one that is missed least goes,
+until enough are gone.
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ if TYPE_CHECKING:
 __all__ = ["blocks_of", "remove_blocks", "without"]
 
 
-def blocks_of(model: nn.Module, inputs: Mapping[str, torch.Tensor], ignored: list[str] | None = None) -> tuple[str, ...]:
-    """Names of the smallest parts of several layers, in order, whose only output has the shape of their first input."""
+def blocks_of(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor], ignored: list[str] | None = None
+) -> tuple[str, ...]:
+    """Names of the smallest parts of several layers, in order, whose only output has the shape of
+    their first input.
+    """
     import torch
 
     same: dict[str, bool] = {}
@@ -61,7 +66,14 @@ def blocks_of(model: nn.Module, inputs: Mapping[str, torch.Tensor], ignored: lis
     order = [name for name, _ in model.named_modules()]
     smallest = [n for n in found if not any(o.startswith(f"{n}.") for o in found)]
     return tuple(
-        sorted((n for n in smallest if not any(n == i or n.startswith(f"{i}.") for i in ignored or ())), key=order.index)
+        sorted(
+            (
+                n
+                for n in smallest
+                if not any(n == i or n.startswith(f"{i}.") for i in ignored or ())
+            ),
+            key=order.index,
+        )
     )
 
 
@@ -70,7 +82,9 @@ def without(model: nn.Module, blocks: list[str]) -> nn.Module:
     from torch import nn
 
     made = copy.deepcopy(model)
-    for name in sorted(blocks, key=lambda n: [(len(p), p) for p in n.split(".")], reverse=True):  # the last of a list first
+    for name in sorted(
+        blocks, key=lambda n: [(len(p), p) for p in n.split(".")], reverse=True
+    ):  # the last of a list first
         path, _, local = name.rpartition(".")
         owner = made.get_submodule(path) if path else made
         encoder = made.get_submodule(path.rpartition(".")[0]) if path else None
@@ -82,8 +96,11 @@ def without(model: nn.Module, blocks: list[str]) -> nn.Module:
     return made
 
 
-def remove_blocks(job: Job, settings: PruningSettings) -> tuple[Fitted, DataFrame, PruningSettings, str]:
-    """The network without the share `pruning_ratio` of its blocks, fine-tuned; what was tried; and a note.
+def remove_blocks(
+    job: Job, settings: PruningSettings
+) -> tuple[Fitted, DataFrame, PruningSettings, str]:
+    """The network without the share `pruning_ratio` of its blocks, fine-tuned; what was tried; and
+    a note.
 
     Raises CandidateError when no part of the network can be left out.
     """
@@ -94,8 +111,9 @@ def remove_blocks(job: Job, settings: PruningSettings) -> tuple[Fitted, DataFram
     blocks = list(blocks_of(model, inputs, settings.ignored_layers))
     if not blocks:
         raise CandidateError(
-            "No part of this network has an output of the shape of its input, so none can be left out. Take `method` structured, "
-            "which narrows layers; blocks must be modules of their own to be found."
+            "No part of this network has an output of the shape of its input, so none can be left "
+            "out. Take `method` structured, which narrows layers; blocks must be modules of their "
+            "own to be found."
         )
     n_gone = max(1, round(settings.pruning_ratio * len(blocks))) if settings.pruning_ratio else 0
     quick = Quick(job, settings, "depth")
@@ -118,5 +136,12 @@ def remove_blocks(job: Job, settings: PruningSettings) -> tuple[Fitted, DataFram
     share = 1 - macs_torch(made, example) / max(1, macs_torch(model, example))
     fitted = fine_tune(made, job, settings)
     names = ", ".join(f"`{g}`" for g in gone) or "none"
-    note = f"Left out {len(gone)} of {len(blocks)} blocks ({names}): {share:.0%} of the multiply-adds."
-    return fitted, pd.DataFrame(rows, columns=["turn", "block", "quality", "removed"]), settings, note
+    note = (
+        f"Left out {len(gone)} of {len(blocks)} blocks ({names}): {share:.0%} of the multiply-adds."
+    )
+    return (
+        fitted,
+        pd.DataFrame(rows, columns=["turn", "block", "quality", "removed"]),
+        settings,
+        note,
+    )

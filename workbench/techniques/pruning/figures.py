@@ -1,4 +1,6 @@
-"""Figures of pruning, each for one question: what can give, what was cut, what it cost, and whether it became faster."""
+"""Figures of pruning, each for one question: what can give, what was cut, what it cost, and whether
+it became faster.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ ROW = 22  # pixels a layer
 
 
 def plot_sensitivity(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Which layers can give? Quality against ratio, a curve a layer (columns layer, ratio, quality of `sensitivity`).
+    """Which layers can give? Quality against ratio, a curve a layer (columns layer, ratio, quality
+    of `sensitivity`).
 
     The layers that lose most at the second largest ratio are named in colour, all others are grey.
     """
@@ -35,14 +38,29 @@ def plot_sensitivity(table: DataFrame, *, title: str | None = None) -> Figure:
         part = table[table["layer"] == layer].sort_values("ratio")
         color = palette.series[named.index(layer)] if layer in named else palette.grid
         made.add_scatter(
-            x=part["ratio"].to_numpy(float), y=part["quality"].to_numpy(float), mode="lines+markers" if layer in named else "lines",
-            line={"color": color, "width": 2 if layer in named else 1}, name=_short(layer), showlegend=layer in named,
-            marker={"size": 6}, hovertemplate=f"<b>{html.escape(layer)}</b><br>%{{x:.0%}} gone<br>quality %{{y:.4f}}<extra></extra>",
-        )  # fmt: skip
-    told = f"{_short(ranked[0])} hurts most, {_short(ranked[-1])} least; each layer alone, without training; others grey"
-    made.update_layout(title={"text": title or "Which layers can give?", "subtitle": {"text": told}}, height=440)
-    made.update_layout(margin={"t": 84}, legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"})
-    made.update_xaxes(title={"text": "share of the channels removed"}, tickformat=".0%", showgrid=True)
+            x=part["ratio"].to_numpy(float),
+            y=part["quality"].to_numpy(float),
+            mode="lines+markers" if layer in named else "lines",
+            line={"color": color, "width": 2 if layer in named else 1},
+            name=_short(layer),
+            showlegend=layer in named,
+            marker={"size": 6},
+            hovertemplate=f"<b>{html.escape(layer)}</b><br>%{{x:.0%}} gone<br>quality "
+            f"%{{y:.4f}}<extra></extra>",
+        )
+    told = (
+        f"{_short(ranked[0])} hurts most, {_short(ranked[-1])} least; each layer alone, without "
+        "training; others grey"
+    )
+    made.update_layout(
+        title={"text": title or "Which layers can give?", "subtitle": {"text": told}}, height=440
+    )
+    made.update_layout(
+        margin={"t": 84}, legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}
+    )
+    made.update_xaxes(
+        title={"text": "share of the channels removed"}, tickformat=".0%", showgrid=True
+    )
     made.update_yaxes(title={"text": "quality     better →"})
     return made
 
@@ -54,37 +72,62 @@ def _ranked(table: DataFrame) -> list[str]:
 
 
 def plot_widths(widths: DataFrame, *, title: str | None = None) -> Figure:
-    """What was cut? Channels of each layer before (outline) and after (filled), from the evidence `widths`."""
+    """What was cut? Channels of each layer before (outline) and after (filled), from the evidence
+    `widths`.
+    """
     _need(widths, ("layer", "channels", "channels_after", "protected"))
     names = [_short(n) for n in widths["layer"]]
     before, after = widths["channels"].to_numpy(float), widths["channels_after"].to_numpy(float)
     made = figure()
     made.add_bar(
-        y=names, x=before, orientation="h", name="before", hoverinfo="skip",
+        y=names,
+        x=before,
+        orientation="h",
+        name="before",
+        hoverinfo="skip",
         marker={"color": "rgba(0,0,0,0)", "line": {"color": palette.text, "width": 1}},
-    )  # fmt: skip
+    )
     colors = [palette.equivalent if p else palette.total for p in widths["protected"]]
-    hover = [f"<b>{n}</b><br>{b:.0f} → {a:.0f} channels" for n, b, a in zip(names, before, after, strict=True)]
+    hover = [
+        f"<b>{n}</b><br>{b:.0f} → {a:.0f} channels"
+        for n, b, a in zip(names, before, after, strict=True)
+    ]
     made.add_bar(
-        y=names, x=after, orientation="h", name="after", marker={"color": colors, "line": {"width": 0}}, hovertext=hover,
+        y=names,
+        x=after,
+        orientation="h",
+        name="after",
+        marker={"color": colors, "line": {"width": 0}},
+        hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
-    told = f"{before.sum() - after.sum():,.0f} of {before.sum():,.0f} channels are gone; outlines are the widths before, grey is left whole"
+    )
+    told = (
+        f"{before.sum() - after.sum():,.0f} of {before.sum():,.0f} channels are gone; outlines are "
+        "the widths before, grey is left whole"
+    )
     made.update_layout(
-        title={"text": title or "What was cut?", "subtitle": {"text": told}}, barmode="overlay", showlegend=False,
-        height=120 + ROW * len(names), margin={"t": 84},
-    )  # fmt: skip
+        title={"text": title or "What was cut?", "subtitle": {"text": told}},
+        barmode="overlay",
+        showlegend=False,
+        height=120 + ROW * len(names),
+        margin={"t": 84},
+    )
     made.update_yaxes(autorange="reversed", showgrid=False, tickmode="array", tickvals=names)
     made.update_xaxes(title={"text": "channels"}, showgrid=True)
     return made
 
 
 def plot_weights(before: nn.Module, after: nn.Module, *, title: str | None = None) -> Figure:
-    """Which weights went? Histogram of all weights before and after, on a log axis of counts; zeros stand apart."""
+    """Which weights went? Histogram of all weights before and after, on a log axis of counts; zeros
+    stand apart.
+    """
     counts, edges, n_zeros, n_all = _histogram(before, after)
     middle = (edges[:-1] + edges[1:]) / 2
     made = figure()
-    for name, values, color in (("before", counts[0], palette.equivalent), ("after", counts[1], palette.series[0])):
+    for name, values, color in (
+        ("before", counts[0], palette.equivalent),
+        ("after", counts[1], palette.series[0]),
+    ):
         made.add_scatter(
             x=middle,
             y=np.where(values > 0, values, np.nan),
@@ -92,21 +135,32 @@ def plot_weights(before: nn.Module, after: nn.Module, *, title: str | None = Non
             line={"shape": "hvh", "color": color, "width": 2},
             name=name,
         )
-    told = f"{n_zeros / n_all:.1%} of {n_all:,} weights are exactly zero after; they are left out of the curve"
+    told = (
+        f"{n_zeros / n_all:.1%} of {n_all:,} weights are exactly zero after; they are left out of "
+        "the curve"
+    )
     made.update_layout(
-        title={"text": title or "Which weights went?", "subtitle": {"text": told}}, height=400, margin={"t": 108}
+        title={"text": title or "Which weights went?", "subtitle": {"text": told}},
+        height=400,
+        margin={"t": 108},
     )
     made.update_yaxes(title={"text": "weights in a bin (log scale)"}, type="log", dtick=1)
     made.update_xaxes(title={"text": "weight"})
     return made
 
 
-def _histogram(before: nn.Module, after: nn.Module) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, int, int]:
-    """Counts of weights that are not zero, before and after, their common edges, and zeros and weights after."""
+def _histogram(
+    before: nn.Module, after: nn.Module
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, int, int]:
+    """Counts of weights that are not zero, before and after, their common edges, and zeros and
+    weights after.
+    """
     from workbench.techniques.pruning.masks import matrices
 
     both = [
-        np.concatenate([getattr(m, n).detach().cpu().float().numpy().ravel() for _, m, n in matrices(model)])
+        np.concatenate(
+            [getattr(m, n).detach().cpu().float().numpy().ravel() for _, m, n in matrices(model)]
+        )
         for model in (before, after)
     ]
     reach = float(np.quantile(np.abs(both[0]), 0.999)) or 1.0
@@ -116,24 +170,33 @@ def _histogram(before: nn.Module, after: nn.Module) -> tuple[tuple[np.ndarray, n
 
 
 def plot_macs(before: dict[str, int], after: dict[str, int], *, title: str | None = None) -> Figure:
-    """Where did the work go? Multiply-adds of each layer before and after, as steps down (from `cost.layer_macs`)."""
+    """Where did the work go? Multiply-adds of each layer before and after, as steps down (from
+    `cost.layer_macs`).
+    """
     rows = _falls(before, after)
     total = sum(before.values())
     unit, scale = ("M", 1e6) if total >= 1e6 else ("k", 1e3)
     names = ["before", *(_short(name) for name, _ in rows), "after"]
     made = figure()
     made.add_waterfall(
-        x=names, y=np.array([total, *(fall for _, fall in rows), 0.0]) / scale, measure=["absolute", *["relative"] * len(rows), "total"],
-        decreasing={"marker": {"color": palette.better}}, increasing={"marker": {"color": palette.worse}},
-        totals={"marker": {"color": palette.total}}, connector={"line": {"color": palette.grid}},
+        x=names,
+        y=np.array([total, *(fall for _, fall in rows), 0.0]) / scale,
+        measure=["absolute", *["relative"] * len(rows), "total"],
+        decreasing={"marker": {"color": palette.better}},
+        increasing={"marker": {"color": palette.worse}},
+        totals={"marker": {"color": palette.total}},
+        connector={"line": {"color": palette.grid}},
         hovertemplate="<b>%{x}</b><br>%{delta:.3f} " + unit + "<extra></extra>",
-    )  # fmt: skip
+    )
     left = total + sum(fall for _, fall in rows)
     told = (
-        f"{total / scale:.3g} {unit} before, {left / scale:.3g} {unit} after: {left / total:.0%} of the multiply-adds are left"
+        f"{total / scale:.3g} {unit} before, {left / scale:.3g} {unit} after: {left / total:.0%} "
+        "of the multiply-adds are left"
     )
     made.update_layout(
-        title={"text": title or "Where did the work go?", "subtitle": {"text": told}}, height=460, showlegend=False
+        title={"text": title or "Where did the work go?", "subtitle": {"text": told}},
+        height=460,
+        showlegend=False,
     )
     made.update_layout(margin={"t": 84})
     made.update_yaxes(title={"text": f"multiply-adds ({unit})"})
@@ -148,14 +211,16 @@ def _falls(before: dict[str, int], after: dict[str, int]) -> list[tuple[str, flo
     if len(changes) <= 24:
         return changes
     largest = {name for name, _ in sorted(changes, key=lambda c: c[1])[:23]}
-    return [c for c in changes if c[0] in largest] + [("others", sum(f for n, f in changes if n not in largest))]
+    return [c for c in changes if c[0] in largest] + [
+        ("others", sum(f for n, f in changes if n not in largest))
+    ]
 
 
 def plot_speedup(table: DataFrame, *, title: str | None = None) -> Figure:
     """Did it become faster? Measured speed-up against the share removed, a line a method.
 
-    Columns: method, removed (share of the weights or channels gone), speedup (against the dense network, same run); `low`
-    and `high`, if there, are its interval.
+    Columns: method, removed (share of the weights or channels gone), speedup (against the dense
+    network, same run); `low` and `high`, if there, are its interval.
     """
     _need(table, ("method", "removed", "speedup"))
     made = figure()
@@ -163,12 +228,28 @@ def plot_speedup(table: DataFrame, *, title: str | None = None) -> Figure:
         part = part.sort_values("removed")
         bars: dict[str, Any] = {}
         if {"low", "high"} <= set(part):
-            up, down = (part["high"] - part["speedup"]).to_numpy(float), (part["speedup"] - part["low"]).to_numpy(float)
-            bars = {"error_y": {"type": "data", "symmetric": False, "array": up, "arrayminus": down, "thickness": 1.5}}
+            up, down = (
+                (part["high"] - part["speedup"]).to_numpy(float),
+                (part["speedup"] - part["low"]).to_numpy(float),
+            )
+            bars = {
+                "error_y": {
+                    "type": "data",
+                    "symmetric": False,
+                    "array": up,
+                    "arrayminus": down,
+                    "thickness": 1.5,
+                }
+            }
         made.add_scatter(
-            x=part["removed"].to_numpy(float), y=part["speedup"].to_numpy(float), mode="lines+markers", name=str(method), **bars,
-            line={"color": palette.series[number % len(palette.series)]}, hovertemplate="%{x:.0%} removed<br>%{y:.2f}x<extra></extra>",
-        )  # fmt: skip
+            x=part["removed"].to_numpy(float),
+            y=part["speedup"].to_numpy(float),
+            mode="lines+markers",
+            name=str(method),
+            **bars,
+            line={"color": palette.series[number % len(palette.series)]},
+            hovertemplate="%{x:.0%} removed<br>%{y:.2f}x<extra></extra>",
+        )
     made.add_hline(y=1, line={"color": palette.text, "width": 1, "dash": "dot"})
     best = table.groupby("method", sort=False)["speedup"].max()
     told = (
@@ -177,7 +258,9 @@ def plot_speedup(table: DataFrame, *, title: str | None = None) -> Figure:
         + "; dotted is the dense network"
     )
     made.update_layout(
-        title={"text": title or "Did it become faster?", "subtitle": {"text": told}}, height=420, margin={"t": 108}
+        title={"text": title or "Did it become faster?", "subtitle": {"text": told}},
+        height=420,
+        margin={"t": 108},
     )
     made.update_xaxes(title={"text": "share removed"}, tickformat=".0%", showgrid=True)
     made.update_yaxes(title={"text": "times as fast as dense     better →"}, rangemode="tozero")
@@ -188,7 +271,8 @@ def _need(table: DataFrame, columns: tuple[str, ...]) -> None:
     missing = [c for c in columns if c not in table]
     if missing or not len(table):
         raise DataError(
-            f"The figure needs rows with the columns {', '.join(columns)}; missing: {', '.join(missing) or 'all rows'}."
+            f"The figure needs rows with the columns {', '.join(columns)}; missing: "
+            f"{', '.join(missing) or 'all rows'}."
         )
 
 

@@ -1,12 +1,14 @@
-"""Which channels belong together: groups of layers that must lose the same channels, as torch-pruning follows them.
+"""Which channels belong together: groups of layers that must lose the same channels, as
+torch-pruning follows them.
 
-Where a network adds, multiplies or concatenates, the layers around it are tied and one channel goes from all of them at
-once (Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023):
+Where a network adds, multiplies or concatenates, the layers around it are tied and one channel goes
+from all of them at once (Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023):
 
     stem.out -- block.conv2.out -- block.bn2 -- next.conv1.in          a group; its root is the layer that names it
 
-Every group is tried on a copy before anything is cut. One that the graph did not follow rightly (a fixed `view`, channels
-picked by number) is left whole and named, and the rest of the network can still be pruned.
+Every group is tried on a copy before anything is cut. One that the graph did not follow rightly (a
+fixed `view`, channels picked by number) is left whole and named, and the rest of the network can
+still be pruned.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ Inputs = Mapping[str, "torch.Tensor"]
 
 @dataclass(frozen=True)
 class Member:
-    """A layer in a group: its role (out, in, norm, depthwise, parameter) and how many of its channels are tied."""
+    """A layer in a group: its role (out, in, norm, depthwise, parameter) and how many of its
+    channels are tied.
+    """
 
     layer: str
     role: str
@@ -43,7 +47,8 @@ class Member:
 
 @dataclass(frozen=True)
 class Group:
-    """Layers that lose channels together. `blocks` parts of it must stay equally wide (grouped convolutions, directions).
+    """Layers that lose channels together. `blocks` parts of it must stay equally wide (grouped
+    convolutions, directions).
 
     `protected` says why it is left whole; empty where it may be cut.
     """
@@ -78,20 +83,26 @@ class _Opened:
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is not followed is found by trying, below
             self.graph = tp.DependencyGraph().build_dependency(
-                model, example_inputs=tuple(inputs.values()), forward_fn=lambda m, _: first_tensor(call_model(m, inputs))
+                model,
+                example_inputs=tuple(inputs.values()),
+                forward_fn=lambda m, _: first_tensor(call_model(m, inputs)),
             )
         self.names = {m: name for name, m in reversed(list(model.named_modules()))}
         self.names |= {stand_in.line: name for name, (_, stand_in) in self.stand_ins.items()}
         self.names |= {p: name for name, p in model.named_parameters()}
 
-        self.modules = {name: m for m, name in self.names.items() if not hasattr(m, "line")}  # the one inside a stand-in
+        self.modules = {
+            name: m for m, name in self.names.items() if not hasattr(m, "line")
+        }  # the one inside a stand-in
 
     def groups(self) -> list[tuple[Group, Any]]:
         """Every group with torch-pruning's own, in the order of the network's layers."""
         from torch import nn
 
         roots = (nn.modules.conv._ConvNd, nn.Linear, nn.Embedding)
-        found = [(self._described(g), g) for g in self.graph.get_all_groups(root_module_types=roots)]
+        found = [
+            (self._described(g), g) for g in self.graph.get_all_groups(root_module_types=roots)
+        ]
         order = {name: n for n, (name, _) in enumerate(self.model.named_modules())}
         return sorted((f for f in found if f[0] is not None), key=lambda f: order[f[0].root])
 
@@ -103,24 +114,40 @@ class _Opened:
             module = dep.target.module
             if module in self.names:
                 role = self._role(module, dep.handler)
-                members.setdefault((self.names[module], role), Member(self.names[module], role, len(indices)))
+                members.setdefault(
+                    (self.names[module], role), Member(self.names[module], role, len(indices))
+                )
                 blocks.append(_blocks(module, role))
-        return Group(self.names[root], self.graph.get_out_channels(root), tuple(members.values()), max(blocks))
+        return Group(
+            self.names[root],
+            self.graph.get_out_channels(root),
+            tuple(members.values()),
+            max(blocks),
+        )
 
     def _role(self, module: Any, handler: Any) -> str:
         from torch import nn
 
         if isinstance(module, nn.Parameter):
             return "parameter"
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module).__name__.startswith("InstanceNorm"):
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module).__name__.startswith(
+            "InstanceNorm"
+        ):
             return "norm"
         if isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
             return "norm over channels"
         if isinstance(module, nn.modules.conv._ConvNd) and module.groups == module.out_channels > 1:
             return "depthwise"
         is_out = self.graph.is_out_channel_pruning_fn(handler)
-        return "out" if is_out and not (self.graph.is_in_channel_pruning_fn(handler) and not isinstance(
-            module, (nn.PReLU, nn.MultiheadAttention, nn.Embedding))) else "in"  # fmt: skip
+        return (
+            "out"
+            if is_out
+            and not (
+                self.graph.is_in_channel_pruning_fn(handler)
+                and not isinstance(module, (nn.PReLU, nn.MultiheadAttention, nn.Embedding))
+            )
+            else "in"
+        )
 
     def cut(self, removed: Mapping[str, Sequence[int]]) -> None:
         """Remove channels of roots, in place."""
@@ -133,10 +160,14 @@ class _Opened:
                     continue
                 module = modules[root]
                 group = self.graph.get_pruning_group(
-                    module, self.graph.get_pruner_of_module(module).prune_out_channels, list(indices)
+                    module,
+                    self.graph.get_pruner_of_module(module).prune_out_channels,
+                    list(indices),
                 )
                 for dep, gone in group:
-                    _remember(dep.target.module, self.graph.is_out_channel_pruning_fn(dep.handler), gone)
+                    _remember(
+                        dep.target.module, self.graph.is_out_channel_pruning_fn(dep.handler), gone
+                    )
                 group.prune()
 
     def close(self) -> None:
@@ -167,7 +198,8 @@ def _remember(module: Any, is_out: bool, gone: Sequence[int]) -> None:
 
 @contextmanager
 def opened(model: nn.Module, inputs: Inputs, *, keep_gradients: bool = False) -> Iterator[_Opened]:
-    """The graph of a model while it is cut, in place; frozen and tied weights are as before when it closes.
+    """The graph of a model while it is cut, in place; frozen and tied weights are as before when it
+    closes.
 
     `keep_gradients` says that weights carry gradients that importance is to read.
     """
@@ -209,11 +241,15 @@ def cut(model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]) 
 
 
 def groups_of(model: nn.Module, inputs: Inputs, ignored: Sequence[str] = ()) -> tuple[Group, ...]:
-    """All groups, those protected that make the outputs, are ignored, or hold fused attention; nothing is tried yet."""
+    """All groups, those protected that make the outputs, are ignored, or hold fused attention;
+    nothing is tried yet.
+    """
     outputs = output_layers(copy.deepcopy(model).eval(), dict(inputs))
     copied = copy.deepcopy(model)
     with opened(copied, inputs) as graph:
-        fused = {name for m, name in graph.names.items() if type(m).__name__ == "MultiheadAttention"}
+        fused = {
+            name for m, name in graph.names.items() if type(m).__name__ == "MultiheadAttention"
+        }
         return tuple(_guarded(group, outputs, tuple(ignored), fused) for group, _ in graph.groups())
 
 
@@ -233,10 +269,11 @@ def _guarded(group: Group, outputs: set[str], ignored: Sequence[str], fused: set
 
 
 def followed(model: nn.Module, inputs: Inputs, ignored: Sequence[str] = ()) -> tuple[Group, ...]:
-    """All groups, and of those that may be cut only the ones whose cut was tried and gave what it must.
+    """All groups, and of those that may be cut only the ones whose cut was tried and gave what it
+    must.
 
-    A network without some channels has to answer as the whole one does when nobody listens to those channels. Where that
-    is not so, or the network fails, the group is protected and says why.
+    A network without some channels has to answer as the whole one does when nobody listens to those
+    channels. Where that is not so, or the network fails, the group is protected and says why.
     """
     groups = groups_of(model, inputs, ignored)
     for mixes in (False, True):
@@ -248,12 +285,19 @@ def followed(model: nn.Module, inputs: Inputs, ignored: Sequence[str] = ()) -> t
 
 
 def _problem(model: nn.Module, inputs: Inputs, groups: Sequence[Group]) -> str:
-    """What goes wrong when half of the channels of these groups go, the first ones or any, or nothing."""
-    tries = (_missing(model, inputs, groups, {g.root: _half(g, front) for g in groups}) for front in (True, False))
+    """What goes wrong when half of the channels of these groups go, the first ones or any, or
+    nothing.
+    """
+    tries = (
+        _missing(model, inputs, groups, {g.root: _half(g, front) for g in groups})
+        for front in (True, False)
+    )
     return next((problem for problem in tries if problem), "")
 
 
-def _missing(model: nn.Module, inputs: Inputs, groups: Sequence[Group], removed: Mapping[str, Sequence[int]]) -> str:
+def _missing(
+    model: nn.Module, inputs: Inputs, groups: Sequence[Group], removed: Mapping[str, Sequence[int]]
+) -> str:
     """What goes wrong when these channels go, or nothing."""
     import torch
 
@@ -279,7 +323,11 @@ def _half(group: Group, front: bool) -> list[int]:
     import torch
 
     size = group.channels // group.blocks
-    order = torch.arange(size) if front else torch.randperm(size, generator=torch.Generator().manual_seed(size))
+    order = (
+        torch.arange(size)
+        if front
+        else torch.randperm(size, generator=torch.Generator().manual_seed(size))
+    )
     return sorted(int(c) + b * size for b in range(group.blocks) for c in order[: size // 2])
 
 
@@ -296,7 +344,11 @@ def _deaf(model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]
             for dep, gone in graph.graph.get_pruning_group(module, prune, list(indices)):
                 target = dep.target.module
                 _remember(target, graph.graph.is_out_channel_pruning_fn(dep.handler), gone)
-                if target in graph.names and graph._role(target, dep.handler) == "in" and hasattr(target, "weight"):
+                if (
+                    target in graph.names
+                    and graph._role(target, dep.handler) == "in"
+                    and hasattr(target, "weight")
+                ):
                     gone = torch.tensor(list(gone))
                     if getattr(target, "transposed", False):
                         target.weight[gone] = 0
@@ -305,8 +357,12 @@ def _deaf(model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]
     return made.eval()
 
 
-def groups_table(groups: Sequence[Group], before: Mapping[str, int], after: Mapping[str, int]) -> DataFrame:
-    """Which layers were tied to which: number of the group, layer, role, channels before and after, protected and why."""
+def groups_table(
+    groups: Sequence[Group], before: Mapping[str, int], after: Mapping[str, int]
+) -> DataFrame:
+    """Which layers were tied to which: number of the group, layer, role, channels before and after,
+    protected and why.
+    """
     import pandas as pd
 
     rows = []
@@ -314,7 +370,13 @@ def groups_table(groups: Sequence[Group], before: Mapping[str, int], after: Mapp
         share = after.get(group.root, group.channels) / before.get(group.root, group.channels)
         for m in group.members:
             kept = (
-                after.get(m.layer, round(m.channels * share)) if m.role in ("out", "depthwise") else round(m.channels * share)
+                after.get(m.layer, round(m.channels * share))
+                if m.role in ("out", "depthwise")
+                else round(m.channels * share)
             )
-            rows.append((number, m.layer, m.role, m.channels, kept, bool(group.protected), group.protected))
-    return pd.DataFrame(rows, columns=["group", "layer", "role", "channels", "channels_after", "protected", "why"])
+            rows.append(
+                (number, m.layer, m.role, m.channels, kept, bool(group.protected), group.protected)
+            )
+    return pd.DataFrame(
+        rows, columns=["group", "layer", "role", "channels", "channels_after", "protected", "why"]
+    )

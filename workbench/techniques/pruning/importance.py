@@ -1,8 +1,10 @@
-"""How much a channel matters: norms of weights, first-order Taylor expansion, batch-norm scales, or chance as the baseline.
+"""How much a channel matters: norms of weights, first-order Taylor expansion, batch-norm scales, or
+chance as the baseline.
 
-Sources: Li et al., "Pruning Filters for Efficient ConvNets" (2017), norms; Molchanov et al., "Importance Estimation for
-Neural Network Pruning" (2019), Taylor; Liu et al., "Learning Efficient Convolutional Networks through Network Slimming"
-(2017), scales. Over the layers of a group scores are averaged, and divided by the group's mean so that groups compare.
+Sources: Li et al., "Pruning Filters for Efficient ConvNets" (2017), norms; Molchanov et al.,
+"Importance Estimation for Neural Network Pruning" (2019), Taylor; Liu et al., "Learning Efficient
+Convolutional Networks through Network Slimming" (2017), scales. Over the layers of a group scores
+are averaged, and divided by the group's mean so that groups compare.
 """
 
 from __future__ import annotations
@@ -27,13 +29,18 @@ N_BATCHES, BATCH = 8, 64  # rows whose gradients a Taylor expansion averages
 
 
 def scorer(name: str, model: nn.Module, seed: int) -> Any:
-    """torch-pruning's function from a group to a score a channel; raises SettingsError where it has nothing to look at."""
+    """torch-pruning's function from a group to a score a channel; raises SettingsError where it has
+    nothing to look at.
+    """
     import torch_pruning as tp
     from torch import nn
 
-    if name == "bn_scale" and not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+    if name == "bn_scale" and not any(
+        isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()
+    ):
         raise SettingsError(
-            "`importance` is bn_scale, and this network has no batch normalization whose scales could be read. Take l2, or taylor."
+            "`importance` is bn_scale, and this network has no batch normalization whose scales "
+            "could be read. Take l2, or taylor."
         )
     if name == "random":
         return _Chance(seed)
@@ -59,12 +66,16 @@ class _Chance:
 
 
 def add_gradients(model: nn.Module, job: Job) -> None:
-    """Add the gradients of the task's loss on a few train batches to the weights of a model, in place."""
+    """Add the gradients of the task's loss on a few train batches to the weights of a model, in
+    place.
+    """
     import torch
 
     task = job.task
     chosen = np.random.default_rng(job.seed).permutation(len(task.data.train))[: N_BATCHES * BATCH]
-    rows = TensorRows(task.data.train.take(np.sort(chosen)), job.start.prepare or task.prepare, "cpu")
+    rows = TensorRows(
+        task.data.train.take(np.sort(chosen)), job.start.prepare or task.prepare, "cpu"
+    )
     loss_of = task.loss or (None if task.train_step else loss_for(task.kind))
     model.eval()
     with torch.enable_grad():

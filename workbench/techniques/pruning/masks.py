@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 __all__ = ["apply", "layer_of", "matrices", "sparsity", "sparsity_table"]
 
 
-def matrices(model: nn.Module, ignored: list[str] | None = None) -> Iterator[tuple[str, nn.Module, str]]:
-    """Weights that can be masked: full name, module, local name. Kernels and matrices, not biases, norms or embeddings."""
+def matrices(
+    model: nn.Module, ignored: list[str] | None = None
+) -> Iterator[tuple[str, nn.Module, str]]:
+    """Weights that can be masked: full name, module, local name. Kernels and matrices, not biases,
+    norms or embeddings.
+    """
     from torch import nn
 
     seen: set[int] = set()
@@ -24,7 +28,9 @@ def matrices(model: nn.Module, ignored: list[str] | None = None) -> Iterator[tup
         ):
             continue
         for name, parameter in module.named_parameters(recurse=False):
-            is_known = isinstance(module, (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.MultiheadAttention))
+            is_known = isinstance(
+                module, (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.MultiheadAttention)
+            )
             if is_known and parameter.ndim > 1 and id(parameter) not in seen:
                 seen.add(id(parameter))  # one that two layers share is masked once
                 yield (f"{path}.{name}" if path else name), module, name
@@ -36,7 +42,9 @@ def layer_of(parameter: str) -> str:
 
 
 def apply(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
-    """Set the masked weights of a model to zero, in place; masks `(weight's shape)` are true where a weight stays."""
+    """Set the masked weights of a model to zero, in place; masks `(weight's shape)` are true where
+    a weight stays.
+    """
     import torch
 
     parameters = dict(model.named_parameters(remove_duplicate=False))
@@ -48,7 +56,9 @@ def apply(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
 
 def sparsity(model: nn.Module) -> float:
     """Share of the weights that masks reach which are exactly zero."""
-    counted = [(int((getattr(m, n) == 0).sum()), getattr(m, n).numel()) for _, m, n in matrices(model)]
+    counted = [
+        (int((getattr(m, n) == 0).sum()), getattr(m, n).numel()) for _, m, n in matrices(model)
+    ]
     return sum(z for z, _ in counted) / max(1, sum(n for _, n in counted))
 
 
@@ -56,7 +66,10 @@ def sparsity_table(model: nn.Module) -> DataFrame:
     """How sparse each weight is: layer, weights, zeros, sparsity; the last row is all of them."""
     import pandas as pd
 
-    rows = [(name, getattr(m, n).numel(), int((getattr(m, n) == 0).sum())) for name, m, n in matrices(model)]
+    rows = [
+        (name, getattr(m, n).numel(), int((getattr(m, n) == 0).sum()))
+        for name, m, n in matrices(model)
+    ]
     table = pd.DataFrame(rows, columns=["layer", "weights", "zeros"])
     table.loc[len(table)] = ["all", int(table["weights"].sum()), int(table["zeros"].sum())]
     table["layer"] = table["layer"].str.removesuffix(".weight")

@@ -16,15 +16,17 @@ __all__ = ["output_layers", "output_shape", "widths"]
 def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]:
     """Names of the layers whose channels are the model's outputs.
 
-    Walks the autograd graph back from the outputs and stops at the first weight on each way: whatever architecture
-    made it, those weights belong to the layers that must keep their width.
+    Walks the autograd graph back from the outputs and stops at the first weight on each way:
+    whatever architecture made it, those weights belong to the layers that must keep their width.
     """
     import torch
 
     owners = {id(p): name for name, m in model.named_modules() for p in m.parameters(recurse=False)}
     frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     with torch.enable_grad():
-        for p in frozen:  # a frozen layer is not on the graph, and the walk would stop one too early
+        for (
+            p
+        ) in frozen:  # a frozen layer is not on the graph, and the walk would stop one too early
             p.requires_grad_(True)
         outputs = first_tensor(call_model(model, inputs))
     for p in frozen:
@@ -36,7 +38,11 @@ def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]
         if node is None or node in seen:
             continue
         seen.add(node)
-        weights = [w for w in map(_weight, (n for n, _ in node.next_functions)) if w is not None and w.ndim > 1]
+        weights = [
+            w
+            for w in map(_weight, (n for n, _ in node.next_functions))
+            if w is not None and w.ndim > 1
+        ]
         if weights:
             found |= {owners[id(w)] for w in weights if id(w) in owners}
         else:
@@ -45,7 +51,9 @@ def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]
 
 
 def _weight(node: Any) -> torch.Tensor | None:
-    """The parameter behind a node, looking through the transposition that linear layers put before it."""
+    """The parameter behind a node, looking through the transposition that linear layers put before
+    it.
+    """
     if node is None:
         return None
     if hasattr(node, "variable"):

@@ -1,10 +1,12 @@
-"""A file of sparse weights that is really small: zeros as one bit each, or as lengths of runs, and the other values packed.
+"""A file of sparse weights that is really small: zeros as one bit each, or as lengths of runs, and
+the other values packed.
 
     magic | compressed ( length of header | header JSON | positions and values of one tensor after the other )
 
-A tensor with few zeros is stored as it is. Positions are a bitmap, or gaps between values in bytes (255 means "go on"),
-whichever packs smaller; bytes of equal weight stand together (all first bytes, all second, ...), as exponents repeat and
-mantissas do not. Everything comes back bit for bit: -0.0 counts as a value, and types and shapes are kept.
+A tensor with few zeros is stored as it is. Positions are a bitmap, or gaps between values in bytes
+(255 means "go on"), whichever packs smaller; bytes of equal weight stand together (all first bytes,
+all second, ...), as exponents repeat and mantissas do not. Everything comes back bit for bit: -0.0
+counts as a value, and types and shapes are kept.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ WORTH = 0.1  # share of zeros from which positions cost less than they save
 
 
 def compress(model: nn.Module | Candidate | Mapping[str, torch.Tensor]) -> bytes:
-    """The weights of a network (or of a candidate, or a state dict) as the content of a compressed file."""
+    """The weights of a network (or of a candidate, or a state dict) as the content of a compressed
+    file.
+    """
     state = model.model if isinstance(model, Candidate) else model
     state = state.state_dict() if hasattr(state, "state_dict") else state
     header, parts = [], []
@@ -43,11 +47,15 @@ def compress(model: nn.Module | Candidate | Mapping[str, torch.Tensor]) -> bytes
         header.append({"name": name, **entry})
         parts += content
     text = json.dumps(header, separators=(",", ":")).encode()
-    return MAGIC + lzma.compress(struct.pack("<Q", len(text)) + text + b"".join(parts), preset=9 | lzma.PRESET_EXTREME)
+    return MAGIC + lzma.compress(
+        struct.pack("<Q", len(text)) + text + b"".join(parts), preset=9 | lzma.PRESET_EXTREME
+    )
 
 
 def decompress(content: bytes) -> dict[str, torch.Tensor]:
-    """The state dict that a compressed file holds; raises CandidateError for a file that is none, or is damaged."""
+    """The state dict that a compressed file holds; raises CandidateError for a file that is none,
+    or is damaged.
+    """
     if not content.startswith(MAGIC):
         raise CandidateError("These bytes are no file of sparse weights: `compress` writes them.")
     try:
@@ -60,7 +68,9 @@ def decompress(content: bytes) -> dict[str, torch.Tensor]:
             state[entry["name"]] = _unpacked(entry, raw[at : at + size])
             at += size
     except (lzma.LZMAError, EOFError, ValueError, KeyError, struct.error) as error:
-        raise CandidateError(f"The file of sparse weights is damaged ({error}): write it again.") from error
+        raise CandidateError(
+            f"The file of sparse weights is damaged ({error}): write it again."
+        ) from error
     return state
 
 
@@ -68,7 +78,9 @@ def dense_bytes(model: nn.Module) -> int:
     """Size of the same weights as a plain safetensors file."""
     from safetensors.torch import save
 
-    return len(save({k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}))
+    return len(
+        save({k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()})
+    )
 
 
 def compressed_table(model: nn.Module, content: bytes) -> DataFrame:
@@ -76,7 +88,9 @@ def compressed_table(model: nn.Module, content: bytes) -> DataFrame:
     import pandas as pd
 
     dense = dense_bytes(model)
-    return pd.DataFrame([{"dense_bytes": dense, "compressed_bytes": len(content), "ratio": len(content) / dense}])
+    return pd.DataFrame(
+        [{"dense_bytes": dense, "compressed_bytes": len(content), "ratio": len(content) / dense}]
+    )
 
 
 def _packed(tensor: torch.Tensor) -> tuple[dict[str, Any], list[bytes]]:
@@ -84,7 +98,10 @@ def _packed(tensor: torch.Tensor) -> tuple[dict[str, Any], list[bytes]]:
     import torch
 
     item = tensor.element_size()
-    entry: dict[str, Any] = {"dtype": str(tensor.dtype).removeprefix("torch."), "shape": list(tensor.shape)}
+    entry: dict[str, Any] = {
+        "dtype": str(tensor.dtype).removeprefix("torch."),
+        "shape": list(tensor.shape),
+    }
     if item not in ITEM or tensor.is_complex():
         raise CandidateError(f"Weights of the type {tensor.dtype} cannot be compressed.")
     bits = tensor.reshape(-1).view(torch.uint8).numpy().view(ITEM[item])
@@ -94,9 +111,15 @@ def _packed(tensor: torch.Tensor) -> tuple[dict[str, Any], list[bytes]]:
     else:
         values = bits[there]
         bitmap, gaps = np.packbits(there).tobytes(), _gaps(there)
-        how, positions = min((("bitmap", bitmap), ("gaps", gaps)), key=lambda option: len(zlib.compress(option[1], 6)))
+        how, positions = min(
+            (("bitmap", bitmap), ("gaps", gaps)),
+            key=lambda option: len(zlib.compress(option[1], 6)),
+        )
     planes = values.view(np.uint8).reshape(-1, item).T.tobytes() if len(values) else b""
-    return {**entry, "how": how, "positions": len(positions), "bytes": len(planes)}, [positions, planes]
+    return {**entry, "how": how, "positions": len(positions), "bytes": len(planes)}, [
+        positions,
+        planes,
+    ]
 
 
 def _unpacked(entry: Mapping[str, Any], content: bytes) -> torch.Tensor:
@@ -107,7 +130,10 @@ def _unpacked(entry: Mapping[str, Any], content: bytes) -> torch.Tensor:
     n = int(np.prod(entry["shape"], dtype=np.int64))
     if not n:
         return torch.empty(entry["shape"], dtype=dtype)
-    positions, planes = content[: entry["positions"]], np.frombuffer(content, np.uint8, offset=entry["positions"])
+    positions, planes = (
+        content[: entry["positions"]],
+        np.frombuffer(content, np.uint8, offset=entry["positions"]),
+    )
     if len(planes) != entry["bytes"]:
         raise ValueError(f"{entry['name']} is cut short")
     values = (

@@ -1,4 +1,6 @@
-"""From a target (so much of the multiply-adds or of the measured latency gone) to the ratio of channels that reaches it."""
+"""From a target (so much of the multiply-adds or of the measured latency gone) to the ratio of
+channels that reaches it.
+"""
 
 from __future__ import annotations
 
@@ -27,12 +29,18 @@ TIMED = (0.25, 0.5, 0.75, 0.875)  # ratios that are timed for a target of latenc
 
 
 def ratio_for(
-    settings: PruningSettings, model: nn.Module, inputs: Mapping[str, torch.Tensor], groups: tuple[Group, ...],
-    scores: Mapping[str, torch.Tensor], job: Job,
-) -> tuple[float, DataFrame]:  # fmt: skip
-    """The common ratio that removes `pruning_ratio` of what `target` names, and a table of what was tried.
+    settings: PruningSettings,
+    model: nn.Module,
+    inputs: Mapping[str, torch.Tensor],
+    groups: tuple[Group, ...],
+    scores: Mapping[str, torch.Tensor],
+    job: Job,
+) -> tuple[float, DataFrame]:
+    """The common ratio that removes `pruning_ratio` of what `target` names, and a table of what was
+    tried.
 
-    Raises SettingsError when the narrowest network is still above the target, with the largest share that can be reached.
+    Raises SettingsError when the narrowest network is still above the target, with the largest
+    share that can be reached.
     """
 
     def at(ratio: float) -> nn.Module:
@@ -59,8 +67,8 @@ def _largest(settings: PruningSettings, groups: tuple[Group, ...]) -> float:
 
 def _refuse(target: str, wanted: float, largest: float) -> SettingsError:
     return SettingsError(
-        f"`pruning_ratio` {wanted:g} of the {target} cannot be removed: with the narrowest layers {largest:.3f} go. Lower it, lower "
-        "`round_to`, or name fewer `ignored_layers`."
+        f"`pruning_ratio` {wanted:g} of the {target} cannot be removed: with the narrowest layers "
+        f"{largest:.3f} go. Lower it, lower `round_to`, or name fewer `ignored_layers`."
     )
 
 
@@ -85,7 +93,9 @@ def _by_macs(
         middle = round((low + high) / 2, 4)
         job.report.progress(step, N_HALVINGS, f"looking for the ratio, now {middle:.3f}")
         low, high = (low, middle) if share(middle) >= wanted else (middle, high)
-    best = min(tried, key=lambda r: (abs(1 - tried[r] / dense - wanted), r))  # widths are whole: the nearest there is
+    best = min(
+        tried, key=lambda r: (abs(1 - tried[r] / dense - wanted), r)
+    )  # widths are whole: the nearest there is
     rows = [(r, m, 1 - m / dense, r == best) for r, m in sorted(tried.items())]
     return best, pd.DataFrame(rows, columns=["ratio", "macs", "removed", "chosen"])
 
@@ -93,7 +103,9 @@ def _by_macs(
 def _by_latency(
     wanted: float, at: Callable[[float], nn.Module], model: nn.Module, largest: float, job: Job
 ) -> tuple[float, DataFrame]:
-    """Some ratios timed side by side in ONNX Runtime (batch 1, one thread); the one between is read off the line."""
+    """Some ratios timed side by side in ONNX Runtime (batch 1, one thread); the one between is read
+    off the line.
+    """
     import numpy as np
     import pandas as pd
 
@@ -101,18 +113,35 @@ def _by_latency(
     candidates = {}
     for ratio in ratios:
         network = model if ratio == 0 else at(ratio)
-        made = to_onnx(job.start.child(f"ratio {ratio:g}", "pruning", model=network, macs=None), job.example(3))
+        made = to_onnx(
+            job.start.child(f"ratio {ratio:g}", "pruning", model=network, macs=None), job.example(3)
+        )
         candidates[f"{ratio:g}"] = (made, "onnxruntime")
     timings = time_side_by_side(
-        candidates, lambda c, n: job.task.example(n, c.prepare), batch_sizes=(1,), threads=1, budget="smoke", report=job.report
+        candidates,
+        lambda c, n: job.task.example(n, c.prepare),
+        batch_sizes=(1,),
+        threads=1,
+        budget="smoke",
+        report=job.report,
     )
     times = np.array([timings[f"{r:g}"].at(1).best_ms for r in ratios])
-    removed = np.maximum.accumulate(1 - times / times[0])  # a wider network is never faster: noise is flattened
+    removed = np.maximum.accumulate(
+        1 - times / times[0]
+    )  # a wider network is never faster: noise is flattened
     if removed[-1] < wanted:
         raise _refuse("latency", wanted, float(removed[-1]))
     above = int(np.argmax(removed >= wanted))
-    part = (wanted - removed[above - 1]) / max(1e-9, removed[above] - removed[above - 1]) if above else 0.0
-    best = round(float(ratios[above - 1] + part * (ratios[above] - ratios[above - 1])), 4) if above else 0.0
+    part = (
+        (wanted - removed[above - 1]) / max(1e-9, removed[above] - removed[above - 1])
+        if above
+        else 0.0
+    )
+    best = (
+        round(float(ratios[above - 1] + part * (ratios[above] - ratios[above - 1])), 4)
+        if above
+        else 0.0
+    )
     rows = pd.DataFrame({"ratio": ratios, "latency_ms": times, "removed": 1 - times / times[0]})
     rows["chosen"] = False
     rows.loc[len(rows)] = [best, float(times[0] * (1 - wanted)), wanted, True]

@@ -1,4 +1,6 @@
-"""Evidence of what quantization did: bytes of weights before and after, and the predictions that changed."""
+"""Evidence of what quantization did: bytes of weights before and after, and the predictions that
+changed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ def weights(before: bytes, after: bytes) -> pd.DataFrame:
         "file": (len(before), len(after)),
     }
     parts["graph"] = tuple(f - w for f, w in zip(parts["file"], parts["weights"], strict=True))
-    table = [(part, *parts[part], parts[part][1] / max(parts[part][0], 1)) for part in ("weights", "graph", "file")]
+    table = [
+        (part, *parts[part], parts[part][1] / max(parts[part][0], 1))
+        for part in ("weights", "graph", "file")
+    ]
     return pd.DataFrame(table, columns=["part", "before_bytes", "after_bytes", "share"])
 
 
@@ -47,11 +52,14 @@ def _constant_bytes(content: bytes) -> int:
     return sum(size(v) for v in graph.initializer if v.data_type != onnx.TensorProto.STRING)
 
 
-def flips(before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Predictions that changed, of outputs `(rows, ...)` before and after, and a note that counts them.
+def flips(
+    before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Predictions that changed, of outputs `(rows, ...)` before and after, and a note that counts
+    them.
 
-    At most 50 rows, the surest ones before first, with columns row, target, before, after, confidence_before and
-    confidence_after. Empty for tasks without one class a row.
+    At most 50 rows, the surest ones before first, with columns row, target, before, after,
+    confidence_before and confidence_after. Empty for tasks without one class a row.
     """
     import pandas as pd
 
@@ -60,7 +68,10 @@ def flips(before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
     p, q = _probabilities(before), _probabilities(after)
     a, b = p.argmax(1), q.argmax(1)
     changed = np.flatnonzero(a != b)
-    right, wrong = int((b[changed] == targets[changed]).sum()), int((a[changed] == targets[changed]).sum())
+    right, wrong = (
+        int((b[changed] == targets[changed]).sum()),
+        int((a[changed] == targets[changed]).sum()),
+    )
     sure = changed[np.argsort(-p[changed, a[changed]], kind="stable")][:FLIPS]
     names = dict(enumerate(task.classes))
     table = pd.DataFrame(
@@ -75,8 +86,8 @@ def flips(before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
         columns=FLIP_COLUMNS,
     )
     note = (
-        f"{len(changed)} of {len(targets)} predictions on valid changed: {right} became right, {wrong} wrong, "
-        f"{len(changed) - right - wrong} went from one wrong class to another."
+        f"{len(changed)} of {len(targets)} predictions on valid changed: {right} became right, "
+        f"{wrong} wrong, {len(changed) - right - wrong} went from one wrong class to another."
     )
     return table, (note,)
 

@@ -1,7 +1,9 @@
-"""The float graph made ready for quantization: pooled, folded, checked, and every layer under the name that its author gave it.
+"""The float graph made ready for quantization: pooled, folded, checked, and every layer under the
+name that its author gave it.
 
-Exporters write a global pooling as `ReduceMean` over the spatial axes, which has no int8 kernel; `GlobalAveragePool`, the
-same operation, has one. They also number what they write (`node_Conv_306`), so names are found again, in this order:
+Exporters write a global pooling as `ReduceMean` over the spatial axes, which has no int8 kernel;
+`GlobalAveragePool`, the same operation, has one. They also number what they write
+(`node_Conv_306`), so names are found again, in this order:
 
     the weight's own name   blocks.0.conv1.weight -> blocks.0.conv1
     the bias' name          encoder.layers.0.linear1.bias -> encoder.layers.0.linear1
@@ -29,9 +31,15 @@ if TYPE_CHECKING:
 __all__ = ["WEIGHTS_AT", "Layer", "Network", "constants", "excluded", "failure", "network_of"]
 
 WEIGHTS_AT = {
-    "Conv": (1,), "ConvTranspose": (1,), "Gemm": (0, 1), "MatMul": (0, 1), "Gather": (0,),
-    "LSTM": (1, 2), "GRU": (1, 2), "RNN": (1, 2),
-}  # fmt: skip
+    "Conv": (1,),
+    "ConvTranspose": (1,),
+    "Gemm": (0, 1),
+    "MatMul": (0, 1),
+    "Gather": (0,),
+    "LSTM": (1, 2),
+    "GRU": (1, 2),
+    "RNN": (1, 2),
+}
 """Operators that hold weights, and the inputs where these may stand."""
 
 FLOAT = 1  # onnx.TensorProto.FLOAT
@@ -39,7 +47,9 @@ FLOAT = 1  # onnx.TensorProto.FLOAT
 
 @dataclass(frozen=True)
 class Layer:
-    """An operator with constant weights: what it reads and gives, which node it is, and the attributes that are switched on."""
+    """An operator with constant weights: what it reads and gives, which node it is, and the
+    attributes that are switched on.
+    """
 
     name: str
     op_type: str
@@ -57,7 +67,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A float ONNX graph whose nodes carry the names of `layers`; `model` is copied before it is changed."""
+    """A float ONNX graph whose nodes carry the names of `layers`; `model` is copied before it is
+    changed.
+    """
 
     model: ModelProto
     layers: tuple[Layer, ...]
@@ -71,13 +83,23 @@ class Network:
     def names(self) -> tuple[str, ...]:
         """All that `keep_float` may name: layers, other operators, and kinds of operators."""
         kinds = dict.fromkeys(n.op_type for n in self.model.graph.node)
-        return tuple(dict.fromkeys([*(layer.name for layer in self.layers), *(n.name for n in self.model.graph.node), *kinds]))
+        return tuple(
+            dict.fromkeys(
+                [
+                    *(layer.name for layer in self.layers),
+                    *(n.name for n in self.model.graph.node),
+                    *kinds,
+                ]
+            )
+        )
 
 
 def network_of(content: bytes, name: str, module: Any = None) -> Network:
-    """The graph of an ONNX file, ready; `module` is the torch module that it was written from, for the names of its layers.
+    """The graph of an ONNX file, ready; `module` is the torch module that it was written from, for
+    the names of its layers.
 
-    Raises CandidateError for a file that ONNX Runtime cannot load, and for weights that are not finite.
+    Raises CandidateError for a file that ONNX Runtime cannot load, and for weights that are not
+    finite.
     """
     import onnx
 
@@ -98,7 +120,8 @@ def constants(model: ModelProto) -> dict[str, TensorProto]:
 
 
 def excluded(network: Network, keep_float: list[str]) -> list[str]:
-    """Names of the nodes that `keep_float` leaves in float: layers, all in a part (`blocks.0`), or a kind of operator.
+    """Names of the nodes that `keep_float` leaves in float: layers, all in a part (`blocks.0`), or
+    a kind of operator.
 
     Raises SettingsError that names the nearest for a name that nothing has.
     """
@@ -109,29 +132,43 @@ def excluded(network: Network, keep_float: list[str]) -> list[str]:
         found += inside
         wrong += [] if inside else [name]
     if wrong:
-        raise SettingsError("`keep_float`: " + " ".join(unknown("layer or operator", n, network.names) for n in wrong))
+        raise SettingsError(
+            "`keep_float`: "
+            + " ".join(unknown("layer or operator", n, network.names) for n in wrong)
+        )
     return list(dict.fromkeys(found))
 
 
 def _is_in(node: NodeProto, name: str) -> bool:
-    return name in (node.name, node.op_type, node.name.split(":")[0]) or node.name.startswith(f"{name}.")
+    return name in (node.name, node.op_type, node.name.split(":")[0]) or node.name.startswith(
+        f"{name}."
+    )
 
 
-def failure(error: Exception, name: str, method: str, model: ModelProto | None = None) -> CandidateError:
+def failure(
+    error: Exception, name: str, method: str, model: ModelProto | None = None
+) -> CandidateError:
     """The error of a quantizer or runtime as one that names the operator and what can be done."""
     text = " ".join(str(error).split())[:400]
     ops = {n.name: n.op_type for n in model.graph.node} if model is not None else {}
     at = re.search(r"[Nn]ame:\s*'([^']+)'|Node \(([^)]+)\)", text)
-    node = next((g for g in at.groups() if g), "") if at else next((n for n in ops if n and n in text), "")
+    node = (
+        next((g for g in at.groups() if g), "")
+        if at
+        else next((n for n in ops if n and n in text), "")
+    )
     where = f" at `{node}`" + (f" ({ops[node]})" if node in ops else "") if node else ""
     return CandidateError(
-        f"`{name}` cannot be quantized by the method {method}{where}: {text} Name that layer or kind of operator in `keep_float`, "
-        "or take the method weight_only, which leaves the operators as they are."
+        f"`{name}` cannot be quantized by the method {method}{where}: {text} Name that layer or "
+        "kind of operator in `keep_float`, or take the method weight_only, which leaves the "
+        "operators as they are."
     )
 
 
 def _pool(model: ModelProto) -> None:
-    """ReduceMean over height and width, written as GlobalAveragePool (and a Squeeze where the axes were dropped)."""
+    """ReduceMean over height and width, written as GlobalAveragePool (and a Squeeze where the axes
+    were dropped).
+    """
     from onnx import helper, numpy_helper
 
     values = constants(model)
@@ -147,8 +184,17 @@ def _pool(model: ModelProto) -> None:
             continue
         keeps = "keepdims" not in given or given["keepdims"].i == 1
         output = node.output[0]
-        pooled = helper.make_node("GlobalAveragePool", [node.input[0]], [output if keeps else f"{output}_pooled"], node.name)
-        made = [pooled] if keeps else [pooled, helper.make_node("Flatten", pooled.output, [output], f"{node.name}_flat")]
+        pooled = helper.make_node(
+            "GlobalAveragePool",
+            [node.input[0]],
+            [output if keeps else f"{output}_pooled"],
+            node.name,
+        )
+        made = (
+            [pooled]
+            if keeps
+            else [pooled, helper.make_node("Flatten", pooled.output, [output], f"{node.name}_flat")]
+        )
         del model.graph.node[index]
         for new in reversed(made):
             model.graph.node.insert(index, new)
@@ -159,11 +205,17 @@ def _ranks(model: ModelProto) -> dict[str, int]:
 
     graph = onnx.shape_inference.infer_shapes(model).graph
     known = (*graph.value_info, *graph.input, *graph.output)
-    return {v.name: len(v.type.tensor_type.shape.dim) for v in known if v.type.tensor_type.HasField("shape")}
+    return {
+        v.name: len(v.type.tensor_type.shape.dim)
+        for v in known
+        if v.type.tensor_type.HasField("shape")
+    }
 
 
 def _folded(model: ModelProto) -> ModelProto:
-    """The graph after ONNX Runtime's basic optimizations: constants folded, batch norms in the convolutions before them."""
+    """The graph after ONNX Runtime's basic optimizations: constants folded, batch norms in the
+    convolutions before them.
+    """
     import onnx
     import onnxruntime as ort
 
@@ -211,7 +263,9 @@ def _named(model: ModelProto, by_value: Mapping[bytes, str]) -> tuple[Layer, ...
             after = readers.get(node.output[0], [])
             biases = [i for n in (node, *after) if n is node or n.op_type == "Add" for i in n.input]
             name = _layer_name(weights[0], biases, values)
-            name = name or _stem(by_value.get(numpy_helper.to_array(values[weights[0]]).tobytes(), ""))
+            name = name or _stem(
+                by_value.get(numpy_helper.to_array(values[weights[0]]).tobytes(), "")
+            )
         if not name:
             name = f"{node.op_type}_{kinds[node.op_type]}"
             kinds[node.op_type] += 1
@@ -220,12 +274,16 @@ def _named(model: ModelProto, by_value: Mapping[bytes, str]) -> tuple[Layer, ...
         if weights:
             source = next((i for i in node.input if i and i not in values), "")
             flags = frozenset(a.name for a in node.attribute if a.i)
-            layers.append(Layer(node.name, node.op_type, weights, source, node.output[0], node.name, flags))
+            layers.append(
+                Layer(node.name, node.op_type, weights, source, node.output[0], node.name, flags)
+            )
     return tuple(layers)
 
 
 def _weights(node: NodeProto, values: Mapping[str, TensorProto]) -> Iterator[str]:
-    """Constant float arrays of two axes or more that an operator multiplies with, or looks up rows in."""
+    """Constant float arrays of two axes or more that an operator multiplies with, or looks up rows
+    in.
+    """
     for place in WEIGHTS_AT.get(node.op_type, ()):
         if place < len(node.input) and node.input[place] in values:
             value = values[node.input[place]]
@@ -244,7 +302,9 @@ def _stem(name: str) -> str:
 
 
 def _check_finite(model: ModelProto, layers: tuple[Layer, ...], name: str) -> None:
-    """NaN makes nonsense of every scale; an infinite constant may be meant (a mask), an infinite weight may not."""
+    """NaN makes nonsense of every scale; an infinite constant may be meant (a mask), an infinite
+    weight may not.
+    """
     from onnx import numpy_helper
 
     weights = {w for layer in layers for w in layer.weights}
@@ -254,6 +314,7 @@ def _check_finite(model: ModelProto, layers: tuple[Layer, ...], name: str) -> No
         array = numpy_helper.to_array(value)
         if np.isnan(array).any() or (value.name in weights and not np.isfinite(array).all()):
             raise CandidateError(
-                f"`{name}` holds {int((~np.isfinite(array)).sum())} values that are not finite in `{value.name}`: no scale can be "
-                "found for them. Train the model anew, or take an earlier checkpoint."
+                f"`{name}` holds {int((~np.isfinite(array)).sum())} values that are not finite in "
+                f"`{value.name}`: no scale can be found for them. Train the model anew, or take an "
+                "earlier checkpoint."
             )

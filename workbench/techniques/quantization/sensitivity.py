@@ -1,13 +1,16 @@
-"""Sensitivity: how much noise int8 puts into each layer, and what each layer costs the whole network.
+"""Sensitivity: how much noise int8 puts into each layer, and what each layer costs the whole
+network.
 
-Noise is told as SQNR, the signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y - y')^2); 6 dB are one bit.
-`sqnr_db` compares a layer's output with that of its int8 twin, both fed the same float values, all layers in two passes.
-`output_sqnr_db` compares the outputs of the whole network when only this layer is int8: it knows what the layers after it
-do with the noise, moves where accuracy on a few hundred rows does not, and so decides which layer is put back first.
+Noise is told as SQNR, the signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y -
+y')^2); 6 dB are one bit. `sqnr_db` compares a layer's output with that of its int8 twin, both fed
+the same float values, all layers in two passes. `output_sqnr_db` compares the outputs of the whole
+network when only this layer is int8: it knows what the layers after it do with the noise, moves
+where accuracy on a few hundred rows does not, and so decides which layer is put back first.
 
-Sources: Lin, Talathi and Annapureddy, "Fixed Point Quantization of Deep Convolutional Networks", ICML 2016 (SQNR a layer, and
-that noise of layers adds up at the output); Pandey et al., "A Practical Mixed Precision Algorithm for Post-Training
-Quantization", BMVC 2023 (SQNR at the network's output as the list of sensitivities).
+Sources: Lin, Talathi and Annapureddy, "Fixed Point Quantization of Deep Convolutional Networks",
+ICML 2016 (SQNR a layer, and that noise of layers adds up at the output); Pandey et al., "A
+Practical Mixed Precision Algorithm for Post-Training Quantization", BMVC 2023 (SQNR at the
+network's output as the list of sensitivities).
 """
 
 from __future__ import annotations
@@ -66,16 +69,44 @@ class Probe:
 
     @classmethod
     def make(
-        cls, network: Network, source: Candidate, ranges: Any, job: Job, *,
-        kind: str, per_channel: bool, symmetric: bool, keep: Iterable[str], rows: Mapping[str, np.ndarray], calibration: str,
-    ) -> Probe:  # fmt: skip
-        """A probe whose scores are kept under all that decides them: weights, calibration rows, valid and settings."""
+        cls,
+        network: Network,
+        source: Candidate,
+        ranges: Any,
+        job: Job,
+        *,
+        kind: str,
+        per_channel: bool,
+        symmetric: bool,
+        keep: Iterable[str],
+        rows: Mapping[str, np.ndarray],
+        calibration: str,
+    ) -> Probe:
+        """A probe whose scores are kept under all that decides them: weights, calibration rows,
+        valid and settings.
+        """
         key = fingerprint(
-            network.model.SerializeToString(deterministic=True), dict(rows), job.task.data.valid, kind, per_channel, symmetric,
-            sorted(keep), calibration, job.task.metric.name, 2,
-        )  # fmt: skip
+            network.model.SerializeToString(deterministic=True),
+            dict(rows),
+            job.task.data.valid,
+            kind,
+            per_channel,
+            symmetric,
+            sorted(keep),
+            calibration,
+            job.task.metric.name,
+            2,
+        )
         return cls(
-            network, source, ranges, kind, per_channel, symmetric, tuple(keep), job, Cache(job.cache, f"quantization-{key}")
+            network,
+            source,
+            ranges,
+            kind,
+            per_channel,
+            symmetric,
+            tuple(keep),
+            job,
+            Cache(job.cache, f"quantization-{key}"),
         )
 
     @property
@@ -83,19 +114,31 @@ class Probe:
         """Nodes of each layer that is quantized, by its name."""
         found: dict[str, list[str]] = {}
         for layer in self.network.layers:
-            if layer.node not in self.keep and layer.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul"):
+            if layer.node not in self.keep and layer.op_type in (
+                "Conv",
+                "ConvTranspose",
+                "Gemm",
+                "MatMul",
+            ):
                 found.setdefault(layer.base, []).append(layer.node)
         return found
 
     def graph(self, keep: Iterable[str] = (), only: list[str] | None = None) -> ModelProto:
         """The int8 graph with the nodes `keep` in float besides those that always are."""
         return qdq(
-            self.network, self.ranges, self.kind, per_channel=self.per_channel, symmetric=self.symmetric,
-            keep=[*self.keep, *keep], only=only,
-        )  # fmt: skip
+            self.network,
+            self.ranges,
+            self.kind,
+            per_channel=self.per_channel,
+            symmetric=self.symmetric,
+            keep=[*self.keep, *keep],
+            only=only,
+        )
 
     def outputs(self, model: ModelProto | None, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(rows, ...)` of a graph on prepared rows, in batches that notice a request to cancel; None is the float one."""
+        """Outputs `(rows, ...)` of a graph on prepared rows, in batches that notice a request to
+        cancel; None is the float one.
+        """
         from dataclasses import replace
 
         made = self.source if model is None else replace(self.source, model=small(model))
@@ -124,9 +167,13 @@ def layer_noise(probe: Probe, rows: Mapping[str, np.ndarray]) -> pd.DataFrame:
         options = ort.SessionOptions()
         options.log_severity_level = 4
         try:
-            session = ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(
+                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+            )
             some = {k: a[:N_ROWS] for k, a in rows.items()}
-            sums = session.run([o for pair in names.values() for o in pair], predictor(probe.source).feed(some))
+            sums = session.run(
+                [o for pair in names.values() for o in pair], predictor(probe.source).feed(some)
+            )
         except Exception as error:
             raise failure(error, probe.source.name, "static", model) from error
         values = constants(probe.network.model)
@@ -134,13 +181,22 @@ def layer_noise(probe: Probe, rows: Mapping[str, np.ndarray]) -> pd.DataFrame:
         for number, node in enumerate(names):
             layer = layers[node]
             n = sum(int(np.prod(values[w].dims)) for w in layer.weights)
-            table.append((layer.name, layer.op_type, n, _db(float(sums[2 * number]), float(sums[2 * number + 1]))))
+            table.append(
+                (
+                    layer.name,
+                    layer.op_type,
+                    n,
+                    _db(float(sums[2 * number]), float(sums[2 * number + 1])),
+                )
+            )
     found = pd.DataFrame(table, columns=["layer", "op_type", "parameters", "sqnr_db"])
     return found.sort_values("sqnr_db", kind="stable").reset_index(drop=True)
 
 
 def _twins(probe: Probe) -> tuple[ModelProto, dict[str, tuple[str, str]]]:
-    """The float graph with an int8 twin beside each layer, and the names of (signal, noise) sums for each."""
+    """The float graph with an int8 twin beside each layer, and the names of (signal, noise) sums
+    for each.
+    """
     from onnx import TensorProto, helper
 
     int8, model = probe.graph(), probe.network.copy()
@@ -148,12 +204,19 @@ def _twins(probe: Probe) -> tuple[ModelProto, dict[str, tuple[str, str]]]:
     twins = {n.name: n for n in int8.graph.node}
     known = {w.name for w in model.graph.initializer}
     model.graph.initializer.extend(w for w in int8.graph.initializer if w.name not in known)
-    int8_only = {o for n in int8.graph.node if n.op_type in ("QuantizeLinear", "DequantizeLinear") for o in n.output}
+    int8_only = {
+        o
+        for n in int8.graph.node
+        if n.op_type in ("QuantizeLinear", "DequantizeLinear")
+        for o in n.output
+    }
     copied: set[str] = set()
     names: dict[str, tuple[str, str]] = {}
     for layer in probe.network.layers:
         twin = twins.get(layer.node)
-        if twin is None or not any(made_by[i].op_type == "DequantizeLinear" for i in twin.input if i in made_by):
+        if twin is None or not any(
+            made_by[i].op_type == "DequantizeLinear" for i in twin.input if i in made_by
+        ):
             continue
         chain = [n for i in twin.input if i in made_by for n in _chain(made_by, i)]
         for node in chain:
@@ -162,7 +225,9 @@ def _twins(probe: Probe) -> tuple[ModelProto, dict[str, tuple[str, str]]]:
                 model.graph.node.append(_renamed(node, int8_only))
         signal, noise, other = (f"{layer.output}_{part}" for part in ("signal", "noise", "twin"))
         inputs = list(_renamed(twin, int8_only).input)
-        new = helper.make_node(twin.op_type, inputs, [other, *[""] * (len(twin.output) - 1)], f"{layer.name} twin")
+        new = helper.make_node(
+            twin.op_type, inputs, [other, *[""] * (len(twin.output) - 1)], f"{layer.name} twin"
+        )
         new.attribute.extend(twin.attribute)
         new.domain = twin.domain
         gap = helper.make_node("Sub", [layer.output, other], [f"{other}_gap"])
@@ -171,13 +236,17 @@ def _twins(probe: Probe) -> tuple[ModelProto, dict[str, tuple[str, str]]]:
             for a, b in ((layer.output, signal), (f"{other}_gap", noise))
         ]
         model.graph.node.extend([new, gap, *sums])
-        model.graph.output.extend(helper.make_tensor_value_info(n, TensorProto.FLOAT, []) for n in (signal, noise))
+        model.graph.output.extend(
+            helper.make_tensor_value_info(n, TensorProto.FLOAT, []) for n in (signal, noise)
+        )
         names[layer.node] = (signal, noise)
     return model, names
 
 
 def _chain(made_by: Mapping[str, Any], tensor: str) -> list[Any]:
-    """The dequantize node behind a tensor, and the quantize node behind that where it is no constant."""
+    """The dequantize node behind a tensor, and the quantize node behind that where it is no
+    constant.
+    """
     node = made_by[tensor]
     if node.op_type != "DequantizeLinear":
         return []
@@ -186,27 +255,35 @@ def _chain(made_by: Mapping[str, Any], tensor: str) -> list[Any]:
 
 
 def _renamed(node: NodeProto, tensors: set[str]) -> NodeProto:
-    """A copy that reads and writes `tensors` under names of their own: a bias gives its name to what dequantizes it."""
+    """A copy that reads and writes `tensors` under names of their own: a bias gives its name to
+    what dequantizes it.
+    """
     import copy
 
     made = copy.deepcopy(node)
-    # where an output of the graph is quantized, the quantizer renames what comes out of its operator
-    made.input[:] = [f"{i} int8" if i in tensors else i.removesuffix("_QuantizeLinear_Input") for i in node.input]
+    # where an output of the graph is quantized, the quantizer renames what comes out of its
+    # operator
+    made.input[:] = [
+        f"{i} int8" if i in tensors else i.removesuffix("_QuantizeLinear_Input") for i in node.input
+    ]
     made.output[:] = [f"{o} int8" if o in tensors else o for o in node.output]
     made.name = ""
     return made
 
 
 def impacts(probe: Probe, rows: Mapping[str, np.ndarray], *, accuracy: bool = True) -> pd.DataFrame:
-    """What each layer costs the whole network; scores are saved as they are found, and read where they are known.
+    """What each layer costs the whole network; scores are saved as they are found, and read where
+    they are known.
 
-    Columns layer, op_type, parameters, sqnr_db, output_sqnr_db, and with `accuracy` also only_this (change of the metric on
-    valid when only this layer is int8) and without_this (when all but this one are int8), both against float; the most
-    sensitive first.
+    Columns layer, op_type, parameters, sqnr_db, output_sqnr_db, and with `accuracy` also only_this
+    (change of the metric on valid when only this layer is int8) and without_this (when all but this
+    one are int8), both against float; the most sensitive first.
     """
     table = layer_noise(probe, rows)
     table["layer"] = table["layer"].str.split(":").str[0]
-    table = table.groupby("layer", sort=False, as_index=False).agg({"op_type": "first", "parameters": "max", "sqnr_db": "min"})
+    table = table.groupby("layer", sort=False, as_index=False).agg(
+        {"op_type": "first", "parameters": "max", "sqnr_db": "min"}
+    )
     groups = probe.groups
     table = table[table["layer"].isin(groups)].reset_index(drop=True)
     scores = []
@@ -218,7 +295,9 @@ def impacts(probe: Probe, rows: Mapping[str, np.ndarray], *, accuracy: bool = Tr
     return table.sort_values("output_sqnr_db", kind="stable").reset_index(drop=True)
 
 
-def _impact(probe: Probe, name: str, nodes: list[str], rows: Mapping[str, np.ndarray], accuracy: bool) -> dict[str, float]:
+def _impact(
+    probe: Probe, name: str, nodes: list[str], rows: Mapping[str, np.ndarray], accuracy: bool
+) -> dict[str, float]:
     known = dict(probe.cache.get(f"layer {name}") or {})
     if "output_sqnr_db" not in known or (accuracy and "only_this" not in known):
         some = {k: a[:N_ROWS] for k, a in rows.items()}
@@ -232,7 +311,8 @@ def _impact(probe: Probe, name: str, nodes: list[str], rows: Mapping[str, np.nda
 
 
 def change_of(probe: Probe, model: ModelProto) -> float:
-    """Change of the metric on valid against the float network, in the metric's own unit; below 0 is a loss.
+    """Change of the metric on valid against the float network, in the metric's own unit; below 0 is
+    a loss.
 
     For a metric where lower is better the sign is turned, so that a loss is below 0 there too.
     """

@@ -1,4 +1,6 @@
-"""A quantized file without what nobody reads: of a small network, names and constants of the graph are a tenth of the bytes."""
+"""A quantized file without what nobody reads: of a small network, names and constants of the graph
+are a tenth of the bytes.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,16 @@ if TYPE_CHECKING:
 
 __all__ = ["small"]
 
-NEED_NONE = {("Conv", 1), ("Conv", 2), ("Gemm", 2)}  # operators and inputs whose constants need no zero point to be fused
+NEED_NONE = {
+    ("Conv", 1),
+    ("Conv", 2),
+    ("Gemm", 2),
+}  # operators and inputs whose constants need no zero point to be fused
 
 
 def small(model: ModelProto, keep: Mapping[str, str] | None = None) -> bytes:
-    """The file without what only a debugger reads: shapes, documentation, long names, equal constants twice.
+    """The file without what only a debugger reads: shapes, documentation, long names, equal
+    constants twice.
 
     Inputs and outputs, nodes that are layers, and `keep` (old name to new) keep theirs.
     """
@@ -52,7 +59,8 @@ def small(model: ModelProto, keep: Mapping[str, str] | None = None) -> bytes:
 
 
 def _drop_zero_points(model: ModelProto) -> None:
-    """A zero point of zero, left out, is taken to be zero: a vector less for each constant in int8, and each bias in int32.
+    """A zero point of zero, left out, is taken to be zero: a vector less for each constant in int8,
+    and each bias in int32.
 
     The weight of a Gemm keeps its own, without which ONNX Runtime leaves the Gemm in float.
     """
@@ -65,10 +73,16 @@ def _drop_zero_points(model: ModelProto) -> None:
             readers.setdefault(name, set()).add((node.op_type, place))
     for node in model.graph.node:
         constant = (
-            node.op_type == "DequantizeLinear" and len(node.input) == 3 and {node.input[0], node.input[2]} <= values.keys()
+            node.op_type == "DequantizeLinear"
+            and len(node.input) == 3
+            and {node.input[0], node.input[2]} <= values.keys()
         )
         places = readers.get(node.output[0], set()) if constant else set()
-        if places and places <= NEED_NONE and not numpy_helper.to_array(values[node.input[2]]).any():
+        if (
+            places
+            and places <= NEED_NONE
+            and not numpy_helper.to_array(values[node.input[2]]).any()
+        ):
             del node.input[2]
 
 
@@ -90,16 +104,26 @@ def _share_equal(model: ModelProto) -> None:
     first: dict[tuple[Any, ...], str] = {}
     same: dict[str, str] = {}
     for value in model.graph.initializer:
-        key = (value.data_type, tuple(value.dims), value.raw_data or value.SerializePartialToString())
+        key = (
+            value.data_type,
+            tuple(value.dims),
+            value.raw_data or value.SerializePartialToString(),
+        )
         same[value.name] = first.setdefault(key, value.name)
     inner = _inner_names(model)
     for node in model.graph.node:
         node.input[:] = [same.get(i, i) for i in node.input]
-    for value in [w for w in model.graph.initializer if same[w.name] != w.name and w.name not in inner]:
+    for value in [
+        w for w in model.graph.initializer if same[w.name] != w.name and w.name not in inner
+    ]:
         model.graph.initializer.remove(value)
 
 
 def _drop_unread(model: ModelProto) -> None:
-    read = {i for n in model.graph.node for i in n.input} | {o.name for o in model.graph.output} | _inner_names(model)
+    read = (
+        {i for n in model.graph.node for i in n.input}
+        | {o.name for o in model.graph.output}
+        | _inner_names(model)
+    )
     for value in [w for w in model.graph.initializer if w.name not in read]:
         model.graph.initializer.remove(value)

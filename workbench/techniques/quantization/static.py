@@ -1,10 +1,12 @@
 """Static int8: weights and activations in int8, ranges of activations read beforehand, in QDQ form.
 
-Weights become int8 (symmetric). Activations become uint8 or int8, whichever runs faster here: ONNX Runtime fuses residual
-networks fully only with uint8 (a ReLU then needs no operator of its own: it is where the range begins). What leaves the
-graph stays in float: eight bits of a logit make ties that the float model does not have.
+Weights become int8 (symmetric). Activations become uint8 or int8, whichever runs faster here: ONNX
+Runtime fuses residual networks fully only with uint8 (a ReLU then needs no operator of its own: it
+is where the range begins). What leaves the graph stays in float: eight bits of a logit make ties
+that the float model does not have.
 
-Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018.
+Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
+Integer-Arithmetic-Only Inference", 2018.
 """
 
 from __future__ import annotations
@@ -24,11 +26,34 @@ if TYPE_CHECKING:
 __all__ = ["OPERATORS", "qdq"]
 
 OPERATORS = (
-    "Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "Mul", "Relu", "Clip", "LeakyRelu", "Sigmoid",
-    "MaxPool", "AveragePool", "GlobalAveragePool", "Concat", "Split", "Pad", "Resize", "Slice", "Gather",
-    "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten",
-)  # fmt: skip
-"""What is quantized: operators with int8 kernels, and those that only move values. Softmax and norms need their precision."""
+    "Conv",
+    "ConvTranspose",
+    "Gemm",
+    "MatMul",
+    "Add",
+    "Mul",
+    "Relu",
+    "Clip",
+    "LeakyRelu",
+    "Sigmoid",
+    "MaxPool",
+    "AveragePool",
+    "GlobalAveragePool",
+    "Concat",
+    "Split",
+    "Pad",
+    "Resize",
+    "Slice",
+    "Gather",
+    "Reshape",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+)
+"""What is quantized: operators with int8 kernels, and those that only move values. Softmax and
+norms need their precision.
+"""
 
 
 def qdq(
@@ -43,16 +68,28 @@ def qdq(
 ) -> ModelProto:
     """The graph with quantize and dequantize nodes around every operator that has an int8 form.
 
-    `keep` names nodes that stay in float; `only`, if given, those that do not. Raises CandidateError when nothing is left.
+    `keep` names nodes that stay in float; `only`, if given, those that do not. Raises
+    CandidateError when nothing is left.
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
     quantizer = QDQQuantizer(
-        network.copy(), per_channel, False, QuantType.QInt8, QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8,
-        ranges, only or [], keep, list(OPERATORS),
-        {"ActivationSymmetric": symmetric, "WeightSymmetric": True, "ForceQuantizeNoInputCheck": False},
-    )  # fmt: skip
+        network.copy(),
+        per_channel,
+        False,
+        QuantType.QInt8,
+        QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8,
+        ranges,
+        only or [],
+        keep,
+        list(OPERATORS),
+        {
+            "ActivationSymmetric": symmetric,
+            "WeightSymmetric": True,
+            "ForceQuantizeNoInputCheck": False,
+        },
+    )
     before = logging.getLogger().level
     try:
         logging.getLogger().setLevel(logging.ERROR)  # its hints go to the root logger
@@ -78,10 +115,18 @@ def _float_outputs(model: ModelProto) -> None:
         if last is None or last.op_type != "DequantizeLinear" or read.count(output.name):
             continue
         quantize = made_by.get(last.input[0])
-        if quantize is None or quantize.op_type != "QuantizeLinear" or read.count(last.input[0]) > 1:
+        if (
+            quantize is None
+            or quantize.op_type != "QuantizeLinear"
+            or read.count(last.input[0]) > 1
+        ):
             continue
         maker = made_by.get(quantize.input[0])
-        if maker is None or maker.op_type not in ("Gemm", "MatMul", "Conv") or read.count(quantize.input[0]) > 1:
+        if (
+            maker is None
+            or maker.op_type not in ("Gemm", "MatMul", "Conv")
+            or read.count(quantize.input[0]) > 1
+        ):
             continue
         maker.output[0] = output.name
         model.graph.node.remove(quantize)

@@ -1,18 +1,22 @@
-"""Weight-only: what is stored becomes small (int8, int4, half floats), what is computed stays float.
+"""Weight-only: what is stored becomes small (int8, int4, half floats), what is computed stays
+float.
 
-The small weights are turned back by ordinary operators on constants, which both ONNX Runtime and OpenVINO compute once, when
-the file is loaded, so that speed and memory at run time are those of the float model:
+The small weights are turned back by ordinary operators on constants, which both ONNX Runtime and
+OpenVINO compute once, when the file is loaded, so that speed and memory at run time are those of
+the float model:
 
     int8     q (int8)  -> Cast -> Mul by a scale for each output channel                          -> weight
     int4     q (int4)  -> Cast -> Mul by a scale for each block of 32 inputs -> Reshape           -> weight
     float16, bfloat16  -> Cast                                                                    -> weight
 
-Why not DequantizeLinear, made for this: ONNX Runtime keeps it in the graph and runs it at every call (1.6 times slower on a
-small convolution). Why not MatMulNBits, which keeps int4 in memory too: it serves products only, was no faster for one row,
-and much slower than the float kernel for 16; and only ONNX Runtime has it.
+Why not DequantizeLinear, made for this: ONNX Runtime keeps it in the graph and runs it at every
+call (1.6 times slower on a small convolution). Why not MatMulNBits, which keeps int4 in memory too:
+it serves products only, was no faster for one row, and much slower than the float kernel for 16;
+and only ONNX Runtime has it.
 
-Blocks of one scale: Dettmers et al., "8-bit Optimizers via Block-wise Quantization", 2022; rounding to nearest, with the
-scale of each block searched for the least squared error, as in Frantar et al., "GPTQ", 2023, table of RTN baselines.
+Blocks of one scale: Dettmers et al., "8-bit Optimizers via Block-wise Quantization", 2022; rounding
+to nearest, with the scale of each block searched for the least squared error, as in Frantar et al.,
+"GPTQ", 2023, table of RTN baselines.
 """
 
 from __future__ import annotations
@@ -40,26 +44,38 @@ SEARCHED = np.linspace(0.7, 1.0, 7)  # of the largest value of a block
 
 @dataclass(frozen=True)
 class _Stored:
-    """What takes a weight's place in the file: constants, and the nodes that make the weight of them."""
+    """What takes a weight's place in the file: constants, and the nodes that make the weight of
+    them.
+    """
 
     constants: list[TensorProto]
     nodes: list[NodeProto]
 
 
-def weights_only(network: Network, *, bits: int, per_channel: bool, keep: list[str]) -> tuple[ModelProto, tuple[str, ...]]:
-    """The graph with weights of 8 or 4 bits, and notes. Raises CandidateError when there is no weight to store so."""
+def weights_only(
+    network: Network, *, bits: int, per_channel: bool, keep: list[str]
+) -> tuple[ModelProto, tuple[str, ...]]:
+    """The graph with weights of 8 or 4 bits, and notes. Raises CandidateError when there is no
+    weight to store so.
+    """
     model = _at_opset(network.copy(), OPSET_INT4) if bits == 4 else network.copy()
     stored: dict[str, _Stored] = {}
     for layer, name, value in _weights(network, keep):
         rows, order = _as_rows(layer, value)
-        stored[name] = _four(name, value, rows, order) if bits == 4 else _eight(name, value, layer, per_channel)
+        stored[name] = (
+            _four(name, value, rows, order)
+            if bits == 4
+            else _eight(name, value, layer, per_channel)
+        )
     if not stored:
         raise CandidateError(
-            f"No weight of {LEAST} values or more is left to store in {bits} bits: take names out of `keep_float`, or another step."
+            f"No weight of {LEAST} values or more is left to store in {bits} bits: take names out "
+            "of `keep_float`, or another step."
         )
     _replace(model, stored)
     return model, (
-        "Computing stays in float32: the file is smaller, speed and memory at run time are those of the float model.",
+        "Computing stays in float32: the file is smaller, speed and memory at run time are those "
+        "of the float model.",
     )
 
 
@@ -90,22 +106,30 @@ def half(network: Network, *, kind: str, keep: list[str]) -> tuple[ModelProto, t
         raise CandidateError(f"No constant of {BLOCK} values or more is left to store as {kind}.")
     _replace(model, stored)
     notes = [
-        f"Weights are stored as {kind}; on a processor ONNX Runtime computes in float32, OpenVINO may compute in bfloat16."
+        f"Weights are stored as {kind}; on a processor ONNX Runtime computes in float32, OpenVINO "
+        "may compute in bfloat16."
     ]
     if too_large:
-        notes.append(f"{', '.join(f'`{n}`' for n in too_large)} hold values beyond float16's {HALF_MAX:g} and stayed float32.")
+        notes.append(
+            f"{', '.join(f'`{n}`' for n in too_large)} hold values beyond float16's {HALF_MAX:g} "
+            "and stayed float32."
+        )
     return model, tuple(notes)
 
 
 def rounded(rows: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """4-bit integers `(rows, blocks, block)`, scales `(rows, blocks, 1)` as float16 shares of a common one `(1,)`, for `(rows, n)`.
+    """4-bit integers `(rows, blocks, block)`, scales `(rows, blocks, 1)` as float16 shares of a
+    common one `(1,)`, for `(rows, n)`.
 
-    Blocks are evened out (144 values make 5 of 29, not 4 of 32 and one of 16), the last one padded with zeros.
+    Blocks are evened out (144 values make 5 of 29, not 4 of 32 and one of 16), the last one padded
+    with zeros.
     """
     n = rows.shape[1]
     n_blocks = -(-n // block)
     size = -(-n // n_blocks)
-    padded = np.pad(rows.astype(np.float32), ((0, 0), (0, n_blocks * size - n))).reshape(len(rows), n_blocks, size)
+    padded = np.pad(rows.astype(np.float32), ((0, 0), (0, n_blocks * size - n))).reshape(
+        len(rows), n_blocks, size
+    )
     largest = np.abs(padded).max(axis=2, keepdims=True) / 7
     common = np.array([largest.max() or 1.0], np.float32)
     best = np.full(largest.shape, np.inf, np.float32)
@@ -113,7 +137,9 @@ def rounded(rows: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarra
     for share in SEARCHED:
         tried = (largest * share / common).astype(np.float16)
         step = np.maximum(tried.astype(np.float32) * common, 1e-30)
-        error = ((np.clip(np.round(padded / step), -8, 7) * step - padded) ** 2).sum(axis=2, keepdims=True)
+        error = ((np.clip(np.round(padded / step), -8, 7) * step - padded) ** 2).sum(
+            axis=2, keepdims=True
+        )
         better = error < best
         best, scales = np.where(better, error, best), np.where(better, tried, scales)
     steps = np.maximum(scales.astype(np.float32) * common, 1e-30)
@@ -121,7 +147,9 @@ def rounded(rows: np.ndarray, block: int = BLOCK) -> tuple[np.ndarray, np.ndarra
 
 
 def _weights(network: Network, keep: list[str]) -> list[tuple[Layer, str, np.ndarray]]:
-    """Each weight once, with the first layer that reads it; those that any layer in `keep` reads are left out."""
+    """Each weight once, with the first layer that reads it; those that any layer in `keep` reads
+    are left out.
+    """
     from onnx import numpy_helper
 
     from workbench.techniques.quantization.network import constants
@@ -137,7 +165,9 @@ def _weights(network: Network, keep: list[str]) -> list[tuple[Layer, str, np.nda
 
 
 def _channel_axes(layer: Layer, ndim: int) -> tuple[int, ...]:
-    """The axes of a weight that have a scale of their own: output channels, rows of an embedding, gates of an LSTM."""
+    """The axes of a weight that have a scale of their own: output channels, rows of an embedding,
+    gates of an LSTM.
+    """
     if layer.op_type == "ConvTranspose":
         return (1,)
     if layer.op_type == "MatMul":
@@ -178,7 +208,11 @@ def _four(name: str, array: np.ndarray, rows: np.ndarray, order: tuple[int, ...]
     flat = small.ravel()
     flat = np.pad(flat, (0, len(flat) % 2))
     packed = ((flat[0::2] & 15) | ((flat[1::2] & 15) << 4)).astype(np.uint8)
-    given = [helper.make_tensor(f"{name}_int4", TensorProto.INT4, small.shape, packed.tobytes(), raw=True)]
+    given = [
+        helper.make_tensor(
+            f"{name}_int4", TensorProto.INT4, small.shape, packed.tobytes(), raw=True
+        )
+    ]
     nodes: list[NodeProto] = []
     last = f"{name}_int4"
 
@@ -191,7 +225,9 @@ def _four(name: str, array: np.ndarray, rows: np.ndarray, order: tuple[int, ...]
             else:
                 names.append(f"{name}_{len(given)}")
                 given.append(numpy_helper.from_array(np.asarray(value), names[-1]))
-        nodes.append(helper.make_node(op, [last, *names], [f"{name}_step{len(nodes)}"], **attributes))
+        nodes.append(
+            helper.make_node(op, [last, *names], [f"{name}_step{len(nodes)}"], **attributes)
+        )
         last = nodes[-1].output[0]
 
     nodes.append(_cast(last, f"{name}_q"))
@@ -225,7 +261,9 @@ def _bfloat16(array: np.ndarray) -> np.ndarray:
 
 
 def _replace(model: ModelProto, stored: dict[str, _Stored]) -> None:
-    """Constants out, their small forms and the nodes that turn them back in, ahead of all that reads them."""
+    """Constants out, their small forms and the nodes that turn them back in, ahead of all that
+    reads them.
+    """
     for value in [w for w in model.graph.initializer if w.name in stored]:
         model.graph.initializer.remove(value)
     model.graph.initializer.extend(c for s in stored.values() for c in s.constants)
@@ -245,8 +283,8 @@ def _at_opset(model: ModelProto, opset: int) -> ModelProto:
         made = version_converter.convert_version(model, opset)
     except Exception as error:
         raise CandidateError(
-            f"4-bit weights need ONNX opset {opset}, and the graph of opset {now} cannot be rewritten for it: {error} "
-            "Take 8 bits, or export the model with the newer opset."
+            f"4-bit weights need ONNX opset {opset}, and the graph of opset {now} cannot be "
+            f"rewritten for it: {error} Take 8 bits, or export the model with the newer opset."
         ) from error
     made.ir_version = max(made.ir_version, 10)
     return made

@@ -1,7 +1,8 @@
 """What other tools make of fashion/resnet20: `python -m tests.benchmarks.compression.peers`.
 
-Every peer gets the same trained network, calibration, valid and train rows, in an environment of its own; what it makes is
-measured here, all side by side, on the 10,000 test images and on one thread. Writes table.csv and table.md.
+Every peer gets the same trained network, calibration, valid and train rows, in an environment of
+its own; what it makes is measured here, all side by side, on the 10,000 test images and on one
+thread. Writes table.csv and table.md.
 """
 
 from __future__ import annotations
@@ -12,7 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.benchmarks.compression.peers.environments import DEFAULT, PEERS, PeerError, ready, run_script
+from tests.benchmarks.compression.peers.environments import (
+    DEFAULT,
+    PEERS,
+    PeerError,
+    ready,
+    run_script,
+)
 from tests.benchmarks.compression.peers.table import Failure, markdown, measured
 from workbench.keeping.candidates import keep, onnx_of
 from workbench.measure import BUDGETS
@@ -23,11 +30,27 @@ TASK, MODEL = "fashion", "resnet20"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--environments", type=Path, default=DEFAULT, help="folder of the peers' environments, used again")
-    parser.add_argument("--out", type=Path, default=Path("runs/peers"), help="folder of what is given, made and measured")
+    parser.add_argument(
+        "--environments",
+        type=Path,
+        default=DEFAULT,
+        help="folder of the peers' environments, used again",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs/peers"),
+        help="folder of what is given, made and measured",
+    )
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
-    parser.add_argument("--budget", default="standard", choices=list(BUDGETS), help="how long latency is measured")
-    parser.add_argument("--again", action="store_true", help="run the peers' scripts although their results are there")
+    parser.add_argument(
+        "--budget", default="standard", choices=list(BUDGETS), help="how long latency is measured"
+    )
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="run the peers' scripts although their results are there",
+    )
     given = parser.parse_args()
     task = load_task(TASK)
     start, _ = task.candidate(MODEL)
@@ -51,7 +74,9 @@ def main() -> None:
             failures.append(Failure(peer, peer.title, str(error)))
         if (folder / "result.json").exists():  # what it made before it failed counts all the same
             made[name] = (peer, folder)
-    table = measured(made, failures, task, start, onnx_of(handed / "network", start.prepare), given.budget)
+    table = measured(
+        made, failures, task, start, onnx_of(handed / "network", start.prepare), given.budget
+    )
     table.to_csv(given.out / "table.csv", index=False)
     (given.out / "table.md").write_text(markdown(table), encoding="utf-8")
     print(markdown(table))

@@ -1,10 +1,11 @@
-"""What a peer's script gets and gives back; this file and the scripts beside it import nothing of the workbench.
+"""What a peer's script gets and gives back; this file and the scripts beside it import nothing of
+the workbench.
 
     given/   network/model.onnx (fp32), network/model.safetensors and load_network.py, calibration.npz, valid.npz, train.npz
     made/    model files, and result.json: versions, and a line for every recipe (file, seconds, settings, or the error)
 
-Each `.npz` holds `image`, float32 `(rows, 1, 28, 28)` as the network takes it, and `targets`, int64 `(rows,)`. The test rows
-are not among them.
+Each `.npz` holds `image`, float32 `(rows, 1, 28, 28)` as the network takes it, and `targets`, int64
+`(rows,)`. The test rows are not among them.
 """
 
 from __future__ import annotations
@@ -23,16 +24,33 @@ from typing import Any
 import numpy as np
 
 BATCH = 64
-LIBRARIES = ("nncf", "openvino", "neural_compressor_pt", "olive-ai", "nvidia-modelopt", "torch", "torchao", "onnx",
-             "onnxruntime", "onnxruntime-gpu", "numpy")  # fmt: skip
+LIBRARIES = (
+    "nncf",
+    "openvino",
+    "neural_compressor_pt",
+    "olive-ai",
+    "nvidia-modelopt",
+    "torch",
+    "torchao",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "numpy",
+)
 
 
 class Handoff:
-    """The two folders of a script, and its result so far, which is written after every recipe so that a kill loses nothing."""
+    """The two folders of a script, and its result so far, which is written after every recipe so
+    that a kill loses nothing.
+    """
 
     def __init__(self, given: Path, made: Path) -> None:
         self.given, self.made = given, made
-        self._result: dict[str, Any] = {"python": sys.version.split()[0], "versions": _versions(), "made": []}
+        self._result: dict[str, Any] = {
+            "python": sys.version.split()[0],
+            "versions": _versions(),
+            "made": [],
+        }
         made.mkdir(parents=True, exist_ok=True)
         self._write()
 
@@ -45,7 +63,9 @@ class Handoff:
 
     @property
     def onnx(self) -> Path:
-        """The fp32 file, a fresh copy at each asking: ModelOpt and others write into the file that they are given."""
+        """The fp32 file, a fresh copy at each asking: ModelOpt and others write into the file that
+        they are given.
+        """
         copied = self.made / "fp32.onnx"
         shutil.copyfile(self.given / "network" / "model.onnx", copied)
         return copied
@@ -68,8 +88,18 @@ class Handoff:
 
         return load(folder)
 
-    def recipe(self, name: str, does: str, make: Callable[[Path], Any], *, ending: str = ".onnx", **settings: Any) -> None:
-        """Run `make(file)`, which writes the file; a failure becomes a line like any other, and the next recipe runs."""
+    def recipe(
+        self,
+        name: str,
+        does: str,
+        make: Callable[[Path], Any],
+        *,
+        ending: str = ".onnx",
+        **settings: Any,
+    ) -> None:
+        """Run `make(file)`, which writes the file; a failure becomes a line like any other, and the
+        next recipe runs.
+        """
         file = self.made / f"{name}{ending}"
         line: dict[str, Any] = {"name": name, "does": does, "settings": settings, "file": None}
         started = time.perf_counter()
@@ -86,7 +116,9 @@ class Handoff:
         self._write()
 
     def _write(self) -> None:
-        (self.made / "result.json").write_text(json.dumps(self._result, indent=1, default=str), encoding="utf-8")
+        (self.made / "result.json").write_text(
+            json.dumps(self._result, indent=1, default=str), encoding="utf-8"
+        )
 
 
 def last_line(error: BaseException) -> str:

@@ -1,4 +1,6 @@
-"""ModelOpt: int8 of the ONNX file with its two calibrations, and FastNAS pruning with fine-tuning before it."""
+"""ModelOpt: int8 of the ONNX file with its two calibrations, and FastNAS pruning with fine-tuning
+before it.
+"""
 
 from __future__ import annotations
 
@@ -21,18 +23,39 @@ def main() -> None:
 
     def int8(source: Path, method: str) -> Callable[[Path], None]:
         return lambda file: quantize(
-            str(source), quantize_mode="int8", calibration_data=work.rows("calibration")[0], calibration_method=method,
-            calibration_eps=["cpu"], high_precision_dtype="fp32", output_path=str(file), log_level="ERROR",
-        )  # fmt: skip
+            str(source),
+            quantize_mode="int8",
+            calibration_data=work.rows("calibration")[0],
+            calibration_method=method,
+            calibration_eps=["cpu"],
+            high_precision_dtype="fp32",
+            output_path=str(file),
+            log_level="ERROR",
+        )
 
     for method in ("entropy", "max"):
         settings = {"calibration_method": method, "high_precision_dtype": "fp32"}
-        work.recipe(f"modelopt-{method}", f"ONNX int8, {method} calibration", int8(work.onnx, method), **settings)
+        work.recipe(
+            f"modelopt-{method}",
+            f"ONNX int8, {method} calibration",
+            int8(work.onnx, method),
+            **settings,
+        )
     settings = {"flops": FLOPS, "epochs": EPOCHS}
-    work.recipe("modelopt-fastnas", "FastNAS pruning and fine-tuning", lambda file: _pruned(work, file), **settings)
+    work.recipe(
+        "modelopt-fastnas",
+        "FastNAS pruning and fine-tuning",
+        lambda file: _pruned(work, file),
+        **settings,
+    )
     pruned = work.made / "modelopt-fastnas.onnx"
     if pruned.exists():
-        work.recipe("modelopt-fastnas-int8", "FastNAS, fine-tuning, then int8", int8(pruned, "max"), **settings)
+        work.recipe(
+            "modelopt-fastnas-int8",
+            "FastNAS, fine-tuning, then int8",
+            int8(pruned, "max"),
+            **settings,
+        )
 
 
 def _pruned(work: Handoff, file: Path) -> dict[str, Any]:
@@ -41,14 +64,29 @@ def _pruned(work: Handoff, file: Path) -> dict[str, Any]:
     example = torch.from_numpy(work.rows("calibration")[0][:2])
     batches = [torch.from_numpy(images) for images, _ in work.batches("calibration")]
     pruned, _ = mtp.prune(
-        work.network(), mode=[("fastnas", mtp.fastnas.FastNASConfig())], constraints={"flops": FLOPS}, dummy_input=example[:1],
-        config={"data_loader": batches, "score_func": lambda model: _accuracy(model, work), "collect_func": lambda batch: batch,
-                "checkpoint": str(work.made / "fastnas-search.pth")},
-    )  # fmt: skip
+        work.network(),
+        mode=[("fastnas", mtp.fastnas.FastNASConfig())],
+        constraints={"flops": FLOPS},
+        dummy_input=example[:1],
+        config={
+            "data_loader": batches,
+            "score_func": lambda model: _accuracy(model, work),
+            "collect_func": lambda batch: batch,
+            "checkpoint": str(work.made / "fastnas-search.pth"),
+        },
+    )
     before = _accuracy(pruned, work)
     tuned = _fine_tuned(pruned, work)
-    torch.onnx.export(tuned.eval(), (example,), str(file), dynamo=False, input_names=["image"], output_names=["output"],
-                      dynamic_axes={"image": {0: "batch"}, "output": {0: "batch"}}, opset_version=17)  # fmt: skip
+    torch.onnx.export(
+        tuned.eval(),
+        (example,),
+        str(file),
+        dynamo=False,
+        input_names=["image"],
+        output_names=["output"],
+        dynamic_axes={"image": {0: "batch"}, "output": {0: "batch"}},
+        opset_version=17,
+    )
     return {"valid_before": before, "valid_after": _accuracy(tuned, work)}
 
 
@@ -77,7 +115,10 @@ def _fine_tuned(model: Any, work: Handoff) -> Any:
 def _accuracy(model: Any, work: Handoff) -> float:
     model.eval()
     with torch.no_grad():
-        right = [(model(torch.from_numpy(x)).argmax(1) == torch.from_numpy(y)).float() for x, y in work.batches("valid", 250)]
+        right = [
+            (model(torch.from_numpy(x)).argmax(1) == torch.from_numpy(y)).float()
+            for x, y in work.batches("valid", 250)
+        ]
     return float(torch.cat(right).mean())
 
 
