@@ -159,9 +159,9 @@ def test_declarations_that_would_break_a_face_are_refused():
         class Silent(Settings):
             ratio: float = 0.1
 
-    with pytest.raises(SettingsError, match="clashes with a parameter"):
+    with pytest.raises(SettingsError, match="clashes with an option that every run has"):
 
-        class Taken(Settings):
+        class Taken(TechniqueSettings):
             seed: int = 0
             """Seed."""
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from workbench.errors import SettingsError, SettingsTypeError, unknown
+from workbench.settings.knobs import Knob
 
-__all__ = ["problems_of"]
+__all__ = ["problems_of", "without_effect"]
 
 
 def problems_of(
@@ -75,3 +76,23 @@ def _sentence(
         f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).",
         True,
     )
+
+
+def without_effect(knobs: Sequence[Knob], values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Values that differ from their default beside others that leave them without an effect.
+
+    Each is told as (name, sentence); `values` are flat.
+    """
+    problems = []
+    for k in knobs:
+        if values[k.name] == k.default or k.applies(values):
+            continue
+        others = ", ".join(f"`{name}` is {values[name]!r}" for name, _ in k.only_if)
+        problems.append(
+            (
+                k.name,
+                f"`{k.name}` has an effect only if {k.condition}; here {others}. Leave it out, or "
+                f"change {' and '.join(f'`{name}`' for name, _ in k.only_if)}.",
+            )
+        )
+    return problems

@@ -28,7 +28,7 @@ from workbench.task import Task
 from workbench.training.evaluate import autocast, predict_batches
 from workbench.training.losses import loss_for
 from workbench.training.precision import fastest
-from workbench.training.settings import FitSettings
+from workbench.training.settings import FitSettings, n_steps_of
 
 if TYPE_CHECKING:
     import torch
@@ -158,11 +158,7 @@ class _Loop:
                 f"What lies beside the {len(self.train):,} train rows must have a row for each: "
                 f"{', '.join(wrong)}."
             )
-        n_rows = len(self.train) - (
-            len(self.train) % settings.batch_size == 1
-        )  # a last batch of one row is left out
-        self.steps_an_epoch = max(1, math.ceil(n_rows / settings.batch_size))
-        self.n_steps = min(self.steps_an_epoch * settings.epochs, settings.max_steps or 1 << 60)
+        self.n_steps = n_steps_of(settings, len(self.train))
         self.optimizer = _optimizer(self.model, settings)
         self.state = _State()
         self.best = copy.deepcopy(self.model.state_dict())

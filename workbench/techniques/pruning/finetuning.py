@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.technique import Job
     from workbench.techniques.pruning import PruningSettings
 
-__all__ = ["fine_tune", "n_steps_of", "parts_of"]
+__all__ = ["fine_tune", "parts_of"]
 
 
 def fine_tune(
@@ -70,15 +70,6 @@ def parts_of(settings: FitSettings, n: int) -> list[FitSettings]:
         for i in range(n)
     ]
     return [settings.model_copy(update=s) for s in shares]
-
-
-def n_steps_of(job: Job, settings: FitSettings) -> int:
-    """Optimizer steps that `fit` takes with resolved settings when it is not stopped early."""
-    n = len(job.task.data.train)
-    n -= n % settings.batch_size == 1
-    return min(
-        max(1, -(-n // settings.batch_size)) * (settings.epochs or 0), settings.max_steps or 1 << 60
-    )
 
 
 def _from_parent(

@@ -16,9 +16,10 @@ import math
 from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
-from workbench.techniques.pruning.finetuning import fine_tune, n_steps_of, parts_of
+from workbench.techniques.pruning.finetuning import fine_tune, parts_of
 from workbench.techniques.pruning.masks import apply, layer_of, matrices
 from workbench.training import Fitted
+from workbench.training.settings import n_steps_of
 
 if TYPE_CHECKING:
     import torch
@@ -137,7 +138,7 @@ def gradual(
         "max_steps": first.max_steps and first.max_steps + (second.max_steps or 0),
     }
     schedule = first.model_copy(update=joined)
-    n_steps, n = n_steps_of(job, schedule), settings.iterations
+    n_steps, n = n_steps_of(schedule, len(job.task.data.train)), settings.iterations
     updates = {max(1, round(n_steps * i / n)): i / n for i in range(1, n + 1)}
     masks: dict[str, torch.Tensor] = {}
     last: dict[str, torch.Tensor] = {}

@@ -41,6 +41,7 @@ from workbench.techniques.quantization.qat_graph import (
 )
 from workbench.training import FitSettings, fit
 from workbench.training.evaluate import predict_batches
+from workbench.training.settings import n_steps_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -176,8 +177,7 @@ def _score(rehearsal: nn.Module, job: Job) -> float:
 
 def _freezing(job: Job, settings: FitSettings) -> Callable[[nn.Module, int], None]:
     """A step hook that holds the ranges of activations still in the last part of training."""
-    n_steps = math.ceil(len(job.task.data.train) / settings.batch_size) * (settings.epochs or 0)
-    last = FREEZE_AT * min(n_steps, settings.max_steps or n_steps)
+    last = FREEZE_AT * n_steps_of(settings, len(job.task.data.train))
 
     def freeze(model: nn.Module, step: int) -> None:
         if step >= last and not bool(model.frozen):

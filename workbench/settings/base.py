@@ -1,0 +1,343 @@
+"""Settings, the typed, frozen choices of a technique, declared once.
+
+    class PruningSettings(TechniqueSettings):
+        pruning_ratio: float = knob(0.5, low=0.0, high=0.95)
+        \"\"\"Fraction of the channels to remove.\"\"\"
+        fit: FitSettings = nested(FitSettings)
+        \"\"\"Training after pruning.\"\"\"
+
+`knobs()` reads the declaration. The form, the command line's options, the notebook's `parameters`
+cell, the recipe's YAML and the reference table are all made from the result of `knobs()`; nothing
+else reads the schema.
+
+Nested settings flatten to `fit_lr`. A field made by `scaled()` or `inherited()` is None until
+`resolved()` writes down the candidate's value, or that of the budget.
+"""
+
+from __future__ import annotations
+
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
+from workbench.settings.knobs import Knob, flat_value, knobs, reach, strip_optional
+from workbench.settings.refusals import problems_of, without_effect
+
+__all__ = [
+    "BUDGETS",
+    "Settings",
+    "dropping_values_without_effect",
+    "free_form",
+    "inherited",
+    "knob",
+    "nested",
+    "scaled",
+]
+
+BUDGETS = ("smoke", "standard", "thorough")
+_DROPPING: ContextVar[bool] = ContextVar("workbench_dropping", default=False)
+
+
+def knob(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    step: float | None = None,
+    log: bool = False,
+    unit: str = "",
+    search: tuple[float, float] | None = None,
+    only_if: Mapping[str, Any] | None = None,
+    expert: bool = False,
+    title: str = "",
+) -> Any:
+    """A field of a settings class.
+
+    `low` and `high` are inclusive bounds, `above` is an exclusive one; `step` and `log` shape its
+    slider. `search` is the range that a search covers by default, narrower than the bounds.
+    `only_if` names other settings of the class with the value, or the values, for which this one
+    has an effect; `SET` stands for any value but an empty one. `expert=True` folds it away; `title`
+    is its label.
+    """
+    extra = {
+        "step": step,
+        "log": log,
+        "unit": unit,
+        "search": search,
+        "only_if": dict(only_if or {}),
+        "expert": expert,
+        "title": title,
+    }
+    return Field(default, ge=low, le=high, gt=above, json_schema_extra=extra)
+
+
+def scaled(
+    *,
+    smoke: Any,
+    standard: Any,
+    thorough: Any,
+    low: float | None = None,
+    high: float | None = None,
+    above: float | None = None,
+    log: bool = False,
+    unit: str = "",
+    search: tuple[float, float] | None = None,
+    only_if: Mapping[str, Any] | None = None,
+    expert: bool = False,
+    title: str = "",
+) -> Any:
+    """A field whose default is None: the candidate's own training decides, else the budget.
+
+    The other arguments are those of `knob`.
+    """
+    extra = {
+        "unit": unit,
+        "log": log,
+        "by_budget": {"smoke": smoke, "standard": standard, "thorough": thorough},
+        "search": search,
+        "only_if": dict(only_if or {}),
+        "expert": expert,
+        "title": title,
+    }
+    return Field(None, ge=low, le=high, gt=above, json_schema_extra=extra)
+
+
+def inherited(usual: Any, **options: Any) -> Any:
+    """A field whose default is None: the candidate's own training decides, else `usual`."""
+    return scaled(smoke=usual, standard=usual, thorough=usual, **options)
+
+
+def free_form(
+    default: Any,
+    *,
+    only_if: Mapping[str, Any] | None = None,
+    expert: bool = False,
+    title: str = "",
+) -> Any:
+    """A field holding a list or a mapping: given as such, as YAML text, or as a YAML file's path."""
+    extra = {
+        "free_form": True,
+        "only_if": dict(only_if or {}),
+        "expert": expert,
+        "title": title,
+    }
+    return Field(default, validate_default=False, json_schema_extra=extra)
+
+
+def nested(
+    settings: type[Settings],
+    *,
+    only_if: Mapping[str, Any] | None = None,
+    expert: bool = False,
+    title: str = "",
+    **defaults: Any,
+) -> Any:
+    """A field that is itself a settings class; its fields flatten to `<field>_<name>`.
+
+    `only_if` and `expert` hold for all of them, `title` heads their group in a form.
+    """
+    extra = {"only_if": dict(only_if or {}), "expert": expert, "title": title}
+    return Field(default_factory=lambda: settings(**defaults), json_schema_extra=extra)
+
+
+@contextmanager
+def dropping_values_without_effect() -> Iterator[None]:
+    """Inside, a value without an effect goes back to its default instead of being refused.
+
+    Recipes of older versions, which allowed such values, are read in this way.
+    """
+    token = _DROPPING.set(True)
+    try:
+        yield
+    finally:
+        _DROPPING.reset(token)
+
+
+class Settings(BaseModel):
+    """Root of all settings: frozen; unknown names, wrong values and values without effect refused."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        protected_namespaces=(),
+    )
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            names = dict.fromkeys(type(self).model_fields, ()) | {
+                k.name: k.choices for k in knobs(type(self))
+            }
+            problems, wrong_kind = problems_of(names, error)
+            kind = SettingsTypeError if wrong_kind else SettingsError
+            raise self._refused(problems, kind) from None
+        vain = without_effect(knobs(type(self)), self.flat())
+        if vain and not _DROPPING.get():
+            raise self._refused(vain, SettingsError)
+        for name, _ in vain:
+            self._restore_default(name)
+
+    def _refused(self, problems: list[tuple[str, str]], kind: type[SettingsError]) -> SettingsError:
+        error = kind(all_of([text for _, text in problems], f"{type(self).__name__} refused"))
+        error.problems = problems
+        return error
+
+    def _restore_default(self, name: str) -> None:
+        """Put one flat name back to its default, while the settings are being made."""
+        path = next(k.path for k in knobs(type(self)) if k.name == name)
+        default = reach(type(self)(), path)
+        owner = reach(self, path[:-1])
+        owner.__dict__[path[-1]] = default
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        seen: dict[str, tuple[str, ...]] = {}
+        names = {k.name for k in knobs(cls)}
+        for k in knobs(cls):
+            where = f"`{cls.__name__}.{k.name}`"
+            other = seen.setdefault(k.name, k.path)
+            if other != k.path:
+                raise SettingsError(
+                    f"`{cls.__name__}`: {'.'.join(other)} and {'.'.join(k.path)} both flatten to "
+                    f"`{k.name}`."
+                )
+            if not k.help:
+                raise SettingsError(
+                    f"{where} needs a docstring line: it is its help on every face."
+                )
+            if "=" in k.help:
+                raise SettingsError(
+                    f"The docstring of {where} holds an equals sign, which hides a notebook's "
+                    "parameter."
+                )
+            for name, _allowed in k.only_if:
+                if name not in names:
+                    raise SettingsError(
+                        f"The condition of {where}: {unknown('setting', name, names)}"
+                    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _read_free_form(cls, value: Any, info: Any) -> Any:
+        extra = cls.model_fields[info.field_name].json_schema_extra or {}
+        if not isinstance(value, str):
+            return value
+        if extra.get("free_form"):
+            return _parse_text(value, info.field_name)
+        inner, _ = strip_optional(cls.model_fields[info.field_name].annotation)
+        choices = typing.get_args(inner) if typing.get_origin(inner) is Literal else ()
+        return next(
+            (c for c in choices if not isinstance(c, str) and str(c) == value), value
+        )  # a shell's 4 is text
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> typing.Self:
+        """Settings from flat names, as a form, a command line or a `parameters` cell gives them.
+
+        Raises SettingsError that lists every unknown name and every wrong value.
+        """
+        by_name = {k.name: k for k in knobs(cls)}
+        problems = [unknown("setting", name, by_name) for name in values if name not in by_name]
+        tree: dict[str, Any] = {}
+        for name, value in values.items():
+            if name in by_name:
+                *groups, leaf = by_name[name].path
+                branch = tree
+                for group in groups:
+                    branch = branch.setdefault(group, {})
+                branch[leaf] = value
+        try:
+            made = cls(**tree)
+        except SettingsError as error:
+            problems += [p for _, p in error.problems]
+            if len(problems) == len(error.problems):
+                raise
+        if problems:
+            raise SettingsError(all_of(problems, f"{cls.__name__} refused"))
+        return made
+
+    def flat(self) -> dict[str, Any]:
+        """Every setting by its flat name; lists and mappings as YAML text."""
+        return {k.name: flat_value(k, reach(self, k.path)) for k in knobs(type(self))}
+
+    def tree(self, *, changed_only: bool = False) -> dict[str, Any]:
+        """Nested plain values, as a recipe's YAML holds them; `changed_only` leaves out what is at
+        its default.
+        """
+        whole = self.model_dump(mode="json")
+        return _difference(whole, type(self)().model_dump(mode="json")) if changed_only else whole
+
+    def replace(self, **changes: Any) -> typing.Self:
+        """A copy with some flat names changed."""
+        return type(self).from_flat({**self.flat(), **changes})
+
+    def visible(self, *, expert: bool = False) -> tuple[Knob, ...]:
+        """The choices that have an effect beside these values; `expert` adds the rarer ones."""
+        values = self.flat()
+        return tuple(k for k in knobs(type(self)) if k.applies(values) and (expert or not k.expert))
+
+    def resolved(
+        self, budget: str | None = None, own: Mapping[str, Mapping[str, Any]] | None = None
+    ) -> typing.Self:
+        """A copy in which every None that somebody else decides is written down.
+
+        `own` holds values that the candidate brings, by the field of the nested class that they are
+        for (`{"fit": {"lr": 0.01}}`); where it has none, `budget` decides. A choice without an
+        effect stays None.
+        """
+        budget = budget or getattr(self, "budget", "standard")
+        values = self.flat()
+        changed: Any = self
+        for k in knobs(type(self)):
+            if k.by_budget is None or values[k.name] is not None or not k.applies(values):
+                continue
+            brought = (own or {}).get(k.path[0] if len(k.path) > 1 else "", {})
+            changed = _with(changed, k.path, brought.get(k.path[-1], k.by_budget[budget]))
+        return changed
+
+
+def _with(settings: Any, path: tuple[str, ...], value: Any) -> Any:
+    """A copy of nested settings with the value at one path."""
+    name, *rest = path
+    inner = _with(getattr(settings, name), tuple(rest), value) if rest else value
+    return settings.model_copy(update={name: inner})
+
+
+def _parse_text(text: str, name: str) -> Any:
+    """YAML text, or the content of the YAML file that it names."""
+    looks_like_path = text.endswith((".yml", ".yaml", ".json")) and "\n" not in text
+    try:
+        content = Path(text).read_text(encoding="utf-8") if looks_like_path else text
+        try:
+            return json.loads(
+                content
+            )  # what the flat faces hold; YAML 1.1 would read its 1e-05 as text
+        except ValueError:
+            return yaml.safe_load(content)
+    except (OSError, yaml.YAMLError) as error:
+        reason = getattr(error, "problem", None) or error
+        raise ValueError(f"is neither YAML text nor the path of a YAML file ({reason})") from None
+
+
+def _difference(whole: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for name, value in whole.items():
+        if isinstance(value, dict) and isinstance(default.get(name), dict):
+            inner = _difference(value, default[name])
+            if inner or (value != default[name]):
+                kept[name] = inner or value
+        elif value != default.get(name):
+            kept[name] = value
+    return kept

@@ -1,0 +1,197 @@
+"""Knob and knobs(): the fields of a settings class as flat data, from which every face is drawn."""
+
+from __future__ import annotations
+
+import json
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from workbench.errors import SettingsTypeError
+
+if TYPE_CHECKING:
+    from workbench.settings.base import Settings
+
+__all__ = ["SET", "Knob", "flat_value", "knobs", "reach", "strip_optional"]
+
+SET = "any value"  # in a condition: the other setting is neither empty, nor zero, nor off
+Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One choice, as data: enough to draw a control, an option, a cell line, a YAML key and a row
+    of a table.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    kind: Literal["bool", "int", "float", "choice", "text", "yaml"]
+    default: Any
+    help: str
+    optional: bool = False
+    low: float | None = None
+    high: float | None = None
+    step: float | None = None
+    log: bool = False
+    unit: str = ""
+    choices: tuple[Any, ...] = ()
+    by_budget: Mapping[str, Any] | None = None
+    title: str = ""
+    expert: bool = False
+    search: tuple[float, float] | None = None
+    only_if: Conditions = ()
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Whether this choice has an effect beside the other choices, given by flat name."""
+        return all(_fulfils(values.get(name), allowed) for name, allowed in self.only_if)
+
+    @property
+    def condition(self) -> str:
+        """When this choice has an effect, in words; empty when it always has."""
+        return " and ".join(_condition_text(name, allowed) for name, allowed in self.only_if)
+
+    @property
+    def cell_type(self) -> str:
+        """The annotation in a `parameters` cell; papermill reads plain names only."""
+        kinds = {type(c).__name__ for c in self.choices} or {self.kind}
+        return kinds.pop() if kinds <= {"bool"} or kinds <= {"int"} or kinds <= {"float"} else "str"
+
+    @property
+    def described(self) -> str:
+        """Help with the unit, the range or choices, and what each budget takes for it."""
+        notes = []
+        if self.unit:
+            notes.append(self.unit)
+        if self.choices:
+            notes.append(" or ".join(str(c) for c in self.choices))
+        elif self.low is not None or self.high is not None:
+            notes.append(_range_text(self.low, self.high))
+        if self.by_budget is not None:
+            notes.append(
+                "None lets the budget decide: "
+                + ", ".join(f"{b} {v}" for b, v in self.by_budget.items())
+            )
+        return f"{self.help} ({'; '.join(notes)})" if notes else self.help
+
+
+@cache
+def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
+    """The fields of a settings class as flat knobs, nested classes included, as declared."""
+    flat: list[Knob] = []
+    for name, field in settings.model_fields.items():
+        inner, optional = strip_optional(field.annotation)
+        extra: Mapping[str, Any] = field.json_schema_extra or {}
+        if isinstance(inner, type) and hasattr(inner, "model_fields"):
+            defaults = field.get_default(call_default_factory=True)
+            flat += [_inside(k, name, defaults, extra) for k in knobs(inner)]
+            continue
+        kind, choices = _kind(inner, bool(extra.get("free_form")))
+        low, high = _bounds(field.metadata)
+        made = Knob(
+            name=name,
+            path=(name,),
+            kind=kind,
+            default=None,
+            optional=optional,
+            help=" ".join((field.description or "").split()),
+            low=low,
+            high=high,
+            step=extra.get("step"),
+            log=bool(extra.get("log")),
+            unit=extra.get("unit", ""),
+            choices=choices,
+            by_budget=extra.get("by_budget"),
+            title=extra.get("title") or "",
+            expert=bool(extra.get("expert")),
+            search=extra.get("search"),
+            only_if=_conditions(extra.get("only_if")),
+        )
+        default = flat_value(made, field.get_default(call_default_factory=True))
+        flat.append(replace(made, default=default))
+    return tuple(flat)
+
+
+def _inside(knob: Knob, field: str, defaults: Any, extra: Mapping[str, Any]) -> Knob:
+    """A knob of a nested class as its owner has it: name, default and conditions."""
+    own = tuple((f"{field}_{name}", allowed) for name, allowed in knob.only_if)
+    return replace(
+        knob,
+        name=f"{field}_{knob.name}",
+        path=(field, *knob.path),
+        default=flat_value(knob, reach(defaults, knob.path)),
+        expert=knob.expert or bool(extra.get("expert")),
+        only_if=_conditions(extra.get("only_if")) + own,
+    )
+
+
+def _conditions(only_if: Mapping[str, Any] | None) -> Conditions:
+    return tuple(
+        (name, tuple(allowed) if isinstance(allowed, (tuple, list, set)) else (allowed,))
+        for name, allowed in (only_if or {}).items()
+    )
+
+
+def _fulfils(value: Any, allowed: tuple[Any, ...]) -> bool:
+    is_set = value not in (None, "", False, 0, "[]", "{}", [], {})
+    return value in allowed or (SET in allowed and is_set)
+
+
+def _condition_text(name: str, allowed: tuple[Any, ...]) -> str:
+    shown = ["set" if a == SET else str(a) for a in allowed]
+    return f"{name} is {' or '.join(shown)}"
+
+
+def _kind(annotation: Any, is_free_form: bool) -> tuple[str, tuple[Any, ...]]:
+    if typing.get_origin(annotation) is Literal:
+        return "choice", typing.get_args(annotation)
+    if is_free_form or typing.get_origin(annotation) in (list, dict, tuple):
+        return "yaml", ()
+    kinds = {bool: "bool", int: "int", float: "float", str: "text"}
+    if annotation not in kinds:
+        raise SettingsTypeError(
+            f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or "
+            "free_form()."
+        )
+    return kinds[annotation], ()
+
+
+def strip_optional(annotation: Any) -> tuple[Any, bool]:
+    if typing.get_origin(annotation) in (types.UnionType, typing.Union):
+        rest = [a for a in typing.get_args(annotation) if a is not type(None)]
+        if len(rest) == 1:
+            return rest[0], True
+    return annotation, False
+
+
+def _bounds(metadata: list[Any]) -> tuple[float | None, float | None]:
+    low = next(
+        (m.ge if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, (Ge, Gt))), None
+    )
+    high = next(
+        (m.le if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, (Le, Lt))), None
+    )
+    return low, high
+
+
+def _range_text(low: float | None, high: float | None) -> str:
+    if low is None:
+        return f"at most {high:g}"
+    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+
+
+def reach(settings: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        settings = getattr(settings, name)
+    return settings
+
+
+def flat_value(k: Knob, value: Any) -> Any:
+    if k.kind == "yaml" and value is not None and not isinstance(value, str):
+        return json.dumps(value)  # JSON is YAML on one line, which a cell and a shell can hold
+    return value

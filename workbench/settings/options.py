@@ -1,0 +1,77 @@
+"""RunOptions, the choices that every run has besides the settings of its steps, declared once.
+
+The command line, a notebook's cells, recipes, the wizard and the index of runs are made from them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from workbench.errors import SettingsError
+from workbench.settings.base import Settings, free_form, knob
+from workbench.settings.knobs import knobs
+
+__all__ = ["RESERVED", "VERSION", "RunOptions", "TechniqueSettings"]
+
+VERSION = 1  # of the files that a run writes: recipe, run, steps, candidates
+
+
+class RunOptions(Settings):
+    """What a run works on, and how."""
+
+    LOCAL: ClassVar[tuple[str, ...]] = ("store", "root")
+    """Options that say where a run lies; a recipe, which travels, does not hold them."""
+
+    task: str = knob("fashion", title="Data")
+    """Built-in task, or package.module:function that returns one."""
+
+    task_args: dict[str, Any] = free_form({}, expert=True, title="Arguments of the task")
+    """Keyword arguments for the function that makes the task."""
+
+    start: str = knob("", title="Model")
+    """Model to start from: a model of the task, the folder of a run or step, models:/NAME@ALIAS, or
+    package.module:function. Empty: the first model of the task.
+    """
+
+    seed: int = knob(0, low=0, high=2**32 - 1)
+    """Seed of all random numbers."""
+
+    device: Literal["auto", "cpu", "cuda", "mps"] = knob("auto", expert=True)
+    """Device for training."""
+
+    store: str = knob("", expert=True, title="Store")
+    """URL of an MLflow server or of a database. Empty: an SQLite file in the folder of runs."""
+
+    root: str = knob("", expert=True, title="Folder of runs")
+    """Folder of runs. Empty: the variable WORKBENCH_RUNS, else ./runs."""
+
+    budget: Literal["smoke", "standard", "thorough"] = knob("standard", title="Effort")
+    """Amount of work; smoke is a quick check and decides nothing."""
+
+    threads: int | None = knob(None, low=1, high=1024, expert=True, title="Threads of training")
+    """Threads for training. None: as many as this process has cores."""
+
+    test: Literal["at_end", "never"] = knob("at_end", expert=True, title="Test split")
+    """Measure the last candidate on the test split when the run ends, or leave the test closed."""
+
+    price_per_core_hour: float | None = knob(None, low=0, expert=True, title="Price of a core hour")
+    """Price of one core for one hour; adds the cost of a million predictions to the results."""
+
+
+RESERVED = frozenset(k.name for k in knobs(RunOptions)) - {"budget"}
+
+
+class TechniqueSettings(Settings):
+    """Settings that every technique has."""
+
+    budget: Literal["smoke", "standard", "thorough"] = knob("standard", title="Effort")
+    """Amount of work; smoke is a quick check and decides nothing."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **values: Any) -> None:
+        super().__pydantic_init_subclass__(**values)
+        for k in knobs(cls):
+            if k.name in RESERVED:
+                raise SettingsError(
+                    f"`{cls.__name__}.{k.name}` clashes with an option that every run has."
+                )
