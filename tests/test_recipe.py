@@ -67,7 +67,7 @@ def test_labels_are_numbered_when_a_technique_comes_twice():
             "task: digits\nsteps: [prunning]",
             r"step 1: Unknown technique `prunning`\. Did you mean `pruning`",
         ),
-        ("task: digits\nbudget: huge\nsteps: []", "Unknown budget `huge`"),
+        ("task: digits\nbudget: huge\nsteps: []", "`budget` got 'huge'.*Did you mean"),
         (
             "task: digits\nsteps: [pruning: {pruning_ratio: 3}]",
             "step 1: .*`pruning_ratio` must be at most 0.99, got 3",

@@ -28,15 +28,21 @@ from workbench.errors import (
     all_of,
     unknown,
 )
-from workbench.settings import BUDGETS, TechniqueSettings
+from workbench.settings import (
+    VERSION,
+    RunOptions,
+    TechniqueSettings,
+    dropping_values_without_effect,
+)
 from workbench.task import Form
 from workbench.technique import Technique
 from workbench.techniques import get_technique
 
 __all__ = ["Recipe", "Step"]
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-KEYS = ("version", "task", "start", "seed", "budget", "device", "price_per_core_hour", "steps")
+OPTIONS = tuple(n for n in RunOptions.model_fields if n not in RunOptions.LOCAL)
+ALWAYS_WRITTEN = ("task", "start", "seed", "budget", "device")
+KEYS = ("version", *OPTIONS, "steps")
 
 
 @dataclass(frozen=True)
@@ -53,71 +59,57 @@ class Step:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to do: the task and start by name, the steps in order, and what a rerun must share."""
+    """The steps in order, and the options of the run: task and start by name, seed, budget.
 
-    task: str
+    The options are attributes of the recipe too: `recipe.seed` is `recipe.options.seed`.
+    """
+
     steps: tuple[Step, ...]
-    start: str = ""
-    seed: int = 0
-    budget: str = "standard"
-    device: str = "auto"
-    price_per_core_hour: float | None = None
+    options: RunOptions
+
+    def __getattr__(self, name: str) -> Any:
+        if name in RunOptions.model_fields:
+            return getattr(self.options, name)
+        raise AttributeError(unknown("attribute of a recipe", name, ("steps", *OPTIONS)))
 
     @classmethod
-    def make(
-        cls,
-        task: str,
-        steps: Sequence[Any] | str,
-        *,
-        start: str = "",
-        seed: int = 0,
-        budget: str = "standard",
-        device: str = "auto",
-        price_per_core_hour: float | None = None,
-    ) -> Recipe:
-        """A recipe from steps in any form: `Step`, a name, `{name: settings}`, `(name, settings)`;
-        or YAML text of such steps.
+    def make(cls, task: str, steps: Sequence[Any] | str, **options: Any) -> Recipe:
+        """A recipe from steps in any form, and options of the run (`RunOptions`).
 
-        Raises RecipeError that tells every problem of every step.
+        A step is a `Step`, a name, `{name: settings}` or `(name, settings)`; YAML text of such
+        steps will do. Raises RecipeError that tells every problem of every option and step.
         """
         problems: list[str] = []
-        if isinstance(steps, str):
-            try:
-                read = yaml.safe_load(steps)
-            except yaml.YAMLError as error:
-                raise RecipeError(
-                    f"`steps` is not YAML: {getattr(error, 'problem', error)}."
-                ) from error
-            steps = read if isinstance(read, list) else [read]
-        if device not in DEVICES:
-            problems.append(unknown("device", device, DEVICES))
-        if not isinstance(seed, int):
-            problems.append(f"`seed` must be a whole number, got {seed!r}.")
-        if budget not in BUDGETS:
-            problems.append(unknown("budget", budget, BUDGETS))
+        try:
+            chosen = RunOptions(**{**options, "task": task, "start": options.get("start") or ""})
+        except SettingsError as error:
+            problems += [text for _, text in error.problems]
+            chosen = RunOptions()
         made = []
-        for number, step in enumerate(steps, 1):
+        for number, step in enumerate(_listed(steps), 1):
             try:
-                made.append(_step(step, budget if budget in BUDGETS else "standard"))
+                made.append(_step(step, chosen.budget))
             except (RecipeError, SettingsError, UnknownName) as error:
                 problems.append(f"step {number}: {error}")
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
-        return cls(task, tuple(made), start or "", seed, budget, device, price_per_core_hour)
+        return cls(tuple(made), chosen)
 
     @classmethod
     def from_tree(cls, tree: Any) -> Recipe:
-        """A recipe from what YAML holds; raises RecipeError for unknown keys, a missing task, or
-        another version.
+        """A recipe from the content of YAML.
+
+        Raises RecipeError for unknown keys, a missing task, or another version.
         """
         if not isinstance(tree, Mapping):
             raise RecipeError(
                 f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {type(tree).__name__}."
             )
         problems = [unknown("key of a recipe", k, KEYS) for k in tree if k not in KEYS]
-        if tree.get("version", 1) != 1:
+        if tree.get("version", VERSION) != VERSION:
             problems.append(
-                f"`version` {tree['version']} is not known here; this package reads version 1."
+                f"`version` {tree['version']} is not known here; this package reads version "
+                f"{VERSION}."
             )
         if not isinstance(tree.get("task"), str):
             problems.append(
@@ -127,8 +119,8 @@ class Recipe:
             problems.append("`steps` must be a list.")
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
-        values = {k: v for k, v in tree.items() if k not in ("version", "task", "steps")}
-        return cls.make(tree["task"], tree.get("steps", []), **values)
+        options = {k: v for k, v in tree.items() if k not in ("version", "task", "steps")}
+        return cls.make(tree["task"], tree.get("steps", []), **options)
 
     @classmethod
     def from_yaml(cls, source: str | Path) -> Recipe:
@@ -137,13 +129,18 @@ class Recipe:
             "\n" not in source and source.endswith((".yml", ".yaml"))
         )
         try:
-            return cls.from_tree(
-                yaml.safe_load(Path(source).read_text(encoding="utf-8") if is_path else source)
-            )
+            text = Path(source).read_text(encoding="utf-8") if is_path else source
+            return cls.from_tree(yaml.safe_load(text))
         except yaml.YAMLError as error:
             raise RecipeError(f"The recipe is not YAML: {error}") from error
         except OSError as error:
             raise RecipeError(f"The recipe cannot be read: {error}") from error
+
+    @classmethod
+    def of_run(cls, folder: Path) -> Recipe:
+        """The recipe of a run's folder, older versions of this package included."""
+        with dropping_values_without_effect():
+            return cls.from_yaml(folder / "recipe.yml")
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -157,26 +154,22 @@ class Recipe:
         )
 
     def tree(self) -> dict[str, Any]:
-        """Plain data for YAML or JSON; settings at their default are left out."""
-        steps = []
-        for step in self.steps:
-            settings = step.settings.tree(changed_only=True)
-            if step.settings.budget == self.budget:
-                settings.pop("budget", None)
-            elif "budget" not in settings:
-                settings["budget"] = step.settings.budget
-            steps.append({step.technique: settings} if settings else step.technique)
-        head: dict[str, Any] = {
-            "version": 1,
-            "task": self.task,
-            "start": self.start,
-            "seed": self.seed,
-            "budget": self.budget,
-            "device": self.device,
+        """Plain data for YAML or JSON; options and settings at their default are left out."""
+        changed = self.options.tree(changed_only=True)
+        head = {
+            name: value
+            for name, value in self.options.tree().items()
+            if name in OPTIONS and (name in ALWAYS_WRITTEN or name in changed)
         }
-        if self.price_per_core_hour is not None:
-            head["price_per_core_hour"] = self.price_per_core_hour
-        return {**head, "steps": steps}
+        return {"version": VERSION, **head, "steps": [self._step_tree(s) for s in self.steps]}
+
+    def _step_tree(self, step: Step) -> str | dict[str, Any]:
+        settings = step.settings.tree(changed_only=True)
+        if step.settings.budget == self.options.budget:
+            settings.pop("budget", None)
+        elif "budget" not in settings:
+            settings["budget"] = step.settings.budget
+        return {step.technique: settings} if settings else step.technique
 
     def to_yaml(self) -> str:
         return yaml.safe_dump(self.tree(), sort_keys=False, allow_unicode=True)
@@ -201,20 +194,13 @@ class Recipe:
         if len(self.steps) != 1:
             return "workbench run recipe.yml"
         step = self.steps[0]
-        given = {
-            "task": self.task,
-            "start": self.start,
-            "seed": self.seed,
-            "budget": step.settings.budget,
-        }
-        given |= {"device": self.device} if self.device != "auto" else {}
-        given |= (
-            {"price-per-core-hour": self.price_per_core_hour}
-            if self.price_per_core_hour is not None
-            else {}
-        )
+        options = {**self.options.flat(), "budget": step.settings.budget}
+        usual = RunOptions().flat()
         common = " ".join(
-            f"--{name} {_quoted(value)}" for name, value in given.items() if value != ""
+            f"--{name.replace('_', '-')} {_quoted(options[name])}"
+            for name in (*ALWAYS_WRITTEN, *(n for n in OPTIONS if n not in ALWAYS_WRITTEN))
+            if options[name] != usual[name] or name in ("task", "start", "seed", "budget")
+            if options[name] not in ("", None)
         )
         default = type(step.settings)().flat()
         changed = {
@@ -240,6 +226,16 @@ class Recipe:
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
         return forms
+
+
+def _listed(steps: Sequence[Any] | str) -> Sequence[Any]:
+    if not isinstance(steps, str):
+        return steps
+    try:
+        read = yaml.safe_load(steps)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"`steps` is not YAML: {getattr(error, 'problem', error)}.") from error
+    return read if isinstance(read, list) else [read]
 
 
 def _step(step: Any, budget: str) -> Step:

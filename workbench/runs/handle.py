@@ -121,7 +121,7 @@ class Run:
 
     @property
     def recipe(self) -> Recipe:
-        return Recipe.from_yaml(self.folder / "recipe.yml")
+        return Recipe.of_run(self.folder)
 
     @property
     def status(self) -> str:

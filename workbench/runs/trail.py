@@ -128,7 +128,7 @@ class Trail:
             from workbench.tasks.builtin import load_task
 
             try:
-                self._task = load_task(Recipe.from_yaml(self.folder / "recipe.yml").task)
+                self._task = load_task(Recipe.of_run(self.folder).task)
             except UnknownName:
                 return None
         return self._task
