@@ -16,7 +16,7 @@ os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 @pytest.fixture(scope="session")
 def digits_task():
-    from workbench.tasks.builtin import load_task
+    from workbench.tasks import load_task
 
     return load_task("digits")
 

@@ -33,7 +33,7 @@ _SHELF = {
     "get_technique": "workbench.techniques",
     "host": "workbench.system.machine",
     "load_kept": "workbench.keeping.candidates",
-    "load_task": "workbench.tasks.builtin",
+    "load_task": "workbench.tasks",
     "make_task": "workbench.tasks.make",
     "measure_file": "workbench.measure.file",
     "predictor": "workbench.runtimes",

@@ -34,7 +34,6 @@ from workbench.settings import (
     TechniqueSettings,
     dropping_values_without_effect,
 )
-from workbench.task import Form
 from workbench.technique import Technique
 from workbench.techniques import get_technique
 
@@ -209,11 +208,11 @@ class Recipe:
         options = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())
         return f"workbench {step.technique} {common}{options}"
 
-    def check_forms(self, form: Form, name: str) -> list[Form]:
+    def check_forms(self, form: str, name: str) -> list[str]:
         """The form after each step, starting with `form`; raises RecipeError for a step that does
         not take what it gets.
         """
-        forms: list[Form] = [form]
+        forms: list[str] = [form]
         problems = []
         for number, step in enumerate(self.steps, 1):
             try:

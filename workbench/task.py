@@ -1,80 +1,110 @@
 """Task, the problem to solve, and Candidate, one version of a model that solves it.
 
-A task holds split data, how to build the model, the loss and the metrics. `workbench.tasks.make`
-makes one from what a user has; `workbench.tasks.builtin` names those that come with the package.
+A task holds split data, ways to build the model, the loss and the metrics. `workbench.tasks` has
+those that come with the package, and `make_task`, which makes one from a user's model and data.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.data.labels import Kind
-from workbench.data.rows import Splits
-from workbench.errors import TaskError, UnknownName, unknown
+from workbench.data.reading import Reading
+from workbench.data.rows import AnyRows, Splits
+from workbench.errors import SettingsError, TaskError, UnknownName, unknown
 from workbench.metrics import Metric
+from workbench.model_form import Outputs, form_named, form_of
 from workbench.models.networks import build_seeded
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Candidate", "Form", "Task"]
-
-Form = Literal["torch", "sklearn", "onnx"]
+__all__ = ["Candidate", "SizedBuilder", "Task", "refuse_unknown_arguments"]
 
 
 @dataclass(frozen=True)
 class Candidate:
     """One version of the model, frozen: a step makes a new one and never changes its parent.
 
-    `model` is a torch module, a fitted scikit-learn estimator, or the bytes of an ONNX file, as
-    `form` says. `builder` names how the untrained network is made (`task/model` or
-    `package.module:function`), if it can be. `training` holds choices measured once and reused by
-    children (precision, memory format).
+    `model` is of the form named `form` (`workbench.model_form`); `prepare` stands before it.
+    `builder` names the function that makes it untrained (`task/model`, or
+    `package.module:function`), `builder_args` are the keyword arguments of that call, as JSON.
+    `training` holds choices that were measured once and that children reuse (precision, memory
+    format); `fit` holds training settings that somebody chose for it, which children reuse where
+    theirs are None.
     """
 
     name: str
-    form: Form
+    form: str
     model: Any
     prepare: Any = None
     builder: str | None = None
     parent: str | None = None
     technique: str | None = None
-    outputs: Literal["logits", "probabilities", "label_probabilities", "values"] = "logits"
+    outputs: Outputs = "logits"
     training: Mapping[str, Any] = field(default_factory=dict)
     macs: int | None = None
+    builder_args: Mapping[str, Any] = field(default_factory=dict)
+    fit: Mapping[str, Any] = field(default_factory=dict)
 
     def child(self, name: str, technique: str, **changes: Any) -> Candidate:
         """A new candidate made from this one by a technique."""
         return replace(self, name=name, technique=technique, parent=self.name, **changes)
 
-    def fitted(self, model: Any, training: Mapping[str, Any] | None = None) -> Candidate:
-        """The same candidate with a model that was trained, and the choices made while training it."""
-        return replace(self, model=model, training=training or self.training)
+    def fitted(
+        self,
+        model: Any,
+        training: Mapping[str, Any] | None = None,
+        fit: Mapping[str, Any] | None = None,
+    ) -> Candidate:
+        """The same candidate with a trained model, and the choices of that training."""
+        return replace(
+            self,
+            model=model,
+            training=training or self.training,
+            fit=self.fit if fit is None else fit,
+        )
 
 
 @dataclass(frozen=True)
 class Task:
     """The problem: data, model builders, loss, metrics (the first one decides).
 
-    `builders` maps a model's name to a function without arguments that makes it untrained.
-    `prepare` turns raw rows into named arrays, fitted on train only. `loss(outputs, targets)` takes
-    tensors; `train_step(model, inputs, targets)`, if given, replaces forward and loss.
-    `augment(inputs, generator)` changes prepared train batches, as tensors; `reword(inputs, rng)`
-    makes raw rows from raw train rows, as arrays, whose labels nobody knows: only teachers use
-    them. `reference` maps a model's name to a function that loads trained weights into it.
-    `prepares` maps a model's name to a `prepare` of its own, in place of the task's (a tokenizer),
-    `fits` to what differs from the usual settings when it is trained to start from.
+    Attributes
+    ----------
+    builders
+        Functions that make an untrained model, by the model's name; they may take keyword
+        arguments (a width, say).
+    prepare
+        Turns raw rows into named arrays; fitted on train only.
+    loss
+        `loss(outputs, targets)` on tensors; empty takes the usual one of the kind of task.
+    train_step
+        `train_step(model, inputs, targets) -> loss` in place of forward pass and loss.
+    augment
+        `augment(inputs, generator)` changes prepared train batches, as tensors.
+    reword
+        `reword(inputs, rng)` makes raw rows without labels from raw train rows, for teachers.
+    reference
+        Functions that load trained weights into a model, by its name.
+    prepares
+        A `prepare` for single models, by name, in place of the task's (a tokenizer).
+    fits
+        Training settings for single models, by name, where they differ from the usual ones.
+    reading
+        How the user's data became rows: `task.read(data)` reads more of them.
     """
 
     name: str
     kind: Kind
     data: Splits
     metrics: tuple[Metric, ...]
-    builders: Mapping[str, Callable[[], Any]] = field(default_factory=dict)
+    builders: Mapping[str, Callable[..., Any]] = field(default_factory=dict)
     prepare: Any = None
     loss: Callable[..., torch.Tensor] | None = None
     train_step: Callable[..., torch.Tensor] | None = None
@@ -86,6 +116,7 @@ class Task:
     fits: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     start: Candidate | None = None
     built_in: bool = False
+    reading: Reading = field(default_factory=Reading)
 
     @property
     def metric(self) -> Metric:
@@ -96,48 +127,105 @@ class Task:
         """The same task as a technique or a worker may see it."""
         return replace(self, data=self.data.without_test())
 
+    def read(self, data: Any, name: str = "data") -> AnyRows:
+        """More data as rows of this task: the same columns, and labels under the same numbers."""
+        return self.reading(data, name)
+
     def example(self, n: int = 1, prepare: Any = None) -> dict[str, np.ndarray]:
         """The first `n` rows of train as a model takes them: named arrays `(n, ...)`."""
         rows = self.data.train.take(slice(0, n))
-        chosen = prepare if prepare is not None else self.prepare
-        return dict(rows.prepared(chosen).inputs)
+        return dict(rows.prepared(prepare if prepare is not None else self.prepare).inputs)
 
-    def build(self, model: str) -> Any:
-        """An untrained model by its name; raises UnknownName that lists those of this task."""
+    def build(self, model: str, **args: Any) -> Any:
+        """An untrained model by its name, made with keyword arguments of its builder.
+
+        Raises UnknownName that lists the models of this task, SettingsError for an argument that
+        the builder does not take.
+        """
         if model not in self.builders:
             raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
-        return self.builders[model]()
+        builder = self.builders[model]
+        refuse_unknown_arguments(builder, args, f"model `{model}`")
+        return builder(**args)
 
-    def candidate(self, model: str = "", *, seed: int = 0) -> tuple[Candidate, bool]:
+    def prepare_for(self, model: str, form: str) -> Any:
+        """The `prepare` that stands before a model of this task; None where it takes raw rows."""
+        if not form_named(form).takes_prepared:
+            return None
+        return self.prepares.get(model, self.prepare)
+
+    def candidate(
+        self, model: str = "", *, seed: int = 0, args: Mapping[str, Any] | None = None
+    ) -> tuple[Candidate, bool]:
         """The candidate to start from, and whether it is trained already.
 
-        `model` names one of the builders; empty takes the task's own start, or its first builder.
+        `model` names one of the builders, `args` are keyword arguments for it; empty takes the
+        task's own start, or its first builder.
         """
-        if self.start is not None and model in ("", self.start.name):
+        if self.start is not None and model in ("", self.start.name) and not args:
             return self.start, True
         name = model or next(iter(self.builders), "")
         if not name:
-            raise TaskError(
-                f"Task `{self.name}` has neither a model nor a builder; give one as `model=`."
-            )
-        made = build_seeded(lambda: self.build(name), seed)
-        form: Form = "torch" if hasattr(made, "state_dict") else "sklearn"
-        trained = name in self.reference
-        if trained:
-            self.reference[name](made)
-        prepare = self.prepares.get(name, self.prepare) if form == "torch" else None
-        outputs = usual_outputs(self.kind, form, made)
-        return Candidate(
-            name, form, made, prepare=prepare, builder=f"{self.name}/{name}", outputs=outputs
-        ), trained
+            raise TaskError(f"Task `{self.name}` has neither a model nor a builder: give `model=`.")
+        built = build_seeded(lambda: self.build(name, **(args or {})), seed)
+        form = form_of(built)
+        is_trained = name in self.reference and not args
+        if is_trained:
+            self.reference[name](built)
+        candidate = Candidate(
+            name,
+            form.name,
+            built,
+            prepare=self.prepare_for(name, form.name),
+            builder=f"{self.name}/{name}",
+            builder_args=dict(args or {}),
+            outputs=form.usual_outputs(self.kind, built),
+        )
+        return candidate, is_trained
+
+    def __repr__(self) -> str:
+        """Five lines that show no row."""
+        splits = ", ".join(f"{n} {len(r):,}" for n, r in self.data.named().items())
+        models = ", ".join(self.builders) or "none"
+        start = f"{self.start.name} ({self.start.form})" if self.start else "none"
+        metrics = ", ".join(m.name for m in self.metrics)
+        return (
+            f"Task {self.name!r}, {self.kind}\n  rows: {splits}\n  metrics: {metrics}\n"
+            f"  models: {models}\n  trained start: {start}"
+        )
 
 
-def usual_outputs(
-    kind: Kind, form: Form, model: Any
-) -> Literal["logits", "label_probabilities", "values"]:
-    """What a model gives if nobody says otherwise; estimators' probabilities of classes are made
-    logits as they come.
-    """
-    if kind == "multilabel" and form == "sklearn" and hasattr(model, "predict_proba"):
-        return "label_probabilities"
-    return "values" if kind == "regression" else "logits"
+@dataclass(frozen=True)
+class SizedBuilder:
+    """A builder that takes the number of inputs of a row, `build(n_in, **args)`."""
+
+    build: Callable[..., Any]
+    n_in: int
+
+    def __call__(self, **args: Any) -> Any:
+        return self.build(self.n_in, **args)
+
+    def resized(self, n_in: int) -> SizedBuilder:
+        """The same builder for rows that another `prepare` makes."""
+        return replace(self, n_in=n_in)
+
+
+def refuse_unknown_arguments(
+    function: Callable[..., Any], args: Mapping[str, Any], what: str
+) -> None:
+    """Raise SettingsError for keyword arguments that a function does not take."""
+    if not args:
+        return
+    try:
+        inner = function.build if isinstance(function, SizedBuilder) else function
+        parameters = inspect.signature(inner).parameters
+    except ValueError:  # a builtin without a signature
+        return
+    if any(p.kind is p.VAR_KEYWORD for p in parameters.values()):
+        return
+    accepted = [n for n, p in parameters.items() if p.kind is not p.POSITIONAL_ONLY]
+    wrong = [
+        unknown(f"argument of {what}", name, accepted) for name in args if name not in accepted
+    ]
+    if wrong:
+        raise SettingsError(" ".join(wrong))

@@ -1,8 +1,7 @@
-"""@technique, the one declaration of a technique, and what it is given (`Job`) and gives back
-(`Outcome`).
+"""@technique, the one declaration of a technique, with its input (`Job`) and output (`Outcome`).
 
-A technique is one module in `workbench/techniques/` (or one that a third party registers under the
-entry point group `workbench.techniques`) with one settings class and one function:
+A technique is one module in `workbench/techniques/` (or one of another package under the entry point
+group `workbench.techniques`) with one settings class and one function:
 
     @technique("pruning", title="Pruning", accepts=("torch",), gives="torch")
     def prune(job: Job, settings: PruningSettings) -> Outcome: ...
@@ -11,68 +10,159 @@ entry point group `workbench.techniques`) with one settings class and one functi
 from __future__ import annotations
 
 import typing
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from workbench.data.rows import AnyRows
 from workbench.errors import CandidateError, TaskError
 from workbench.events import Report
 from workbench.settings import TechniqueSettings
-from workbench.task import Candidate, Form, Task
+from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Job", "Outcome", "Technique", "technique"]
+__all__ = ["Decision", "Job", "Needs", "Outcome", "Technique", "technique"]
+
+S = TypeVar("S", bound=TechniqueSettings)
+NO_TEST = "A job must not hold test rows: hand it `task.without_test()`."
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a step asks of the runner.
+
+    Attributes
+    ----------
+    task
+        A task with data; without it the step works on `Job.data` alone.
+    start
+        A candidate to start from.
+    trained_start
+        A start that can predict; an untrained one is trained and measured first.
+    timing
+        Latency of the result, beside the candidate before it.
+    test
+        A look at the test split when the run ends.
+    builder
+        A function that makes the model untrained.
+    """
+
+    task: bool = True
+    start: bool = True
+    trained_start: bool = True
+    timing: bool = True
+    test: bool = True
+    builder: bool = False
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The result of a step that makes no model, or that chooses between models.
+
+    Attributes
+    ----------
+    verdict
+        One or two words: "keep", "promote", "drift".
+    reason
+        One sentence.
+    numbers
+        The numbers that it rests on, by name.
+    action
+        What to do next, in one sentence.
+    goes_on
+        Reference of the candidate that the next step starts from, one of `Job.others`; empty: the
+        start.
+    """
+
+    verdict: str
+    reason: str
+    numbers: Mapping[str, float] = field(default_factory=dict)
+    action: str = ""
+    goes_on: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "numbers": {k: float(v) for k, v in self.numbers.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any] | str) -> Decision:
+        """Also reads the text that older versions kept."""
+        return cls(data, "") if isinstance(data, str) else cls(**data)
+
+    @property
+    def text(self) -> str:
+        """The decision as a sentence or two."""
+        reason = f": {self.reason}" if self.reason else "."
+        return f"{self.verdict}{reason}" + (f" Next: {self.action}" if self.action else "")
 
 
 @dataclass(frozen=True)
 class Job:
-    """All that a technique gets. `task` holds no test rows; `start` must not be changed, copy its
-    model first.
+    """All that a technique gets; nothing of it may be changed, copy a model first.
 
-    `others` are further candidates by the reference that settings name them with (a teacher, a
-    challenger), `build` makes the network untrained where that is known, `exported` is the start as
-    ONNX where that was written before, `folder` is a place for checkpoints that survives a kill,
-    `cache` one for analyses that later runs share (`workbench.system.cache`); by default it lies in
-    `folder`.
+    Attributes
+    ----------
+    task
+        The task without test rows.
+    start
+        The candidate to start from.
+    folder
+        Place for checkpoints that survives a kill.
+    others
+        Further candidates by the reference that settings name them with (teacher, challenger).
+    data
+        Further rows by the reference that settings name them with (window, stream, log).
+    build
+        Makes the start's model untrained, `build(**arguments of the builder)`; None where no
+        builder is known.
+    cache
+        Place for analyses that later runs share (`workbench.system.cache`).
+    exported
+        The start as ONNX, where that was written before.
     """
 
     task: Task
     start: Candidate
     folder: Path
     others: Mapping[str, Candidate] = field(default_factory=dict)
-    build: Callable[[], Any] | None = None
+    build: Callable[..., Any] | None = None
     seed: int = 0
     device: str = "cpu"
     report: Report = field(default_factory=Report)
     cache: Path | None = None
     exported: Candidate | None = None
+    data: Mapping[str, AnyRows | Iterable[AnyRows]] = field(default_factory=dict)
+    threads: int | None = None
 
     def __post_init__(self) -> None:
         if self.cache is None:
             object.__setattr__(self, "cache", self.folder / "cache")
-        if self.task.data.test is not None:
-            raise TaskError("A job must not hold test rows: hand it `task.without_test()`.")
+        if self.task is not None and self.task.data.test is not None:
+            raise TaskError(NO_TEST)
 
     def example(self, n: int = 2) -> dict[str, Any]:
         """`n` train rows as the start candidate takes them: named arrays `(n, ...)`."""
         return self.task.example(n, self.start.prepare)
 
+    def resolved(self, settings: S) -> S:
+        """Settings with every None written down: the start's own training choices, else the budget."""
+        return settings.resolved(own={"fit": self.start.fit} if self.start is not None else None)
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a technique gives back.
+    """The result of a technique.
 
     `resolved` are the settings with every automatic choice written down, `evidence` named tables
-    that show how it went, `partial` says that it was cut short and the candidate is the best so
-    far.
+    that show how it went; `partial` says that it was cut short and the candidate is the best so
+    far. A step gives a candidate, a decision, or both.
     """
 
     candidate: Candidate | None
     resolved: TechniqueSettings
-    decision: str | None = None
+    decision: Decision | None = None
     evidence: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     partial: bool = False
@@ -86,7 +176,7 @@ class Technique:
     """A declared technique; call it with a job and settings.
 
     `actions` are analyses `(job, settings) -> named tables`, `references` the settings that name
-    other candidates.
+    other candidates, `data` those that name other rows.
     """
 
     name: str
@@ -94,33 +184,37 @@ class Technique:
     summary: str
     settings: type[TechniqueSettings]
     function: Callable[[Job, Any], Outcome]
-    accepts: tuple[Form, ...]
-    gives: Form | Literal["same"] | None
-    needs_builder: bool = False
+    accepts: tuple[str, ...]
+    gives: str | None
+    needs: Needs = field(default_factory=Needs)
     actions: Mapping[str, Action] = field(default_factory=dict)
     references: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
 
     def __call__(self, job: Job, settings: TechniqueSettings | None = None) -> Outcome:
         """Run it; raises CandidateError when the candidate's form is not one that it accepts."""
         chosen = settings if settings is not None else self.settings()
-        self.check_form(job.start.form, job.start.name)
-        if self.needs_builder and job.build is None:
+        if self.needs.start:
+            self.check_form(job.start.form, job.start.name)
+        if self.needs.builder and job.build is None:
             raise CandidateError(
                 f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: "
                 "give `model=` as a function."
             )
-        return self.function(job, chosen)
+        outcome = self.function(job, chosen)
+        if outcome.candidate is None and outcome.decision is None:
+            raise CandidateError(f"`{self.name}` gave neither a candidate nor a decision.")
+        return outcome
 
     def referred(self, settings: TechniqueSettings) -> tuple[str, ...]:
         """The references to other candidates that settings hold, each once."""
-        named = [getattr(settings, name) for name in self.references]
-        return tuple(
-            dict.fromkeys(
-                r for value in named for r in ([value] if isinstance(value, str) else value) if r
-            )
-        )
+        return _named_in(settings, self.references)
 
-    def check_form(self, form: Form, candidate: str) -> None:
+    def referred_data(self, settings: TechniqueSettings) -> tuple[str, ...]:
+        """The references to other rows that settings hold, each once."""
+        return _named_in(settings, self.data)
+
+    def check_form(self, form: str, candidate: str) -> None:
         if form not in self.accepts:
             raise CandidateError(
                 f"`{self.name}` takes models in the form {' or '.join(self.accepts)}; "
@@ -128,39 +222,48 @@ class Technique:
                 "the form."
             )
 
-    def form_after(self, form: Form) -> Form:
+    def form_after(self, form: str) -> str:
         """The form of the candidate that comes out when one of this form goes in."""
         return form if self.gives in ("same", None) else self.gives
+
+
+def _named_in(settings: TechniqueSettings, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The texts in some settings, which hold one or a list each; empty ones left out."""
+    values = [getattr(settings, name) for name in names]
+    texts = [v for value in values for v in ([value] if isinstance(value, str) else value)]
+    return tuple(dict.fromkeys(text for text in texts if text))
 
 
 def technique(
     name: str,
     *,
     title: str,
-    accepts: tuple[Form, ...],
-    gives: Form | Literal["same"] | None = "same",
-    needs_builder: bool = False,
+    accepts: tuple[str, ...],
+    gives: str | None = "same",
+    needs: Needs | None = None,
     actions: Mapping[str, Action] | None = None,
     references: tuple[str, ...] = (),
+    data: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Job, Any], Outcome]], Technique]:
-    """Declare a function `(job, settings) -> Outcome` as a technique; its settings class is read
-    off the annotation.
+    """Declare a function `(job, settings) -> Outcome` as a technique.
+
+    Its settings class is read off the annotation. `gives` is the form of the result, "same" for
+    that of the start, None for a technique that only decides.
     """
 
     def declare(function: Callable[[Job, Any], Outcome]) -> Technique:
-        settings = typing.get_type_hints(function)["settings"]
-        summary = (function.__doc__ or "").strip().split("\n")[0]
         return Technique(
-            name,
-            title,
-            summary,
-            settings,
-            function,
-            accepts,
-            gives,
-            needs_builder,
-            actions or {},
-            references,
+            name=name,
+            title=title,
+            summary=(function.__doc__ or "").strip().split("\n")[0],
+            settings=typing.get_type_hints(function)["settings"],
+            function=function,
+            accepts=accepts,
+            gives=gives,
+            needs=needs or Needs(),
+            actions=actions or {},
+            references=references,
+            data=data,
         )
 
     return declare

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from workbench.data.tensors import TensorRows
 from workbench.models.resnet import resnet20
 from workbench.task import Task
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.training import FitSettings, fit
 
 ROUNDS, FIRST, LAST, BATCH = 4, 10, 100, 128

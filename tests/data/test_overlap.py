@@ -14,7 +14,7 @@ from tests.small_tasks import digits_task, with_split
 from workbench.data.overlap import row_hashes
 from workbench.data.rows import DatasetRows, Rows, Splits
 from workbench.errors import DataError
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.tasks.checks import check_task
 
 SPLITS = ("train", "valid", "calibration", "test")

@@ -34,7 +34,7 @@ from tests.networks import (
     pruned,
 )
 from workbench.errors import CandidateError
-from workbench.keeping.structure import describe, load_network, save_network
+from workbench.keeping.structure import describe, read_network, save_network
 from workbench.models.cnn import cnn
 from workbench.models.networks import call_model, first_tensor
 from workbench.models.resnet import resnet20
@@ -77,7 +77,7 @@ def outputs_of(net: nn.Module, inputs: Inputs) -> torch.Tensor:
 def test_network_computes_the_same_when_loaded_without_its_class(case: SimpleNamespace) -> None:
     assert case.structure["reason"] is None
     assert case.structure["trains"], case.structure["notes"]
-    loaded = load_network(case.folder)
+    loaded = read_network(case.folder)
     assert isinstance(loaded, torch.fx.GraphModule)
     assert not loaded.training
     for rows in (
@@ -88,7 +88,7 @@ def test_network_computes_the_same_when_loaded_without_its_class(case: SimpleNam
 
 
 def test_loaded_network_trains_as_the_original_does(case: SimpleNamespace) -> None:
-    loaded, found = load_network(case.folder), []
+    loaded, found = read_network(case.folder), []
     for each in (copy.deepcopy(case.net).train(), loaded.train()):
         torch.manual_seed(1)
         optimizer = torch.optim.SGD([p for p in each.parameters() if p.requires_grad], lr=0.1)
@@ -101,7 +101,7 @@ def test_loaded_network_trains_as_the_original_does(case: SimpleNamespace) -> No
 
 def test_pruned_network_fits_a_template_with_the_unpruned_widths(case: SimpleNamespace) -> None:
     before = copy.deepcopy(case.template.state_dict())
-    loaded = load_network(case.folder, case.template)
+    loaded = read_network(case.folder, case.template)
     assert type(loaded) is type(case.net)
     assert list(loaded.state_dict()) == list(case.net.state_dict())
     torch.testing.assert_close(outputs_of(loaded, case.inputs), outputs_of(case.net, case.inputs))
@@ -115,17 +115,17 @@ def test_loaded_network_survives_copy_pickle_pruning_and_another_save(tmp_path: 
         make, inputs = NETWORKS[name]
         net = settled(make())
         save_network(net, tmp_path / name, inputs)
-        loaded = load_network(tmp_path / name)
+        loaded = read_network(tmp_path / name)
         for again in (copy.deepcopy(loaded), pickle.loads(pickle.dumps(loaded))):
             torch.testing.assert_close(outputs_of(again, inputs), outputs_of(net, inputs))
             assert first_tensor(again.train()(**inputs)).requires_grad
         assert save_network(loaded, tmp_path / "again", inputs)["reason"] is None
         torch.testing.assert_close(
-            outputs_of(load_network(tmp_path / "again"), inputs), outputs_of(net, inputs)
+            outputs_of(read_network(tmp_path / "again"), inputs), outputs_of(net, inputs)
         )
-    small = pruned(lambda: load_network(tmp_path / "inverted residual"))()
+    small = pruned(lambda: read_network(tmp_path / "inverted residual"))()
     assert save_network(small, tmp_path / "small", IMAGE)["reason"] is None
-    again = load_network(tmp_path / "small")
+    again = read_network(tmp_path / "small")
     assert sum(p.numel() for p in again.parameters()) < 0.5 * sum(
         p.numel() for p in Inverted().parameters()
     )
@@ -134,12 +134,12 @@ def test_loaded_network_survives_copy_pickle_pruning_and_another_save(tmp_path: 
 
 def test_dropout_and_batch_norm_follow_train_and_eval(tmp_path: Path) -> None:
     save_network(Recurrent(nn.GRU), tmp_path / "a", STEPS)
-    net = load_network(tmp_path / "a")
+    net = read_network(tmp_path / "a")
     assert torch.equal(outputs_of(net, STEPS), outputs_of(net, STEPS))
     net.train()
     assert not torch.equal(outputs_of(net, STEPS), outputs_of(net, STEPS))
     save_network(resnet20(), tmp_path / "b", IMAGE)
-    net = load_network(tmp_path / "b").train()
+    net = read_network(tmp_path / "b").train()
     norm = net.get_submodule("stem.1")
     before = norm.running_mean.clone()
     net(IMAGE["image"])
@@ -151,10 +151,10 @@ def test_ties_frozen_weights_and_random_state_are_kept(tmp_path: Path) -> None:
     net = Tied()
     state = torch.get_rng_state()
     structure = save_network(net, tmp_path, TOKENS)
-    loaded = load_network(tmp_path)
+    loaded = read_network(tmp_path)
     assert torch.equal(state, torch.get_rng_state())
     assert structure["ties"] == {"out.weight": "embed.weight"}
-    typed = load_network(tmp_path, Tied())
+    typed = read_network(tmp_path, Tied())
     for each in (loaded, typed):
         assert each.get_submodule("out").weight is each.get_submodule("embed").weight
         assert not each.get_submodule("mix").bias.requires_grad
@@ -186,8 +186,8 @@ def test_network_that_decides_loads_into_a_template_only(tmp_path: Path) -> None
     net = settled(Decides(width=5))
     save_network(net, tmp_path, ROW)
     with pytest.raises(CandidateError, match=r"values of the data.*template="):
-        load_network(tmp_path)
-    loaded = load_network(tmp_path, Decides(width=8))
+        read_network(tmp_path)
+    loaded = read_network(tmp_path, Decides(width=8))
     assert loaded.gain.shape == (5,)
     torch.testing.assert_close(outputs_of(loaded, ROW), outputs_of(net, ROW))
 
@@ -196,7 +196,7 @@ def test_template_keeps_changed_heads_and_removed_layers(tmp_path: Path) -> None
     net = Attention(width=8, n_heads=4)
     net.norm = nn.Identity()
     save_network(net.eval(), tmp_path, IMAGE)
-    loaded = load_network(tmp_path, Attention(width=16, n_heads=2))
+    loaded = read_network(tmp_path, Attention(width=16, n_heads=2))
     assert loaded.n_heads == 4
     torch.testing.assert_close(outputs_of(loaded, IMAGE), outputs_of(net, IMAGE))
 
@@ -208,7 +208,7 @@ def test_encoder_layers_of_different_widths_are_kept(tmp_path: Path) -> None:
         nn.Linear(5, 16),
     )
     assert save_network(net, tmp_path, TOKENS)["reason"] is None
-    for loaded in (load_network(tmp_path), load_network(tmp_path, Encoder(width=32))):
+    for loaded in (read_network(tmp_path), read_network(tmp_path, Encoder(width=32))):
         torch.testing.assert_close(outputs_of(loaded, TOKENS), outputs_of(net, TOKENS))
 
 
@@ -251,12 +251,12 @@ def test_wrong_template_is_refused_with_the_layer_named(tmp_path: Path) -> None:
     with pytest.raises(
         CandidateError, match=r"`body.0` is a Linear in the kept network and a Conv1d"
     ):
-        load_network(tmp_path, other)
+        read_network(tmp_path, other)
     with pytest.raises(CandidateError, match=r"`first` \(Linear\) is not in the template"):
-        load_network(tmp_path, cnn())
+        read_network(tmp_path, cnn())
     other = Decides()
     other.extra = nn.Linear(2, 2)
     with pytest.raises(CandidateError, match=r"no weights for `extra.weight`"):
-        load_network(tmp_path, other)
+        read_network(tmp_path, other)
     with pytest.raises(CandidateError, match=r"structure.json and model.safetensors not found"):
-        load_network(tmp_path / "nowhere")
+        read_network(tmp_path / "nowhere")

@@ -25,7 +25,7 @@ from workbench.models.minilm import minilm, thin_cnn, thin_transformer
 from workbench.models.networks import build_seeded
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from workbench.errors import CandidateError
 from workbench.models import reference
 from workbench.models.resnet import resnet20
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.training.evaluate import predict_torch
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from workbench.data.rows import Rows
 from workbench.runs.steps import SMOKE_ROWS, looked_at
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 
 
 def _task(n: int, *, times: bool = False):

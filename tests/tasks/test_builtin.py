@@ -11,7 +11,8 @@ import torch
 from workbench.data.tensors import tensor
 from workbench.errors import TaskError, UnknownName
 from workbench.models.networks import call_model
-from workbench.tasks.builtin import TASKS, flip_and_shift, load_task
+from workbench.tasks import TASKS, load_task
+from workbench.tasks.builtin import flip_and_shift
 
 SIZES = {
     "digits": (1_000, 350, 97, 350),

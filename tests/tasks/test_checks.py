@@ -20,7 +20,7 @@ from workbench.errors import DataError, TaskError
 from workbench.models.estimators import as_features, make_estimator
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.tasks.checks import check_task
 
 SPLITS = ("train", "valid", "calibration", "test")

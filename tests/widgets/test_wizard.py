@@ -17,7 +17,7 @@ from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
 from workbench.runs.launch import launch
 from workbench.system.files import write_json, write_text
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.widgets.story import Story, messages_html, progress_html
 from workbench.widgets.wizard import Wizard, wizard
 

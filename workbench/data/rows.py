@@ -157,10 +157,13 @@ class Splits:
     def without_test(self) -> Splits:
         return replace(self, test=None)
 
+    def named(self) -> dict[str, AnyRows]:
+        """The splits that there are, by name."""
+        splits = {name: getattr(self, name) for name in SPLIT_NAMES}
+        return {name: rows for name, rows in splits.items() if rows is not None}
+
     def sizes(self) -> dict[str, int]:
-        return {
-            name: len(rows) for name in SPLIT_NAMES if (rows := getattr(self, name)) is not None
-        }
+        return {name: len(rows) for name, rows in self.named().items()}
 
 
 def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:

@@ -1,120 +1,139 @@
 """Keeping a candidate on disk without a pickle, and loading it again.
 
-A kept candidate is a folder: `candidate.json` (what it is), `model.onnx`, and for a torch network
-`model.safetensors`, `structure.json` and `load_network.py`. The ONNX file and the network load
-without this package.
+A kept candidate is a folder: `candidate.json` (what it is), the model in its own form, and
+`model.onnx`, or the reason why there is none. A torch network is `model.safetensors`,
+`structure.json` and `load_network.py`, a scikit-learn estimator `model.skops`. The ONNX file and
+the network load without this package.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.data.prepare import from_json, to_json
 from workbench.errors import CandidateError, ExportError, MissingExtra
+from workbench.keeping.prepares import keep_prepare, load_prepare
+from workbench.model_form import Training, form_named
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.settings import VERSION
 from workbench.system.files import read_json, write_bytes, write_json
-from workbench.task import Candidate
+from workbench.task import Candidate, Task
 
-__all__ = ["keep", "load_kept", "onnx_of"]
+__all__ = ["describe", "keep", "load_kept", "onnx_of"]
 
 ONNX_FILE = "model.onnx"
+REFIT = "refit"  # kept as "train it again on the same rows"
 
 
-def keep(candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def keep(
+    candidate: Candidate,
+    folder: Path,
+    inputs: Mapping[str, np.ndarray],
+    *,
+    task: Task | None = None,
+) -> dict[str, Any]:
     """Write a candidate into a folder; `inputs` are prepared rows `(rows, ...)`, two at least.
 
     Returns the content of `candidate.json`. A model that cannot be written as ONNX is kept all the
-    same, with the reason.
+    same, with the reason; `task` is where a `prepare` of the user's own is found again.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    own = form_named(candidate.form).keep(candidate, folder, inputs)
     about: dict[str, Any] = {
-        "version": 1,
+        "version": VERSION,
         "name": candidate.name,
         "form": candidate.form,
         "builder": candidate.builder,
+        "builder_args": dict(candidate.builder_args),
         "parent": candidate.parent,
         "technique": candidate.technique,
         "outputs": candidate.outputs,
         "training": dict(candidate.training),
+        "fit": dict(candidate.fit),
         "macs": candidate.macs,
-        "prepare": to_json(candidate.prepare),
+        "prepare": keep_prepare(candidate.prepare, folder, task),
+        "onnx_takes": "raw rows" if candidate.prepare is None else "prepared rows",
         "inputs": {
             n: {"dtype": str(a.dtype), "shape": [None, *a.shape[1:]]} for n, a in inputs.items()
         },
+        **own,
     }
     try:
-        converted = to_onnx(candidate, dict(inputs))
-        write_bytes(folder / ONNX_FILE, converted.model)
-        about["onnx_outputs"] = converted.outputs
+        exported = to_onnx(candidate, inputs)
+        write_bytes(folder / ONNX_FILE, exported.model)
+        about["onnx_outputs"] = exported.outputs
     except (ExportError, MissingExtra) as error:
-        if candidate.form != "torch":
-            raise
         about["onnx_error"] = str(error)
-    if candidate.form == "torch":
-        from workbench.data.tensors import tensor
-        from workbench.keeping.structure import save_network
-
-        save_network(candidate.model, folder, {n: tensor(a[:2], "cpu") for n, a in inputs.items()})
     about["sha256"] = {
-        p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("model.*"))
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted((*folder.glob("model.*"), *folder.glob("prepare.*")))
     }
     write_json(folder / "candidate.json", about)
     return about
 
 
 def load_kept(
-    folder: Path, *, build: Callable[[], Any] | None = None, form: str = "", prepare: Any = None
+    folder: str | Path,
+    *,
+    build: Callable[[], Any] | None = None,
+    form: str = "",
+    task: Task | None = None,
+    trusted: Sequence[Any] = (),
 ) -> Candidate:
-    """A kept candidate; `build` makes an untrained network of the user's own class to load the
-    weights into.
+    """A kept candidate, in the form in which it was kept.
 
-    `prepare` is the one at hand, taken where the kept one is a function of the user's own, of which
-    only the name is kept. `form="onnx"` takes the ONNX file beside a network. A scikit-learn
-    estimator comes back in the form onnx, as nothing kept is a pickle. Raises CandidateError when
-    files are missing or were changed.
+    `build` makes an untrained network of the user's own class to load the weights into.
+    `form="onnx"` takes the ONNX file beside the model. `task` gives a `prepare` of the user's own,
+    and the rows for a model that was kept as "train it again". `trusted` are types that a
+    scikit-learn file may hold besides the known ones (classes or names), and functions by
+    reference. Raises CandidateError when files are missing or were changed, or name other types.
     """
-    about = _about(folder)
-    wanted = form or ("torch" if about["form"] == "torch" else "onnx")
-    if wanted == "torch":
-        from workbench.keeping.structure import load_network
-
-        model: Any = load_network(folder, template=build() if build else None)
-        outputs = about["outputs"]
-    else:
+    folder = Path(folder)
+    about = describe(folder)
+    of_older_version = about["form"] == "sklearn" and "kept" not in about  # kept as ONNX alone
+    wanted = form or ("onnx" if of_older_version else about["form"])
+    prepare = load_prepare(about["prepare"], folder, task=task, trusted=trusted)
+    values: dict[str, Any] = {
+        "name": about["name"],
+        "form": wanted,
+        "prepare": prepare,
+        "builder": about["builder"],
+        "builder_args": about.get("builder_args", {}),
+        "parent": about["parent"],
+        "technique": about["technique"],
+        "training": about["training"],
+        "fit": about.get("fit", {}),
+        "macs": about["macs"],
+    }
+    if wanted == "onnx" and about["form"] != "onnx":
         if "onnx_error" in about:
             raise CandidateError(f"{folder} holds no ONNX file: {about['onnx_error']}")
-        model, outputs = (folder / ONNX_FILE).read_bytes(), about["onnx_outputs"]
-    return Candidate(
-        name=about["name"],
-        form=wanted,
-        model=model,
-        prepare=_prepare(about["prepare"], prepare),
-        builder=about["builder"],
-        parent=about["parent"],
-        technique=about["technique"],
-        outputs=outputs,
-        training=about["training"],
-        macs=about["macs"],
-    )
+        content = (folder / ONNX_FILE).read_bytes()
+        return Candidate(**values, model=content, outputs=about["onnx_outputs"])
+    if about.get("kept") == REFIT:
+        return _trained_again(
+            Candidate(**values, model=None, outputs=about["outputs"]), about, task
+        )
+    outputs = about.get("onnx_outputs") if of_older_version else about["outputs"]
+    model = form_named(wanted).load(folder, about, build=build, trusted=trusted)
+    return Candidate(**values, model=model, outputs=outputs or about["outputs"])
 
 
-def onnx_of(folder: Path, prepare: Any = None) -> Candidate | None:
-    """The ONNX form of a kept candidate, or None when it could not be written."""
-    return (
-        None if "onnx_error" in _about(folder) else load_kept(folder, form="onnx", prepare=prepare)
-    )
+def onnx_of(
+    folder: Path, *, task: Task | None = None, trusted: Sequence[Any] = ()
+) -> Candidate | None:
+    """The ONNX form of a kept candidate, or None where it could not be written."""
+    if "onnx_error" in describe(folder):
+        return None
+    return load_kept(folder, form="onnx", task=task, trusted=trusted)
 
 
-def _prepare(kept: dict[str, Any] | None, at_hand: Any) -> Any:
-    return at_hand if at_hand is not None and kept and kept["kind"] == "yours" else from_json(kept)
-
-
-def _about(folder: Path) -> dict[str, Any]:
+def describe(folder: Path) -> dict[str, Any]:
+    """The content of `candidate.json`; raises CandidateError when files are missing or changed."""
     path = folder / "candidate.json"
     if not path.exists():
         raise CandidateError(
@@ -128,3 +147,20 @@ def _about(folder: Path) -> dict[str, Any]:
                 f"{file} is missing or was changed since it was kept; run the step again."
             )
     return about
+
+
+def _trained_again(candidate: Candidate, about: Mapping[str, Any], task: Task | None) -> Candidate:
+    """A model that has no file: its builder's, trained on the same rows."""
+    name = (candidate.builder or "").rpartition("/")[2]
+    if task is None or (name not in task.builders and task.start is None):
+        raise CandidateError(
+            f"`{candidate.name}` was not written to a file ({about['reason']}): it is trained "
+            "again on the task's rows, and the task is not at hand. Move its classes into a module "
+            "and its lambdas into functions, or load it with `task=`."
+        )
+    if name in task.builders:
+        model = task.build(name, **candidate.builder_args)
+    else:
+        model = task.start.model
+    fresh = Candidate(**{**candidate.__dict__, "model": model})
+    return form_named(candidate.form).fit(fresh, task, Training())

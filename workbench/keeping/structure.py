@@ -37,7 +37,7 @@ from workbench.keeping.tracing import follow, with_modes
 from workbench.models.networks import call_model
 from workbench.system.files import read_json, write_bytes, write_json, write_text
 
-__all__ = ["describe", "load_network", "save_network"]
+__all__ = ["describe", "read_network", "save_network"]
 
 _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
@@ -64,7 +64,7 @@ def save_network(model: nn.Module, folder: Path, inputs: Mapping[str, Any]) -> d
     return structure
 
 
-def load_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
+def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
     """The kept network in eval mode: an instance of the template's class if one is given, else a
     `torch.fx.GraphModule`.
 

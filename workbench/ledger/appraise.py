@@ -1,34 +1,28 @@
-"""Judging candidates alike: quality on given rows, size, cost and speed side by side, as rows of
-the ledger.
-"""
+"""Judging candidates alike: score on given rows, size, cost and speed side by side, as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import WorkbenchError
 from workbench.events import Report
 from workbench.ledger.rows import Row
-from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
-from workbench.measure.coverage import coverage
-from workbench.measure.roofline import peak_share
+from workbench.measure.card import card_of, prepare_ms
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.statistics.quality import quality
 from workbench.measure.statistics.verdict import Verdict, compare_many
 from workbench.measure.timing.latency import time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
 from workbench.metrics import like_targets
+from workbench.model_form import form_named
 from workbench.recipe import Recipe
 from workbench.runtimes import runtimes_for
 from workbench.runtimes.outputs import predict_rows
 from workbench.system.files import write_json, write_text
-from workbench.system.machine import host
 from workbench.task import Candidate, Task
 
 __all__ = ["Contestant", "appraise", "outputs_on"]
@@ -67,39 +61,48 @@ def appraise(
     folder: Path,
     origin: Contestant | None,
     notes: tuple[str, ...] = (),
+    timed: bool = True,
 ) -> list[Row]:
-    """A row for each contestant; each is judged against the one before it, and against `origin`,
-    the start.
+    """A row for each contestant, judged against the one before it and against `origin`, the start.
 
-    Quality is looked at on valid, and outputs are kept in `folder` as valid-LABEL.npy. All are
-    timed in one session, the origin among them, each in its own process. `seconds` is what making
-    each of them took.
+    Scores are those on valid, whose outputs are kept in `folder` as valid-LABEL.npy. All are timed
+    in one session, the origin among them, each in its own process; `timed=False` times none.
+    `seconds` is the time that making each of them took.
     """
-    known = [
+    judged = [
         c if c.outputs is not None else _with_outputs(c, task, report, folder) for c in contestants
     ]
-    first = (
-        origin
-        if origin is None or origin.outputs is not None
-        else next(c for c in known if c.label == origin.label)
+    first = origin
+    if origin is not None and origin.outputs is None:
+        same = [c for c in judged if c.label == origin.label]
+        first = same[0] if same else _with_outputs(origin, task, report, folder)
+    timings = (
+        _timings([*([first] if first else []), *judged], task, recipe, report) if timed else {}
     )
-    timed = {c.label: c for c in ([first] if first else []) + known}
+    rows: list[Row] = []
+    for number, contestant in enumerate(judged):
+        timing = timings.get(contestant.label)
+        card = _card(contestant, task, timing, recipe, folder)
+        write_json(folder / f"scorecard-{contestant.label}.json", card.to_json())
+        row = _row(contestant, card, timing, recipe, seconds[number], notes)
+        parent = judged[number - 1] if number else None
+        rows.append(_compared(row, contestant, parent, first, task, timings))
+    return rows
+
+
+def _timings(
+    contestants: Sequence[Contestant], task: Task, recipe: Recipe, report: Report
+) -> dict[str, Timing]:
     timings = time_side_by_side(
-        {label: (c.candidate, c.runtime) for label, c in timed.items()},
+        {c.label: (c.candidate, c.runtime) for c in contestants},
         lambda candidate, n: task.example(n, candidate.prepare),
-        budget=recipe.budget,
+        batch_sizes=tuple(recipe.options.batch_sizes),
+        budget=recipe.options.budget,
         report=report,
     )
     for warning in {t.warning for t in timings.values() if t.warning}:
         report.message(warning)
-    rows: list[Row] = []
-    for number, contestant in enumerate(known):
-        card = _card(contestant, task, timings[contestant.label], recipe, folder)
-        write_json(folder / f"scorecard-{contestant.label}.json", card.to_json())
-        row = _row(contestant, card, recipe, seconds[number], notes)
-        parent = known[number - 1] if number else None
-        rows.append(_compared(row, contestant, parent, first, task, timings))
-    return rows
+    return timings
 
 
 def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Path) -> Contestant:
@@ -109,79 +112,76 @@ def _with_outputs(contestant: Contestant, task: Task, report: Report, folder: Pa
 
 
 def _card(
-    contestant: Contestant, task: Task, timing: Timing, recipe: Recipe, folder: Path
+    contestant: Contestant, task: Task, timing: Timing | None, recipe: Recipe, folder: Path
 ) -> Scorecard:
-    """All that was measured of one candidate: every metric on valid, sizes, counts, and its timing
-    in full.
-    """
+    """All that was measured of one candidate; the operators of its graph beside it as a table."""
     candidate, valid = contestant.candidate, task.data.valid
-    raw, zipped = _size(candidate)
-    targets, macs = np.asarray(valid.targets), _macs(candidate, task)
-    covered = coverage(candidate.model, timing.runtime) if candidate.form == "onnx" else None
-    precision, share = peak_share(covered, macs, timing)
+    targets = np.asarray(valid.targets)
+    card, covered = card_of(
+        candidate,
+        task.example(1, candidate.prepare),
+        quality=tuple(
+            quality(contestant.outputs, targets, m, times=valid.times, split="valid")
+            for m in task.metrics
+        ),
+        timing=timing,
+        budget=recipe.options.budget,
+        price_per_core_hour=recipe.options.price_per_core_hour,
+        prepare_ms=prepare_ms(candidate, task.data.train),
+    )
     if covered is not None:
         write_text(
             folder / "evidence" / f"operators-{contestant.label}.csv",
             covered.operators.to_csv(index=False),
         )
-    return Scorecard(
-        name=candidate.name,
-        quality=tuple(
-            quality(contestant.outputs, targets, m, times=valid.times, split="valid")
-            for m in task.metrics
-        ),
-        size_bytes=raw,
-        size_gzip_bytes=zipped,
-        parameters=n_parameters(candidate),
-        macs=macs,
-        coverage=covered.to_json() if covered else {},
-        peak_share=share,
-        peak_precision=precision,
-        timing={timing.runtime: timing},
-        runtime=timing.runtime,
-        price_per_core_hour=recipe.price_per_core_hour,
-        host=host().to_json(),
-        threads=timing.threads,
-        budget=recipe.budget,
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
+    return card
 
 
 def _row(
-    contestant: Contestant, card: Scorecard, recipe: Recipe, seconds: float, notes: tuple[str, ...]
+    contestant: Contestant,
+    card: Scorecard,
+    timing: Timing | None,
+    recipe: Recipe,
+    seconds: float,
+    notes: tuple[str, ...],
 ) -> Row:
-    """What the ledger shows of a scorecard; of latencies the best call, which a busy machine
-    disturbs least.
+    """The ledger's view of a scorecard; of latencies the best call, which a busy machine disturbs
+    least.
     """
-    measured, timing = card.quality[0], card.timing[card.runtime]
-    return Row(
+    score = card.quality[0]
+    row = Row(
         step=contestant.label,
         technique=contestant.candidate.technique or "",
         candidate=card.name,
-        runtime=card.runtime,
-        metric=measured.metric,
-        quality=measured.value,
-        quality_low=measured.low,
-        quality_high=measured.high,
-        unit=measured.unit,
+        runtime=contestant.runtime,
+        metric=score.metric,
+        quality=score.value,
+        quality_low=score.low,
+        quality_high=score.high,
+        unit=score.unit,
         size_bytes=card.size_bytes,
         size_gzip_bytes=card.size_gzip_bytes,
         parameters=card.parameters,
         macs=card.macs,
-        latency_ms=timing.at(1).best_ms,
-        latency_64_ms=timing.at(64).best_ms,
-        throughput=64_000 / timing.at(64).best_ms,
-        core_seconds_per_million=timing.core_seconds_per_million,
-        money_per_million=card.money_per_million,
+        prepare_ms=card.prepare_ms,
         int8_operators=card.coverage.get("n_low"),
         operators=card.coverage.get("n_all"),
         peak_share=card.peak_share,
         peak_precision=card.peak_precision,
+        seconds=seconds,
+        budget=recipe.options.budget,
+        notes=notes,
+    )
+    if timing is None:
+        return replace(row, speedup_parent=None, speedup_start=None)
+    return replace(
+        row,
+        latencies_ms={batch.batch_size: batch.best_ms for batch in timing.batches},
+        throughput=1000 * timing.largest.batch_size / timing.largest.best_ms,
+        core_seconds_per_million=timing.core_seconds_per_million,
+        money_per_million=card.money_per_million,
         memory_bytes=timing.peak_memory_bytes,
         load_ms=timing.load_time_ms,
-        seconds=seconds,
-        budget=recipe.budget,
-        notes=notes,
     )
 
 
@@ -191,7 +191,7 @@ def _compared(
     parent: Contestant | None,
     first: Contestant | None,
     task: Task,
-    timings: dict[str, Timing],
+    timings: Mapping[str, Timing],
 ) -> Row:
     """The row with its verdicts and factors against parent and start."""
     changes: dict[str, Any] = {}
@@ -199,68 +199,39 @@ def _compared(
         changes |= {
             "against_start": _verdicts(first, contestant, task, timings),
             "speedup_start": _speedup(timings, first.label, contestant.label),
-            "size_ratio": _size(first.candidate)[0] / row.size_bytes,
+            "size_ratio": _size_bytes(first) / row.size_bytes,
         }
     if parent is not None:
         changes |= {
             "against_parent": _verdicts(parent, contestant, task, timings),
             "speedup_parent": _speedup(timings, parent.label, contestant.label),
-            "size_ratio_parent": _size(parent.candidate)[0] / row.size_bytes,
+            "size_ratio_parent": _size_bytes(parent) / row.size_bytes,
         }
     return replace(row, **changes)
 
 
 def _verdicts(
-    before: Contestant, after: Contestant, task: Task, timings: dict[str, Timing]
+    before: Contestant, after: Contestant, task: Task, timings: Mapping[str, Timing]
 ) -> tuple[Verdict, ...]:
     valid = task.data.valid
-    found = compare_many(
+    of_scores = compare_many(
         before.outputs, after.outputs, np.asarray(valid.targets), task.metrics, times=valid.times
     )
-    return (
-        *found,
-        *(
-            compare_timings(timings[before.label], timings[after.label], batch_size=n)
-            for n in (1, 64)
-        ),
-    )
+    if not timings:
+        return tuple(of_scores)
+    pair = timings[before.label], timings[after.label]
+    sizes = [batch.batch_size for batch in pair[1].batches]
+    return (*of_scores, *(compare_timings(*pair, batch_size=n) for n in sizes))
 
 
-def _speedup(timings: dict[str, Timing], before: str, after: str) -> float:
-    return 1 / compare_timings(timings[before], timings[after]).difference
-
-
-def _size(candidate: Candidate) -> tuple[int, int]:
-    """Bytes of the model as a file, raw and gzipped: the ONNX file, else the weights."""
-    if candidate.form == "onnx":
-        return size_of(candidate.model)
-    if candidate.form == "torch":
-        from safetensors.torch import save
-
-        return size_of(
-            save(
-                {
-                    k: v.detach().cpu().contiguous().clone()
-                    for k, v in candidate.model.state_dict().items()
-                }
-            )
-        )
-    import cloudpickle
-
-    return size_of(cloudpickle.dumps(candidate.model))
-
-
-def _macs(candidate: Candidate, task: Task) -> int | None:
-    """Multiply-adds for one sample, where they can be counted."""
-    if candidate.macs is not None:
-        return candidate.macs
-    try:
-        if candidate.form == "onnx":
-            return macs_onnx(candidate.model, task.example(1, candidate.prepare))
-        return (
-            macs_torch(candidate.model, task.example(1, candidate.prepare))
-            if candidate.form == "torch"
-            else None
-        )
-    except WorkbenchError:
+def _speedup(timings: Mapping[str, Timing], before: str, after: str) -> float | None:
+    """How many times faster at the smallest batch size; None where nothing was timed."""
+    if not timings:
         return None
+    smallest = min(batch.batch_size for batch in timings[after].batches)
+    change = compare_timings(timings[before], timings[after], batch_size=smallest)
+    return 1 / change.difference
+
+
+def _size_bytes(contestant: Contestant) -> int:
+    return form_named(contestant.candidate.form).size(contestant.candidate.model)[0]

@@ -1,6 +1,4 @@
-"""The ledger: a row a step, what it costs, what it bought against its parent and the start, and
-whether that is real.
-"""
+"""Row, one step of the ledger with its costs, changes and verdicts; TestLine, the look at test."""
 
 from __future__ import annotations
 
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.ledger.words import quality_text
 from workbench.measure.statistics.verdict import Verdict
+from workbench.technique import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,40 +18,40 @@ __all__ = ["Row", "TestLine", "frame"]
 
 @dataclass(frozen=True)
 class Row:
-    """One step: quality on valid with its 95 % interval, costs of running the model, and verdicts.
+    """One step: its score on valid with the 95 % interval, costs of running the model, verdicts.
 
-    Latencies are of the best call, in ms on one thread, at batch 1 and 64; throughput is samples a
-    second at batch 64; sizes are bytes, `seconds` what the step itself took. The scorecard beside
-    it has p10, p50, p95 and the rest. `int8_operators` of all `operators` run in int8 in the
-    runtime, `peak_share` is the fraction of the machine's measured peak in `peak_precision` that
-    batch 64 reaches. `speedup_*` and `size_ratio` compare with the parent row and with the start
-    row, timed side by side in one session.
+    `latencies_ms` holds the best call in ms on one thread by batch size, `throughput` samples a
+    second at the largest batch; sizes are bytes, `seconds` the time of the step itself. Of all
+    `operators`, `int8_operators` run in int8 in the runtime; `peak_share` is the fraction of the
+    machine's measured peak in `peak_precision` that the largest batch reaches. `speedup_*` and
+    `size_ratio*` compare with the row before and with the start, timed side by side in one session.
+    A step that only decided has a `decision` and no score; what was not measured is None.
     """
 
     step: str
     technique: str
-    candidate: str
-    runtime: str
-    metric: str
-    quality: float
-    quality_low: float
-    quality_high: float
-    unit: str
-    size_bytes: int
-    size_gzip_bytes: int
-    parameters: int | None
-    macs: int | None
-    latency_ms: float
-    latency_64_ms: float
-    throughput: float
-    core_seconds_per_million: float
-    memory_bytes: int | None
-    load_ms: float
-    seconds: float
-    speedup_parent: float = 1.0
-    speedup_start: float = 1.0
-    size_ratio: float = 1.0
-    size_ratio_parent: float = 1.0
+    candidate: str = ""
+    runtime: str = ""
+    metric: str = ""
+    quality: float | None = None
+    quality_low: float | None = None
+    quality_high: float | None = None
+    unit: str = ""
+    size_bytes: int | None = None
+    size_gzip_bytes: int | None = None
+    parameters: int | None = None
+    macs: int | None = None
+    latencies_ms: Mapping[int, float] = field(default_factory=dict)
+    throughput: float | None = None
+    core_seconds_per_million: float | None = None
+    memory_bytes: int | None = None
+    load_ms: float | None = None
+    prepare_ms: float | None = None
+    seconds: float = 0.0
+    speedup_parent: float | None = 1.0
+    speedup_start: float | None = 1.0
+    size_ratio: float | None = 1.0
+    size_ratio_parent: float | None = 1.0
     money_per_million: float | None = None
     int8_operators: int | None = None
     operators: int | None = None
@@ -62,18 +61,36 @@ class Row:
     against_start: tuple[Verdict, ...] = ()
     budget: str = "standard"
     notes: tuple[str, ...] = ()
+    decision: Decision | None = None
+
+    @property
+    def latency_ms(self) -> float | None:
+        """Best call at the smallest batch size."""
+        return self.latencies_ms[min(self.latencies_ms)] if self.latencies_ms else None
 
     def to_json(self) -> dict[str, Any]:
-        lists = {
+        verdicts = {
             k: [v.to_json() for v in getattr(self, k)] for k in ("against_parent", "against_start")
         }
-        return {**self.__dict__, **lists, "notes": list(self.notes)}
+        return {
+            **self.__dict__,
+            **verdicts,
+            "latencies_ms": {str(size): ms for size, ms in self.latencies_ms.items()},
+            "notes": list(self.notes),
+            "decision": None if self.decision is None else self.decision.to_json(),
+        }
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
+        """Also reads the rows of version 1, with latencies of batch 1 and 64 in fields of their own."""
         values = dict(data)
+        older = {1: values.pop("latency_ms", None), 64: values.pop("latency_64_ms", None)}
+        kept = values.get("latencies_ms") or {k: v for k, v in older.items() if v is not None}
+        values["latencies_ms"] = {int(size): ms for size, ms in kept.items()}
         for key in ("against_parent", "against_start"):
             values[key] = tuple(Verdict.from_json(v) for v in values.get(key, ()))
+        decision = values.get("decision")
+        values["decision"] = None if decision is None else Decision.from_json(decision)
         return cls(**{**values, "notes": tuple(values.get("notes", ()))})
 
 
@@ -124,31 +141,41 @@ class TestLine:
 
 
 def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The ledger's numbers as a table, one row a step; columns are the fields of `Row` that hold
-    numbers and names.
+    """The ledger's numbers as a table, one row a step.
+
+    Latencies stand in `latency_ms`, of the smallest batch size, and `latency_<size>_ms`; `verdict`
+    judges the score against the start, `<column>_verdict` a column against the row before.
     """
     import pandas as pd
 
-    table = pd.DataFrame(
-        [
-            {
-                k: v
-                for k, v in r.__dict__.items()
-                if k not in ("against_parent", "against_start", "notes")
-            }
-            for r in rows
-        ]
-    )
-    if len(table):
-        table["verdict"] = [_decision(r.against_start, r.metric) for r in rows]
-        for column, metric in (
-            ("quality", rows[0].metric),
-            ("latency_ms", "batch-1 latency"),
-            ("latency_64_ms", "batch-64 latency"),
-        ):
-            table[f"{column}_verdict"] = [_decision(r.against_parent, metric) for r in rows]
+    sizes = sorted({size for row in rows for size in row.latencies_ms})
+    names = {size: "latency_ms" if size == sizes[0] else f"latency_{size}_ms" for size in sizes}
+    table = pd.DataFrame([_numbers(row, names) for row in rows])
+    if not len(table):
+        return table
+    metric = next((row.metric for row in rows if row.metric), "")
+    table["verdict"] = [_judged(row.against_start, row.metric) for row in rows]
+    judged = {
+        "quality": metric,
+        **{names[size]: f"batch-{size} latency" for size in sizes},
+    }
+    for column, name in judged.items():
+        table[f"{column}_verdict"] = [_judged(row.against_parent, name) for row in rows]
     return table
 
 
-def _decision(found: tuple[Verdict, ...], metric: str) -> str:
-    return next((v.decision for v in found if v.metric == metric), "")
+def _numbers(row: Row, names: Mapping[int, str]) -> dict[str, Any]:
+    """The fields of a row that hold numbers and names, a latency a column."""
+    values: dict[str, Any] = {}
+    for name, value in row.__dict__.items():
+        if name == "latencies_ms":
+            values |= {column: value.get(size) for size, column in names.items()}
+        elif name == "decision":
+            values[name] = "" if value is None else value.verdict
+        elif name not in ("against_parent", "against_start", "notes"):
+            values[name] = value
+    return values
+
+
+def _judged(verdicts: tuple[Verdict, ...], metric: str) -> str:
+    return next((v.decision for v in verdicts if v.metric == metric), "")

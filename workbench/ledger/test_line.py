@@ -47,7 +47,7 @@ def test_line(
         if task.metric.unit == "points"
         else {}
     )
-    final = rows[-1]
+    final = next(row for row in reversed(rows) if row.quality is not None)
     return TestLine(
         candidate=last.name,
         metric=task.metric.name,
@@ -57,8 +57,8 @@ def test_line(
         chosen=(intervals[1].value, intervals[1].low, intervals[1].high),
         verdicts=verdicts,
         looks=looks,
-        size_ratio=final.size_ratio,
-        speedup=final.speedup_start,
+        size_ratio=final.size_ratio or 1.0,
+        speedup=final.speedup_start or 1.0,
         at_most_lost=promises,
     )
 

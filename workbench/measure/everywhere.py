@@ -16,7 +16,7 @@ from workbench.measure.coverage import coverage
 from workbench.measure.statistics.verdict import Verdict
 from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
-from workbench.runtimes import installed_for, predictor
+from workbench.runtimes import RUNTIMES, installed_for, predictor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 
@@ -108,18 +108,17 @@ def _forms(
 ) -> dict[str, Candidate]:
     """The candidate in the form that each runtime takes."""
     found = dict.fromkeys(installed_for(candidate), candidate)
-    if candidate.form != "onnx":
-        try:
-            exported = to_onnx(candidate, inputs_of(candidate, 16))
-            found |= dict.fromkeys(installed_for(exported), exported)
-        except (ExportError, MissingExtra):  # then it runs where it runs
-            pass
+    try:
+        exported = to_onnx(candidate, inputs_of(candidate, 16))
+        found |= dict.fromkeys((n for n in installed_for(exported) if n not in found), exported)
+    except (ExportError, MissingExtra):
+        pass  # the engines of its own form are left
     return found if wanted is None else {name: found[name] for name in wanted if name in found}
 
 
 def _precision(timing: Timing, candidate: Candidate) -> str:
     """What really ran: as the runtime says, else what most operators of its optimized graph run in."""
-    if timing.details.get("precision") or candidate.form != "onnx":
+    if timing.details.get("precision") or RUNTIMES.get(timing.runtime).coverage is None:
         return str(timing.details.get("precision", ""))
     return "int8" if coverage(candidate.model, timing.runtime).share > 0.5 else "fp32"
 

@@ -4,25 +4,21 @@ does.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import CandidateError, ExportError
+from workbench.errors import CandidateError
 from workbench.events import Report
 from workbench.keeping.candidates import load_kept
-from workbench.measure.cost import n_parameters, size_of
-from workbench.measure.coverage import coverage
+from workbench.measure.card import card_of, prepare_ms
 from workbench.measure.everywhere import Everywhere, measure_everywhere
-from workbench.measure.macs import macs_onnx
-from workbench.measure.roofline import peak_share
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.statistics.quality import quality
 from workbench.measure.timing.latency import InputsOf, time_side_by_side
+from workbench.runtimes.graphs import fixed_batch, graph_inputs
 from workbench.runtimes.outputs import BATCH, predict_rows
-from workbench.system.machine import host
 from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
@@ -56,31 +52,16 @@ def measure_file(
         budget=budget,
         report=report,
     )[candidate.name]
-    raw, zipped = size_of(candidate.model)
-    try:
-        macs = macs_onnx(candidate.model, inputs_of(candidate, 1))
-    except (CandidateError, ExportError):
-        macs = None
-    covered = coverage(candidate.model, timing.runtime)
-    precision, share = peak_share(covered, macs, timing)
-    return Scorecard(
-        name=candidate.name,
+    card, _ = card_of(
+        candidate,
+        inputs_of(candidate, 1),
         quality=_quality(candidate, chosen) if chosen else (),
-        size_bytes=raw,
-        size_gzip_bytes=zipped,
-        parameters=n_parameters(candidate),
-        macs=macs,
-        coverage=covered.to_json(),
-        peak_share=share,
-        peak_precision=precision,
-        timing={timing.runtime: timing},
-        runtime=timing.runtime,
-        price_per_core_hour=price_per_core_hour,
-        host=host().to_json(),
-        threads=threads,
+        timing=timing,
         budget=budget,
-        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        price_per_core_hour=price_per_core_hour,
+        prepare_ms=prepare_ms(candidate, chosen.data.train) if chosen else None,
     )
+    return card
 
 
 def measure_file_everywhere(
@@ -107,7 +88,7 @@ def measure_file_everywhere(
 
 def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
     """The candidate of a file, its task if there is one, and what makes rows for it."""
-    from workbench.tasks.builtin import load_task
+    from workbench.tasks import load_task
 
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
@@ -120,20 +101,8 @@ def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
     )
 
 
-def _fixed_batch(content: bytes) -> int:
-    """The batch size that a graph was made for, or 0 when any will do."""
-    import onnx
-
-    graph = onnx.load_from_string(content).graph
-    weights = {w.name for w in graph.initializer}
-    shapes = [
-        value.type.tensor_type.shape.dim for value in graph.input if value.name not in weights
-    ]
-    return next((dims[0].dim_value for dims in shapes if dims), 0)
-
-
 def _batch_sizes(content: bytes) -> tuple[int, ...]:
-    fixed = _fixed_batch(content)
+    fixed = fixed_batch(content)
     return (fixed,) if fixed else (1, 64)
 
 
@@ -152,7 +121,7 @@ def _candidate(path: Path, task: Any) -> Candidate:
 
 def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     rows = task.data.valid.prepared(candidate.prepare)
-    outputs = predict_rows(candidate, rows, batch_size=_fixed_batch(candidate.model) or BATCH)
+    outputs = predict_rows(candidate, rows, batch_size=fixed_batch(candidate.model) or BATCH)
     targets = np.asarray(task.data.valid.targets)
     return tuple(
         quality(outputs, targets, metric, times=task.data.valid.times, split="valid")
@@ -166,12 +135,8 @@ def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
     """
     import onnx
 
-    graph = onnx.load_from_string(content).graph
-    weights = {w.name for w in graph.initializer}
     rng, made = np.random.default_rng(0), {}
-    for value in graph.input:
-        if value.name in weights:
-            continue
+    for value in graph_inputs(content):
         kind = value.type.tensor_type
         dims = [d.dim_value or (n if i == 0 else FREE_LENGTH) for i, d in enumerate(kind.shape.dim)]
         name = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)

@@ -23,7 +23,7 @@ class Scorecard:
     `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads
     (empty where nothing was timed). `coverage` tells how many operators run in int8
     (`workbench.measure.coverage`), `peak_share` the fraction of this machine's measured peak in
-    `peak_precision` that the largest batch reaches. `host` is `workbench.system.machine.Host` as
+    `peak_precision` that the largest batch reaches, `prepare_ms` the time to prepare one raw row. `host` is `workbench.system.machine.Host` as
     JSON. `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or
     thread counts do not compare.
     """
@@ -44,6 +44,7 @@ class Scorecard:
     coverage: Mapping[str, Any] = field(default_factory=dict)
     peak_share: float | None = None
     peak_precision: str = ""
+    prepare_ms: float | None = None
 
     def __post_init__(self) -> None:
         if self.runtime and self.runtime not in self.timing:
@@ -129,6 +130,8 @@ class Scorecard:
             rows.append(("parameters", f"{self.parameters:,}", ""))
         if self.macs is not None:
             rows.append(("multiply-adds", f"{self.macs / 1e6:,.3g} M", "one sample"))
+        if self.prepare_ms is not None:
+            rows.append(("prepare", f"{self.prepare_ms:.3g} ms", "one raw row"))
         return rows
 
     def _timing_rows(self) -> list[tuple[str, str, str]]:

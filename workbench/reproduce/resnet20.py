@@ -30,7 +30,7 @@ def train_resnet20(
     from workbench.models.networks import build_seeded
     from workbench.models.resnet import resnet20
     from workbench.system.machine import host
-    from workbench.tasks.builtin import load_task
+    from workbench.tasks import load_task
     from workbench.training import FitSettings, fit
     from workbench.training.evaluate import predict_torch
 

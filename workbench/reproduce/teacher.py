@@ -41,7 +41,7 @@ def train_teacher(
     from workbench.models.estimators import as_features
     from workbench.runtimes import predictor
     from workbench.system.machine import host
-    from workbench.tasks.builtin import load_task
+    from workbench.tasks import load_task
     from workbench.training import FitSettings, fit
     from workbench.training.evaluate import predict_torch
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import UnknownName, unknown
 from workbench.events import Event, Report
-from workbench.runs.candidates import candidate_named, train_start
+from workbench.model_form import Training
+from workbench.runs.candidates import candidate_named, trained
 from workbench.runs.folders import runs_root
-from workbench.runs.steps import CACHE, looked_at
+from workbench.runs.steps import CACHE, builder_for, looked_at
 from workbench.system.files import write_text
 from workbench.system.machine import device_of
 from workbench.task import Task
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.technique import Job
 from workbench.techniques import get_technique
 
@@ -49,28 +50,29 @@ def analyse(
     if action not in declared.actions:
         raise UnknownName(unknown(f"action of `{technique}`", action, declared.actions))
     chosen = settings if settings is not None else declared.settings()
-    known = looked_at(
-        (load_task(task) if isinstance(task, str) else task).without_test(), chosen.budget
-    )
+    whole = load_task(task) if isinstance(task, str) else task
+    seen = looked_at(whole.without_test(), chosen.budget)
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
     folder.mkdir(parents=True, exist_ok=True)
-    common = {"budget": chosen.budget, "seed": seed, "device": device_of(device), "report": report}
-    candidate, trained = known.candidate(start, seed=seed)
-    declared.check_form(candidate.form, candidate.name)
-    if not trained:
-        candidate = train_start(candidate, known, **common)
-    others = {r: candidate_named(r, known, **common) for r in declared.referred(chosen)}
+    training = Training(chosen.budget, seed, device_of(device), report)
+    named = candidate_named(start, seen, seed=seed, root=home)
+    declared.check_form(named.candidate.form, named.candidate.name)
+    candidate = trained(named, seen, training)
+    others = {
+        reference: trained(candidate_named(reference, seen, seed=seed, root=home), seen, training)
+        for reference in declared.referred(chosen)
+    }
     job = Job(
-        known,
+        seen,
         candidate,
         folder,
         others=others,
         seed=seed,
-        device=common["device"],
+        device=training.device,
         report=report,
         cache=home / CACHE,
-        build=known.builders.get(candidate.name),
+        build=builder_for(candidate, seen),
     )
     tables = dict(declared.actions[action](job, chosen, **options))
     for name, table in tables.items():

@@ -11,9 +11,9 @@ from pathlib import Path
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.events import Event, Report, append_to
 from workbench.runs.handle import Run
-from workbench.runs.sealed import discard, open_sealed, open_task
+from workbench.runs.sealed import discard, open_data, open_sealed, open_task
 from workbench.system.files import read_json
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 
 __all__ = ["main"]
 
@@ -50,28 +50,36 @@ def main(folder: Path) -> int:
 
 
 def _execute(run: Run, report: Report) -> None:
-    from workbench.runs.steps import execute, open_test
+    from workbench.runs.steps import execute, open_test, wants_test
     from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"
+    options = recipe.options
     sealed = open_task(private)
-    task = sealed or load_task(recipe.task)
+    needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)
+    task = sealed or (load_task(options.task, options.task_args) if needs_task else None)
+    if options.threads is not None:
+        import torch
+
+        torch.set_num_threads(options.threads)
     started = time.time()
     report.send("run_started", recipe=recipe.tree())
-    trail = execute(run.folder, task.without_test(), recipe, report)
-    test = open_sealed(private) if sealed else task.data.test
-    if test is not None and trail.test is None:  # a run that is gone on with has had its look
-        open_test(trail, test, report)
+    seen = None if task is None else task.without_test()
+    trail = execute(run.folder, seen, recipe, report, open_data(private))
+    if wants_test(recipe) and task is not None and trail.steps_with_candidate:
+        test = open_sealed(private) if sealed else task.data.test
+        if test is not None and trail.test is None:  # a run that is gone on with has had its look
+            open_test(trail, test, report)
     try:
         record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
-    except (
-        WorkbenchError
-    ) as error:  # the folder is the truth and the store an index of it: the run is not lost
+    except WorkbenchError as error:
+        # the folder is the truth and the store an index of it: the run is not lost
         report.message(
             f"Not recorded in the store: {error} `workbench store rebuild` records it later."
         )
     report.send("run_finished", seconds=time.time() - started)
-    discard(private)
+    if sealed is None or options.test == "at_end":
+        discard(private)
 
 
 if __name__ == "__main__":

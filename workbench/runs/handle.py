@@ -17,20 +17,24 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
-from workbench.events import Event, read_events
+from workbench.events import Event, Report, read_events
+from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
 from workbench.runs.folders import new_folder, run_folders, runs_root, slug
-from workbench.runs.sealed import seal
+from workbench.runs.sealed import FILES, discard, open_sealed, open_task, seal
+from workbench.runs.signing import check_signature, sign
+from workbench.runs.trail import Trail
+from workbench.settings import VERSION
 from workbench.system.files import read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
 from workbench.task import Task
-from workbench.tasks.builtin import TASKS, load_task
+from workbench.tasks import TASKS, load_task
 
 __all__ = ["Run", "attach", "find_run", "start"]
 
@@ -40,37 +44,48 @@ ENDED = ("finished", "failed", "cancelled", "killed")
 
 
 def start(
-    recipe: Recipe, task: Task | None = None, *, root: str | Path | None = None, store: str = ""
+    recipe: Recipe,
+    task: Task | None = None,
+    *,
+    root: str | Path | None = None,
+    store: str = "",
+    data: Mapping[str, Any] | None = None,
 ) -> Run:
     """Start a recipe in a process of its own and return at once.
 
-    `task` is needed when the recipe's task is not one that another process can load by name. Raises
-    RunError that names the object when a task cannot travel to another process.
+    `task` is needed when the recipe's task is not one that another process can load by name, `data`
+    holds further rows that settings name. Raises RunError that names the object when a task cannot
+    travel to another process.
     """
-    from workbench.store.index import store_url
+    from workbench.store.client import store_url
 
+    root, store = root or recipe.options.root or None, store or recipe.options.store
     if store:
         store = store_url(store, runs_root(root))  # refused now, and not after hours of work
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.task)}-{slug(recipe.start) or 'model'}"
+    start_name = slug(recipe.options.start) or "model"
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.options.task)}-{start_name}"
     folder = new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
-    own = task is not None and not (
-        task.name in TASKS and task is load_task(task.name)
-    )  # a changed built-in one is own too
-    if own:
-        seal(task, folder / "private")
+    own = task if task is not None and not _is_built_in(task) else None
+    if own is not None or data:
+        seal(own, folder / "private", data)
     write_json(folder / "process.json", _starting())
     about = {
         "name": folder.name,
         "store": store,
         "created": time.time(),
         "started_in": str(Path.cwd()),
-        "own_task": own,
+        "own_task": own is not None,
     }
-    write_json(folder / "run.json", {"version": 1, **about})
+    write_json(folder / "run.json", {"version": VERSION, **about})
     run = Run(folder)
     run._launch()
     return run
+
+
+def _is_built_in(task: Task) -> bool:
+    """Whether another process gets the same task by its name; a changed one is the user's own."""
+    return task.name in TASKS and task is load_task(task.name)
 
 
 def attach(folder: str | Path) -> Run:
@@ -199,19 +214,49 @@ class Run:
             end_session(self._state())
             self._mark("cancelled", pid=None)
 
-    def resume(self) -> Run:
-        """Go on after the last finished step; a run that is under way or finished is left as it is."""
+    def resume(self, *, trust: bool = False) -> Run:
+        """Go on after the last finished step; a run under way or finished is left as it is.
+
+        A task that was made in a notebook lies beside the run as a pickle, which is read only if
+        you sealed it yourself on this machine; `trust=True` vouches for one of somebody else's.
+        Raises RunError for one that is not yours.
+        """
         if self.status in ("starting", "running", "finished"):
             return self
+        private = self.folder / "private"
+        if any((private / name).exists() for name in FILES):
+            if trust:
+                sign(private, FILES)
+            check_signature(private, FILES)
         (self.folder / "cancel").unlink(missing_ok=True)
         self._launch()
         return self
 
+    def open_test(self) -> TestLine:
+        """Open the test split for the last candidate of a run that was told not to, here and now.
+
+        Every look is counted for these test rows, whatever run makes it. Raises RunError while the
+        run is not finished, or when its test rows are not at hand.
+        """
+        from workbench.runs.steps import open_test
+
+        if self.status != "finished":
+            raise RunError(f"{self.name} is {self.status}: test is opened for finished runs.")
+        private = self.folder / "private"
+        sealed = open_task(private)
+        task = self._task_here or sealed
+        trail = Trail(self.folder, task=task)
+        known = trail.task
+        rows = open_sealed(private) if sealed is not None else known.data.test if known else None
+        if rows is None:
+            raise RunError(f"The test rows of {self.name} are not at hand: hand over its task.")
+        line = open_test(trail, rows, Report())
+        discard(private)
+        return line
+
     @property
     def result(self) -> Any:
         """The trail of candidates so far; the whole of it once the run has finished."""
-        from workbench.runs.trail import Trail
-
         return Trail(self.folder, task=self._task_here)
 
     _task_here: Task | None = None

@@ -4,7 +4,7 @@ technique's analysis, here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,31 +42,36 @@ def run(
     *,
     root: str | Path | None = None,
     store: str = "",
+    data: Mapping[str, Any] | None = None,
     listener: Callable[[Event], None] | None = None,
     **options: Any,
 ) -> Trail:
-    """Run a recipe and wait for it; returns its trail, with `.ledger`, `.model`, `.onnx_path` and
-    `.test`.
+    """Run a recipe and wait for it.
 
     `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}},
-    "quantization"]` with a task (by name, or one made by `make_task`) and options (`start`, `seed`,
-    `budget`, `device`). The run goes on if the caller is interrupted. Raises RunError when it
-    fails; what was finished is kept.
+    "quantization"]` with a task (by name, or one made by `make_task`) and options of the run
+    (`start`, `seed`, `budget`, `device`, `test`). `data` holds further rows by the name that
+    settings use. Returns the trail, with `.ledger`, `.model`, `.onnx_path`, `.decision` and
+    `.test`. The run goes on if the caller is interrupted. Raises RunError when it fails; finished
+    steps are kept.
     """
     recipe = as_recipe(what, task, **options)
-    handle = launch(recipe, task, root=root, store=store)
+    handle = launch(recipe, task, root=root, store=store, data=data)
     handle.follow(listener or (lambda event: None))
     handle.check()
     return handle.result
 
 
 def launch(
-    recipe: Recipe, task: Task | str = "", *, root: str | Path | None = None, store: str = ""
+    recipe: Recipe,
+    task: Task | str = "",
+    *,
+    root: str | Path | None = None,
+    store: str = "",
+    data: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Start a recipe and return its handle, which remembers a task that exists only in this
-    process.
-    """
+    """Start a recipe and return its handle, which remembers a task that exists only here."""
     own = task if isinstance(task, Task) else None
-    handle = start(recipe, own, root=root, store=store)
+    handle = start(recipe, own, root=root, store=store, data=data)
     handle._task_here = own
     return handle

@@ -1,7 +1,7 @@
 """Sending a task to another process: a private cloudpickle without its test rows, and the test rows
 sealed beside it.
 
-Nothing of this is kept: both files are deleted when the run has finished.
+Nothing of this is kept: the files are deleted when the run has finished and test was opened.
 """
 
 from __future__ import annotations
@@ -9,46 +9,108 @@ from __future__ import annotations
 import io
 import pickle
 import sys
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, replace
 from pathlib import Path
 from typing import Any
 
 from workbench.data.rows import SPLIT_NAMES, AnyRows, DatasetRows, Splits
 from workbench.errors import RunError
+from workbench.runs.signing import SIGNATURE, check_signature, sign
 from workbench.system.files import write_bytes
 from workbench.task import Task
 
-__all__ = ["discard", "open_sealed", "open_task", "seal", "travelling"]
+__all__ = [
+    "discard",
+    "open_data",
+    "open_sealed",
+    "open_task",
+    "seal",
+    "travelling",
+    "trust",
+]
 
-TASK_FILE, TEST_FILE = "task.pkl", "test.pkl"
+TASK_FILE, TEST_FILE, DATA_FILE = "task.pkl", "test.pkl", "data.pkl"
+FILES = (TASK_FILE, TEST_FILE, DATA_FILE)
+# Functions that lay elsewhere in version 0.1.0: its sealed tasks name them there.
+MOVED = {
+    ("workbench.candidates", "_reset"): ("workbench.models.networks", "reset"),
+    ("workbench.tasks", "flip_and_shift"): ("workbench.tasks.builtin", "flip_and_shift"),
+    ("workbench.tasks", "_estimator"): ("workbench.tasks.builtin", "_estimator"),
+    ("workbench.data.rewording", "reword"): ("workbench.data.sets.rewording", "reword"),
+    ("workbench.data.neighbours", "neighbours"): ("workbench.data.sets.neighbours", "neighbours"),
+}
 
 
 def open_task(folder: Path) -> Task | None:
-    """The task that was sealed into a folder, without test rows; None when there is none."""
-    path = folder / TASK_FILE
-    return pickle.loads(path.read_bytes()) if path.exists() else None
+    """The task that was sealed into a folder, without test rows; None when there is none.
+
+    Raises RunError for files that this user did not seal, as `open_sealed` and `open_data` do.
+    """
+    task = _opened(folder, TASK_FILE)
+    return None if task is None else _completed(task)
 
 
 def open_sealed(folder: Path) -> Any:
     """The test rows, for the one look at the end."""
-    return pickle.loads((folder / TEST_FILE).read_bytes())
+    return _opened(folder, TEST_FILE)
+
+
+def open_data(folder: Path) -> dict[str, Any]:
+    """Further data that were handed to the run, by name; empty when there are none."""
+    return _opened(folder, DATA_FILE) or {}
 
 
 def discard(folder: Path) -> None:
-    """Delete both files."""
-    for name in (TASK_FILE, TEST_FILE):
+    """Delete all private files."""
+    for name in (*FILES, SIGNATURE):
         (folder / name).unlink(missing_ok=True)
 
 
-def seal(task: Task, folder: Path) -> None:
-    """Write the task without its test rows, and the test rows beside it.
+def seal(task: Task | None, folder: Path, data: Mapping[str, Any] | None = None) -> None:
+    """Write the task without its test rows, the test rows and further data, and sign them.
 
     Splits cut from the dataset that test is cut from are read into memory: a subset would carry the
     whole of it.
     """
     folder.mkdir(mode=0o700)
-    write_bytes(folder / TASK_FILE, travelling(replace(task, data=_without_test(task.data))))
-    write_bytes(folder / TEST_FILE, travelling(task.data.test))
+    if task is not None:
+        sealed = replace(task, data=_without_test(task.data))
+        write_bytes(folder / TASK_FILE, travelling(sealed))
+        write_bytes(folder / TEST_FILE, travelling(task.data.test))
+    if data:
+        write_bytes(folder / DATA_FILE, travelling(dict(data)))
+    sign(folder, FILES)
+
+
+def trust(folder: Path) -> None:
+    """Sign private files that the user vouches for."""
+    if folder.exists():
+        sign(folder, FILES)
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        return super().find_class(*MOVED.get((module, name), (module, name)))
+
+
+def _opened(folder: Path, name: str) -> Any:
+    path = folder / name
+    if not path.exists():
+        return None
+    check_signature(folder, FILES)
+    return _Unpickler(io.BytesIO(path.read_bytes())).load()
+
+
+def _completed(value: Any) -> Any:
+    """A task or candidate of an older version, with the fields that it did not have."""
+    for item in fields(value):
+        if item.name not in value.__dict__:
+            default = item.default_factory() if item.default is MISSING else item.default
+            object.__setattr__(value, item.name, default)
+    if isinstance(value, Task) and value.start is not None:
+        _completed(value.start)
+    return value
 
 
 def _without_test(data: Splits) -> Splits:

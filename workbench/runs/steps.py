@@ -2,11 +2,12 @@
 
 Every finished step is one folder, put in its place in one move, so a kill loses at most the step
 under way, and a second run of the same folder goes on after it. Steps look at valid; `open_test`
-looks at test, once, for the last candidate.
+looks at test, for the first start and the last candidate.
 """
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,52 +16,75 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.rows import Rows
+from workbench.data.rows import AnyRows
+from workbench.errors import CandidateError, RunError
 from workbench.events import Report
-from workbench.keeping.candidates import keep, load_kept, onnx_of
+from workbench.keeping.candidates import REFIT, describe, keep, load_kept, onnx_of
 from workbench.ledger.appraise import Contestant, appraise
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.test_line import test_line
-from workbench.recipe import Recipe
-from workbench.runs.candidates import candidate_named, train_start
-from workbench.runs.trail import Trail, load_candidate
+from workbench.model_form import Training
+from workbench.recipe import Recipe, Step
+from workbench.runs.candidates import (
+    Named,
+    candidate_named,
+    first_start,
+    load_candidate,
+    task_name_of,
+    trained,
+)
+from workbench.runs.data import data_named
+from workbench.runs.looks import count_look
+from workbench.runs.trail import Trail
+from workbench.settings import VERSION
 from workbench.system.files import move_folder, read_json, write_json, write_text
 from workbench.system.machine import device_of, host
-from workbench.task import Candidate, Task
+from workbench.task import Candidate, SizedBuilder, Task
 from workbench.tasks.checks import check_task
-from workbench.technique import Job
+from workbench.technique import Decision, Job, Needs, Outcome
 
-__all__ = ["CACHE", "execute", "looked_at", "open_test"]
+__all__ = ["CACHE", "builder_for", "execute", "looked_at", "open_test", "wants_test"]
 
 START = "start"
+FIRST = "first"  # beside a start that an earlier run made: the start of that run
 SMOKE_ROWS = 2_000  # of valid that a smoke run looks at: it is over sooner, and decides nothing
 CACHE = "cache"  # beside the runs of one root, which share it
-# the row that tells what the runtime alone bought: the start, unchanged, in ONNX Runtime
-EXPORTED = "onnx"
+EXPORTED = "onnx"  # the row of the runtime alone: the start, unchanged, in ONNX Runtime
 
 
 @dataclass
 class _Standing:
-    """What the next step starts from: the candidate as techniques take it, and how it is shipped
-    and was measured.
+    """What the next step starts from: the candidate, and how it is shipped and was measured.
+
+    Both are None in a run that has no start.
     """
 
-    candidate: Candidate
-    shipped: Contestant
+    candidate: Candidate | None = None
+    shipped: Contestant | None = None
 
     @property
     def exported(self) -> Candidate | None:
-        """The ONNX file that was written of it, if there is one."""
-        found = self.shipped.candidate
-        return found if found.form == "onnx" and self.candidate.form != "onnx" else None
+        """The ONNX file that was written of the candidate, if there is one."""
+        if self.candidate is None or self.shipped is None:
+            return None
+        is_other = self.shipped.candidate.form != self.candidate.form
+        return self.shipped.candidate if is_other else None
 
 
-def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
+def execute(
+    folder: Path,
+    task: Task | None,
+    recipe: Recipe,
+    report: Report,
+    data: Mapping[str, Any] | None = None,
+) -> Trail:
     """Run the steps of a recipe that are not done yet; `task` comes without test rows.
 
-    Raises what a step raises; finished steps stay in the folder.
+    `data` are further rows that settings name. Raises what a step raises; finished steps stay in
+    the folder.
     """
-    runner = _Runner(folder, looked_at(task, recipe.budget), recipe, report)
+    seen = None if task is None else looked_at(task, recipe.options.budget)
+    runner = _Runner(folder, seen, recipe, report, data or {})
     standing = runner.start()
     for number, step in enumerate(recipe.steps, 1):
         standing = runner.step(number, step, standing)
@@ -68,54 +92,91 @@ def execute(folder: Path, task: Task, recipe: Recipe, report: Report) -> Trail:
     return Trail(folder, task=task)
 
 
+def wants_test(recipe: Recipe) -> bool:
+    """Whether the run opens test at its end: unless it is told never to, or no step asks for it."""
+    asked = [step.declared.needs.test for step in recipe.steps]
+    return recipe.options.test == "at_end" and (not asked or any(asked))
+
+
 def looked_at(task: Task, budget: str) -> Task:
-    """The task with the valid rows that a budget looks at: in smoke the first, or, ordered in time,
-    rows of all times.
+    """The task with the valid rows that a budget looks at.
+
+    In smoke these are the first ones; of rows ordered in time, some of all times.
     """
     valid = task.data.valid
     if budget != "smoke" or len(valid) <= SMOKE_ROWS:
         return task
-    ordered = getattr(valid, "times", None) is not None
-    chosen = slice(None, None, -(-len(valid) // SMOKE_ROWS)) if ordered else slice(0, SMOKE_ROWS)
+    every = (len(valid) + SMOKE_ROWS - 1) // SMOKE_ROWS
+    is_ordered = getattr(valid, "times", None) is not None
+    chosen = slice(None, None, every) if is_ordered else slice(0, SMOKE_ROWS)
     return replace(task, data=replace(task.data, valid=valid.take(chosen)))
+
+
+def builder_for(candidate: Candidate, task: Task) -> Any:
+    """The function that makes a candidate's model untrained, with the arguments that it was made
+    with; None where the task has no such builder.
+    """
+    name = (candidate.builder or "").rpartition("/")[2] or "untrained"
+    builder = task.builders.get(name)
+    if builder is None:
+        return None
+    if isinstance(builder, SizedBuilder) and candidate.prepare is not task.prepare:
+        first = next(iter(task.example(2, candidate.prepare).values()))
+        builder = builder.resized(int(first.shape[1]))
+
+    def build(**args: Any) -> Any:
+        return builder(**{**candidate.builder_args, **args})
+
+    return build
 
 
 class _Runner:
     """What all steps of one run share."""
 
-    def __init__(self, folder: Path, task: Task, recipe: Recipe, report: Report) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        task: Task | None,
+        recipe: Recipe,
+        report: Report,
+        data: Mapping[str, Any],
+    ) -> None:
         self.folder, self.task, self.recipe, self.report = folder, task, recipe, report
-        self.device = device_of(recipe.device)
+        self.options, self.data = recipe.options, data
+        self.device = device_of(recipe.options.device)
         self.origin: Contestant | None = None
+        run = folder / "run.json"
+        self.store = read_json(run).get("store", "") if run.exists() else ""
+
+    # The start
 
     def start(self) -> _Standing:
-        """The candidate to start from, trained if it is not, measured as it is and as ONNX."""
+        """The candidate to start from, trained where a step needs that, measured as it is and as
+        ONNX; nothing in a run whose steps need no start.
+        """
+        needs = [step.declared.needs for step in self.recipe.steps] or [Needs()]
+        if self.task is None or not any(n.start for n in needs):
+            return _Standing()
         report = self.report.for_step(START)
-        candidate, trained = self.task.candidate(self.recipe.start, seed=self.recipe.seed)
-        self.recipe.check_forms(candidate.form, candidate.name)
         place = self.folder / "steps" / f"00-{START}"
-        if place.exists():
-            fitted = None
-            if (
-                candidate.form == "sklearn"
-            ):  # nothing kept is a pickle: an estimator is fitted again, on the same rows
-                fitted = candidate if trained else self._trained(candidate, place, report)
-            return self._restore(place, START, fitted)
-        report.send("step_started", text=f"{candidate.name} on {self.task.name}")
-        for warning in check_task(self.task, candidate):
+        if place.exists() and (place / "candidate.json").exists():
+            return self._restore(place, START)
+        named = self._named(self.options.start)
+        self.recipe.check_forms(named.candidate.form, named.candidate.name)
+        if not named.is_trained and not needs[0].trained_start:
+            return _Standing(named.candidate)
+        report.send("step_started", text=f"{named.candidate.name} on {self.task.name}")
+        for warning in check_task(self.task, named.candidate):
             report.message(warning)
         work, began = self._work(place), time.perf_counter()
-        if not trained:
-            candidate = self._trained(candidate, work, report)
+        candidate = trained(named, self.task, self._training(report, work / "fit.pt"))
         seconds = time.perf_counter() - began
-        about = self._keep(candidate, work)
+        notes = self._keep(candidate, work)
         exporting = time.perf_counter() - began - seconds
         native = Contestant(START, candidate)
-        rivals = [native]
-        if candidate.form != "onnx" and "onnx_error" not in about:
-            rivals.append(
-                Contestant(EXPORTED, load_kept(work, form="onnx", prepare=candidate.prepare))
-            )
+        exported = self._exported(candidate, work)
+        rivals = [native, *([Contestant(EXPORTED, exported)] if exported is not None else [])]
+        origin = self._first(named, work) or native
         rows = appraise(
             rivals,
             self.task,
@@ -123,96 +184,159 @@ class _Runner:
             recipe=self.recipe,
             seconds=(seconds, exporting),
             folder=work,
-            origin=native,
+            origin=origin,
+            notes=notes,
+            timed=any(n.timing for n in needs),
         )
-        return self._finish(
-            place,
-            work,
-            candidate,
-            rows,
-            {"technique": START, "label": START, "seconds": seconds},
-            report,
+        about = {"technique": START, "label": START, "seconds": seconds, "notes": notes}
+        self._write(place, work, rows, about, report)
+        return self._restore(place, START, candidate)
+
+    def _named(self, reference: str) -> Named:
+        return candidate_named(
+            reference,
+            self.task,
+            seed=self.options.seed,
+            store=self.store,
+            root=self.folder.parent,
         )
 
-    def step(self, number: int, step: Any, before: _Standing) -> _Standing:
-        """One technique: run, keep, measure beside its parent and the start, and put the folder in
-        its place.
+    def _first(self, named: Named, work: Path) -> Contestant | None:
+        """The start of the run that made this start: comparisons go on against that one.
+
+        Its files are copied, so that the earlier run may be deleted.
         """
+        earlier = first_start(named.folder) if named.folder is not None else None
+        if earlier is None or earlier == named.folder:
+            return None
+        if task_name_of(named.folder) != self.options.task:
+            return None
+        shutil.copytree(earlier, work / FIRST, ignore=shutil.ignore_patterns(FIRST, "evidence"))
+        return Contestant(FIRST, load_candidate(work / FIRST, self.task))
+
+    # Steps
+
+    def step(self, number: int, step: Step, before: _Standing) -> _Standing:
+        """One technique: run it, keep and appraise its result, put its folder in place."""
         label = self.recipe.labels[number - 1]
         place = self.folder / "steps" / f"{number:02d}-{label.replace(' ', '-')}"
         report = self.report.for_step(label)
         if place.exists():
-            return self._restore(place, label) if (place / "candidate.json").exists() else before
+            return self._done(place, label, before)
         report.send("step_started", text=step.declared.title)
         work, began = self._work(place), time.perf_counter()
-        job = Job(
+        job = self._job(step, before, work, report)
+        outcome = step.declared(job, step.settings)
+        seconds = time.perf_counter() - began
+        self._write_evidence(outcome, work)
+        notes = outcome.notes
+        if outcome.candidate is not None:
+            notes = (*notes, *self._keep(outcome.candidate, work))
+        rows = self._appraised(label, step, outcome, before, work, report, seconds, notes)
+        about = _about(step, label, outcome, seconds, notes, before.candidate)
+        self._write(place, work, rows, about, report, outcome.decision)
+        return self._done(place, label, before, outcome.candidate, job.others)
+
+    def _job(self, step: Step, before: _Standing, work: Path, report: Report) -> Job:
+        others = {
+            reference: trained(
+                self._named(reference),
+                self.task,
+                self._training(report, work / f"other-{number}.pt"),
+            )
+            for number, reference in enumerate(step.declared.referred(step.settings))
+        }
+        data = {
+            reference: data_named(reference, self.task, self.data)
+            for reference in step.declared.referred_data(step.settings)
+        }
+        start = before.candidate
+        return Job(
             self.task,
-            before.candidate,
+            start,
             work,
-            others=self._others(step, work, report),
-            build=self._builder(before.candidate),
-            seed=self.recipe.seed,
+            others=others,
+            data=data,
+            build=None if start is None else builder_for(start, self.task),
+            seed=self.options.seed,
             device=self.device,
             report=report,
             cache=self.folder.parent / CACHE,
             exported=before.exported,
+            threads=self.options.threads,
         )
-        outcome = step.declared(job, step.settings)
-        seconds = time.perf_counter() - began
-        about: dict[str, Any] = {
-            "technique": step.technique,
-            "label": label,
-            "settings": step.settings.tree(),
-            "resolved": outcome.resolved.tree(),
-            "seconds": seconds,
-            "decision": outcome.decision,
-            "notes": outcome.notes,
-            "partial": outcome.partial,
-        }
-        for name, table in ((n, t) for n, t in outcome.evidence.items() if len(t.columns)):
-            write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
-        candidate = outcome.candidate
-        if candidate is None:  # a decision: the candidate before it goes on
-            self._write(place, work, [], about, report)
-            return before
-        kept = self._keep(candidate, work)
-        as_onnx = candidate.form == "onnx" or "onnx_error" in kept
-        shipped = candidate if as_onnx else load_kept(work, form="onnx", prepare=candidate.prepare)
+
+    def _appraised(
+        self,
+        label: str,
+        step: Step,
+        outcome: Outcome,
+        before: _Standing,
+        work: Path,
+        report: Report,
+        seconds: float,
+        notes: tuple[str, ...],
+    ) -> list[Row]:
+        """The row of a step: its candidate beside the one before, or its decision."""
+        if outcome.candidate is None:
+            return [
+                Row(
+                    label,
+                    step.technique,
+                    seconds=seconds,
+                    budget=self.options.budget,
+                    notes=notes,
+                    decision=outcome.decision,
+                )
+            ]
+        shipped = self._exported(outcome.candidate, work) or outcome.candidate
+        beside = [before.shipped] if before.shipped is not None else []
         rows = appraise(
-            [before.shipped, Contestant(label, shipped)],
+            [*beside, Contestant(label, shipped)],
             self.task,
             report=report,
             recipe=self.recipe,
-            seconds=(0.0, seconds),
+            seconds=[0.0] * len(beside) + [seconds],
             folder=work,
             origin=self.origin,
-            notes=outcome.notes,
-        )[1:]
-        return self._finish(place, work, candidate, rows, about, report)
+            notes=notes,
+            timed=step.declared.needs.timing,
+        )[-1:]
+        return [replace(row, decision=outcome.decision) for row in rows]
 
-    def _trained(self, candidate: Candidate, work: Path, report: Report) -> Candidate:
-        return train_start(candidate, self.task, **self._shared(report), checkpoint=work / "fit.pt")
+    def _done(
+        self,
+        place: Path,
+        label: str,
+        before: _Standing,
+        candidate: Candidate | None = None,
+        others: Mapping[str, Candidate] | None = None,
+    ) -> _Standing:
+        """Where the next step starts after a finished step: its candidate, the one that its
+        decision names, or the one before it.
+        """
+        if (place / "candidate.json").exists():
+            return self._restore(place, label, candidate)
+        kept = read_json(place / "step.json").get("decision")
+        decision = None if kept is None else Decision.from_json(kept)
+        if decision is None or not decision.goes_on:
+            return before
+        reference = decision.goes_on
+        chosen = (others or {}).get(reference) or trained(
+            self._named(reference), self.task, self._training(self.report, None)
+        )
+        return _Standing(chosen, Contestant(f"{label}-choice", chosen))
 
-    def _others(self, step: Any, work: Path, report: Report) -> dict[str, Candidate]:
-        """The candidates that a step's settings refer to."""
-        found = {}
-        for number, reference in enumerate(step.declared.referred(step.settings)):
-            found[reference] = candidate_named(
-                reference, self.task, **self._shared(report), checkpoint=work / f"other-{number}.pt"
-            )
-        return found
+    # Folders
 
-    def _shared(self, report: Report) -> dict[str, Any]:
-        return {
-            "budget": self.recipe.budget,
-            "seed": self.recipe.seed,
-            "device": self.device,
-            "report": report,
-        }
-
-    def _builder(self, candidate: Candidate) -> Any:
-        name = (candidate.builder or "").rpartition("/")[2]
-        return self.task.builders.get(name or "untrained")
+    def _training(self, report: Report, checkpoint: Path | None) -> Training:
+        return Training(
+            budget=self.options.budget,
+            seed=self.options.seed,
+            device=self.device,
+            report=report,
+            checkpoint=checkpoint,
+        )
 
     def _work(self, place: Path) -> Path:
         """The folder of a step under way; a checkpoint from before a kill is still in it."""
@@ -220,56 +344,118 @@ class _Runner:
         work.mkdir(parents=True, exist_ok=True)
         return work
 
-    def _keep(self, candidate: Candidate, work: Path) -> dict[str, Any]:
-        return keep(candidate, work, self.task.example(16, candidate.prepare))
+    def _keep(self, candidate: Candidate, work: Path) -> tuple[str, ...]:
+        """Keep a candidate; returns notes about what could not be kept."""
+        inputs = self.task.example(16, candidate.prepare)
+        about = keep(candidate, work, inputs, task=self.task)
+        notes = []
+        if about.get("kept") == REFIT:
+            notes.append(
+                f"`{candidate.name}` has no file of its own ({about['reason']}): it is trained "
+                "again on the same rows when it is loaded."
+            )
+        if "onnx_error" in about:
+            notes.append(f"Not written as ONNX: {about['onnx_error']}")
+        return tuple(notes)
 
-    def _finish(
+    def _exported(self, candidate: Candidate, work: Path) -> Candidate | None:
+        """The ONNX form that was kept beside a candidate; None where it has none, or is one."""
+        about = describe(work)
+        if about["form"] == "onnx" or "onnx_error" in about:
+            return None
+        return replace(load_kept(work, form="onnx", task=self.task), prepare=candidate.prepare)
+
+    def _write_evidence(self, outcome: Outcome, work: Path) -> None:
+        for name, table in outcome.evidence.items():
+            if len(table.columns):
+                write_text(work / "evidence" / f"{name}.csv", table.to_csv(index=False))
+
+    def _write(
         self,
         place: Path,
         work: Path,
-        candidate: Candidate,
         rows: list[Row],
         about: Mapping[str, Any],
         report: Report,
-    ) -> _Standing:
-        """Put a step with a candidate in its place; returns where the next one starts."""
-        self._write(place, work, rows, about, report)
-        return self._restore(place, about["label"], candidate)
-
-    def _write(
-        self, place: Path, work: Path, rows: list[Row], about: Mapping[str, Any], report: Report
+        decision: Decision | None = None,
     ) -> None:
         """Write what the step was, drop its checkpoints, and move it where finished steps lie."""
+        lines = [r.to_json() for r in rows]
         write_json(
             work / "step.json",
-            {"version": 1, **about, "rows": [r.to_json() for r in rows], "host": host().to_json()},
+            {"version": VERSION, **about, "rows": lines, "host": host().to_json()},
         )
         for file in work.glob("*.pt"):
             file.unlink()
         move_folder(work, place)
-        report.send("step_finished", rows=[r.to_json() for r in rows])
+        told = {} if decision is None else {"decision": decision.to_json()}
+        report.send("step_finished", rows=lines, **told)
 
     def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
         """Where the next step starts, from a finished step's folder; the user's own module where it
         is still at hand.
         """
-        made = candidate or load_candidate(place, self.task)
-        shipped = made if made.form == "onnx" else onnx_of(place, made.prepare) or made
+        kept = candidate or load_candidate(place, self.task)
+        exported = self._exported(kept, place)
         if self.origin is None:
-            self.origin = Contestant(START, made, outputs=_saved(place, START))
-        name = EXPORTED if label == START and shipped is not made else label
-        return _Standing(made, Contestant(name, shipped, outputs=_saved(place, name)))
+            self.origin = self._origin(place, label, kept, exported)
+        name = EXPORTED if label == START and exported is not None else label
+        shipped = Contestant(name, exported or kept, outputs=_saved(place, name))
+        return _Standing(kept, shipped)
+
+    def _origin(
+        self, place: Path, label: str, kept: Candidate, exported: Candidate | None
+    ) -> Contestant:
+        """What all rows are compared with: the start of this run, or of the one that it goes on;
+        the first result in a run without a trained start.
+        """
+        if (place / FIRST / "candidate.json").exists():
+            first = load_candidate(place / FIRST, self.task)
+            return Contestant(FIRST, first, outputs=_saved(place, FIRST))
+        chosen = kept if label == START else exported or kept
+        return Contestant(label, chosen, outputs=_saved(place, label))
 
 
-def open_test(trail: Trail, test: Rows, report: Report) -> TestLine:
-    """Measure the start and the last candidate on test, and count the look."""
+def _about(
+    step: Step,
+    label: str,
+    outcome: Outcome,
+    seconds: float,
+    notes: tuple[str, ...],
+    start: Candidate | None,
+) -> dict[str, Any]:
+    """What `step.json` says of a step, besides its rows and the machine."""
+    own = {"fit": start.fit} if start is not None else None
+    return {
+        "technique": step.technique,
+        "label": label,
+        "settings": step.settings.tree(),
+        "resolved": outcome.resolved.tree(),
+        "resolved_by": step.settings.origins(own=own),
+        "seconds": seconds,
+        "decision": None if outcome.decision is None else outcome.decision.to_json(),
+        "notes": notes,
+        "partial": outcome.partial,
+    }
+
+
+def open_test(trail: Trail, test: AnyRows, report: Report) -> TestLine:
+    """Measure the first start and the last candidate on test, and count the look.
+
+    Raises RunError where no step made a candidate.
+    """
     path = trail.folder / "final.json"
-    looks = read_json(path)["looks"] + 1 if path.exists() else 1
+    before = read_json(path)["looks"] if path.exists() else 0
     step_report = report.for_step("test")
     step_report.send("step_started", text="opening test")
-    task = trail._known_task()
-    place = trail._with_candidate()[-1]
-    first, last = (_as_shipped(p, task) for p in (trail.steps[0], place))
+    task = trail.task
+    if task is None:
+        raise RunError(f"The task of {trail.folder.name} is not at hand, so test stays closed.")
+    place = trail.steps_with_candidate[-1]
+    start = trail.steps_with_candidate[0]
+    earlier = start / FIRST
+    first, last = (_as_shipped(p, task) for p in (earlier if earlier.exists() else start, place))
+    looks = count_look(trail.folder.parent, test, before)
     line = test_line(first, last, task, test, rows=trail.rows, looks=looks, report=step_report)
     write_json(path, line.to_json())
     step_report.send("step_finished", rows=[], text=line.text)
@@ -278,10 +464,14 @@ def open_test(trail: Trail, test: Rows, report: Report) -> TestLine:
 
 def _as_shipped(place: Path, task: Task) -> Candidate:
     """A step's candidate as its ONNX file, which answers alike and sooner, where there is one."""
-    kept = load_candidate(place, task)
-    return onnx_of(place, kept.prepare) or kept
+    try:
+        exported = onnx_of(place, task=task)
+    except CandidateError:
+        exported = None
+    return exported or load_candidate(place, task)
 
 
 def _saved(place: Path, label: str) -> np.ndarray | None:
+    """Outputs on valid that a step kept; None where it kept none."""
     path = place / f"valid-{label}.npy"
     return np.load(path) if path.exists() else None

@@ -6,19 +6,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import RunError, unknown
-from workbench.keeping.candidates import load_kept
+from workbench.errors import RunError, UnknownName, unknown
 from workbench.ledger.rows import Row, TestLine, frame
 from workbench.ledger.tables import html
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
+from workbench.runs.candidates import load_candidate
 from workbench.system.files import read_json
 from workbench.task import Candidate, Task
+from workbench.technique import Decision
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Trail", "load_candidate"]
+__all__ = ["Trail"]
 
 
 class Trail:
@@ -53,14 +54,43 @@ class Trail:
         return frame(self.rows)
 
     @property
+    def task(self) -> Task | None:
+        """The task, where it is at hand: built in, named by a reference, or handed over."""
+        run = self.folder / "run.json"
+        if self._task is None and not (run.exists() and read_json(run).get("own_task")):
+            from workbench.tasks import load_task
+
+            options = Recipe.of_run(self.folder).options
+            try:
+                self._task = load_task(options.task, options.task_args)
+            except UnknownName:
+                return None
+        return self._task
+
+    @property
+    def decision(self) -> Decision | None:
+        """The last decision of the run; None where no step decided anything."""
+        return self.decisions[-1][1] if self.decisions else None
+
+    @property
+    def decisions(self) -> list[tuple[str, Decision]]:
+        """Every decision with the name of its step, in order."""
+        kept = [read_json(step / "step.json") for step in self.steps]
+        return [
+            (about["label"], Decision.from_json(about["decision"]))
+            for about in kept
+            if about.get("decision")
+        ]
+
+    @property
     def model(self) -> Any:
-        """The plain torch module after the last step that gave one; of the user's own class where
-        its builder is at hand.
+        """The model after the last step that gave one other than an ONNX file: the plain torch
+        module, of the user's own class where its builder is at hand, or the estimator.
         """
-        for step in reversed(self._with_candidate()):
-            if read_json(step / "candidate.json")["form"] == "torch":
-                return load_candidate(step, self._known_task()).model
-        raise RunError("No step of this run gave a torch module; `onnx_path` is the model file.")
+        for step in reversed(self.steps_with_candidate):
+            if read_json(step / "candidate.json")["form"] != "onnx":
+                return load_candidate(step, self.task).model
+        raise RunError("Every step of this run gave an ONNX file; `onnx_path` is where it lies.")
 
     @property
     def onnx_path(self) -> Path:
@@ -77,9 +107,7 @@ class Trail:
         """The candidate that a step made, by the step's name in the ledger (`pruning`); the last
         one by default.
         """
-        return load_candidate(
-            self._folder(step) if step else self._with_candidate()[-1], self._known_task()
-        )
+        return load_candidate(self._folder(step) if step else self._last(), self.task)
 
     def evidence(self, step: str) -> dict[str, pd.DataFrame]:
         """The tables that a step left, by name."""
@@ -105,10 +133,18 @@ class Trail:
         """The ledger as a waterfall figure of `latency_ms`, `size_bytes` or `quality`."""
         from workbench.figures.waterfall import plot_ledger
 
-        return plot_ledger(self.ledger, value=value)
+        return plot_ledger(frame([r for r in self.rows if r.quality is not None]), value=value)
 
     def _repr_html_(self) -> str:
         return html(self.rows, self.test)
+
+    def __repr__(self) -> str:
+        return f"Trail({self.folder.name!r}, {len(self.rows)} rows)"
+
+    def _last(self) -> Path:
+        if not self.steps_with_candidate:
+            raise RunError(f"No step of {self.folder.name} made a candidate.")
+        return self.steps_with_candidate[-1]
 
     def _folder(self, step: str) -> Path:
         """The folder of a finished step: `pruning 2` is 02-pruning-2."""
@@ -117,30 +153,7 @@ class Trail:
             raise RunError(unknown("finished step", step, names))
         return names[wanted]
 
-    def _with_candidate(self) -> list[Path]:
-        """The steps that made a candidate; others only decided something."""
+    @property
+    def steps_with_candidate(self) -> list[Path]:
+        """Folders of the steps that made a candidate; others only decided something."""
         return [s for s in self.steps if (s / "candidate.json").exists()]
-
-    def _known_task(self) -> Task | None:
-        run = self.folder / "run.json"
-        if self._task is None and not (run.exists() and read_json(run).get("own_task")):
-            from workbench.errors import UnknownName
-            from workbench.tasks.builtin import load_task
-
-            try:
-                self._task = load_task(Recipe.of_run(self.folder).task)
-            except UnknownName:
-                return None
-        return self._task
-
-
-def load_candidate(place: Path, task: Task | None) -> Candidate:
-    """A finished step's candidate, its network in the user's own class if the task can build it."""
-    about = read_json(place / "candidate.json")
-    build = None
-    if task is not None and about["form"] == "torch":
-        name = (about["builder"] or "").rpartition("/")[2]
-        build = task.builders.get(name) or (
-            (lambda: task.start.model) if task.start is not None else None
-        )
-    return load_kept(place, build=build, prepare=task.prepare if task is not None else None)

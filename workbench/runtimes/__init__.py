@@ -1,107 +1,50 @@
-"""Engines that can run a candidate: `predictor()` makes one ready, a file an engine."""
+"""Engines that run models, a file each; `predictor()` makes a candidate ready to run on one."""
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-from typing import Any, Protocol
-
-import numpy as np
-
-from workbench.errors import CandidateError, UnknownName, unknown
+from workbench.errors import CandidateError
+from workbench.model_form import form_named
+from workbench.runtimes.runtime import RUNTIMES, Predictor, Runtime
 from workbench.task import Candidate
 
-__all__ = ["RUNTIMES", "Predictor", "installed_for", "predictor", "runtimes_for"]
-
-RUNTIMES = {
-    "torch": ("torch",),
-    "torch-compiled": ("torch",),
-    "onnxruntime": ("onnx",),
-    "openvino": ("onnx",),
-    "openvino-bf16": ("onnx",),
-    "sklearn": ("sklearn",),
-}
-
-
-class Predictor(Protocol):
-    """A candidate made ready to run: prepared named arrays `(batch, ...)` in, outputs `(batch,
-    ...)` out.
-    """
-
-    runtime: str
-    details: dict[str, Any]
-
-    def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray: ...
-
-    def close(self) -> None: ...
+__all__ = ["RUNTIMES", "Predictor", "Runtime", "installed_for", "predictor", "runtimes_for"]
 
 
 def runtimes_for(candidate: Candidate) -> tuple[str, ...]:
-    """The engines that run this candidate's form, the preferred one first.
+    """The engines that the candidate's form prefers, the first choice first.
 
-    `torch-compiled` is not among them: compiling takes longer than most measurements, so it is
-    asked for by name.
+    `torch-compiled` is not among them: compiling takes longer than most measurements, so it is used
+    where it is named.
     """
-    return {"torch": ("torch",), "onnx": ("onnxruntime",), "sklearn": ("sklearn",)}[candidate.form]
+    return form_named(candidate.form).runtimes
 
 
 def installed_for(candidate: Candidate) -> tuple[str, ...]:
-    """All engines of this machine that run the candidate's form, those that need an extra or a
-    compiler where they are there.
-    """
-    from workbench.runtimes.torch_runtime import compiler
-
-    here = {"torch-compiled": compiler() is not None} | dict.fromkeys(
-        ("openvino", "openvino-bf16"), find_spec("openvino") is not None
-    )
-    if here["openvino-bf16"]:
-        from workbench.system.machine import host
-
-        here["openvino-bf16"] = any("bf16" in i or "amx" in i for i in host().instructions)
-    return tuple(
-        name for name, forms in RUNTIMES.items() if candidate.form in forms and here.get(name, True)
-    )
+    """All engines that run the candidate's form on this machine, the preferred ones first."""
+    preferred = runtimes_for(candidate)
+    others = [r.name for r in RUNTIMES.all().values() if candidate.form in r.forms]
+    names = dict.fromkeys((*preferred, *others))
+    return tuple(name for name in names if not RUNTIMES.get(name).lacks())
 
 
 def predictor(
-    candidate: Candidate, runtime: str = "auto", *, threads: int | None = None, device: str = "cpu"
+    candidate: Candidate,
+    runtime: str = "auto",
+    *,
+    threads: int | None = None,
+    device: str = "cpu",
 ) -> Predictor:
-    """Make a candidate ready to run on an engine; `threads` None takes all cores that this process
-    may use, or what OMP_NUM_THREADS says.
+    """Make a candidate ready to run on an engine.
 
-    Raises UnknownName for an engine that does not exist, CandidateError for one that cannot run
-    this form.
+    `threads` None takes all cores that this process may use, or OMP_NUM_THREADS. Raises UnknownName
+    for an engine that does not exist, CandidateError for one that does not run this form,
+    MissingExtra or RunError for one that this machine lacks something for.
     """
-    name = runtimes_for(candidate)[0] if runtime == "auto" else runtime
-    if name not in RUNTIMES:
-        raise UnknownName(unknown("runtime", name, RUNTIMES))
-    if candidate.form not in RUNTIMES[name]:
+    declared = RUNTIMES.get(runtimes_for(candidate)[0] if runtime == "auto" else runtime)
+    if candidate.form not in declared.forms:
         raise CandidateError(
-            f"`{name}` runs {' or '.join(RUNTIMES[name])} models, and `{candidate.name}` is in the "
-            f"form {candidate.form}. Write it as ONNX first (`workbench.to_onnx`), or take another "
-            "runtime."
+            f"`{declared.name}` runs {' or '.join(declared.forms)} models, and `{candidate.name}` "
+            f"is in the form {candidate.form}. Write it as ONNX first (`workbench.to_onnx`), or "
+            "take another runtime."
         )
-    if name == "onnxruntime":
-        from workbench.runtimes.onnx_runtime import OnnxPredictor
-
-        return OnnxPredictor(
-            candidate.model, outputs=candidate.outputs, threads=threads, device=device
-        )
-    if name.startswith("openvino"):
-        from workbench.runtimes.openvino_runtime import OpenvinoPredictor
-
-        return OpenvinoPredictor(
-            candidate.model, outputs=candidate.outputs, threads=threads, device=device, runtime=name
-        )
-    if name == "sklearn":
-        from workbench.runtimes.sklearn_runtime import SklearnPredictor
-
-        return SklearnPredictor(candidate.model, outputs=candidate.outputs)
-    from workbench.runtimes.torch_runtime import TorchPredictor
-
-    return TorchPredictor(
-        candidate.model,
-        outputs=candidate.outputs,
-        threads=threads,
-        device=device,
-        compiled=name == "torch-compiled",
-    )
+    return declared.make(candidate, threads, device)

@@ -9,8 +9,11 @@ import numpy as np
 
 from workbench.errors import CandidateError, RunError
 from workbench.runtimes.feeding import fed
+from workbench.runtimes.onnx_coverage import coverage_of
+from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
 from workbench.system.machine import n_threads
+from workbench.task import Candidate
 
 __all__ = ["OnnxPredictor"]
 
@@ -103,3 +106,18 @@ def _main_output(outputs: list[Any]) -> str:
         ),
         outputs[0].name,
     )
+
+
+def _make(candidate: Candidate, threads: int | None, device: str) -> OnnxPredictor:
+    return OnnxPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device)
+
+
+RUNTIME = Runtime(
+    "onnxruntime",
+    ("onnx",),
+    _make,
+    title="ONNX Runtime",
+    libraries=("onnxruntime",),
+    coverage=coverage_of,
+    devices=("cpu", "cuda"),
+)

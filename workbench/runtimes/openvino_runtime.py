@@ -11,14 +11,19 @@ from __future__ import annotations
 import io
 import sys
 from collections import Counter
+from functools import partial
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
+from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage, counted
 from workbench.runtimes.feeding import fed
+from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
-from workbench.system.machine import n_threads
+from workbench.system.machine import host, n_threads
+from workbench.task import Candidate
 
 __all__ = ["OpenvinoPredictor", "executed", "library"]
 
@@ -210,3 +215,55 @@ def _text(about: Any, key: str) -> str:
         if key in about
         else ""
     )
+
+
+def coverage_of(content: bytes, runtime: str) -> Coverage:
+    """The operators of an ONNX file as OpenVINO runs them; raises CandidateError."""
+    rows, n_conversions = [], 0
+    for op in executed(content, runtime):
+        n_conversions += op["op_type"] in CONVERSIONS
+        if op["op_type"] in MOVES | CONVERSIONS:
+            continue
+        is_low = op["precision"] in ("int8", "int4")
+        why = (
+            ""
+            if is_low
+            else "OpenVINO runs it in floating point: it has no quantized inputs, or no int8 kernel"
+        )
+        rows.append(
+            {"name": op["name"], "op_type": op["op_type"], "precision": op["precision"], "why": why}
+        )
+    return counted(runtime, rows, n_conversions)
+
+
+def _lacks(runtime: str) -> str:
+    if find_spec("openvino") is None:
+        return str(MissingExtra(f"The runtime `{runtime}`", "openvino"))
+    if runtime == "openvino" or any("bf16" in i or "amx" in i for i in host().instructions):
+        return ""
+    return "The runtime `openvino-bf16` needs a processor with bf16; use `openvino`."
+
+
+def _declared(name: str, title: str) -> Runtime:
+    def make(candidate: Candidate, threads: int | None, device: str) -> OpenvinoPredictor:
+        return OpenvinoPredictor(
+            candidate.model,
+            outputs=candidate.outputs,
+            threads=threads,
+            device=device,
+            runtime=name,
+        )
+
+    return Runtime(
+        name,
+        ("onnx",),
+        make,
+        title=title,
+        lacks=partial(_lacks, name),
+        prepare_import=library,
+        coverage=partial(coverage_of, runtime=name),
+    )
+
+
+OPENVINO = _declared("openvino", "OpenVINO")
+OPENVINO_BF16 = _declared("openvino-bf16", "OpenVINO in bf16")

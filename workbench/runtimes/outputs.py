@@ -13,13 +13,12 @@ from typing import Any
 import numpy as np
 
 from workbench.events import Report
-from workbench.models.networks import call_model, first_tensor
+from workbench.model_form import form_named
 from workbench.runtimes import predictor
 from workbench.task import Candidate, Task
 
 __all__ = [
     "BATCH",
-    "ENOUGH",
     "are_probabilities",
     "ends_in",
     "misfit",
@@ -28,32 +27,10 @@ __all__ = [
     "predict_rows",
 ]
 
-ENOUGH = 64  # rows to tell probabilities from small logits
-
 
 def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Outputs `(rows, ...)` on prepared inputs, the candidate's model left in the mode that it was
-    in.
-    """
-    if candidate.form != "torch":
-        from workbench.runtimes import predictor
-
-        return predictor(candidate).predict(dict(inputs))
-    import torch
-
-    from workbench.data.tensors import tensor
-
-    model = candidate.model
-    modes = {module: module.training for module in model.modules()}
-    weight = next(model.parameters(), None)
-    device = "cpu" if weight is None else str(weight.device)
-    try:
-        with torch.no_grad():
-            outputs = call_model(model.eval(), {n: tensor(a, device) for n, a in inputs.items()})
-            return first_tensor(outputs).float().cpu().numpy()
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    """Outputs `(rows, ...)` on prepared inputs; the candidate's model keeps its mode and device."""
+    return form_named(candidate.form).outputs(candidate, inputs)
 
 
 @contextmanager
@@ -102,13 +79,18 @@ def are_probabilities(task: Task, outputs: np.ndarray) -> bool:
     return bool(_one_a_label(task, outputs) or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
 
-def ends_in(task: Task, network: Candidate, inputs: Mapping[str, np.ndarray]) -> str:
+def ends_in(
+    task: Task,
+    network: Candidate,
+    inputs: Mapping[str, np.ndarray],
+    outputs: np.ndarray | None = None,
+) -> str:
     """`softmax` or `sigmoid` where a network for classes or labels seems to end in one, else empty.
 
     An untrained network's logits may all lie between 0 and 1 by chance. Only behind a sigmoid do
     they stay there when the weights of the last layer are large and negative.
     """
-    outputs = outputs_of(network, inputs)
+    outputs = outputs_of(network, inputs) if outputs is None else outputs
     if not are_probabilities(task, outputs):
         return ""
     if not _one_a_label(task, outputs):
@@ -150,7 +132,10 @@ def predict_rows(
     candidate's form prefers.
     """
     runner = predictor(
-        candidate, runtime, threads=threads, device=device if candidate.form == "torch" else "cpu"
+        candidate,
+        runtime,
+        threads=threads,
+        device=device if form_named(candidate.form).on_device else "cpu",
     )
     report, parts = report or Report(), []
     for done, (inputs, _) in enumerate(rows.batches(batch_size)):

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
+from workbench.task import Candidate
 
 __all__ = ["SklearnPredictor"]
 
@@ -48,3 +50,10 @@ class SklearnPredictor:
 
     def close(self) -> None:
         self._estimator = None
+
+
+def _make(candidate: Candidate, threads: int | None, device: str) -> SklearnPredictor:
+    return SklearnPredictor(candidate.model, outputs=candidate.outputs)
+
+
+RUNTIME = Runtime("sklearn", ("sklearn",), _make, title="scikit-learn", libraries=("sklearn",))

@@ -11,8 +11,10 @@ import numpy as np
 from workbench.data.tensors import tensor
 from workbench.errors import RunError
 from workbench.models.networks import call_model, first_tensor
+from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
 from workbench.system.machine import n_threads
+from workbench.task import Candidate
 
 if TYPE_CHECKING:
     from torch import nn
@@ -74,3 +76,34 @@ class TorchPredictor:
 
     def close(self) -> None:
         self._model = None
+
+
+def _lacks_compiler() -> str:
+    if compiler() is not None:
+        return ""
+    return "torch.compile needs a C++ compiler, and none is on the PATH: install g++."
+
+
+def _declared(name: str, title: str, *, compiled: bool) -> Runtime:
+    def make(candidate: Candidate, threads: int | None, device: str) -> TorchPredictor:
+        return TorchPredictor(
+            candidate.model,
+            outputs=candidate.outputs,
+            threads=threads,
+            device=device,
+            compiled=compiled,
+        )
+
+    return Runtime(
+        name,
+        ("torch",),
+        make,
+        title=title,
+        lacks=_lacks_compiler if compiled else lambda: "",
+        libraries=("torch",),
+        devices=("cpu", "cuda", "mps"),
+    )
+
+
+TORCH = _declared("torch", "PyTorch", compiled=False)
+COMPILED = _declared("torch-compiled", "PyTorch, compiled", compiled=True)

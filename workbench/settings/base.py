@@ -303,9 +303,23 @@ class Settings(BaseModel):
         for k in knobs(type(self)):
             if k.by_budget is None or values[k.name] is not None or not k.applies(values):
                 continue
-            brought = (own or {}).get(k.path[0] if len(k.path) > 1 else "", {})
-            changed = _with(changed, k.path, brought.get(k.path[-1], k.by_budget[budget]))
+            value = _brought(own, k).get(k.path[-1], k.by_budget[budget])
+            changed = _with(changed, k.path, value)
         return changed
+
+    def origins(self, own: Mapping[str, Mapping[str, Any]] | None = None) -> dict[str, str]:
+        """Who decides each setting that is left None, `candidate` or `budget`, by flat name."""
+        values = self.flat()
+        return {
+            k.name: "candidate" if k.path[-1] in _brought(own, k) else "budget"
+            for k in knobs(type(self))
+            if k.by_budget is not None and values[k.name] is None and k.applies(values)
+        }
+
+
+def _brought(own: Mapping[str, Mapping[str, Any]] | None, knob: Knob) -> Mapping[str, Any]:
+    """The values that a candidate brings for the class that a knob belongs to."""
+    return (own or {}).get(knob.path[0] if len(knob.path) > 1 else "", {})
 
 
 def _with(settings: Any, path: tuple[str, ...], value: Any) -> Any:

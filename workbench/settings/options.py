@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
+from pydantic import field_validator
+
 from workbench.errors import SettingsError
 from workbench.settings.base import Settings, free_form, knob
 from workbench.settings.knobs import knobs
@@ -51,11 +53,21 @@ class RunOptions(Settings):
     threads: int | None = knob(None, low=1, high=1024, expert=True, title="Threads of training")
     """Threads for training. None: as many as this process has cores."""
 
+    batch_sizes: list[int] = free_form([1, 64], expert=True, title="Batch sizes")
+    """Batch sizes at which latency is measured."""
+
     test: Literal["at_end", "never"] = knob("at_end", expert=True, title="Test split")
     """Measure the last candidate on the test split when the run ends, or leave the test closed."""
 
     price_per_core_hour: float | None = knob(None, low=0, expert=True, title="Price of a core hour")
     """Price of one core for one hour; adds the cost of a million predictions to the results."""
+
+    @field_validator("batch_sizes")
+    @classmethod
+    def _check_batch_sizes(cls, sizes: list[int]) -> list[int]:
+        if not 1 <= len(sizes) <= 6 or len(set(sizes)) != len(sizes) or min(sizes) < 1:
+            raise ValueError(f"must be one to six different numbers from 1 on, got {sizes}.")
+        return sorted(sizes)
 
 
 RESERVED = frozenset(k.name for k in knobs(RunOptions)) - {"budget"}

@@ -15,25 +15,13 @@ from typing import Any
 import yaml
 
 from workbench.errors import RunError
+from workbench.ledger.columns import columns_of
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.tables import cells
 from workbench.system.files import read_json
 
 __all__ = ["Entry", "Model", "Point", "read_entry"]
 
-NUMBERS = (
-    "size_bytes",
-    "size_gzip_bytes",
-    "parameters",
-    "macs",
-    "latency_ms",
-    "latency_64_ms",
-    "throughput",
-    "core_seconds_per_million",
-    "money_per_million",
-    "memory_bytes",
-    "load_ms",
-)
 DEFAULTS = {"start": "", "seed": 0, "budget": "standard", "device": "auto", "steps": []}
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED", "killed": "KILLED"}
 LONGEST = 500  # characters of a parameter: servers of older versions refuse more
@@ -124,6 +112,7 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
         **_host(steps[-1][1].get("host", {})),
     }
     of_run = {
+        **next((_decision_tags(row) for row in reversed(rows) if row.decision is not None), {}),
         "workbench.kind": "run",
         "workbench.folder": folder.resolve().as_uri(),
         "workbench.recipe": text[:LONGEST_TAG],
@@ -163,6 +152,7 @@ def _row_entry(
     """
     chosen = step.get("resolved") or step.get("settings") or {}
     decisions = {f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start}
+    decisions |= _decision_tags(row)
     return Entry(
         f"{row.step} of {run}",
         "FINISHED",
@@ -187,18 +177,31 @@ def _row_entry(
     )
 
 
+def _decision_tags(row: Row) -> dict[str, str]:
+    """What a step decided, as tags; empty for a step that made a model."""
+    if row.decision is None:
+        return {}
+    tags = {"workbench.decision": row.decision.verdict, "workbench.reason": row.decision.reason}
+    return {name: value[:LONGEST_TAG] for name, value in tags.items()}
+
+
 def _points(row: Row, step: int) -> Iterator[Point]:
     named: dict[str, float | None] = {
-        f"valid/{row.metric}": row.quality,
-        f"valid/{row.metric}_low": row.quality_low,
-        f"valid/{row.metric}_high": row.quality_high,
-        **{f"cost/{name}": getattr(row, name) for name in NUMBERS},
-        "cost/step_seconds": row.seconds,
-        "against_start/speedup": row.speedup_start,
-        "against_start/size_ratio": row.size_ratio,
-        "against_parent/speedup": row.speedup_parent,
-        **{f"against_start/{v.metric}": v.difference for v in row.against_start},
+        column.logged.format(metric=row.metric): column.value(row)
+        for column in columns_of([row])
+        if column.logged and (row.metric or "{metric}" not in column.logged)
     }
+    if row.quality is not None:
+        named |= {
+            f"valid/{row.metric}_low": row.quality_low,
+            f"valid/{row.metric}_high": row.quality_high,
+            "against_start/speedup": row.speedup_start,
+            "against_start/size_ratio": row.size_ratio,
+            "against_parent/speedup": row.speedup_parent,
+            **{f"against_start/{v.metric}": v.difference for v in row.against_start},
+        }
+    if row.decision is not None:
+        named |= {f"decision/{name}": value for name, value in row.decision.numbers.items()}
     return _finite(named, step)
 
 
@@ -272,7 +275,7 @@ def _host(host: Mapping[str, Any]) -> dict[str, str]:
 def _model(
     steps: list[tuple[Path, dict[str, Any]]], name: str, test: TestLine | None, tags: dict[str, str]
 ) -> Model | None:
-    made = [place for place, _ in steps if (place / "model.onnx").exists()]
+    made = [place for place, _ in steps if (place / "candidate.json").exists()]
     if not made:
         return None
     kept = (
@@ -282,7 +285,8 @@ def _model(
         "workbench.budget",
         "workbench.host.name",
     )
-    digest = read_json(made[-1] / "candidate.json").get("sha256", {}).get("model.onnx", "")
+    digests = read_json(made[-1] / "candidate.json").get("sha256", {})
+    digest = digests.get("model.onnx") or next(iter(digests.values()), "")
     about = {
         **{k: tags[k] for k in kept if k in tags},
         "workbench.step": made[-1].name,

@@ -24,6 +24,7 @@ __all__ = ["Recorded", "rebuild", "record_run", "recorded", "shown_url", "store_
 
 EXPERIMENT = "workbench/"  # before the task's name: a server is shared with other work
 DAMAGED = ("out-of-date database schema", "Can't locate revision", "not a database", "malformed")
+MODEL_FILES = ("candidate.", "model.", "prepare.", "structure.", "load_network.")
 BATCH = 100  # parameters that MLflow takes in one call
 
 
@@ -174,8 +175,9 @@ def _send(client: Any, run_id: str, folder: Path, step: Path) -> str:
     for name in ("recipe.yml", "ledger.json", "final.json"):
         if (folder / name).exists():
             client.log_artifact(run_id, str(folder / name))
-    for name in ("model.onnx", "candidate.json"):
-        client.log_artifact(run_id, str(step / name), "model")
+    for file in sorted(step.iterdir()):
+        if file.name.startswith(MODEL_FILES):
+            client.log_artifact(run_id, str(file), "model")
     return f"{client.get_run(run_id).info.artifact_uri}/model"
 
 

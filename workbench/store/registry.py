@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from workbench.errors import StoreError
+from workbench.store.client import open_store, shown_url, store_url
 from workbench.store.entries import Model
 
-__all__ = ["EXISTS", "IDENTITY", "register"]
+__all__ = ["EXISTS", "IDENTITY", "model_folder", "register"]
 
 
 CHALLENGER = "challenger"
@@ -51,3 +54,56 @@ def register(client: Any, model: Model, run_id: str, source: str) -> None:
     created = max((float(v.tags.get(IDENTITY[1], 0)) for v in versions), default=0.0)
     if float(model.tags[IDENTITY[1]]) >= created:
         client.set_registered_model_alias(model.name, CHALLENGER, made.version)
+
+
+def model_folder(reference: str, store: str, root: Path) -> Path:
+    """The folder of a registered model, `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+
+    On a server the files are fetched into the folder of runs. Raises StoreError when the store has
+    no such model.
+    """
+    from mlflow.exceptions import MlflowException
+
+    url = store_url(store, root)
+    name, alias, version = _parsed(reference)
+    with open_store(url) as client:
+        try:
+            if alias:
+                found = client.get_model_version_by_alias(name, alias)
+            else:
+                found = client.get_model_version(name, version)
+        except MlflowException as error:
+            models = sorted(m.name for m in client.search_registered_models())
+            raise StoreError(
+                f"The store {shown_url(url)} has no model `{reference}` ({error.error_code}). "
+                f"Models: {', '.join(models) or 'none'}."
+            ) from error
+        if found.source.startswith("file:") or Path(found.source).exists():
+            return _local(found.source)
+        target = root / "models" / f"{name}-{found.version}"
+        if not (target / "candidate.json").exists():
+            target.mkdir(parents=True, exist_ok=True)
+            client.download_artifacts(found.run_id, "model", str(target))
+        inner = target / "model"
+        return inner if (inner / "candidate.json").exists() else target
+
+
+def _parsed(reference: str) -> tuple[str, str, str]:
+    """Name, alias and version of `models:/NAME@ALIAS` or `models:/NAME/VERSION`."""
+    path = reference.removeprefix("models:/").strip("/")
+    name, _, alias = path.partition("@")
+    if alias:
+        return name, alias, ""
+    name, _, version = path.rpartition("/")
+    if not name or not version:
+        raise StoreError(
+            f"`{reference}` names no model: write models:/NAME@ALIAS or models:/NAME/VERSION."
+        )
+    return name, "", version
+
+
+def _local(source: str) -> Path:
+    from urllib.parse import urlparse
+    from urllib.request import url2pathname
+
+    return Path(url2pathname(urlparse(source).path) if source.startswith("file:") else source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.prepare import Columns, Normalize
@@ -15,39 +15,15 @@ from workbench.data.sets.reviews import CLASSES as SENTIMENTS
 from workbench.data.sets.reviews import reviews
 from workbench.data.sets.rewording import reword
 from workbench.data.tokens import Tokens, WordPieces, minilm_folder
-from workbench.errors import MissingExtra, TaskError, UnknownName, unknown
+from workbench.errors import MissingExtra
 from workbench.metrics import BY_KIND, METRICS
-from workbench.task import Task
+from workbench.task import SizedBuilder, Task
 
 if TYPE_CHECKING:
     import numpy as np
     import torch
 
-__all__ = ["TASKS", "load_task"]
-
-
-@lru_cache(maxsize=8)
-def load_task(name: str) -> Task:
-    """A built-in task by its name, or what a reference `package.module:function` makes.
-
-    Raises UnknownName that lists the built-in ones.
-    """
-    if ":" in name:
-        from workbench.system.references import resolve
-
-        made = resolve(name)
-        task = made() if callable(made) else made
-        if not isinstance(task, Task):
-            raise TaskError(
-                f"`{name}` gave {type(task).__name__}, not a Task; return what "
-                "`workbench.make_task(...)` makes."
-            )
-        return task
-    if name not in TASKS:
-        raise UnknownName(
-            unknown("task", name, TASKS) + " Or name your own as package.module:function."
-        )
-    return TASKS[name](name)
+__all__ = ["BUILT_IN"]
 
 
 def _images(
@@ -112,7 +88,7 @@ def _flights(name: str) -> Task:
         metrics=_metrics("binary", first="pr_auc"),
         classes=("on time", "late"),
         builders={
-            "table_net": partial(table_net, prepare.n_features, 1),
+            "table_net": SizedBuilder(partial(table_net, n_out=1), prepare.n_features),
             "logistic": partial(_estimator, "logistic", splits),
             "boosting": partial(_estimator, "boosting", splits),
         },
@@ -181,12 +157,12 @@ def _reword() -> Callable[..., dict[str, np.ndarray]]:
     return partial(reword, alike=neighbours)
 
 
-TASKS = {
-    "digits": _digits,
-    "fashion": _fashion,
-    "fashion-full": _fashion,
-    "flights": _flights,
-    "reviews": _reviews,
+BUILT_IN: dict[str, Callable[..., Task]] = {
+    "digits": partial(_digits, "digits"),
+    "fashion": partial(_fashion, "fashion"),
+    "fashion-full": partial(_fashion, "fashion-full"),
+    "flights": partial(_flights, "flights"),
+    "reviews": partial(_reviews, "reviews"),
 }
 
 

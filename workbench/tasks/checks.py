@@ -14,20 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.overlap import row_hashes, row_keys
+from workbench.data.overlap import row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
-from workbench.runtimes.outputs import (
-    ENOUGH,
-    are_probabilities,
-    ends_in,
-    misfit,
-    one_thread,
-    outputs_of,
-)
+from workbench.model_form import form_named
+from workbench.runtimes.outputs import ends_in, misfit, outputs_of
 from workbench.task import Candidate, Task
+from workbench.tasks.probe import Probe, bad_rows, clean
 
-__all__ = ["check_task", "outputs_of", "row_hashes"]
+__all__ = ["check_task"]
 
 N_SAMPLE = 256
 SHARED = (
@@ -44,11 +39,14 @@ class _Found:
     warnings: list[str] = field(default_factory=list)
 
 
-def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
+def check_task(
+    task: Task, candidate: Candidate | None = None, *, probe: Probe | None = None
+) -> list[str]:
     """Warnings about a task that can be used; raises one error that holds all problems of one that
     cannot.
 
-    `candidate` defaults to the task's own start, or its first builder. Raises TaskError when the
+    `candidate` defaults to the task's own start, or its first builder; `probe` is its answer where
+    it was asked before. Raises TaskError when the
     model does not fit (weights, inputs, outputs), DataError when only the data are at fault (empty
     splits, shapes, values that are not finite, labels, missing classes, rows shared with test).
     """
@@ -63,7 +61,7 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
         )
         del splits[name]
     if candidate is None:
-        candidate = _own_candidate(task, found)
+        candidate = probe.candidate if probe is not None else _own_candidate(task, found)
     samples = {name: rows.take(slice(0, N_SAMPLE)) for name, rows in splits.items()}
     _check_shapes(samples, found)
     prepare = candidate.prepare if candidate else task.prepare
@@ -81,8 +79,7 @@ def check_task(task: Task, candidate: Candidate | None = None) -> list[str]:
     _check_times(splits, found)
     _check_shared(splits, found)
     if candidate is not None and "train" in samples and prepared:
-        with one_thread():
-            _check_output(task, candidate, samples["train"], targets["train"], found)
+        _check_output(task, probe or Probe(task, candidate), targets["train"], found)
     if found.data or found.model:
         kind = TaskError if found.model else DataError
         raise kind(all_of(found.model + found.data, f"Task `{task.name}` cannot be used"))
@@ -143,7 +140,7 @@ def _check_inputs(
     """Values that a model can compute with, raw or after `prepare`; estimators and ONNX graphs may
     fill missing ones.
     """
-    torch_raw = candidate is not None and candidate.form == "torch" and prepare is None
+    torch_raw = candidate is not None and _takes_numbers_only(candidate) and prepare is None
     for name, array in rows.inputs.items():
         if array.dtype.kind in "OUSM" and torch_raw:
             found.data.append(
@@ -151,7 +148,7 @@ def _check_inputs(
                 "`prepare` that makes them (for a table `workbench.data.prepare.Columns`), or pad "
                 "ragged rows to one length."
             )
-        bad = _bad_rows(array)
+        bad = bad_rows(array)
         if len(bad) and not _copes(rows.take(bad[:64]), prepare, candidate):
             found.data.append(
                 f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or "
@@ -162,7 +159,7 @@ def _check_inputs(
 
 def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bool:
     """Whether `prepare` makes finite numbers of clean rows."""
-    sample, before = _clean(sample), len(found.data)
+    sample, before = clean(sample), len(found.data)
     try:
         prepared = sample.prepared(prepare).inputs
     except Exception as error:  # `prepare` may be the user's code
@@ -177,7 +174,7 @@ def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bo
                 f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give "
                 "numbers."
             )
-        elif len(_bad_rows(np.asarray(array))):
+        elif len(bad_rows(np.asarray(array))):
             found.data.append(
                 f"`prepare` made values that are not finite in `{name}` from finite rows of "
                 f"{split}."
@@ -187,17 +184,16 @@ def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bo
 
 def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
     """Whether what stands between raw rows and outputs takes values that are not finite."""
-    from workbench.models.estimators import fills_missing, is_fitted
-
     try:
         prepared = rows.prepared(prepare).inputs
-        if not any(len(_bad_rows(a)) for a in prepared.values()):
+        if not any(len(bad_rows(a)) for a in prepared.values()):
             return True
-        if candidate is None or candidate.form == "torch":
+        if candidate is None or _takes_numbers_only(candidate):
             return False
-        if candidate.form == "sklearn" and not is_fitted(candidate.model):
+        form = form_named(candidate.form)
+        if not form.is_trained(candidate.model):
             infinite = any(np.isinf(a).any() for a in prepared.values() if a.dtype.kind == "f")
-            return not infinite and fills_missing(candidate.model)
+            return not infinite and form.fills_missing(candidate.model)
         return bool(np.isfinite(outputs_of(candidate, prepared)).all())
     except (
         Exception
@@ -205,26 +201,8 @@ def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
         return False
 
 
-def _bad_rows(array: np.ndarray) -> np.ndarray:
-    """Indices of rows that hold a NaN or an infinity."""
-    if array.dtype.kind != "f":
-        return np.empty(0, np.int64)
-    with np.errstate(invalid="ignore", over="ignore"):
-        if np.isfinite(
-            array.sum(dtype=np.float64)
-        ):  # one pass without a copy: it is finite only if all that is in it is
-            return np.empty(0, np.int64)
-    return np.flatnonzero(~np.isfinite(array).reshape(len(array), -1).all(axis=1))
-
-
 def _n_bad(array: np.ndarray) -> int:
     return int((~np.isfinite(array)).sum())
-
-
-def _clean(rows: Rows) -> Rows:
-    """The rows whose inputs are all finite; all rows if there is none."""
-    bad = np.unique(np.concatenate([np.empty(0, np.int64), *map(_bad_rows, rows.inputs.values())]))
-    return rows.take(np.setdiff1d(np.arange(len(rows)), bad)) if 0 < len(bad) < len(rows) else rows
 
 
 def _listed(inputs: Mapping[str, np.ndarray]) -> str:
@@ -239,7 +217,7 @@ def _check_targets(task: Task, split: str, targets: np.ndarray, found: _Found) -
             f"Targets of {split} have dtype {targets.dtype}: they must be numbers; `make_task` "
             "makes them so."
         )
-    elif len(bad := _bad_rows(targets)):
+    elif len(bad := bad_rows(targets)):
         found.data.append(
             f"Targets of {split} hold {_n_bad(targets):,} values that are not finite, the first in "
             f"row {bad[0]}."
@@ -339,56 +317,37 @@ def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
                 found.warnings.append(f"{text}.")
 
 
-def _check_output(
-    task: Task, candidate: Candidate, sample: Rows, targets: np.ndarray, found: _Found
-) -> None:
-    """Finite weights, and outputs on two clean rows that have the shape that the labels need."""
-    rows = _clean(sample).take(slice(0, 2))
-    if candidate.form == "torch":
-        broken = [
-            n
-            for n, w in candidate.model.state_dict().items()
-            if w.is_floating_point() and not bool(w.isfinite().all())
-        ]
-        if broken:
-            found.model.append(
-                f"`{candidate.name}` has {len(broken)} weight arrays that are not finite, first "
-                f"`{broken[0]}`."
-            )
-            return
-    elif candidate.form == "sklearn":
-        from workbench.models.estimators import is_estimator, is_fitted
-
-        if not is_estimator(candidate.model):
-            kind = type(candidate.model).__name__
-            found.model.append(
-                f"`model` gave {kind}; it must be a torch module or have `fit` and `predict`."
-            )
-        if not is_estimator(candidate.model) or not is_fitted(candidate.model):
-            return
-    inputs: Mapping[str, np.ndarray] = rows.inputs
-    try:
-        inputs = rows.prepared(candidate.prepare).inputs
-        outputs = outputs_of(candidate, inputs)
-    except Exception as error:  # the user's model: anything can come out of it
+def _check_output(task: Task, probe: Probe, targets: np.ndarray, found: _Found) -> None:
+    """Finite weights, and outputs on a few clean rows in the shape that the labels need."""
+    candidate, outputs = probe.candidate, probe.outputs
+    form = form_named(candidate.form)
+    problems = form.problems(candidate.model)
+    found.model += [f"`{candidate.name}` {problem}" for problem in problems]
+    if problems or not form.is_trained(candidate.model):
+        return
+    if outputs is None:
         found.model.append(
-            f"`{candidate.name}` raised {type(error).__name__} on the inputs {_listed(inputs)}: "
-            f"{error}"
+            f"`{candidate.name}` raised {type(probe.error).__name__} on the inputs "
+            f"{_listed(probe.inputs)}: {probe.error}"
         )
         return
-    if wanted := misfit(task, outputs, targets, len(rows)):
+    n_rows = len(probe.rows)
+    if expected := misfit(task, outputs, targets, n_rows):
         found.model.append(
-            f"`{candidate.name}` must give outputs {wanted}, and gave {outputs.shape} for "
-            f"{len(rows)} rows."
+            f"`{candidate.name}` must give outputs {expected}, and gave {outputs.shape} for "
+            f"{n_rows} rows."
         )
-    elif not np.isfinite(outputs).all() and _clean(rows) is rows:
+    elif not np.isfinite(outputs).all() and clean(probe.rows) is probe.rows:
         found.model.append(
-            f"`{candidate.name}` gives outputs that are not finite on the first rows of train."
+            f"`{candidate.name}` gives outputs that are not finite on rows of train."
         )
-    elif candidate.form == "torch" and are_probabilities(task, outputs):
-        more = _clean(sample).take(slice(0, ENOUGH)).prepared(candidate.prepare).inputs
-        if end := ends_in(task, candidate, more):
-            found.warnings.append(
-                f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave "
-                "it out."
-            )
+    elif form.trained_by_loss and (end := ends_in(task, candidate, probe.inputs, outputs)):
+        found.warnings.append(
+            f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave it "
+            "out."
+        )
+
+
+def _takes_numbers_only(candidate: Candidate) -> bool:
+    """Whether the model itself neither takes columns of text nor fills missing values."""
+    return not form_named(candidate.form).takes_columns

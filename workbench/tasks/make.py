@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,17 @@ import numpy as np
 from workbench.data.cut import cut
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
 from workbench.data.prepare import Columns
-from workbench.data.rows import SPLIT_NAMES
+from workbench.data.reading import Reading
+from workbench.data.rows import AnyRows
 from workbench.data.yours import is_table_pair, read_all
 from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, metric_named
-from workbench.runtimes.outputs import outputs_of
+from workbench.model_form import form_named
+from workbench.models.transformed import Transformed
 from workbench.task import Task
 from workbench.tasks.checks import check_task
-from workbench.tasks.given import Given, columns_for, model_of
+from workbench.tasks.given import OwnModel, own_model
+from workbench.tasks.probe import Probe
 
 __all__ = ["infer_kind", "make_task"]
 
@@ -90,47 +94,38 @@ def make_task(
     Raises DataError or TaskError with all problems that were found, UnknownName for names nobody
     knows.
     """
-    given = model_of(model)
-    if given.form == "sklearn" and prepare is not None:
+    own = own_model(model)
+    if prepare is not None and not own.takes_prepared:
         raise TaskError(
-            "An estimator takes its rows as they are: put what `prepare` does into a scikit-learn "
-            "Pipeline."
+            f"`model` is {own.form.noun}, which takes its rows as they are: put the work of "
+            "`prepare` into its pipeline."
         )
-    read = {
-        n: d
-        for n, d in zip(SPLIT_NAMES, (train, valid, calibration, test), strict=True)
-        if d is not None
-    }
-    rows = read_all(read, target, times)
-    rows = {n: columns_for(given, r) if prepare is None else r for n, r in rows.items()}
-    targets, known = np.asarray(rows["train"].targets), tuple(classes or ())
+    splits = {"train": train, "valid": valid, "calibration": calibration, "test": test}
+    rows = read_all({n: d for n, d in splits.items() if d is not None}, target, times)
+    arrange = _arrange(own, prepare)
+    if arrange is not None:
+        rows = {n: arrange(r) for n, r in rows.items()}
+    targets = np.asarray(rows["train"].targets)
+    class_names = tuple(classes or ())
     refuse_missing(targets)
-    kind = kind or _kind_of(given, targets, known)
-    coding = coding_of(kind, targets, known, given.instance)
+    kind = kind or _kind_of(own, targets, class_names)
+    coding = coding_of(kind, targets, class_names, own.instance)
     rows = coded_rows(rows, coding)
     names = coding.names or (tuple(target) if isinstance(target, list) else ())
-    splits = cut(
-        rows, kind, seed, None if times is None or isinstance(times, str) else np.asarray(times)
-    )
-    if isinstance(prepare, type) and hasattr(prepare, "fitted"):
-        prepare = prepare.fitted(splits.train)
-    elif (
-        prepare is None
-        and given.form == "torch"
-        and (hasattr(train, "iloc") or is_table_pair(train))
-    ):
-        prepare = Columns.fitted(splits.train)
-    if kind == "custom" and not (
-        metric and (loss or train_step or given.form in ("onnx", "sklearn"))
-    ):
+    row_times = None if times is None or isinstance(times, str) else np.asarray(times)
+    data = cut(rows, kind, seed, row_times)
+    is_table = hasattr(train, "iloc") or is_table_pair(train)
+    prepare = _fitted_prepare(prepare, data.train, own, is_table)
+    no_loss = own.form is None or own.form.trained_by_loss
+    if kind == "custom" and not (metric and (loss or train_step or not no_loss)):
         raise TaskError(
-            "A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual "
-            "ones do not fit it."
+            "A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual ones "
+            "do not fit it."
         )
     task = Task(
         name,
         kind,
-        splits,
+        data,
         (),
         prepare=prepare,
         loss=loss,
@@ -138,51 +133,87 @@ def make_task(
         augment=augment,
         reword=reword,
         classes=names,
+        reading=Reading(target, times if isinstance(times, str) else None, coding, arrange),
     )
-    task = given.fill(task, outputs)
-    task = replace(task, builders={**task.builders, **(models or {})})
-    task = replace(task, metrics=_metrics(metric, task))
-    check_task(task)
+    task = replace(task, builders={**own.builders(task), **(models or {})})
+    task = replace(task, start=own.start(task, outputs))
+    probe = _probe(task)
+    if probe is not None and outputs is None and _is_told_by_outputs(probe):
+        told = "label_probabilities" if kind == "multilabel" else "probabilities"
+        task = replace(task, start=replace(task.start, outputs=told))
+        probe = Probe(task, task.start)
+    task = replace(task, metrics=_metrics(metric, task, probe))
+    check_task(task, probe=probe.about(task) if probe is not None else None)
     return task
 
 
-def _kind_of(given: Given, targets: np.ndarray, classes: tuple[Any, ...]) -> Kind:
-    if given.instance is not None and given.form == "sklearn":
-        from sklearn.base import is_regressor
+def _arrange(own: OwnModel, prepare: Any) -> Callable[[AnyRows], AnyRows] | None:
+    """How columns are put before the model; with a `prepare` of the user's own they stay."""
+    if own.form is None or prepare is not None:
+        return None
+    return partial(own.form.arranged, own.instance, name=own.name)
 
-        if is_regressor(given.instance):
-            return "regression"
+
+def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, is_table: bool) -> Any:
+    """The `prepare` to use: a class is fitted on train, and so is a scikit-learn transformer."""
+    if isinstance(prepare, type) and hasattr(prepare, "fitted"):
+        return prepare.fitted(train)
+    if hasattr(prepare, "transform") and not isinstance(prepare, type):
+        return Transformed.fitted(prepare, train)
+    if prepare is None and is_table and own.form is not None and not own.form.takes_columns:
+        return Columns.fitted(train)
+    return prepare
+
+
+def _probe(task: Task) -> Probe | None:
+    """The model's answer on a few rows; None without a model, or where a builder fails."""
+    if task.start is None and not task.builders:
+        return None
+    try:
+        return Probe(task, task.candidate()[0])
+    except Exception:  # a builder is the user's code; check_task calls it again and tells
+        return None
+
+
+def _is_told_by_outputs(probe: Probe) -> bool:
+    """Whether the meaning of a trained model's outputs is found by looking at them."""
+    start = probe.task.start
+    is_graph = start is not None and not form_named(start.form).trained_by_loss
+    return is_graph and start.outputs == "logits" and probe.gives_probabilities
+
+
+def _kind_of(own: OwnModel, targets: np.ndarray, classes: tuple[Any, ...]) -> Kind:
+    if own.instance is not None and own.form is not None:
+        told = own.form.kind(own.instance)
+        if told is not None:
+            return told
     kind = infer_kind(targets)
     return "classification" if kind == "binary" and len(classes) > 2 else kind
 
 
-def _metrics(given: Any, task: Task) -> tuple[Metric, ...]:
-    """The task's metrics; a user's function is called on a few real rows to see whether it scores
-    each of them.
-    """
-    if given is None:
+def _metrics(metric: Any, task: Task, probe: Probe | None) -> tuple[Metric, ...]:
+    """The task's metrics; a user's function is called on a few real rows to see its shape."""
+    if metric is None:
         return tuple(METRICS[n] for n in BY_KIND[task.kind])
-    several = list(given) if isinstance(given, (list, tuple)) else [given]
-    made, probe = [], None
-    for one in several:
+    metrics: list[Metric] = []
+    for one in list(metric) if isinstance(metric, (list, tuple)) else [metric]:
         if isinstance(one, Metric):
-            made.append(one)
+            metrics.append(one)
         elif isinstance(one, str):
-            made.append(metric_named(one))
+            metrics.append(metric_named(one))
         elif callable(one):
-            probe = probe or _probe(task)
-            made.append(_own_metric(one, *probe))
+            metrics.append(_own_metric(one, *_asked(task, probe)))
         else:
             raise TaskError(
                 "A metric is a name, a Metric or a function (outputs, targets), got "
                 f"{type(one).__name__}."
             )
-    names = [m.name for m in made]
+    names = [m.name for m in metrics]
     if len(set(names)) != len(names):
         raise TaskError(
             f"Two metrics have one name among {names}: give a Metric with a name of its own."
         )
-    return tuple(made)
+    return tuple(metrics)
 
 
 def _own_metric(
@@ -216,25 +247,13 @@ def _own_metric(
     return Metric(name, whole=lambda o, t: float(np.asarray(function(o, t)).reshape(())), **values)
 
 
-def _probe(task: Task) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Outputs and targets of a few train rows spread over the split, and whether a model made these
-    outputs.
-    """
-    train = task.data.train
-    rows = train.take(np.unique(np.linspace(0, len(train) - 1, 32).astype(np.int64)))
-    targets = np.asarray(rows.targets)
-    try:
-        candidate, _ = task.candidate()
-        return outputs_of(candidate, rows.prepared(candidate.prepare).inputs), targets, True
-    except Exception:  # no model, one not fitted yet, or one that check_task will speak about
-        if task.kind == "classification":
-            return (
-                np.eye(max(len(task.classes), int(targets.max()) + 1), dtype=np.float32)[targets],
-                targets,
-                False,
-            )
-        return (
-            targets.astype(np.float32) * 2 - (task.kind in ("binary", "multilabel")),
-            targets,
-            False,
-        )
+def _asked(task: Task, probe: Probe | None) -> tuple[np.ndarray, np.ndarray, bool]:
+    """Outputs and targets of a few train rows, and whether a model made these outputs."""
+    if probe is not None and probe.outputs is not None:
+        return probe.outputs, np.asarray(probe.rows.targets), True
+    targets = np.asarray(task.data.train.take(slice(0, 32)).targets)
+    if task.kind == "classification":
+        n_classes = max(len(task.classes), int(targets.max()) + 1)
+        return np.eye(n_classes, dtype=np.float32)[targets], targets, False
+    centre = 0.5 if task.kind in ("binary", "multilabel") else 0.0
+    return 2 * (targets.astype(np.float32) - centre), targets, False

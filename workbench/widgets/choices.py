@@ -11,10 +11,11 @@ from typing import Any
 from ipywidgets import HTML, Box, Dropdown, Text, VBox
 
 from workbench.errors import RecipeError, WorkbenchError
+from workbench.model_form import form_of
 from workbench.recipe import Recipe
 from workbench.settings import BUDGETS
-from workbench.task import Form, Task
-from workbench.tasks.builtin import TASKS, load_task
+from workbench.task import Task
+from workbench.tasks import TASKS, load_task
 from workbench.widgets.dress import words
 from workbench.widgets.steps import Steps
 
@@ -161,7 +162,7 @@ def _models(task: Task | None) -> list[str]:
     return list(dict.fromkeys([*own, *task.builders]))
 
 
-def _form_of(task: Task | None, start: str) -> Form:
+def _form_of(task: Task | None, start: str) -> str:
     """The form of the candidate to start from; torch where that cannot be known before the run."""
     if task is None or (start and start not in _models(task)):
         return "torch"
@@ -171,13 +172,13 @@ def _form_of(task: Task | None, start: str) -> Form:
 
 
 @lru_cache(maxsize=64)
-def _form_built(builder: Callable[[], Any]) -> Form:
+def _form_built(builder: Callable[[], Any]) -> str:
     """What a builder makes: a network or an estimator. Asked once a builder, as it may take a
     moment.
     """
     from workbench.models.networks import build_seeded
 
     try:
-        return "torch" if hasattr(build_seeded(builder, 0), "state_dict") else "sklearn"
+        return form_of(build_seeded(builder, 0)).name
     except Exception:  # the run will say why, with its log beside it
         return "torch"

@@ -19,7 +19,7 @@ from workbench.events import Report
 from workbench.measure import compare_quality, macs_torch
 from workbench.measure.statistics.intervals import student
 from workbench.task import Task
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.technique import Job
 from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings

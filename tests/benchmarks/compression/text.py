@@ -23,7 +23,7 @@ from workbench.measure import compare_quality, quality, time_side_by_side
 from workbench.runtimes import installed_for
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 from workbench.technique import Job
 from workbench.techniques import get_technique
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, RunError
 from workbench.events import Report
+from workbench.model_form import form_named
 from workbench.task import Candidate
 
 __all__ = ["Worker"]
@@ -225,13 +226,8 @@ def _write(candidate: Candidate, path: Path) -> list[str]:
     An ONNX file is written as it is. A torch module or an estimator goes as a cloudpickle, which
     also carries classes of a notebook; it is read by the worker only, and deleted right after.
     """
-    if candidate.form == "onnx":
-        path.write_bytes(candidate.model)
-        return []
-    import cloudpickle
-
     try:
-        content = cloudpickle.dumps(replace(candidate, prepare=None))
+        content = form_named(candidate.form).packed(replace(candidate, prepare=None))
     except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:
         raise CandidateError(
             f"`{candidate.name}` ({type(candidate.model).__name__}) cannot be handed to the "
@@ -239,6 +235,8 @@ def _write(candidate: Candidate, path: Path) -> list[str]:
             "file, a lock, a generator)."
         ) from error
     path.write_bytes(content)
+    if content is candidate.model:
+        return []
     return sorted(_modules(content) - {"__main__"})
 
 

@@ -30,17 +30,11 @@ from typing import Any
 import numpy as np
 
 from workbench.measure.timing.memory import peak_memory, reset_peak, resident_memory
+from workbench.model_form import form_named
+from workbench.runtimes import RUNTIMES, predictor
 
 __all__ = ["main"]
 
-LIBRARIES = {
-    "torch": ("torch",),
-    "torch-compiled": ("torch",),
-    "onnxruntime": ("onnxruntime",),
-    "openvino": ("openvino",),
-    "openvino-bf16": ("openvino",),
-    "sklearn": ("sklearn",),
-}
 # of a block's time, before counting: caches are cold and the clock is low after an idle stretch
 DISCARDED = 0.15
 N_DISCARDED = 2
@@ -52,7 +46,9 @@ class Session:
 
     def __init__(self, job: dict[str, Any]) -> None:
         started = time.perf_counter()
-        for module in (*LIBRARIES.get(job["runtime"], ()), *job["modules"]):
+        RUNTIMES.get(job["runtime"]).import_libraries()
+        form_named(job["form"])
+        for module in job["modules"]:
             _import(module)
         _limit_threads(job["threads"])
         self._job = job
@@ -67,8 +63,6 @@ class Session:
         """From the file to the first prediction; the other batch sizes run once too, as a runtime
         may prepare for each.
         """
-        from workbench.runtimes import predictor
-
         reset_peak()
         self._before = resident_memory()
         started = time.perf_counter()
@@ -148,13 +142,7 @@ def _run(call: Callable[[], object], seconds: float, at_least: int) -> list[int]
 def _candidate(job: dict[str, Any]) -> Any:
     """The candidate from its private file."""
     content = Path(job["file"]).read_bytes()
-    if job["form"] == "onnx":
-        from workbench.task import Candidate
-
-        return Candidate(job["name"], "onnx", content, outputs=job["outputs"])
-    import cloudpickle
-
-    return cloudpickle.loads(content)
+    return form_named(job["form"]).unpacked(content, job["name"], job["outputs"])
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
@@ -166,10 +154,6 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 
 def _import(module: str) -> None:
     try:
-        if module == "openvino":
-            from workbench.runtimes.openvino_runtime import library
-
-            library()  # without its telemetry
         importlib.import_module(module)
     except ImportError:  # then loading says what is missing, if it is
         return

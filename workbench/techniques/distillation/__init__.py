@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from workbench.model_form import form_named
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
-from workbench.task import usual_outputs
 from workbench.technique import Job, Outcome, technique
 from workbench.training import FitSettings
 
@@ -155,7 +155,7 @@ def distill(job: Job, settings: DistillationSettings) -> Outcome:
         builder=plan.student.builder,
         macs=None,
         training=fitted.choices,
-        outputs=usual_outputs(job.task.kind, "torch", None),
+        outputs=form_named("torch").usual_outputs(job.task.kind, None),
     )
     said = (
         gain_sentence(gain, job.task.metric),

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
+from workbench.model_form import form_named
 from workbench.models.networks import build_seeded
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
-from workbench.task import Candidate, Task, usual_outputs
+from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,7 +100,10 @@ def check_fits(student: Student, task: Task, n_out: int, teacher: str) -> None:
     """Raise CandidateError when the student's outputs cannot be held against the teacher's."""
     inputs = task.example(4, student.prepare)
     network = Candidate(
-        student.title, "torch", student.build(0), outputs=usual_outputs(task.kind, "torch", None)
+        student.title,
+        "torch",
+        student.build(0),
+        outputs=form_named("torch").usual_outputs(task.kind, None),
     )
     got = width_of(outputs_of(network, inputs), task)
     if got != n_out:

@@ -23,7 +23,7 @@ from tests.benchmarks.compression.peers.environments import (
 from tests.benchmarks.compression.peers.table import Failure, markdown, measured
 from workbench.keeping.candidates import keep, onnx_of
 from workbench.measure import BUDGETS
-from workbench.tasks.builtin import load_task
+from workbench.tasks import load_task
 
 TASK, MODEL = "fashion", "resnet20"
 

@@ -1,0 +1,34 @@
+"""Reading, the way in which the data of a task became rows, kept to read more data the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from workbench.data.labels import Coding, coded_rows
+from workbench.data.rows import AnyRows
+from workbench.data.yours import read_all
+
+__all__ = ["Reading"]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Names of the target and time columns, arrangement of the inputs, and numbering of labels.
+
+    `arrange` gives the columns as the model takes them; `coding` is None where targets stay as they
+    are.
+    """
+
+    target: Any = None
+    times: str | None = None
+    coding: Coding | None = None
+    arrange: Callable[[AnyRows], AnyRows] | None = None
+
+    def __call__(self, data: Any, name: str = "data") -> AnyRows:
+        """Rows from data in any shape that `make_task` takes; raises DataError that names `name`."""
+        rows = read_all({name: data}, self.target, self.times)
+        if self.arrange is not None:
+            rows = {n: self.arrange(r) for n, r in rows.items()}
+        return (coded_rows(rows, self.coding) if self.coding is not None else rows)[name]

@@ -1,0 +1,239 @@
+"""scikit-learn estimators: anything with `fit` and `predict`, pipelines and boosting included."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.data.labels import Kind
+from workbench.data.rows import AnyRows, Rows
+from workbench.errors import ExportError, TaskError, line_of
+from workbench.keeping.skops_files import NotWritable, read_skops, write_skops
+from workbench.measure.cost import size_of
+from workbench.model_form import Form, Outputs, Training
+from workbench.models.estimators import (
+    as_features,
+    fills_missing,
+    is_estimator,
+    is_fitted,
+    unfitted,
+)
+from workbench.runtimes.to_onnx import OPSET, quiet
+from workbench.task import Candidate, Task
+
+__all__ = ["SklearnForm"]
+
+SKOPS_FILE = "model.skops"
+CONVERTED_TYPES = {"f": "Float", "i": "Int64", "u": "Int64", "b": "Int64"}  # else String
+
+
+class SklearnForm(Form):
+    """An estimator, which takes raw rows: preparation is a part of its pipeline."""
+
+    name = "sklearn"
+    noun = "a scikit-learn estimator"
+    runtimes = ("sklearn",)
+    takes_prepared = False
+
+    def is_mine(self, model: Any) -> bool:
+        return is_estimator(model)
+
+    def copy(self, model: Any) -> Any:
+        return copy.deepcopy(model)
+
+    def untrained(self, model: Any) -> Callable[[], Any]:
+        return partial(unfitted, model)
+
+    def is_trained(self, model: Any) -> bool:
+        return is_fitted(model)
+
+    def kind(self, model: Any) -> Kind | None:
+        from sklearn.base import is_regressor
+
+        return "regression" if is_regressor(model) else None
+
+    def usual_outputs(self, kind: Kind, model: Any) -> Outputs:
+        if kind == "multilabel" and hasattr(model, "predict_proba"):
+            return "label_probabilities"
+        return super().usual_outputs(kind, model)
+
+    def arranged(self, model: Any, rows: AnyRows, *, name: str = "model") -> AnyRows:
+        """The columns that a fitted estimator knows, in its order, or one matrix.
+
+        Arrays of several dimensions become the matrix that estimators take; so do columns of
+        numbers where the estimator was fitted on a matrix.
+        """
+        if not isinstance(rows, Rows):
+            return rows
+        if any(np.ndim(a) != 1 for a in rows.inputs.values()):
+            return replace(rows, inputs={"x": as_features(rows.inputs)})
+        if model is None or not is_fitted(model):
+            return rows
+        names = getattr(model, "feature_names_in_", None)
+        if names is not None:
+            missing = [n for n in names if n not in rows.inputs]
+            if missing:
+                raise TaskError(
+                    f"`{name}` was fitted on columns that the data lack: {', '.join(missing[:8])}."
+                )
+            return replace(rows, inputs={n: rows.inputs[n] for n in names})
+        are_numbers = all(a.dtype.kind in "biuf" for a in rows.inputs.values())
+        if len(rows.inputs) < 2 or not are_numbers or not hasattr(model, "n_features_in_"):
+            return rows
+        matrix = np.column_stack(list(rows.inputs.values())).astype(np.float64)
+        return replace(rows, inputs={"x": matrix})
+
+    def problems(self, model: Any) -> list[str]:
+        if not is_estimator(model):
+            return [f"is {type(model).__name__}; an estimator must have `fit` and `predict`."]
+        return []
+
+    def fills_missing(self, model: Any) -> bool:
+        return fills_missing(model)
+
+    def fit(self, candidate: Candidate, task: Task, training: Training) -> Candidate:
+        training.report.message(f"Fitting {candidate.name}.")
+        rows = task.data.train.prepared(candidate.prepare)
+        estimator = unfitted(candidate.model)
+        return candidate.fitted(estimator.fit(as_features(rows.inputs), rows.targets))
+
+    def outputs(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
+        from workbench.runtimes import predictor
+
+        return predictor(candidate).predict(dict(inputs))
+
+    def size(self, model: Any) -> tuple[int, int]:
+        """Bytes of the estimator in memory: of its skops file, or pickled where skops cannot."""
+        try:
+            return size_of(write_skops(model))
+        except NotWritable:
+            import cloudpickle
+
+            return size_of(cloudpickle.dumps(model))
+
+    def n_parameters(self, model: Any) -> int | None:
+        """Coefficients of linear models and networks, nodes of trees."""
+        return _n_parameters(model)
+
+    def keep(
+        self, candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str, Any]:
+        """`model.skops`, which loads without running code of others."""
+        from workbench.system.files import write_bytes
+
+        try:
+            content = write_skops(candidate.model)
+        except NotWritable as error:
+            return {"kept": "refit", "reason": str(error)}
+        write_bytes(folder / SKOPS_FILE, content)
+        return {"kept": "skops"}
+
+    def load(
+        self,
+        folder: Path,
+        about: Mapping[str, Any],
+        *,
+        build: Callable[[], Any] | None = None,
+        trusted: Sequence[Any] = (),
+    ) -> Any:
+        return read_skops(folder / SKOPS_FILE, trusted=trusted)
+
+    def to_onnx(
+        self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
+    ) -> tuple[bytes, Outputs]:
+        """By skl2onnx, probabilities as one array."""
+        from skl2onnx import to_onnx
+        from skl2onnx.common import data_types
+
+        model = candidate.model
+        features = as_features(inputs)
+        is_text = isinstance(features, np.ndarray) and features.ndim == 1
+        if isinstance(features, np.ndarray):
+            matrix = data_types.FloatTensorType([None, 1 if is_text else features.shape[1]])
+            kind = data_types.StringTensorType([None, 1]) if is_text else matrix
+            types = [(next(iter(inputs)), kind)]
+        else:
+            names = {n: CONVERTED_TYPES.get(a.dtype.kind, "String") for n, a in inputs.items()}
+            types = [
+                (n, getattr(data_types, f"{kind}TensorType")([None, 1]))
+                for n, kind in names.items()
+            ]
+        has_probabilities = hasattr(model, "predict_proba")
+        options: dict[Any, Any] = {id(model): {"zipmap": False}} if has_probabilities else {}
+        if is_text:
+            options |= _text_options(model)
+        try:
+            with quiet():
+                content = to_onnx(
+                    model, initial_types=types, options=options or None, target_opset=OPSET
+                ).SerializeToString()
+        except Exception as error:
+            raise ExportError(_reason(candidate.name, model, error)) from error
+        if not has_probabilities:
+            return content, candidate.outputs
+        of_labels = candidate.outputs == "label_probabilities"
+        return content, "label_probabilities" if of_labels else "probabilities"
+
+
+def _text_options(model: Any) -> dict[Any, Any]:
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+
+    steps = [model, *(step for _, step in getattr(model, "steps", []))]
+    kinds = (TfidfVectorizer, CountVectorizer)
+    return {k: {"locale": "C"} for k in kinds if any(isinstance(step, k) for step in steps)}
+
+
+def _reason(name: str, model: Any, error: Exception) -> str:
+    """Why an estimator could not be converted: no converter, or what the converter said."""
+    from skl2onnx.common.exceptions import MissingShapeCalculator
+
+    missing = isinstance(error, MissingShapeCalculator) or "converter" in str(error)
+    step = _failing_step(model, str(error))
+    cause = f"skl2onnx has no converter for {step}" if missing else f"skl2onnx failed at {step}"
+    return (
+        f"`{name}` cannot be written as ONNX: {cause}. Replace that step, or keep the model in "
+        f"scikit-learn. ({line_of(error, -1)})"
+    )
+
+
+def _failing_step(model: Any, message: str) -> str:
+    """The step of a pipeline that an error is about, by the class that it names."""
+    names = [type(model).__name__]
+    stack = [model]
+    while stack:
+        step = stack.pop()
+        parts = getattr(step, "steps", []) or getattr(step, "transformers", [])
+        inner = [part[1] for part in parts if not isinstance(part[1], str)]
+        stack += inner
+        names += [type(part).__name__ for part in inner]
+    return next((f"`{n}`" for n in reversed(names) if n in message), f"`{names[0]}`")
+
+
+def _n_parameters(model: Any) -> int | None:
+    """Through pipelines, searches and ensembles."""
+    if hasattr(model, "steps"):
+        return _n_parameters(model.steps[-1][1])
+    if hasattr(model, "best_estimator_"):
+        return _n_parameters(model.best_estimator_)
+    if hasattr(model, "tree_"):
+        return int(model.tree_.node_count)
+    if hasattr(model, "_predictors"):  # histogram gradient boosting: a list of trees a round
+        return sum(len(tree.nodes) for trees in model._predictors for tree in trees)
+    if hasattr(model, "coefs_"):
+        return sum(np.size(a) for a in (*model.coefs_, *model.intercepts_))
+    if hasattr(model, "coef_"):
+        return int(np.size(model.coef_) + np.size(getattr(model, "intercept_", ())))
+    if hasattr(model, "estimators_"):
+        members = np.ravel(np.array(model.estimators_, dtype=object))
+        counts = [_n_parameters(e) for e in members if not isinstance(e, str)]
+        return None if None in counts else sum(c for c in counts if c is not None)
+    return None
+
+
+FORM = SklearnForm()

@@ -1,0 +1,268 @@
+"""Columns of the ledger, declared once: table, store and reference read what stands here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from workbench.ledger.rows import Row
+from workbench.ledger.words import (
+    bytes_text,
+    change_text,
+    ms_text,
+    quality_text,
+    seconds_text,
+    times_text,
+)
+
+__all__ = ["COLUMNS", "Column", "columns_of"]
+
+Cell = tuple[str, str]  # the value, and below it smaller: interval, change, unit price
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of the ledger.
+
+    `title` may hold `{metric}`. `direction` says which way is better. `logged` names the number in
+    the store, empty for none; `value` reads it off a row. `cell` is how a table shows it, None for
+    numbers that only the store and the scorecard hold. `sentence` explains it.
+    """
+
+    name: str
+    title: str
+    sentence: str
+    unit: str = ""
+    direction: Literal["higher", "lower", ""] = ""
+    logged: str = ""
+    value: Callable[[Row], float | None] = lambda row: None
+    cell: Callable[[Row], Cell] | None = None
+    align: Literal["left", "right"] = "right"
+    always: bool = False
+
+
+def _number(name: str) -> Callable[[Row], float | None]:
+    return lambda row: getattr(row, name)
+
+
+def _step(row: Row) -> Cell:
+    return row.step, row.runtime or ("decision" if row.decision is not None else "")
+
+
+def _quality(row: Row) -> Cell:
+    if row.decision is not None and row.quality is None:
+        return row.decision.verdict, ""
+    if row.quality is None:
+        return "", ""
+    return quality_text((row.quality, row.quality_low, row.quality_high), row.unit)
+
+
+def _change(row: Row) -> Cell:
+    if row.decision is not None and row.quality is None:
+        return row.decision.reason, row.decision.action
+    return change_text(row.against_parent, row.metric), change_text(row.against_start, row.metric)
+
+
+def _factors(row: Row, parent: float | None, start: float | None) -> str:
+    if not row.against_start or parent is None or start is None:
+        return ""
+    return f"{times_text(parent)}, {times_text(start)}"
+
+
+def _file(row: Row) -> Cell:
+    if row.size_bytes is None:
+        return "", ""
+    return bytes_text(row.size_bytes), _factors(row, row.size_ratio_parent, row.size_ratio)
+
+
+def _throughput(row: Row) -> Cell:
+    if row.throughput is None:
+        return "", ""
+    seconds = row.core_seconds_per_million
+    return f"{row.throughput:,.0f}", "" if seconds is None else f"{seconds:,.0f} core-s/1M"
+
+
+def _in_int8(row: Row) -> Cell:
+    peak = "" if row.peak_share is None else f"{100 * row.peak_share:.2g} % peak"
+    return ("" if not row.int8_operators else f"{row.int8_operators} of {row.operators}"), peak
+
+
+def _took(row: Row) -> Cell:
+    money = "" if row.money_per_million is None else f"{row.money_per_million:.3g} / 1M"
+    return seconds_text(row.seconds), money
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        "step",
+        "step",
+        "Name of the step, and the engine that its result was measured on.",
+        cell=_step,
+        align="left",
+        always=True,
+    ),
+    Column(
+        "quality",
+        "valid {metric}",
+        "Score on the valid split, with its 95 % interval.",
+        direction="higher",
+        logged="valid/{metric}",
+        value=_number("quality"),
+        cell=_quality,
+        always=True,
+    ),
+    Column(
+        "change",
+        "{metric} changed by",
+        "Change of the score against the step before, then against the start, with 95 % intervals.",
+        cell=_change,
+        align="left",
+    ),
+    Column(
+        "size_bytes",
+        "file",
+        "Size of the model's file; below, how many times smaller than before and than the start.",
+        unit="bytes",
+        direction="lower",
+        logged="cost/size_bytes",
+        value=_number("size_bytes"),
+        cell=_file,
+    ),
+    Column(
+        "size_gzip_bytes",
+        "file, gzipped",
+        "Size of the model's file after gzip.",
+        unit="bytes",
+        direction="lower",
+        logged="cost/size_gzip_bytes",
+        value=_number("size_gzip_bytes"),
+    ),
+    Column(
+        "parameters",
+        "parameters",
+        "Number of learned numbers.",
+        direction="lower",
+        logged="cost/parameters",
+        value=_number("parameters"),
+    ),
+    Column(
+        "macs",
+        "multiply-adds",
+        "Multiply-adds for one sample.",
+        direction="lower",
+        logged="cost/macs",
+        value=_number("macs"),
+    ),
+    Column(
+        "throughput",
+        "samples/s",
+        "Samples a second at the largest batch, one thread; below, processor seconds for a million.",
+        direction="higher",
+        logged="cost/throughput",
+        value=_number("throughput"),
+        cell=_throughput,
+    ),
+    Column(
+        "core_seconds_per_million",
+        "core seconds",
+        "Processor seconds for a million predictions.",
+        unit="s",
+        direction="lower",
+        logged="cost/core_seconds_per_million",
+        value=_number("core_seconds_per_million"),
+    ),
+    Column(
+        "money_per_million",
+        "cost",
+        "Cost of a million predictions, in the currency of `price_per_core_hour`.",
+        direction="lower",
+        logged="cost/money_per_million",
+        value=_number("money_per_million"),
+    ),
+    Column(
+        "in_int8",
+        "in int8",
+        "Operators of the engine's own graph that run in int8; below, the fraction of this "
+        "machine's measured peak that the largest batch reaches.",
+        direction="higher",
+        cell=_in_int8,
+    ),
+    Column(
+        "prepare_ms",
+        "prepare",
+        "Time to prepare one raw row for the model.",
+        unit="ms",
+        direction="lower",
+        logged="cost/prepare_ms",
+        value=_number("prepare_ms"),
+    ),
+    Column(
+        "memory_bytes",
+        "memory",
+        "Peak memory of the process that ran the model.",
+        unit="bytes",
+        direction="lower",
+        logged="cost/memory_bytes",
+        value=_number("memory_bytes"),
+    ),
+    Column(
+        "load_ms",
+        "load time",
+        "Time from the file to the first prediction.",
+        unit="ms",
+        direction="lower",
+        logged="cost/load_ms",
+        value=_number("load_ms"),
+    ),
+    Column(
+        "seconds",
+        "step took",
+        "Time that the step took; below, the cost of a million predictions where a price is set.",
+        unit="s",
+        direction="lower",
+        logged="cost/step_seconds",
+        value=_number("seconds"),
+        cell=_took,
+    ),
+)
+LATENCIES_BEFORE = "throughput"  # where the columns of the batch sizes stand
+
+
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """All columns of these rows: those above, and one for each batch size that was timed."""
+    sizes = sorted({size for row in rows for size in row.latencies_ms})
+    columns: list[Column] = []
+    for column in COLUMNS:
+        if column.name == LATENCIES_BEFORE:
+            columns += [_latency(size, is_first=size == sizes[0]) for size in sizes]
+        columns.append(column)
+    return columns
+
+
+def _latency(size: int, *, is_first: bool) -> Column:
+    name = "latency_ms" if is_first else f"latency_{size}_ms"
+
+    def cell(row: Row) -> Cell:
+        if size not in row.latencies_ms:
+            return "", ""
+        slower = {
+            which: 1 / v.difference
+            for which, verdicts in (("parent", row.against_parent), ("start", row.against_start))
+            for v in verdicts
+            if v.metric == f"batch-{size} latency"
+        }
+        factors = _factors(row, slower.get("parent"), slower.get("start"))
+        return ms_text(row.latencies_ms[size]), factors
+
+    return Column(
+        name,
+        f"batch {size}",
+        f"Best call at batch {size} on one thread; below, how many times faster than before and "
+        "than the start.",
+        unit="ms",
+        direction="lower",
+        logged=f"cost/{name}",
+        value=lambda row: row.latencies_ms.get(size),
+        cell=cell,
+    )

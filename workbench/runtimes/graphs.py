@@ -1,0 +1,43 @@
+"""ONNX graphs as data: their inputs, their batch size, and files without what only debuggers read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["fixed_batch", "graph_inputs", "stripped"]
+
+
+def graph_inputs(model: Any) -> list[Any]:
+    """Inputs of a graph (`onnx.ValueInfoProto`) that are no weights; `model` is the file's content,
+    an `onnx.ModelProto`, or its graph.
+    """
+    import onnx
+
+    if isinstance(model, bytes):
+        model = onnx.load_from_string(model)
+    graph = getattr(model, "graph", model)
+    weights = {w.name for w in graph.initializer}
+    return [value for value in graph.input if value.name not in weights]
+
+
+def fixed_batch(content: bytes) -> int:
+    """Batch size that a graph was made for; 0 where any will do."""
+    shapes = [value.type.tensor_type.shape.dim for value in graph_inputs(content)]
+    return next((dims[0].dim_value for dims in shapes if dims), 0)
+
+
+def stripped(content: bytes) -> bytes:
+    """The file without metadata of nodes, documentation, and shapes of inner values."""
+    import onnx
+
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.graph.value_info[:]
+    for node in model.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    for item in (*model.graph.initializer, *model.graph.input, *model.graph.output):
+        item.doc_string = ""
+        del item.metadata_props[:]
+    return model.SerializeToString()

@@ -1,0 +1,48 @@
+"""Tasks by name: those of this package, those that other packages register, and references."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from workbench.errors import TaskError
+from workbench.system.declared import named_object
+from workbench.system.registry import Registry
+from workbench.task import Task, refuse_unknown_arguments
+from workbench.tasks.builtin import BUILT_IN
+
+__all__ = ["TASKS", "load_task"]
+
+TASKS: Registry[Any] = Registry(
+    "workbench.tasks",
+    "task",
+    lambda: object,
+    lambda: BUILT_IN,
+    hint=" Or name your own as package.module:function.",
+)
+
+
+def load_task(name: str, args: Mapping[str, Any] | None = None) -> Task:
+    """A task by its name, or by a reference `package.module:function`.
+
+    `args` are keyword arguments for the function that makes it. A function named by a reference is
+    called only if it is annotated `-> Task`. Raises UnknownName that lists the registered tasks.
+    """
+    return _loaded(name, json.dumps(dict(args or {}), sort_keys=True))
+
+
+@lru_cache(maxsize=8)
+def _loaded(name: str, args_text: str) -> Task:
+    args = json.loads(args_text)
+    if ":" in name:
+        return named_object(name, (Task,), "a Task, which `workbench.make_task(...)` makes", args)
+    registered = TASKS.get(name)
+    if isinstance(registered, Task):
+        return registered
+    refuse_unknown_arguments(registered, args, f"task `{name}`")
+    task = registered(**args)
+    if not isinstance(task, Task):
+        raise TaskError(f"The registered task `{name}` gave {type(task).__name__}, not a Task.")
+    return task
