@@ -10,11 +10,11 @@ from types import ModuleType
 
 import pytest
 
-from workbench import technique as module
 from workbench.errors import CandidateError, TaskError, UnknownName
 from workbench.settings import TechniqueSettings
-from workbench.technique import Job, Outcome, technique
-from workbench.techniques import get_technique, technique_names
+from workbench.system import registry
+from workbench.technique import Decision, Job, Needs, Outcome, technique
+from workbench.techniques import TECHNIQUES, get_technique, technique_names
 
 
 class RoundingSettings(TechniqueSettings):
@@ -31,14 +31,14 @@ def rounding(job: Job, settings: RoundingSettings) -> Outcome:
     More about it.
     """
     return Outcome(
-        job.start.child("rounded", "rounding"), settings, decision=f"{settings.digits} digits"
+        job.start.child("rounded", "rounding"), settings, decision=Decision("rounded", f"{settings.digits} digits")
     )
 
 
-@technique("anew", title="Anew", accepts=("torch",), gives="onnx", needs_builder=True)
+@technique("anew", title="Anew", accepts=("torch",), gives="onnx", needs=Needs(builder=True))
 def anew(job: Job, settings: RoundingSettings) -> Outcome:
     """Builds the network again."""
-    return Outcome(None, settings, decision=str(job.build()))
+    return Outcome(None, settings, decision=Decision("built", str(job.build())))
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def third_party(monkeypatch):
         monkeypatch.setitem(sys.modules, "third_party_module", made)
         found = [EntryPoint(name, value, "workbench.techniques") for name, value in points.items()]
         monkeypatch.setattr(
-            module,
+            registry,
             "entry_points",
             lambda *, group: found if group == "workbench.techniques" else [],
         )
@@ -65,8 +65,7 @@ def third_party(monkeypatch):
 
 
 def _forget() -> None:
-    module._locations.cache_clear()
-    module.get_technique.cache_clear()
+    TECHNIQUES.refresh()
 
 
 def test_own_techniques_are_found_without_importing_them():
@@ -85,7 +84,7 @@ def test_third_party_technique_is_found_by_its_entry_point(monkeypatch, third_pa
     assert get_technique("rounding") is rounding
     outcome = get_technique("rounding")(job_of())
     assert outcome.candidate.technique == "rounding"
-    assert outcome.decision == "3 digits", "without settings the defaults count"
+    assert outcome.decision.reason == "3 digits", "without settings the defaults count"
 
 
 def test_third_party_techniques_are_gone_once_unregistered():
@@ -112,7 +111,7 @@ def test_unknown_technique_is_refused_with_the_nearest_name(typed, meant):
 def test_module_that_declares_no_technique_is_refused(third_party, value):
     third_party({"plain": lambda job, settings: None}, plain=value)
     with pytest.raises(
-        UnknownName, match=f"`{value}` declares no technique: decorate its function with @technique"
+        UnknownName, match=f"`{value}` declares no technique `plain`: it must hold a Technique of this name"
     ):
         get_technique("plain")
 
@@ -142,7 +141,7 @@ def test_form_that_is_not_accepted_is_refused_with_those_that_are(job_of, digits
 def test_technique_that_builds_anew_is_refused_without_a_builder(job_of):
     with pytest.raises(CandidateError, match="has no builder: give `model=` as a function"):
         anew(job_of())
-    assert anew(job_of(build=lambda: "built")).decision == "built"
+    assert anew(job_of(build=lambda: "built")).decision.reason == "built"
 
 
 def test_job_refuses_test_rows(job_of, digits_task):

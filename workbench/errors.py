@@ -69,7 +69,7 @@ class MissingExtra(WorkbenchError, ImportError):
         )
 
 
-class RegistryError(WorkbenchError, LookupError):
+class RegistryError(UnknownName):
     """A registered technique, form, runtime, metric or task that cannot be loaded."""
 
 

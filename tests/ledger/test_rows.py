@@ -10,7 +10,8 @@ import pytest
 
 from tests.factories import make_row, make_verdict
 from workbench.ledger.rows import Row, TestLine, frame
-from workbench.ledger.tables import SMOKE, SYMBOLS, cells, html, rich_table
+from workbench.ledger.tables import SMOKE, cells, html, rich_table
+from workbench.ledger.words import SYMBOLS
 
 
 @pytest.fixture

@@ -246,6 +246,10 @@ def _latency(size: int, *, is_first: bool) -> Column:
     def cell(row: Row) -> Cell:
         if size not in row.latencies_ms:
             return "", ""
+        if is_first:
+            return ms_text(row.latencies_ms[size]), _factors(
+                row, row.speedup_parent, row.speedup_start
+            )
         slower = {
             which: 1 / v.difference
             for which, verdicts in (("parent", row.against_parent), ("start", row.against_start))

@@ -54,6 +54,11 @@ class Registry(Generic[T]):
         self._kind, self._built_in = kind, built_in
         self._loaded: dict[str, T] = {}
 
+    def refresh(self) -> None:
+        """Look for registrations again, after a package was installed or removed."""
+        self._loaded.clear()
+        self.__dict__.pop("_places", None)
+
     @cached_property
     def _places(self) -> dict[str, list[Any]]:
         """Every name with all things or locations that are registered under it; one, unless two
