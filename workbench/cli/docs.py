@@ -137,7 +137,7 @@ def _technique_tables() -> Iterator[Table]:
         declared = get_technique(name)
         forms = " or ".join(_plain(form) for form in declared.accepts)
         gives = "the same form" if declared.gives == "same" else _plain(declared.gives)
-        lines = [f"{declared.summary}\n", f"Takes {forms}; gives {gives}."]
+        lines = [declared.summary, f"Takes {forms}; gives {gives}."]
         if declared.actions:
             commands = (f"`workbench {name} {action}`" for action in sorted(declared.actions))
             lines.append(f"Analyses: {', '.join(commands)}.")
@@ -145,14 +145,20 @@ def _technique_tables() -> Iterator[Table]:
 
 
 def _settings_table(name: str, title: str, text: str, settings: type[Settings]) -> Table:
-    """The settings of one class; those of a nested class form a group of their own."""
+    """The settings of one class, those of a nested class as a group; without empty columns."""
     inside: dict[str, list[tuple[str, ...]]] = {}
     for k in knobs(settings):
         inside.setdefault(k.path[0] if len(k.path) > 1 else "", []).append(_knob_row(k))
+    used = [
+        number
+        for number in range(len(_HEADS))
+        if any(row[number] for rows in inside.values() for row in rows)
+    ]
     groups = tuple(
-        (group, _help_of(settings, group), tuple(rows)) for group, rows in inside.items()
+        (group, _help_of(settings, group), tuple(tuple(row[n] for n in used) for row in rows))
+        for group, rows in inside.items()
     )
-    return Table(name, title, text, _HEADS, groups)
+    return Table(name, title, text, tuple(_HEADS[n] for n in used), groups)
 
 
 def _help_of(settings: type[Settings], field: str) -> str:
@@ -160,9 +166,9 @@ def _help_of(settings: type[Settings], field: str) -> str:
 
 
 def _knob_row(k: Knob) -> tuple[str, ...]:
-    label = [k.title or k.name.replace("_", " ").capitalize(), "expert" if k.expert else ""]
+    label = ", ".join(filter(None, (k.title, "expert" if k.expert else "")))
     return (
-        f"{k.name}\n{', '.join(filter(None, label))}",
+        f"{k.name}\n{label}" if label else k.name,
         f"{k.kind} or None" if k.optional else k.kind,
         _default_text(k),
         _values_text(k),
@@ -298,7 +304,9 @@ def _index_page(modules: Sequence[str]) -> str:
         f'<dt><a href="{link}">{html.escape(title)}</a></dt><dd>{_marked(text)}</dd>'
         for link, title, text in rows
     )
-    links = "".join(f'<li><a href="{link}">{html.escape(title)}</a></li>' for link, title, _ in rows)
+    links = "".join(
+        f'<li><a href="{link}">{html.escape(title)}</a></li>' for link, title, _ in rows
+    )
     body = f'<h1>Reference</h1><dl class="pages">{items}</dl>'
     return _page("Reference", f"<ul>{links}</ul>", body)
 
