@@ -120,13 +120,20 @@ def settings_tables() -> tuple[Table, ...]:
             RunOptions,
         ),
         *_technique_tables(),
-        _declared_table("runtimes", "Runtimes", "Engines that run a model.", RUNTIMES),
+        _declared_table(
+            "runtimes",
+            "Runtimes",
+            "Engines that run a model.",
+            RUNTIMES,
+            ("title", "forms", "devices"),
+        ),
         _declared_table("metrics", "Metrics", "Scores that a task can name.", METRICS),
     ]
     if find_spec("workbench.ledger.columns") is not None:
         columns = importlib.import_module("workbench.ledger.columns").COLUMNS
         text = "Columns of a run's table, one row a step."
-        tables.append(_declared_table("ledger", "Columns of the ledger", text, columns))
+        fields = ("title", "unit", "direction", "sentence")
+        tables.append(_declared_table("ledger", "Columns of the ledger", text, columns, fields))
     return tuple(tables)
 
 
@@ -201,18 +208,22 @@ def _values_text(k: Knob) -> str:
     return "\n".join(filter(None, (values, k.unit)))
 
 
-def _declared_table(name: str, title: str, text: str, things: Any) -> Table:
+def _declared_table(
+    name: str, title: str, text: str, things: Any, fields: tuple[str, ...] = ()
+) -> Table:
     """A table of declared things (a registry, a mapping or a sequence), a column a plain field.
 
-    Fields that hold functions are left out, and so are those that no thing fills.
+    `fields` chooses the columns and their order. Fields that hold functions are left out, and so
+    are those that no thing fills.
     """
     if hasattr(things, "all"):
         things = things.all()
     by_name = things if isinstance(things, Mapping) else {thing.name: thing for thing in things}
     filled = {key: {"name": key, **_plain_fields(thing)} for key, thing in by_name.items()}
+    wanted = fields or tuple(head for row in filled.values() for head in row)
     heads = [
         head
-        for head in dict.fromkeys(head for row in filled.values() for head in row)
+        for head in dict.fromkeys(("name", *wanted))
         if all(head in row for row in filled.values()) and any(row[head] for row in filled.values())
     ]
     rows = tuple(tuple(row[head] for head in heads) for row in filled.values())
