@@ -22,8 +22,10 @@ def _file_argument() -> click.Parameter:
 
 
 def _threads_option() -> click.Parameter:
-    text = "Threads of the runtime. (at least 1) [default: 1]"
-    return click.RichOption(["--threads"], type=click.IntRange(1), default=1, help=text)
+    text = "Threads of the runtime. [default: 1]"
+    return click.RichOption(
+        ["--threads"], type=click.IntRange(1), default=1, metavar="INT", help=text
+    )
 
 
 @command(
