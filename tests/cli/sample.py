@@ -49,6 +49,9 @@ class SampleSettings(TechniqueSettings):
     fit: SampleFit = nested(SampleFit, title="Fine-tuning")
     """Training after the change."""
 
+    late: SampleFit = nested(SampleFit, only_if={"method": "bits"}, expert=True)
+    """Training after the fine-tuning."""
+
 
 def look(job: Job, settings: SampleSettings) -> dict[str, Any]:
     """An action."""

@@ -5,15 +5,18 @@ settings.
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 
 from workbench.cli import main as cli
 from workbench.cli import runs
 from workbench.errors import RunError
+from workbench.measure.everywhere import Everywhere
 from workbench.recipe import Recipe
 from workbench.runs.handle import start
 from workbench.settings import knobs
@@ -76,11 +79,32 @@ def test_measure_takes_any_onnx_file_and_a_kept_candidate(finished, tmp_path, ca
         == 0
     )
     assert "accuracy (valid)" in capsys.readouterr().out
-    assert cli.main(["measure", str(lonely), "--budget", "smoke", "--json"]) == 0
-    card = json.loads(capsys.readouterr().out)
-    assert card["name"] == "lonely"
-    assert card["size_bytes"] == lonely.stat().st_size
-    assert card["timing"][card["runtime"]]["batches"]
+
+
+def test_measure_prints_json_and_nothing_else(finished, monkeypatch, capsys):
+    import workbench.measure.file as measure
+
+    card = finished.result.scorecard()
+    monkeypatch.setattr(measure, "measure_file", lambda file, **options: card)
+    assert cli.main(["measure", "m.onnx", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == json.loads(json.dumps(card.to_json()))
+
+
+def test_measure_everywhere_prints_json_and_nothing_else(monkeypatch, capsys):
+    import workbench.measure.file as measure
+
+    table = pd.DataFrame({"runtime": ["a", "b"], "best_ms": [1.0, float("nan")]})
+    found = Everywhere("a", 1, table, {"a": None}, {}, {"c": "no kernel"})
+    monkeypatch.setattr(Everywhere, "text", "a is the fastest.")
+    monkeypatch.setattr(measure, "measure_file_everywhere", lambda file, **options: found)
+    assert cli.main(["measure", "m.onnx", "--everywhere", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "best": "a",
+        "batch_size": 1,
+        "runtimes": [{"runtime": "a", "best_ms": 1.0}, {"runtime": "b", "best_ms": None}],
+        "failed": {"c": "no kernel"},
+        "text": "a is the fastest.",
+    }
 
 
 def test_list_and_show_print_json_and_nothing_else(finished, capsys):
@@ -113,9 +137,14 @@ def test_list_show_help_and_dry_run_import_no_user_code(finished, tmp_path):
         ["pruning", "--task", "mycode:make_task", "--dry-run"],
         ["run", str(copy / "recipe.yml"), "--dry-run"],
     ]
-    code = f"from workbench.cli.main import main; print([main(c) for c in {commands!r}][-99:])"
+    code = f"from workbench.cli.main import main; print([main(c) for c in {commands!r}])"
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "WORKBENCH_RUNS": str(tmp_path / "runs")},
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == str([0] * len(commands)), done.stderr

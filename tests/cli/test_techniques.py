@@ -79,6 +79,7 @@ def test_settings_stand_under_headings_by_when_they_apply():
         "Expert settings": ["ratios", "name", "label", "mirror"],
         "Fine-tuning": ["fit_lr"],
         "Fine-tuning, expert settings": ["fit_patience"],
+        "Late, expert settings, only if method is bits": ["late_lr", "late_patience"],
     }
 
 
@@ -88,6 +89,7 @@ def test_help_shows_headings_in_order_and_unit_range_and_default(capsys):
     order = [*headings(SampleSettings), "Options of the run"]
     places = [text.index(f"{heading}:") for heading in order]
     assert places == sorted(places)
+    assert text.count("Only if method is bits") == 1, "in the heading, not in each line"
     assert "<FLOAT> Fraction to remove. (of the channels; 0 to 0.9)" in text
     assert "Only if method is channels. [default: 0.5]" in text
     assert "Bits of a weight. (bits; 1 to 16) [default: 8]" in text, "its heading says when"
@@ -137,7 +139,7 @@ def test_none_as_text_is_no_value_where_a_setting_can_be_empty(text):
     assert flat["label"] == text
 
 
-def test_command_of_a_recipe_is_read_back_equal():
+def test_command_of_a_recipe_is_read_back_equal(capsys):
     settings = SampleSettings(
         method="bits",
         n_bits=3,
@@ -147,9 +149,19 @@ def test_command_of_a_recipe_is_read_back_equal():
         mirror=False,
         fit={"lr": 1e-05, "patience": 7},
     )
-    recipe = Recipe.make("digits", [("sample", settings)], start="cnn", threads=1)
+    options = {
+        "start": "cnn",
+        "threads": 1,
+        "test": "never",
+        "device": "cpu",
+        "price_per_core_hour": 0.25,
+        "task_args": {"text": "it's", "rate": 1e-05},
+    }
+    recipe = Recipe.make("digits", [("sample", settings)], **options)
     _, *words = shlex.split(recipe.to_command())
     assert SampleSettings.from_flat(flat_settings(words)) == settings
+    assert cli.main([*words, "--dry-run"]) == 0
+    assert Recipe.from_yaml(capsys.readouterr().out) == recipe
 
 
 def test_dry_run_prints_the_recipe_and_starts_nothing(started, capsys):
@@ -228,3 +240,17 @@ def test_setting_named_like_an_option_of_the_command_is_refused(monkeypatch):
     monkeypatch.setitem(TECHNIQUES._places, "clashing", [clashing])
     with pytest.raises(SettingsError, match="`ClashingSettings.detach` clashes with `--detach`"):
         _params("clashing")
+
+
+def test_completion_of_a_technique_that_cannot_be_imported_is_silent(monkeypatch, capsys):
+    monkeypatch.setitem(TECHNIQUES._places, "broken", ["workbench.nowhere"])
+    monkeypatch.setenv("_WORKBENCH_COMPLETE", "bash_complete")
+    monkeypatch.setenv("COMP_WORDS", "workbench broken --r")
+    monkeypatch.setenv("COMP_CWORD", "2")
+    assert cli.main([]) == 1
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.delenv("_WORKBENCH_COMPLETE")
+    assert cli.main(["--help"]) == 0
+    assert "broken" in capsys.readouterr().out, "help needs no import"
+    assert cli.main(["broken"]) == 1
+    assert "cannot be imported" in capsys.readouterr().err

@@ -6,6 +6,7 @@ import rich_click as click
 from click.shell_completion import get_completion_class, shell_complete
 
 from workbench.cli.options import ARGUMENT, OneOf, command
+from workbench.errors import WorkbenchError
 
 __all__ = ["VARIABLE", "complete", "completion"]
 
@@ -37,5 +38,11 @@ completion.help = HELP
 
 
 def complete(group: click.Command, instruction: str) -> int:
-    """Answer a shell's request, which comes in environment variables; returns the exit status."""
-    return shell_complete(group, {}, "workbench", VARIABLE, instruction)
+    """Answer a shell's request, which comes in environment variables; returns the exit status.
+
+    An error is not told, as it would be printed into the line that is being typed.
+    """
+    try:
+        return shell_complete(group, {}, "workbench", VARIABLE, instruction)
+    except WorkbenchError:
+        return 1

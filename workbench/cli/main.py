@@ -19,7 +19,7 @@ from workbench.cli.store import store
 from workbench.cli.techniques import TechniqueCommand
 from workbench.errors import WorkbenchError, unknown
 
-__all__ = ["main", "workbench"]
+__all__ = ["commands", "main"]
 
 COMMANDS = (*guides.COMMANDS, *runs.COMMANDS, measure, settings, store, completion)
 INTERRUPTED = (
@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if VARIABLE in os.environ:
-            return complete(workbench, os.environ[VARIABLE])
-        with workbench.make_context("workbench", words) as context:
-            return workbench.invoke(context) or 0
+            return complete(commands, os.environ[VARIABLE])
+        with commands.make_context("workbench", words) as context:
+            return commands.invoke(context) or 0
     except click.exceptions.Exit as end:
         return end.exit_code
     except click.ClickException as error:
@@ -77,13 +77,14 @@ class Commands(click.RichGroup):
 
 
 @click.group(
+    "workbench",
     cls=Commands,
     commands={c.name: c for c in COMMANDS},
     invoke_without_command=True,
     context_settings=CONTEXT,
 )
 @click.pass_context
-def workbench(context: click.Context) -> None:
+def commands(context: click.Context) -> None:
     """Optimize AI models, measured honestly."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())

@@ -186,10 +186,12 @@ def flag(name: str, text: str, **values: Any) -> Callable[[], click.Parameter]:
 
 
 def detach_flag(**values: Any) -> Callable[[], click.Parameter]:
+    """Makes the flag of a command that starts a run and need not wait for its end."""
     return flag("detach", "Return at once; the run goes on by itself.", **values)
 
 
 def dry_run_flag(**values: Any) -> Callable[[], click.Parameter]:
+    """Makes the flag of a command that can check a recipe without starting it."""
     text = "Check the recipe and print it as YAML; start nothing."
     return flag("dry_run", text, **values)
 

@@ -106,9 +106,6 @@ def test(run: str, root: str) -> None:
     print(_find(run, root).open_test().text)
 
 
-test.__test__ = False  # not a test, whatever pytest thinks of its name
-
-
 @command("show", run_argument, json_flag, run_option("root"), panel=PANEL)
 def show(run: str, json: bool, root: str) -> int:
     """Show the ledger of a run."""
@@ -264,5 +261,6 @@ def _print_list(rows: list[dict[str, Any]], root: str) -> None:
     for row in rows:
         unread = row["steps"] is None
         steps = "its recipe cannot be read" if unread else ", ".join(row["steps"])
-        table.add_row(row["name"], row["status"], "?" if unread else str(row["task"]), steps)
+        cells = (row["name"], row["status"], "?" if unread else str(row["task"]), steps)
+        table.add_row(*map(Text, cells))
     output().print(table)

@@ -97,11 +97,11 @@ def headings(settings: type[Settings]) -> dict[str, list[Knob]]:
 
 
 def _heading(knob: Knob, title: str, values: dict[str, Any]) -> str:
-    if knob.expert:
-        return f"{title}, expert settings" if title else "Expert settings"
-    if not knob.applies(values):
-        return f"{title}, only if {knob.condition}" if title else f"Only if {knob.condition}"
-    return title or "Settings"
+    kind = "expert settings" if knob.expert else ""
+    is_told = not knob.applies(values) and (title or not knob.expert)
+    condition = f"only if {knob.condition}" if is_told else ""
+    words = ", ".join(filter(None, (title, kind, condition))) or "settings"
+    return words[0].upper() + words[1:]
 
 
 def _title(settings: type[Settings], group: tuple[str, ...]) -> str:
