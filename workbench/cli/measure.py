@@ -48,8 +48,7 @@ def measure(file: Path, everywhere: bool, threads: int, json: bool, **given: Any
     options = run_options_from(given)
     common = {"task": options.task, "threads": threads, "budget": options.budget}
     if everywhere:
-        found = measure_file_everywhere(file, **common)
-        print_json(_as_data(found)) if json else _print_everywhere(found)
+        _tell_everywhere(measure_file_everywhere(file, **common), json)
         return
     card = measure_file(file, **common, price_per_core_hour=options.price_per_core_hour)
     if json:
@@ -58,7 +57,10 @@ def measure(file: Path, everywhere: bool, threads: int, json: bool, **given: Any
         output().print(card.to_frame().to_string(index=False), soft_wrap=True)
 
 
-def _print_everywhere(found: Everywhere) -> None:
+def _tell_everywhere(found: Everywhere, json: bool) -> None:
+    if json:
+        print_json(_as_data(found))
+        return
     print(found.table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
     failed = "".join(f"\n{name} cannot run it: {why}" for name, why in found.failed.items())
     print(failed, found.text, sep="\n")
