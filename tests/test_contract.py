@@ -146,14 +146,11 @@ def _through_shell(recipe, declared):
     """The equivalent command, parsed by the command line's own parser."""
     import shlex
 
-    from workbench.cli import main as cli
+    from workbench.cli.techniques import flat_settings
 
-    given = cli._parser(shlex.split(recipe.to_command())[1:])
-    return {
-        k.removeprefix("knob_"): cli._read(v)
-        for k, v in vars(given).items()
-        if k.startswith("knob_")
-    }
+    program, *words = shlex.split(recipe.to_command())
+    assert (program, words[0]) == ("workbench", declared.name)
+    return flat_settings(words)
 
 
 def test_form_shows_and_gives_back_the_same_settings(declared):

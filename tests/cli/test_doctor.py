@@ -1,4 +1,5 @@
 import getpass
+import json
 import platform
 import sys
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_doctor_fails_only_for_problems_and_prints_the_way_out(monkeypatch, caps
     assert f"{status:<8} memory  some\n" in out
     assert "-> Close something." in out
     assert out.splitlines()[-1].startswith("workbench ")
+
+
+def test_doctor_prints_json_and_nothing_else(monkeypatch, capsys):
+    found = [Check("memory", "problem", "some", "Close something.")]
+    monkeypatch.setattr(clinic, "checks", lambda: found)
+    assert doctor(as_json=True) == 1
+    shown = json.loads(capsys.readouterr().out)
+    assert [Check(**c) for c in shown["checks"]] == found
+    assert shown["summary"] == summary(found)
 
 
 def test_check_that_breaks_is_a_problem_and_the_others_go_on(monkeypatch):

@@ -1,12 +1,20 @@
-"""The progress bar of a terminal."""
+"""What a terminal shows: the progress bar, tables in its width, and JSON."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import math
+import sys
+from typing import TYPE_CHECKING, Any
 
 from workbench.events import Event
 
-__all__ = ["console"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["console", "output", "print_json"]
+
+PIPE_WIDTH = 150  # columns of a table that goes to a file or another program
 
 
 class console:
@@ -53,3 +61,23 @@ class console:
             self._progress.update(bar, completed=done / total, description=text)
         elif event.kind == "message":
             self.say(f"{event.step or 'run'}: {event.data['text']}")
+
+
+def output() -> Console:
+    """The console for results, as wide as the terminal; 150 columns where there is none."""
+    from rich.console import Console
+
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH)
+
+
+def print_json(data: Any) -> None:
+    """Print data as JSON; numbers that JSON does not have (NaN, infinity) become null."""
+    print(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {str(key): _finite(value) for key, value in data.items()}
+    if isinstance(data, (list, tuple)):
+        return [_finite(value) for value in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data

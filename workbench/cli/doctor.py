@@ -1,6 +1,4 @@
-"""Doctor: whether this machine has what the workbench needs, and one line about it to send to
-whoever helps.
-"""
+"""Doctor: checks of this machine, and one line about it to send with a question."""
 
 from __future__ import annotations
 
@@ -9,10 +7,12 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Literal
+
+from workbench.cli.console import print_json
 
 __all__ = ["Check", "checks", "doctor", "summary"]
 
@@ -36,7 +36,7 @@ EXTENSIONS = {"ipywidgets": "@jupyter-widgets/jupyterlab-manager", "anywidget": 
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was looked at; `way_out` says what to do, where something should be done."""
+    """The result of one check; `way_out` says what to do about a note or a problem."""
 
     name: str
     status: Literal["ok", "note", "problem"]
@@ -44,9 +44,17 @@ class Check:
     way_out: str = ""
 
 
-def doctor() -> int:
+def doctor(*, as_json: bool = False) -> int:
     """Print all checks, and last a line to copy; returns 1 when there is a problem, else 0."""
     found = checks()
+    if as_json:
+        print_json({"checks": [asdict(c) for c in found], "summary": summary(found)})
+    else:
+        _print_checks(found)
+    return int(any(c.status == "problem" for c in found))
+
+
+def _print_checks(found: Sequence[Check]) -> None:
     width = max(len(c.name) for c in found)
     for check in found:
         print(f"{check.status:<8} {check.name:<{width}}  {check.text}")
@@ -54,7 +62,6 @@ def doctor() -> int:
             print(f"{'':<8} {'':<{width}}  -> {check.way_out}")
     print("\nTo ask for help, send this line:")
     print(summary(found))
-    return int(any(c.status == "problem" for c in found))
 
 
 def checks() -> list[Check]:
@@ -228,7 +235,7 @@ def _widgets() -> Check:
 
 
 def _widgets_check(versions: dict[str, str], folders: Iterable[Path]) -> Check:
-    """Whether the Python side is installed, and the page's side lies where JupyterLab looks for it."""
+    """Whether the Python packages are installed, and JupyterLab finds the files of the page."""
     places = list(folders)
     lacking = [name for name, version in versions.items() if not version]
     unseen = [

@@ -12,7 +12,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from workbench.cli.console import console
+from workbench.cli.console import console, output
 from workbench.errors import RunError
 from workbench.lessons.notebooks import notebooks_folder
 from workbench.lessons.report import write_report
@@ -93,11 +93,9 @@ def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> 
 
 
 def _print_end(run: Run, files: list[Path], seconds: float) -> None:
-    from rich.console import Console
-
     from workbench.ledger.tables import rich_table
 
-    out, trail = Console(width=None if sys.stdout.isatty() else 150), run.result
+    out, trail = output(), run.result
     out.print(
         rich_table(
             trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"

@@ -1,0 +1,61 @@
+"""Commands to start with: tour, lab, doctor and docs, each imported when it is called."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from workbench.cli.options import ARGUMENT, command, flag, json_flag, run_option
+
+__all__ = ["COMMANDS"]
+
+PANEL = "Start"
+
+
+@command("tour", run_option("root"), panel=PANEL)
+def tour(root: str) -> int:
+    """Prune and quantize a real network on real images, in two minutes."""
+    from workbench.cli.tour import tour
+
+    return tour(root)
+
+
+def _jupyter_arguments() -> click.Parameter:
+    text = "Options and arguments of `jupyter lab`."
+    return click.RichArgument(
+        ["arguments"], nargs=-1, type=click.UNPROCESSED, help=text, panel=ARGUMENT
+    )
+
+
+@command(
+    "lab",
+    _jupyter_arguments,
+    panel=PANEL,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
+def lab(arguments: tuple[str, ...]) -> int:
+    """Open JupyterLab on the notebooks.
+
+    All options are handed to `jupyter lab`.
+    """
+    from workbench.cli.lab import lab
+
+    return lab(arguments)
+
+
+@command("doctor", json_flag, panel=PANEL)
+def doctor(json: bool) -> int:
+    """Check that this machine has all that the workbench needs."""
+    from workbench.cli.doctor import doctor
+
+    return doctor(as_json=json)
+
+
+@command("docs", flag("no_open", "Print the address; open no browser."), panel=PANEL)
+def docs(no_open: bool) -> int:
+    """Open the documentation."""
+    from workbench.cli.docs import docs
+
+    return docs(open_it=not no_open)
+
+
+COMMANDS = (tour, lab, doctor, docs)

@@ -1,0 +1,266 @@
+"""Commands about runs: run, resume, cancel, test, show and list."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import rich_click as click
+
+from workbench.cli.console import console, output, print_json
+from workbench.cli.options import (
+    ARGUMENT,
+    command,
+    detach_flag,
+    dry_run_flag,
+    flag,
+    json_flag,
+    run_argument,
+    run_option,
+    task_names,
+)
+from workbench.errors import (
+    CandidateError,
+    RecipeError,
+    RunError,
+    UnknownName,
+    WorkbenchError,
+    unknown,
+)
+
+if TYPE_CHECKING:
+    from workbench.recipe import Recipe
+    from workbench.runs.handle import Run
+
+__all__ = ["COMMANDS", "PANEL", "follow"]
+
+PANEL = "Runs"
+
+
+def _recipe_argument() -> click.Parameter:
+    kind = click.Path(path_type=Path)
+    return click.RichArgument(
+        ["recipe"], type=kind, required=False, help="YAML file.", panel=ARGUMENT
+    )
+
+
+def _resume_option() -> click.Parameter:
+    text = "Go on with a run that was interrupted, instead of starting one."
+    return click.RichOption(["--resume"], metavar="RUN", default="", help=text)
+
+
+@command(
+    "run",
+    _recipe_argument,
+    _resume_option,
+    detach_flag(),
+    dry_run_flag(),
+    run_option("root"),
+    run_option("store"),
+    panel=PANEL,
+)
+def run(
+    recipe: Path | None, resume: str, detach: bool, dry_run: bool, root: str, store: str
+) -> int:
+    """Run a recipe."""
+    from workbench.recipe import Recipe
+
+    if resume and (recipe or dry_run):
+        raise click.UsageError("`--resume` takes neither a recipe nor `--dry-run`.")
+    if resume:
+        return _go_on(resume, root, detach=detach)
+    if recipe is None:
+        raise WorkbenchError(
+            "Name a recipe: `workbench run recipe.yml`, or go on with a run by `--resume RUN`."
+        )
+    read = Recipe.from_yaml(recipe)
+    return follow(read, root=root, store=store, detach=detach, dry_run=dry_run)
+
+
+@command(
+    "resume",
+    run_argument,
+    flag("trust", "Resume a run whose task travelled as a pickle, which may run any code."),
+    run_option("root"),
+    panel=PANEL,
+)
+def resume(run: str, trust: bool, root: str) -> int:
+    """Go on with a run that was interrupted."""
+    return _go_on(run, root, trust=trust)
+
+
+@command("cancel", run_argument, run_option("root"), panel=PANEL)
+def cancel(run: str, root: str) -> None:
+    """Stop a run; finished steps are kept."""
+    found = _find(run, root)
+    found.cancel()
+    print(f"{found.name}: {found.status}; finished steps are kept.")
+
+
+@command("test", run_argument, run_option("root"), panel=PANEL)
+def test(run: str, root: str) -> None:
+    """Measure a run's last candidate on the test split.
+
+    For a run that left the test closed (`test: never`).
+    """
+    print(_find(run, root).open_test().text)
+
+
+@command("show", run_argument, json_flag, run_option("root"), panel=PANEL)
+def show(run: str, json: bool, root: str) -> int:
+    """Show the ledger of a run."""
+    found = _find(run, root)
+    if json:
+        print_json(_as_data(found))
+        return 0
+    if found.status == "failed":
+        print(f"{found.name} failed: {found.error}")
+    return _print_trail(found) if (found.folder / "steps").exists() else 0
+
+
+@command("list", json_flag, run_option("root"), panel=PANEL)
+def list_runs(json: bool, root: str) -> None:
+    """List the runs."""
+    from workbench.runs.folders import run_folders
+
+    rows = [_listed(folder) for folder in run_folders(root)]
+    if json:
+        print_json(rows)
+    else:
+        _print_list(rows, root)
+
+
+COMMANDS = (run, resume, cancel, show, list_runs, test)
+
+
+def follow(
+    recipe: Recipe,
+    *,
+    root: str = "",
+    store: str = "",
+    detach: bool = False,
+    dry_run: bool = False,
+) -> int:
+    """Start a recipe and show its progress until it ends; returns the exit status.
+
+    `dry_run` checks the recipe and prints it, `detach` returns as soon as the run is started.
+    """
+    from workbench.runs.handle import start
+
+    if dry_run:
+        _check(recipe)
+        print(recipe.to_yaml(), end="")
+        return 0
+    started = start(recipe, root=root or recipe.root, store=store or recipe.store)
+    print(f"Run folder: {started.folder}")
+    return 0 if detach else _watch(started)
+
+
+def _check(recipe: Recipe) -> None:
+    """Raise UnknownName for a task, or RecipeError for steps in an impossible order.
+
+    The task is not loaded, and so the form of the start is not known: any form will do that lets
+    all steps follow each other.
+    """
+    if ":" not in recipe.task and recipe.task not in task_names():
+        way = " Or name your own as package.module:function."
+        raise UnknownName(unknown("task", recipe.task, task_names()) + way)
+    refused: RecipeError | CandidateError | None = None
+    for form in recipe.steps[0].declared.accepts if recipe.steps else ():
+        try:
+            recipe.check_forms(form, recipe.start or "the start")
+            return
+        except (RecipeError, CandidateError) as error:
+            refused = error
+    if refused is not None:
+        raise refused
+
+
+def _find(name: str, root: str) -> Run:
+    from workbench.runs.handle import find_run
+
+    return find_run(name, root)
+
+
+def _go_on(name: str, root: str, *, detach: bool = False, trust: bool = False) -> int:
+    resumed = _find(name, root).resume(**({"trust": True} if trust else {}))
+    print(f"Run folder: {resumed.folder}")
+    return 0 if detach else _watch(resumed)
+
+
+def _watch(run: Run) -> int:
+    with console() as bar:
+        run.follow(bar)
+    if run.status != "finished":
+        run.check()
+    return _print_trail(run)
+
+
+def _print_trail(run: Run) -> int:
+    from workbench.ledger.tables import rich_table
+
+    trail, out = run.result, output()
+    out.print(rich_table(trail.rows, title=f"{run.name} ({run.status})"))
+    if trail.test:
+        out.print(f"[bold]{trail.test.text}[/bold]")
+    out.print(f"Run folder: {run.folder}", soft_wrap=True)
+    try:
+        out.print(f"Model file: {trail.onnx_path}", soft_wrap=True)
+    except RunError:
+        out.print(f"Model: {trail.steps[-1]} (it could not be written as ONNX)", soft_wrap=True)
+    return 0
+
+
+def _as_data(run: Run) -> dict[str, Any]:
+    """A run's state, ledger and test line as plain data."""
+    about = {
+        "name": run.name,
+        "status": run.status,
+        "error": run.error,
+        "folder": str(run.folder),
+        "rows": [],
+        "test": None,
+        "model_file": None,
+    }
+    if not (run.folder / "steps").exists():
+        return about
+    trail = run.result
+    about["rows"] = [row.to_json() for row in trail.rows]
+    about["test"] = trail.test.to_json() if trail.test else None
+    try:
+        about["model_file"] = str(trail.onnx_path)
+    except RunError:
+        about["model_file"] = None
+    return about
+
+
+def _listed(folder: Path) -> dict[str, Any]:
+    """A run's row in the list; the recipe is read as plain YAML, which imports no technique."""
+    import yaml
+
+    from workbench.runs.handle import Run
+
+    run = Run(folder)
+    about: dict[str, Any] = {"name": run.name, "status": run.status, "folder": str(folder)}
+    try:
+        tree = yaml.safe_load((folder / "recipe.yml").read_text(encoding="utf-8"))
+        steps = [s if isinstance(s, str) else next(iter(s)) for s in tree["steps"]]
+        return {**about, "task": tree["task"], "start": tree.get("start", ""), "steps": steps}
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return {**about, "task": None, "start": None, "steps": None}
+
+
+def _print_list(rows: list[dict[str, Any]], root: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from workbench.runs.folders import runs_root
+
+    title = f"Runs in {runs_root(root)}"
+    table = Table("run", "status", "task", "steps", title=Text(title), title_justify="left")
+    for row in rows:
+        unread = row["steps"] is None
+        steps = "its recipe cannot be read" if unread else ", ".join(row["steps"])
+        cells = (row["name"], row["status"], "?" if unread else str(row["task"]), steps)
+        table.add_row(*map(Text, cells))
+    output().print(table)
