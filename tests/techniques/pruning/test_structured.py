@@ -1,4 +1,4 @@
-"""Structured pruning: channels really go, outputs are protected, and what cannot be pruned is told."""
+"""Structured pruning: channels are removed, outputs protected, and wrong requests refused."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ class Fixed(nn.Module):
 def test_shape_written_into_forward_is_told(job_of):
     with pytest.raises(
         CandidateError,
-        match=r"No layer of this network can lose channels: `conv`.*written as numbers.*unstructured",
+        match=r"No layer of this network can lose channels: `conv`.*"
+        r"written as numbers.*unstructured",
     ):
         _prune(job_of(start=Candidate("fixed", "torch", Fixed())))
 
 
 class PartlyFixed(nn.Module):
-    """One layer that cannot be followed, as channels are picked by number, in a network that can."""
+    """A network with one layer that cannot be followed: channels are selected by number."""
 
     def __init__(self):
         super().__init__()
@@ -238,10 +239,9 @@ def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, 
     parent = predict_torch(digits_cnn.model, rows, prepare=digits_cnn.prepare)
 
     def gap(alpha):
-        settings = PruningSettings(
-            distill_alpha=alpha, distill_temperature=2.0, fit={"epochs": 3, "precision": "fp32"}
-        )
-        (tmp_path / str(alpha)).mkdir()  # a checkpoint of the other run is not to be gone on from
+        distillation = {"distill_alpha": alpha, "distill_temperature": 2.0} if alpha else {}
+        settings = PruningSettings(fit={"epochs": 3, "precision": "fp32"}, **distillation)
+        (tmp_path / str(alpha)).mkdir()  # each run has a checkpoint of its own
         model = get_technique("pruning")(
             job_of(folder=tmp_path / str(alpha)), settings
         ).candidate.model
@@ -309,12 +309,12 @@ def test_output_layers_are_found_by_the_graph_whatever_the_architecture(digits_c
 
 
 def test_fine_tuning_wins_back_accuracy(job_of, digits_task):
-    from workbench.ledger.appraise import outputs_of
+    from workbench.ledger.appraise import outputs_on
 
     valid = digits_task.data.valid
-    bare = digits_task.metric(outputs_of(_prune(job_of()).candidate, valid), valid.targets)
+    bare = digits_task.metric(outputs_on(_prune(job_of()).candidate, valid), valid.targets)
     tuned = get_technique("pruning")(job_of(), PruningSettings(fit={"epochs": 4})).candidate
-    assert digits_task.metric(outputs_of(tuned, valid), valid.targets) > bare + 0.05
+    assert digits_task.metric(outputs_on(tuned, valid), valid.targets) > bare + 0.05
 
 
 def test_resolved_settings_hold_the_measured_choices(job_of):

@@ -46,7 +46,7 @@ def require_compatible(settings: PruningSettings) -> None:
     problems = []
     if settings.method == "unstructured":
         problems += _unstructured_problems(settings)
-    if settings.scope == "sensitivity":
+    if settings.method == "structured" and settings.scope == "sensitivity":
         problems += _sensitivity_problems(settings)
     if settings.method == "n_m" and settings.n >= settings.m:
         problems.append(f"`n` must be below `m`, got `n` {settings.n} and `m` {settings.m}.")
