@@ -124,7 +124,7 @@ def test_pruned_network_is_exported(name, job_of):
     make, inputs = ALL[name]
     pruned, _, _ = _prune(make().eval(), inputs, job_of())
     arrays = {k: np.concatenate([v.numpy()] * 2) for k, v in inputs.items()}
-    assert to_onnx(Candidate("cut", "torch", pruned), arrays).form == "onnx", (
+    assert to_onnx(Candidate("pruned", "torch", pruned), arrays).form == "onnx", (
         "outputs were compared"
     )
 

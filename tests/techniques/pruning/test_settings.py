@@ -37,7 +37,7 @@ OTHER_VALUES = {
 
 
 class Residual(nn.Module):
-    """A tiny residual network for images `(batch, 1, 8, 8)`, with two blocks that can be removed."""
+    """A tiny residual network for images `(batch, 1, 8, 8)`, with two removable blocks."""
 
     def __init__(self):
         super().__init__()

@@ -133,7 +133,7 @@ def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("settings", "message"),
     [
         (
             {"method": "unstructured", "importance": "taylor"},
@@ -156,9 +156,11 @@ def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
         ({"ratios": {"0": 1.5}}, "`ratios` must be from 0 to below 1"),
     ],
 )
-def test_choices_that_make_no_sense_together_are_refused_with_those_that_do(choices, told, job_of):
-    with pytest.raises(SettingsError, match=told):
-        _prune(job_of(), **choices)
+def test_settings_that_exclude_each_other_are_refused_with_those_that_are_allowed(
+    settings, message, job_of
+):
+    with pytest.raises(SettingsError, match=message):
+        _prune(job_of(), **settings)
 
 
 def test_batch_norm_scales_are_refused_when_there_is_no_batch_norm(job_of):
@@ -177,12 +179,12 @@ def test_every_importance_removes_as_much_and_repeats_itself(importance, job_of,
 
 
 def test_importance_chooses_other_channels_than_chance(job_of):
-    chosen = {
+    weights = {
         i: _prune(job_of(), importance=i).candidate.model[0].weight
         for i in ("l2", "random", "taylor")
     }
-    assert not torch.equal(chosen["l2"], chosen["random"])
-    assert not torch.equal(chosen["taylor"], chosen["random"])
+    assert not torch.equal(weights["l2"], weights["random"])
+    assert not torch.equal(weights["taylor"], weights["random"])
 
 
 def test_channel_with_the_smallest_weights_goes_first(job_of, digits_cnn):
@@ -253,31 +255,33 @@ def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, 
 def test_another_teacher_answers_where_it_is_named(job_of, digits_task, digits_cnn, tmp_path):
     settings = PruningSettings(
         distill_alpha=1.0,
-        distill_from="wise",
+        distill_from="teacher",
         fit={"epochs": 1, "max_steps": 3, "precision": "fp32"},
     )
-    assert get_technique("pruning").referred(settings) == ("wise",)
+    assert get_technique("pruning").referred(settings) == ("teacher",)
     assert get_technique("pruning").referred(PruningSettings()) == ()
-    asked = []
-    wise = dataclasses.replace(digits_cnn, model=nn.Sequential(digits_cnn.model, _Noticing(asked)))
-    get_technique("pruning")(job_of(others={"wise": wise}), settings)
-    assert len(asked) >= 3
+    batch_sizes = []
+    teacher = dataclasses.replace(
+        digits_cnn, model=nn.Sequential(digits_cnn.model, _Recorder(batch_sizes))
+    )
+    get_technique("pruning")(job_of(others={"teacher": teacher}), settings)
+    assert len(batch_sizes) >= 3
     with pytest.raises(SettingsError, match="does not take the same rows as `cnn`"):
         get_technique("pruning")(
-            job_of(others={"wise": dataclasses.replace(wise, prepare=None)}), settings
+            job_of(others={"teacher": dataclasses.replace(teacher, prepare=None)}), settings
         )
 
 
-class _Noticing(nn.Module):
-    def __init__(self, asked):
+class _Recorder(nn.Module):
+    def __init__(self, batch_sizes):
         super().__init__()
-        self.asked = asked
+        self.batch_sizes = batch_sizes
 
     def __deepcopy__(self, memo):
         return self
 
     def forward(self, x):
-        self.asked.append(len(x))
+        self.batch_sizes.append(len(x))
         return x
 
 

@@ -75,8 +75,8 @@ def test_smallest_weights_go_first_and_random_takes_others():
     masks = masks_of(model, PruningSettings(method="unstructured", pruning_ratio=0.5))
     weight = model[0].weight.abs()
     assert weight[masks["0.weight"]].min() > weight[~masks["0.weight"]].max()
-    chance = PruningSettings(method="unstructured", pruning_ratio=0.5, importance="random")
-    one, same, other = (masks_of(model, chance, seed=s)["0.weight"] for s in (0, 0, 1))
+    random = PruningSettings(method="unstructured", pruning_ratio=0.5, importance="random")
+    one, same, other = (masks_of(model, random, seed=s)["0.weight"] for s in (0, 0, 1))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert not torch.equal(one, masks["0.weight"])
@@ -128,7 +128,7 @@ def test_cubic_schedule_starts_fast_and_ends_at_the_sparsity():
     assert (np.diff(steps) < 0).all()
 
 
-def test_gradual_keeps_more_than_one_shot_loses_nothing_of_the_history(job_of):
+def test_gradual_keeps_the_whole_history(job_of):
     outcome = _run(job_of(), method="unstructured", pruning_ratio=0.8, iterations=4)
     history = outcome.evidence["fit"]
     assert history.step.is_monotonic_increasing
@@ -193,6 +193,6 @@ def test_network_without_matrices_is_refused(job_of):
 
 
 def test_candidate_keeps_its_name_and_form(job_of):
-    made = _run(job_of(), method="unstructured", fit={"epochs": 0}).candidate
-    assert isinstance(made, Candidate)
-    assert made.parent == "cnn"
+    candidate = _run(job_of(), method="unstructured", fit={"epochs": 0}).candidate
+    assert isinstance(candidate, Candidate)
+    assert candidate.parent == "cnn"

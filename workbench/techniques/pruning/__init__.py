@@ -57,7 +57,7 @@ class PruningSettings(TechniqueSettings):
         search=(0.1, 0.9),
         only_if={"method": ("structured", "unstructured", "depth")},
     )
-    """Fraction to remove, in the unit chosen by `target`."""
+    """Fraction to remove, in the unit chosen by `method` and `target`."""
 
     target: Literal["ratio", "macs", "latency"] = knob(
         "ratio", only_if={"method": "structured"}, title="Unit of the ratio"
@@ -71,8 +71,8 @@ class PruningSettings(TechniqueSettings):
         only_if={"method": ("structured", "unstructured")},
         title="Importance criterion",
     )
-    """Importance criterion: weight norm, gradient x weight, batch-norm scale, or random. For single
-    weights, l1 and l2 are the same.
+    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
+    random. For single weights: l2 and l1, both the magnitude, or random.
     """
 
     scope: Literal["uniform", "global", "sensitivity"] = knob(
@@ -81,7 +81,8 @@ class PruningSettings(TechniqueSettings):
         title="Distribution over layers",
     )
     """Distribution over layers: uniform removes the same fraction of each, global compares the
-    importance of all layers, sensitivity removes more from layers that lose less quality.
+    importance of all layers, sensitivity removes more from layers that lose less quality (not for
+    single weights).
     """
 
     iterations: int = knob(

@@ -62,8 +62,8 @@ def plan_ratios(
     """Ratios by the root of each group, so that the network has at most `limit` multiply-adds.
 
     Greedy: in each step, the group with the smallest loss for each multiply-add saved loses some
-    channels. The loss curves are made convex, so that a layer whose quality is already at the
-    bottom does not look free. No group keeps less than `min_fraction` of its channels. Raises
+    channels. The loss curves are made convex: otherwise a layer that has lost all quality would
+    seem to lose nothing more. No group keeps less than `min_fraction` of its channels. Raises
     SettingsError when the limit cannot be reached.
     """
     unprotected = {g.root: g for g in groups if not g.protected}

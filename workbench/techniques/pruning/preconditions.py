@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import CandidateError, SettingsError, all_of, unknown
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from workbench.technique import Job
@@ -104,7 +105,7 @@ def require_finite_weights(model: nn.Module, name: str) -> None:
     """
     import torch
 
-    tensors = dict(model.named_parameters())
+    tensors: dict[str, torch.Tensor] = dict(model.named_parameters())
     for buffer_name, buffer in model.named_buffers():
         if buffer_name.endswith(("running_mean", "running_var")):
             tensors[buffer_name] = buffer

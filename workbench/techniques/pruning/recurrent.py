@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["insert_proxies", "restore_recurrent"]
 
 
-def insert_proxies(model: nn.Module) -> dict[str, tuple[nn.Module, nn.Module]]:
+def insert_proxies(model: nn.Module) -> dict[str, tuple[Any, Any]]:
     """Replace the recurrent layers of a model by proxies, in place.
 
     Returns (recurrent layer, proxy) by the name of the layer.
@@ -39,7 +39,7 @@ def insert_proxies(model: nn.Module) -> dict[str, tuple[nn.Module, nn.Module]]:
 
 def restore_recurrent(
     model: nn.Module,
-    replaced: dict[str, tuple[nn.Module, nn.Module]],
+    replaced: dict[str, tuple[Any, Any]],
     *,
     zero_only: bool = False,
 ) -> None:
@@ -105,7 +105,7 @@ def _linear_of(recurrent: nn.RNNBase) -> nn.Linear:
 
     n_directions = 1 + recurrent.bidirectional
     size = recurrent.hidden_size
-    linear = nn.Linear(recurrent.input_size, n_directions * size, bias=False)
+    linear: Any = nn.Linear(recurrent.input_size, n_directions * size, bias=False)
     with torch.no_grad():
         weights = [_weights(recurrent, "weight_ih", 0, d) for d in range(n_directions)]
         gates = [w.reshape(-1, size, w.shape[1]) for w in weights]
@@ -131,7 +131,7 @@ def _suffix(layer: int, direction: int) -> str:
     return f"_l{layer}{'_reverse' if direction else ''}"
 
 
-def _remove_units(recurrent: nn.RNNBase, linear: nn.Module) -> None:
+def _remove_units(recurrent: nn.RNNBase, linear: Any) -> None:
     """Remove from every gate the inputs and units that `kept_in` and `kept_out` no longer hold."""
     import torch
 
@@ -171,7 +171,7 @@ def _keep_entries(
     setattr(recurrent, name, nn.Parameter(new.clone(), requires_grad=old.requires_grad))
 
 
-def _zero_readers(recurrent: nn.RNNBase, linear: nn.Module) -> None:
+def _zero_readers(recurrent: nn.RNNBase, linear: Any) -> None:
     """Set the weights of all gates that read removed inputs and units to zero."""
     import torch
 
@@ -196,7 +196,7 @@ def _all_but(kept: torch.Tensor, n: int) -> torch.Tensor:
     return mask
 
 
-def _kept_units(recurrent: nn.RNNBase, linear: nn.Module) -> list[list[torch.Tensor]]:
+def _kept_units(recurrent: nn.RNNBase, linear: Any) -> list[list[torch.Tensor]]:
     """The units to keep, by layer and direction; the proxy has those of the last layer."""
     n_directions = 1 + recurrent.bidirectional
     size = recurrent.hidden_size

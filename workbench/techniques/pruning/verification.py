@@ -61,15 +61,13 @@ def _all_groups(model: nn.Module, inputs: Inputs, ignored: Sequence[str]) -> tup
     with channel_graph(copied, inputs) as graph:
         attention = graph.attention_layers()
         groups = [group for group, _ in graph.groups()]
-    return tuple(
-        replace(g, protected=_known_reason(g, outputs, ignored, attention)) for g in groups
-    )
+    return tuple(replace(g, protected=_reason(g, outputs, ignored, attention)) for g in groups)
 
 
-def _known_reason(
+def _reason(
     group: Group, outputs: set[str], ignored: Collection[str], attention: Collection[str]
 ) -> str:
-    """Why a group must not be pruned, as far as that is known without a test; empty if it may."""
+    """The reason to protect a group without a test; empty if there is none."""
     if any(layer in outputs for layer in group.layers):
         return OUTPUTS
     if any(is_inside(layer, ignored) for layer in group.layers):
@@ -84,9 +82,10 @@ def _problem(model: nn.Module, inputs: Inputs, groups: Sequence[Group]) -> str:
 
     Tested twice: with the first channels, and with channels in no regular pattern.
     """
-    return _problem_without(
-        model, inputs, groups, {g.root: _first_half(g) for g in groups}
-    ) or _problem_without(model, inputs, groups, {g.root: _random_half(g) for g in groups})
+    first_half = {g.root: _first_half(g) for g in groups}
+    random_half = {g.root: _random_half(g) for g in groups}
+    problem = _problem_without(model, inputs, groups, first_half)
+    return problem or _problem_without(model, inputs, groups, random_half)
 
 
 def _problem_without(
