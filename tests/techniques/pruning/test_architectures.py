@@ -1,6 +1,4 @@
-"""Structured pruning on every kind of network that people bring: cut, run, trained a step, kept and
-exported.
-"""
+"""Structured pruning of many architectures: pruned, run, trained for a step, kept and exported."""
 
 from __future__ import annotations
 
@@ -17,20 +15,21 @@ from workbench.keeping.structure import describe
 from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.techniques.pruning.graph import cut, followed
+from workbench.techniques.pruning.graph import without_channels
 from workbench.techniques.pruning.outputs import output_shape, widths
-from workbench.techniques.pruning.structured import (
-    Plan,
-    check_ratio,
+from workbench.techniques.pruning.selection import (
+    ChannelRatios,
     least_important,
-    prunable,
-    pruned,
+    prunable_groups,
+    pruned_copy,
+    require_channels_left,
     scores_of,
 )
+from workbench.techniques.pruning.verification import verified_groups
 
 
 class Sequences(nn.Module):
-    """Tokens, a recurrent layer and two linear ones: read at all steps, or from the last state."""
+    """Tokens, a recurrent layer and two linear ones, which read all steps or the last state."""
 
     def __init__(
         self, kind: type[nn.RNNBase], n_layers: int, bidirectional: bool, last: bool = False
@@ -49,7 +48,7 @@ class Sequences(nn.Module):
 
 
 class Grouped(nn.Module):
-    """Grouped convolution and group norm: parts that must stay equally wide."""
+    """Grouped convolution and group norm, whose parts must keep one width."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -67,8 +66,8 @@ OURS = {
     "grouped": (Grouped, networks.IMAGE),
 }
 ALL = {**networks.NETWORKS, **OURS}
-# Nothing can be cut: sizes written into forward, or no layer but the outputs.
-WHOLE = {"lstm", "gru", "rnn", "attention", "attention pruned", "two inputs", "linear alone"}
+# Nothing can be pruned: sizes as numbers in `forward`, or no layer but the outputs.
+NOT_PRUNABLE = {"lstm", "gru", "rnn", "attention", "attention pruned", "two inputs", "linear alone"}
 
 
 @pytest.fixture(params=ALL)
@@ -78,41 +77,35 @@ def network(request):
     return request.param, make().eval(), inputs
 
 
-def _cut(model, inputs, job, ratio=0.5):
-    groups, notes = prunable(model, inputs, [])
-    plan = Plan(ratio, {})
-    check_ratio(groups, plan)
-    return (
-        pruned(
-            model,
-            inputs,
-            least_important(scores_of(model, inputs, groups, "l2", job), groups, plan),
-        ),
-        groups,
-        notes,
-    )
+def _prune(model, inputs, job, ratio=0.5):
+    groups, notes = prunable_groups(model, inputs, [])
+    ratios = ChannelRatios(ratio, {})
+    require_channels_left(groups, ratios)
+    scores = scores_of(model, inputs, groups, "l2", job)
+    pruned = pruned_copy(model, inputs, least_important(scores, groups, ratios))
+    return pruned, groups, notes
 
 
-def test_network_is_cut_trains_and_is_kept_or_says_why_not(network, job_of):
+def test_network_is_pruned_trains_and_is_kept_or_says_why_not(network, job_of):
     name, model, inputs = network
     before = copy.deepcopy(model.state_dict())
-    if name in WHOLE:
+    if name in NOT_PRUNABLE:
         with pytest.raises(
             CandidateError, match="No layer of this network can lose channels.*unstructured or n_m"
         ):
-            prunable(model, inputs, [])
+            prunable_groups(model, inputs, [])
         return
-    made, groups, _ = _cut(model, inputs, job_of())
-    assert sum(p.numel() for p in made.parameters()) < sum(p.numel() for p in model.parameters())
-    assert output_shape(made, inputs) == output_shape(model, inputs)
+    pruned, groups, _ = _prune(model, inputs, job_of())
+    assert sum(p.numel() for p in pruned.parameters()) < sum(p.numel() for p in model.parameters())
+    assert output_shape(pruned, inputs) == output_shape(model, inputs)
     assert all(
         torch.equal(a, b) for a, b in zip(before.values(), model.state_dict().values(), strict=True)
     ), "input untouched"
-    first_tensor(call_model(made.train(), inputs)).sum().backward()
-    assert any(p.grad is not None for p in made.parameters())
-    assert describe(made.eval(), inputs)["reason"] is None
+    first_tensor(call_model(pruned.train(), inputs)).sum().backward()
+    assert any(p.grad is not None for p in pruned.parameters())
+    assert describe(pruned.eval(), inputs)["reason"] is None
     for group in groups:
-        kept = widths(made).get(group.root, group.channels)
+        kept = widths(pruned).get(group.root, group.channels)
         assert kept == group.channels if group.protected else kept < group.channels
 
 
@@ -126,19 +119,21 @@ def test_network_is_cut_trains_and_is_kept_or_says_why_not(network, job_of):
         "lstm, two layers, both ways",
     ],
 )
-def test_cut_network_is_exported(name, job_of):
+def test_pruned_network_is_exported(name, job_of):
     torch.manual_seed(0)
     make, inputs = ALL[name]
-    made, _, _ = _cut(make().eval(), inputs, job_of())
+    pruned, _, _ = _prune(make().eval(), inputs, job_of())
     arrays = {k: np.concatenate([v.numpy()] * 2) for k, v in inputs.items()}
-    assert to_onnx(Candidate("cut", "torch", made), arrays).form == "onnx", "outputs were compared"
+    assert to_onnx(Candidate("pruned", "torch", pruned), arrays).form == "onnx", (
+        "outputs were compared"
+    )
 
 
-def test_attention_keeps_its_heads_while_the_layers_between_are_cut(job_of):
+def test_attention_keeps_its_heads_while_the_layers_between_are_pruned(job_of):
     make, inputs = ALL["transformer encoder"]
-    made, _, notes = _cut(make().eval(), inputs, job_of())
-    assert made.encoder.layers[0].linear1.out_features == 16
-    assert made.encoder.layers[0].self_attn.embed_dim == 16
+    pruned, _, notes = _prune(make().eval(), inputs, job_of())
+    assert pruned.encoder.layers[0].linear1.out_features == 16
+    assert pruned.encoder.layers[0].self_attn.embed_dim == 16
     assert any("attention heads" in note for note in notes)
 
 
@@ -147,26 +142,24 @@ def test_attention_keeps_its_heads_while_the_layers_between_are_cut(job_of):
 def test_units_of_recurrent_layers_leave_all_gates(kind, n_layers):
     torch.manual_seed(0)
     model = Sequences(kind, n_layers, True).eval()
-    gone = [0, 3, 5, 12 + 1, 12 + 2, 12 + 7]
-    made = cut(model, networks.TOKENS, {"rnn": gone})
-    assert made.rnn.hidden_size == 9
-    quiet = copy.deepcopy(
-        model
-    )  # the whole network, with weights of the units that go set to zero where others read them
+    removed = [0, 3, 5, 12 + 1, 12 + 2, 12 + 7]
+    pruned = without_channels(model, networks.TOKENS, {"rnn": removed})
+    assert pruned.rnn.hidden_size == 9
+    zeroed = copy.deepcopy(model)
     with torch.no_grad():
         if n_layers == 1:
-            quiet.rnn.weight_hh_l0[:, [0, 3, 5]] = 0
-            quiet.rnn.weight_hh_l0_reverse[:, [1, 2, 7]] = 0
-            quiet.mid.weight[:, gone] = 0
-            torch.testing.assert_close(made(**networks.TOKENS), quiet(**networks.TOKENS))
-    assert not [g for g in followed(model, networks.TOKENS) if g.root == "rnn" and g.protected], (
-        "checked by value"
-    )
+            zeroed.rnn.weight_hh_l0[:, [0, 3, 5]] = 0
+            zeroed.rnn.weight_hh_l0_reverse[:, [1, 2, 7]] = 0
+            zeroed.mid.weight[:, removed] = 0
+            torch.testing.assert_close(pruned(**networks.TOKENS), zeroed(**networks.TOKENS))
+    assert not [
+        g for g in verified_groups(model, networks.TOKENS) if g.root == "rnn" and g.protected
+    ], "checked by value"
 
 
 def test_tied_weights_stay_one_and_frozen_ones_frozen(job_of):
     model = networks.Tied().eval()
-    made, _, _ = _cut(model, networks.TOKENS, job_of())
-    assert made.out.weight is made.embed.weight
-    assert not made.mix.bias.requires_grad
-    assert made.mix.weight.requires_grad
+    pruned, _, _ = _prune(model, networks.TOKENS, job_of())
+    assert pruned.out.weight is pruned.embed.weight
+    assert not pruned.mix.bias.requires_grad
+    assert pruned.mix.weight.requires_grad

@@ -1,4 +1,4 @@
-"""Figures of pruning: their numbers, their titles, and what they refuse."""
+"""Figures of pruning: numbers, titles and errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def _curves():
 
 
 def test_sensitivity_names_the_layers_at_both_ends():
-    made = figures.plot_sensitivity(_curves())
+    chart = figures.plot_sensitivity(_curves())
     assert figures._ranked(_curves())[0] == "l8"
-    assert {t.name for t in made.data if t.showlegend} == {"l0", "l1", "l2", "l6", "l7", "l8"}
-    assert "l8 hurts most, l0 least" in made.layout.title.subtitle.text
+    assert {t.name for t in chart.data if t.showlegend} == {"l0", "l1", "l2", "l6", "l7", "l8"}
+    assert "l8 loses most, l0 least" in chart.layout.title.subtitle.text
 
 
-def test_widths_say_how_many_channels_are_gone():
+def test_widths_say_how_many_channels_are_removed():
     table = pd.DataFrame(
         {
             "layer": ["a", "b"],
@@ -35,10 +35,10 @@ def test_widths_say_how_many_channels_are_gone():
             "protected": [False, True],
         }
     )
-    made = figures.plot_widths(table)
-    assert "4 of 12 channels are gone" in made.layout.title.subtitle.text
-    assert made.data[1].x.tolist() == [4, 4]
-    assert made.data[1].marker.color[0] != made.data[1].marker.color[1]
+    chart = figures.plot_widths(table)
+    assert "4 of 12 channels are removed" in chart.layout.title.subtitle.text
+    assert chart.data[1].x.tolist() == [4, 4]
+    assert chart.data[1].marker.color[0] != chart.data[1].marker.color[1]
 
 
 def test_histogram_leaves_zeros_out_and_counts_them():
@@ -52,19 +52,19 @@ def test_histogram_leaves_zeros_out_and_counts_them():
     assert "50.0% of 2,000" in figures.plot_weights(before, after).layout.title.subtitle.text
 
 
-def test_falls_add_up_to_what_is_left():
+def test_changes_add_up_to_what_is_left():
     before = {f"l{i}": 1_000_000 + i for i in range(40)}
     after = {name: macs // 2 for name, macs in before.items()} | {"l0": before["l0"]}
-    falls = figures._falls(before, after)
-    assert len(falls) == 24
-    assert sum(before.values()) + sum(f for _, f in falls) == sum(after.values())
+    changes = figures._changes(before, after)
+    assert len(changes) == 24
+    assert sum(before.values()) + sum(change for _, change in changes) == sum(after.values())
     assert (
         "51% of the multiply-adds are left"
         in figures.plot_macs(before, after).layout.title.subtitle.text
     )
 
 
-def test_speedup_tells_the_flat_line_from_the_rising_one():
+def test_speedup_names_the_largest_of_each_method():
     table = pd.DataFrame(
         {
             "method": ["unstructured"] * 3 + ["structured"] * 3,
@@ -72,9 +72,9 @@ def test_speedup_tells_the_flat_line_from_the_rising_one():
             "speedup": [1, 1.01, 0.99, 1, 2.1, 6.3],
         }
     )
-    made = figures.plot_speedup(table)
-    assert "unstructured 1.0x, structured 6.3x" in made.layout.title.subtitle.text
-    assert np.allclose(made.data[1].y, [1, 2.1, 6.3])
+    chart = figures.plot_speedup(table)
+    assert "unstructured 1.0x, structured 6.3x" in chart.layout.title.subtitle.text
+    assert np.allclose(chart.data[1].y, [1, 2.1, 6.3])
 
 
 def test_missing_columns_are_named():

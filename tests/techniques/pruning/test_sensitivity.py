@@ -1,4 +1,4 @@
-"""Sensitivity: a result a layer and ratio, kept as it is found; and plans that hold their budget."""
+"""Sensitivity: a cached result for each layer and ratio, and plans that keep their limit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from workbench.measure import macs_torch
 from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings, sensitivity
 from workbench.techniques.pruning.cost import WidthCost
-from workbench.techniques.pruning.graph import followed
-from workbench.techniques.pruning.sensitivity import RATIOS, analyse, budget_of, plan
-from workbench.techniques.pruning.structured import Plan, least_important, pruned, scores_of
+from workbench.techniques.pruning.plan import macs_limit, plan_ratios
+from workbench.techniques.pruning.selection import (
+    ChannelRatios,
+    least_important,
+    pruned_copy,
+    scores_of,
+)
+from workbench.techniques.pruning.sensitivity import RATIOS, analyse
+from workbench.techniques.pruning.verification import verified_groups
 
 QUICK = PruningSettings(budget="smoke", scope="sensitivity", fit={"epochs": 0})
 
 
-def test_every_layer_is_tried_at_every_ratio_and_more_hurts_more(job_of):
+def test_every_layer_is_pruned_at_every_ratio_and_more_pruning_loses_more(job_of):
     tables = sensitivity(job_of(), QUICK)
     table = tables["sensitivity"]
     assert list(table.columns) == ["layer", "ratio", "quality", "change", "loss", "macs"]
@@ -34,7 +40,7 @@ def test_every_layer_is_tried_at_every_ratio_and_more_hurts_more(job_of):
     assert tables["plan"].set_index("layer").loc["14", "protected"]
 
 
-def test_second_run_has_all_at_once_and_a_cancelled_one_goes_on(job_of):
+def test_second_run_reads_the_cache_and_a_cancelled_one_continues(job_of):
     first = []
     with pytest.raises(Cancelled):
         sensitivity(job_of(report=Report(first.append, cancelled=lambda: len(first) >= 4)), QUICK)
@@ -45,7 +51,7 @@ def test_second_run_has_all_at_once_and_a_cancelled_one_goes_on(job_of):
     n_all = cache.read_text().count('"name"')
     again = sensitivity(job_of(), QUICK)["sensitivity"]
     assert cache.read_text().count('"name"') == n_all == 1 + len(whole[whole.ratio > 0]), (
-        "nothing is found twice"
+        "nothing is computed twice"
     )
     pd.testing.assert_frame_equal(whole, again)
 
@@ -62,34 +68,37 @@ def test_other_weights_are_not_read_from_the_cache(job_of, digits_cnn):
 
 
 @pytest.mark.parametrize("name", ["cnn", "resnet20"])
-def test_cost_of_widths_is_what_the_cut_network_costs(name, job_of, digits_task):
+def test_cost_of_widths_is_that_of_the_pruned_network(name, job_of, digits_task):
     candidate, _ = digits_task.candidate(name)
     job = job_of(start=candidate)
     inputs = {k: tensor(a, "cpu") for k, a in job.example(2).items()}
-    groups = followed(candidate.model, inputs)
+    groups = verified_groups(candidate.model, inputs)
     cost = WidthCost(candidate.model, inputs, job.example(1), groups)
     ratios = {g.root: 0.25 * (i % 4) for i, g in enumerate(groups) if not g.protected}
     scores = scores_of(candidate.model, inputs, groups, "l2", job)
-    made = pruned(candidate.model, inputs, least_important(scores, groups, Plan(0.0, ratios)))
-    assert cost({}) == macs_torch(candidate.model, job.example(1))
-    assert cost({root: 1 - r for root, r in ratios.items()}) == pytest.approx(
-        macs_torch(made, job.example(1))
+    removed = least_important(scores, groups, ChannelRatios(0.0, ratios))
+    pruned = pruned_copy(candidate.model, inputs, removed)
+    assert cost.of({}) == macs_torch(candidate.model, job.example(1))
+    assert cost.of({root: 1 - r for root, r in ratios.items()}) == pytest.approx(
+        macs_torch(pruned, job.example(1))
     )
 
 
-def test_plan_spares_the_layers_that_hurt_and_holds_the_budget(job_of):
+def test_plan_prunes_insensitive_layers_more_and_keeps_the_limit(job_of):
     _, groups, cost = analyse(job_of(), QUICK)
     rows = [
-        (r, ratio, 1 - hurts * ratio, -hurts * ratio, None, 0)
-        for r, hurts in (("0", 9), ("3", 9), ("6", 0.1), ("9", 0.1))
+        (root, ratio, 1 - slope * ratio, -slope * ratio, None, 0)
+        for root, slope in (("0", 9), ("3", 9), ("6", 0.1), ("9", 0.1))
         for ratio in (0.0, 0.5, 1.0)
     ]
     table = pd.DataFrame(rows, columns=["layer", "ratio", "quality", "change", "loss", "macs"])
-    ratios = plan(table, groups, cost, 0.5 * cost.all, round_to=4)
+    ratios = plan_ratios(table, groups, cost, 0.5 * cost.total, round_to=4)
     assert max(ratios["6"], ratios["9"]) > 0.5 > max(ratios["0"], ratios["3"])
-    assert cost({root: 1 - r for root, r in ratios.items()}) <= 0.5 * cost.all
-    with pytest.raises(SettingsError, match="cannot go below"):
-        plan(table, groups, cost, 0.001 * cost.all)
+    assert cost.of({root: 1 - r for root, r in ratios.items()}) <= 0.5 * cost.total
+    with pytest.raises(
+        SettingsError, match="Cannot reduce the multiply-adds to 0.1 %; the narrowest plan keeps"
+    ):
+        plan_ratios(table, groups, cost, 0.001 * cost.total)
 
 
 def test_scope_sensitivity_costs_what_the_uniform_ratio_would_and_reproduces_without_the_analysis(
@@ -109,11 +118,11 @@ def test_scope_sensitivity_costs_what_the_uniform_ratio_would_and_reproduces_wit
     assert "sensitivity" not in again.evidence
 
 
-def test_budget_by_macs_is_the_share_that_stays(job_of):
+def test_limit_by_macs_is_the_fraction_that_stays(job_of):
     _, groups, cost = analyse(job_of(), QUICK)
-    assert budget_of(
+    assert macs_limit(
         QUICK.replace(target="macs", pruning_ratio=0.3), groups, cost
-    ) == pytest.approx(0.7 * cost.all)
+    ) == pytest.approx(0.7 * cost.total)
 
 
 def test_action_is_declared():

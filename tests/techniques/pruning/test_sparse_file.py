@@ -1,4 +1,4 @@
-"""The compressed file: bit for bit what went in, and small where weights are zero."""
+"""The compressed file: weights are restored bit for bit, and zeros need little space."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_dense_weights_cost_hardly_more_than_their_own_file():
 
 
 def test_damaged_and_foreign_files_are_refused():
-    with pytest.raises(CandidateError, match="no file of sparse weights"):
+    with pytest.raises(CandidateError, match="not a file of sparse weights"):
         decompress(b"something else")
     content = compress({"w": torch.randn(100)})
     with pytest.raises(CandidateError, match="damaged.*write it again"):

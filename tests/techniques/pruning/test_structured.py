@@ -1,4 +1,4 @@
-"""Structured pruning: channels really go, outputs are protected, and what cannot be pruned is told."""
+"""Structured pruning: channels are removed, outputs protected, and wrong requests refused."""
 
 from __future__ import annotations
 
@@ -75,13 +75,14 @@ class Fixed(nn.Module):
 def test_shape_written_into_forward_is_told(job_of):
     with pytest.raises(
         CandidateError,
-        match=r"No layer of this network can lose channels: `conv`.*written as numbers.*unstructured",
+        match=r"No layer of this network can lose channels: `conv`.*"
+        r"written as numbers.*unstructured",
     ):
         _prune(job_of(start=Candidate("fixed", "torch", Fixed())))
 
 
 class PartlyFixed(nn.Module):
-    """One layer that cannot be followed, as channels are picked by number, in a network that can."""
+    """A network with one layer that cannot be followed: channels are selected by number."""
 
     def __init__(self):
         super().__init__()
@@ -132,31 +133,39 @@ def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
 
 
 @pytest.mark.parametrize(
-    ("choices", "told"),
+    ("settings", "message"),
     [
         (
             {"method": "unstructured", "importance": "taylor"},
-            "`importance` taylor does not go with.*Allowed: l2, l1, random",
+            "`importance` taylor cannot be used with.*Allowed: l2, l1, random",
         ),
         (
             {"method": "unstructured", "target": "macs"},
-            "`target` macs does not go with.*Allowed: ratio",
+            "`target` has an effect only if method is structured; here `method` is 'unstructured'",
         ),
-        ({"method": "n_m", "scope": "global"}, "`scope` global does not go with.*Allowed: uniform"),
-        ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`"),
-        ({"scope": "sensitivity", "target": "latency"}, "take `target` ratio or macs"),
-        ({"method": "depth", "iterations": 3}, "`iterations` does not go with"),
+        (
+            {"method": "n_m", "scope": "global"},
+            "`scope` has an effect only if method is structured or unstructured",
+        ),
+        ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`, got `n` 4 and `m` 4"),
+        ({"scope": "sensitivity", "target": "latency"}, "use `target` ratio or macs"),
+        (
+            {"method": "depth", "iterations": 3},
+            "`iterations` has an effect only if method is structured or unstructured",
+        ),
         ({"ratios": {"0": 1.5}}, "`ratios` must be from 0 to below 1"),
     ],
 )
-def test_choices_that_make_no_sense_together_are_refused_with_those_that_do(choices, told, job_of):
-    with pytest.raises(SettingsError, match=told):
-        _prune(job_of(), **choices)
+def test_settings_that_exclude_each_other_are_refused_with_those_that_are_allowed(
+    settings, message, job_of
+):
+    with pytest.raises(SettingsError, match=message):
+        _prune(job_of(), **settings)
 
 
 def test_batch_norm_scales_are_refused_when_there_is_no_batch_norm(job_of):
     plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
-    with pytest.raises(SettingsError, match="no batch normalization.*Take l2, or taylor"):
+    with pytest.raises(SettingsError, match="needs batch normalization.*Use l2 or taylor"):
         _prune(job_of(start=Candidate("plain", "torch", plain)), importance="bn_scale")
 
 
@@ -170,12 +179,12 @@ def test_every_importance_removes_as_much_and_repeats_itself(importance, job_of,
 
 
 def test_importance_chooses_other_channels_than_chance(job_of):
-    chosen = {
+    weights = {
         i: _prune(job_of(), importance=i).candidate.model[0].weight
         for i in ("l2", "random", "taylor")
     }
-    assert not torch.equal(chosen["l2"], chosen["random"])
-    assert not torch.equal(chosen["taylor"], chosen["random"])
+    assert not torch.equal(weights["l2"], weights["random"])
+    assert not torch.equal(weights["taylor"], weights["random"])
 
 
 def test_channel_with_the_smallest_weights_goes_first(job_of, digits_cnn):
@@ -232,10 +241,9 @@ def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, 
     parent = predict_torch(digits_cnn.model, rows, prepare=digits_cnn.prepare)
 
     def gap(alpha):
-        settings = PruningSettings(
-            distill_alpha=alpha, distill_temperature=2.0, fit={"epochs": 3, "precision": "fp32"}
-        )
-        (tmp_path / str(alpha)).mkdir()  # a checkpoint of the other run is not to be gone on from
+        distillation = {"distill_alpha": alpha, "distill_temperature": 2.0} if alpha else {}
+        settings = PruningSettings(fit={"epochs": 3, "precision": "fp32"}, **distillation)
+        (tmp_path / str(alpha)).mkdir()  # each run has a checkpoint of its own
         model = get_technique("pruning")(
             job_of(folder=tmp_path / str(alpha)), settings
         ).candidate.model
@@ -247,31 +255,33 @@ def test_distillation_pulls_towards_the_parent(job_of, digits_task, digits_cnn, 
 def test_another_teacher_answers_where_it_is_named(job_of, digits_task, digits_cnn, tmp_path):
     settings = PruningSettings(
         distill_alpha=1.0,
-        distill_from="wise",
+        distill_from="teacher",
         fit={"epochs": 1, "max_steps": 3, "precision": "fp32"},
     )
-    assert get_technique("pruning").referred(settings) == ("wise",)
+    assert get_technique("pruning").referred(settings) == ("teacher",)
     assert get_technique("pruning").referred(PruningSettings()) == ()
-    asked = []
-    wise = dataclasses.replace(digits_cnn, model=nn.Sequential(digits_cnn.model, _Noticing(asked)))
-    get_technique("pruning")(job_of(others={"wise": wise}), settings)
-    assert len(asked) >= 3
+    batch_sizes = []
+    teacher = dataclasses.replace(
+        digits_cnn, model=nn.Sequential(digits_cnn.model, _Recorder(batch_sizes))
+    )
+    get_technique("pruning")(job_of(others={"teacher": teacher}), settings)
+    assert len(batch_sizes) >= 3
     with pytest.raises(SettingsError, match="does not take the same rows as `cnn`"):
         get_technique("pruning")(
-            job_of(others={"wise": dataclasses.replace(wise, prepare=None)}), settings
+            job_of(others={"teacher": dataclasses.replace(teacher, prepare=None)}), settings
         )
 
 
-class _Noticing(nn.Module):
-    def __init__(self, asked):
+class _Recorder(nn.Module):
+    def __init__(self, batch_sizes):
         super().__init__()
-        self.asked = asked
+        self.batch_sizes = batch_sizes
 
     def __deepcopy__(self, memo):
         return self
 
     def forward(self, x):
-        self.asked.append(len(x))
+        self.batch_sizes.append(len(x))
         return x
 
 
@@ -303,12 +313,12 @@ def test_output_layers_are_found_by_the_graph_whatever_the_architecture(digits_c
 
 
 def test_fine_tuning_wins_back_accuracy(job_of, digits_task):
-    from workbench.ledger.appraise import outputs_of
+    from workbench.ledger.appraise import outputs_on
 
     valid = digits_task.data.valid
-    bare = digits_task.metric(outputs_of(_prune(job_of()).candidate, valid), valid.targets)
+    bare = digits_task.metric(outputs_on(_prune(job_of()).candidate, valid), valid.targets)
     tuned = get_technique("pruning")(job_of(), PruningSettings(fit={"epochs": 4})).candidate
-    assert digits_task.metric(outputs_of(tuned, valid), valid.targets) > bare + 0.05
+    assert digits_task.metric(outputs_on(tuned, valid), valid.targets) > bare + 0.05
 
 
 def test_resolved_settings_hold_the_measured_choices(job_of):

@@ -1,9 +1,8 @@
-"""Pruning: whole channels, layers or single weights removed by how little they matter, then
-fine-tuning.
+"""Pruning: remove channels, blocks or single weights of low importance, then fine-tune.
 
-Structured pruning makes every runtime faster (torch-pruning; Fang et al., "DepGraph: Towards Any
-Structural Pruning", CVPR 2023). Unstructured and N:M sparsity make a smaller file, and speed only
-where kernels know them. A file a method.
+Structured pruning makes a network faster in every runtime (torch-pruning; Fang et al., "DepGraph:
+Towards Any Structural Pruning", CVPR 2023). Unstructured and N:M sparsity make the file smaller;
+the network is faster only where the runtime has kernels for them. Each method has a file.
 """
 
 from __future__ import annotations
@@ -11,12 +10,12 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any, Literal
 
-from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
+from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.pruning.checks import check_all
-from workbench.techniques.pruning.graph import groups_table
+from workbench.techniques.pruning.groups import groups_table
 from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
+from workbench.techniques.pruning.preconditions import require_all
 from workbench.techniques.pruning.sensitivity import sensitivity
 from workbench.techniques.pruning.sparse_file import compress, decompress
 from workbench.training import FitSettings, Fitted
@@ -36,75 +35,134 @@ __all__ = [
 
 
 class FineTuning(FitSettings):
-    """How to train what is left."""
+    """Training after pruning."""
 
     max_steps: int | None = scaled(smoke=100, standard=None, thorough=None, low=1)
-    """Stop after this many optimizer steps, however many epochs that is."""
+    """Limit on the number of optimizer steps."""
 
 
 class PruningSettings(TechniqueSettings):
-    """What to remove, how much of it, and how to train afterwards."""
+    """Unit to remove, fraction to remove, and training afterwards."""
 
     method: Literal["structured", "unstructured", "n_m", "depth"] = "structured"
-    """Remove whole channels, single weights, all but n of every m weights, or whole blocks of
-    layers.
+    """Unit to remove: structured removes channels, unstructured single weights, depth blocks of
+    layers; n_m keeps n of every m weights.
     """
 
-    pruning_ratio: float = knob(0.5, low=0.0, high=0.99, step=0.05)
-    """Share of what the target names to remove: of the channels, weights or blocks, of the
-    multiply-adds, of the latency.
+    pruning_ratio: float = knob(
+        0.5,
+        low=0.0,
+        high=0.99,
+        step=0.05,
+        search=(0.1, 0.9),
+        only_if={"method": ("structured", "unstructured", "depth")},
+    )
+    """Fraction to remove, in the unit chosen by `method` and `target`."""
+
+    target: Literal["ratio", "macs", "latency"] = knob(
+        "ratio", only_if={"method": "structured"}, title="Unit of the ratio"
+    )
+    """Unit of `pruning_ratio`: ratio is a fraction of the channels, macs of the multiply-adds,
+    latency of the time for one row in ONNX Runtime on one thread.
     """
 
-    target: Literal["ratio", "macs", "latency"] = "ratio"
-    """Whether the ratio is of the channels, of the multiply-adds, or of the batch-1 latency in ONNX
-    Runtime on one thread.
+    importance: Literal["l2", "l1", "taylor", "bn_scale", "random"] = knob(
+        "l2",
+        only_if={"method": ("structured", "unstructured")},
+        title="Importance criterion",
+    )
+    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
+    random. For single weights: l2 and l1, both the magnitude, or random.
     """
 
-    importance: Literal["l2", "l1", "taylor", "bn_scale", "random"] = "l2"
-    """What says how much a channel matters: norm of its weights, gradient times weight, batch-norm
-    scale, or chance.
+    scope: Literal["uniform", "global", "sensitivity"] = knob(
+        "uniform",
+        only_if={"method": ("structured", "unstructured")},
+        title="Distribution over layers",
+    )
+    """Distribution over layers: uniform removes the same fraction of each, global compares the
+    importance of all layers, sensitivity removes more from layers that lose less quality (not for
+    single weights).
     """
 
-    scope: Literal["uniform", "global", "sensitivity"] = "uniform"
-    """The same share everywhere; all layers compared; or shares planned from how much each layer
-    hurts.
+    iterations: int = knob(
+        1,
+        low=1,
+        high=100,
+        search=(1, 5),
+        only_if={"method": ("structured", "unstructured")},
+        title="Pruning steps",
+    )
+    """Number of pruning steps, each followed by training. From 2 on, unstructured pruning uses the
+    cubic schedule.
     """
 
-    iterations: int = knob(1, low=1, high=100)
-    """Steps in which the share is removed, with training after each; unstructured follows the cubic
-    schedule from 2 on.
+    round_to: int = knob(
+        4,
+        low=1,
+        high=64,
+        search=(1, 16),
+        only_if={"method": "structured"},
+        expert=True,
+        title="Round channels to a multiple of",
+    )
+    """Number whose multiples the remaining channels are rounded to; kernels compute in blocks."""
+
+    ignored_layers: list[str] = free_form([], expert=True)
+    """Names of layers to leave unpruned. Structured pruning never prunes output layers."""
+
+    ratios: dict[str, float] = free_form(
+        {},
+        only_if={"method": ("structured", "unstructured")},
+        expert=True,
+        title="Ratios of single layers",
+    )
+    """Pruning ratios of single layers by name; they replace `pruning_ratio` for these layers."""
+
+    n: int = knob(
+        2,
+        low=1,
+        high=32,
+        search=(1, 2),
+        only_if={"method": "n_m"},
+        title="Keep n of every m weights",
+    )
+    """Number of weights to keep of every m; must be below m."""
+
+    m: int = knob(
+        4,
+        low=2,
+        high=64,
+        search=(4, 8),
+        only_if={"method": "n_m"},
+        title="Consecutive weights to choose from (m)",
+    )
+    """Number of consecutive weights along the input of which n are kept."""
+
+    distill_alpha: float = knob(
+        0.0, low=0.0, high=1.0, step=0.05, search=(0.0, 0.9), title="Weight of the teacher"
+    )
+    """Weight of the teacher's outputs in the loss of fine-tuning; the labels have the rest. 0 turns
+    distillation off.
     """
 
-    round_to: int = knob(4, low=1, high=64)
-    """Keep a multiple of this many channels, as kernels work on blocks."""
+    distill_temperature: float = knob(
+        4.0,
+        above=0,
+        high=100,
+        search=(1.0, 10.0),
+        only_if={"distill_alpha": SET},
+        title="Distillation temperature",
+    )
+    """Temperature that softens the outputs of teacher and network."""
 
-    ignored_layers: list[str] = free_form([])
-    """Names of layers to leave whole; where channels are removed, output layers always are."""
-
-    ratios: dict[str, float] = free_form({})
-    """Ratios of single layers by name, in place of the common one."""
-
-    n: int = knob(2, low=1, high=32)
-    """Weights that stay of every m."""
-
-    m: int = knob(4, low=2, high=64)
-    """Weights along the input of which n stay."""
-
-    distill_alpha: float = knob(0.0, low=0.0, high=1.0, step=0.05)
-    """Weight of what the network before pruning answers, against the labels, while fine-tuning; 0
-    is off.
+    distill_from: str = knob("", only_if={"distill_alpha": SET}, title="Teacher")
+    """Teacher used while fine-tuning: a trained model of the task, the folder of a run or step, or
+    package.module:function. Empty: the network before pruning.
     """
 
-    distill_temperature: float = knob(4.0, above=0, high=100)
-    """Temperature that softens these answers."""
-
-    distill_from: str = ""
-    """Who answers, a trained model of the task, a folder or package.module:function; empty is the
-    network before this step.
-    """
-
-    fit: FineTuning = nested(FineTuning)
-    """Fine-tuning after something is gone."""
+    fit: FineTuning = nested(FineTuning, expert=True, title="Fine-tuning")
+    """Training after pruning."""
 
 
 @technique(
@@ -116,37 +174,40 @@ class PruningSettings(TechniqueSettings):
     references=("distill_from",),
 )
 def prune(job: Job, settings: PruningSettings) -> Outcome:
-    """Removes channels, weights or layers that matter least, then fine-tunes what is left."""
+    """Removes channels, blocks or weights of low importance, then fine-tunes the network."""
     settings = settings.resolved()
-    check_all(job, settings)
-    ways = {"structured": _structured, "unstructured": _unstructured, "n_m": _n_m, "depth": _depth}
-    return ways[settings.method](job, settings)
+    require_all(job, settings)
+    methods = {
+        "structured": _structured,
+        "unstructured": _unstructured,
+        "n_m": _n_m,
+        "depth": _depth,
+    }
+    return methods[settings.method](job, settings)
 
 
 def _structured(job: Job, settings: PruningSettings) -> Outcome:
-    from workbench.techniques.pruning.channels import remove_channels
+    from workbench.techniques.pruning.structured import remove_channels
 
-    before = widths(job.start.model)
-    done = remove_channels(job, settings)
-    after = widths(done.fitted.model)
-    protected = {
-        m.layer
-        for g in done.groups
-        if g.protected
-        for m in g.members
-        if m.role in ("out", "depthwise")
-    }
+    widths_before = widths(job.start.model)
+    result = remove_channels(job, settings)
+    widths_after = widths(result.fitted.model)
+    protected = {layer for group in result.groups if group.protected for layer in group.layers}
+    rows = [
+        {
+            "layer": layer,
+            "channels": width,
+            "channels_after": widths_after[layer],
+            "protected": layer in protected,
+        }
+        for layer, width in widths_before.items()
+    ]
     evidence = {
-        "widths": _table(
-            [
-                {"layer": n, "channels": w, "channels_after": after[n], "protected": n in protected}
-                for n, w in before.items()
-            ]
-        ),
-        "groups": groups_table(done.groups, before, after),
-        **done.tables,
+        "widths": _table(rows),
+        "groups": groups_table(result.groups, widths_before, widths_after),
+        **result.tables,
     }
-    return _outcome(job, done.settings, done.fitted, evidence, done.notes)
+    return _outcome(job, result.settings, result.fitted, evidence, result.notes)
 
 
 def _unstructured(job: Job, settings: PruningSettings) -> Outcome:
@@ -163,7 +224,7 @@ def _unstructured(job: Job, settings: PruningSettings) -> Outcome:
     evidence = _sparse_evidence(fitted)
     note = (
         f"{sparsity(fitted.model):.1%} of the weights are zero. Dense kernels multiply zeros like "
-        "any number: no runtime here gets faster. What falls is the compressed file, to "
+        "any other number, so no runtime here gets faster. The compressed file shrinks to "
         f"{evidence['compressed']['ratio'].item():.0%} of the dense one."
     )
     return _outcome(job, settings, fitted, evidence, (note,))
@@ -173,32 +234,29 @@ def _n_m(job: Job, settings: PruningSettings) -> Outcome:
     from workbench.techniques.pruning.n_m import n_m_masks
     from workbench.techniques.pruning.unstructured import one_shot
 
-    n, m = settings.n, settings.m
+    n = settings.n
+    m = settings.m
     model = copy.deepcopy(job.start.model).to("cpu")
     job.report.message(f"Keeping {n} of every {m} weights.")
-    masks, left = n_m_masks(model, n, m, settings.ignored_layers)
+    masks, unpruned = n_m_masks(model, n, m, settings.ignored_layers)
     fitted = one_shot(model, job, settings, masks)
     notes = [
-        f"{n} of every {m} weights stay. The runtimes for this processor have no sparse kernels: "
-        "nothing gets faster here. NVIDIA GPUs from Ampere on have them for 2:4 in fp16 and int8."
+        f"{n} of every {m} weights are kept. The runtimes for this processor have no sparse "
+        "kernels, so nothing gets faster here. NVIDIA GPUs from Ampere on have kernels for 2:4 in "
+        "fp16 and int8."
     ]
-    if left:
-        names = ", ".join(f"`{name.removesuffix('.weight')}`" for name in left)
-        notes.append(f"Left whole, as {m} does not divide their number of inputs: {names}.")
-    return _outcome(
-        job,
-        settings,
-        fitted,
-        {"pattern": check_n_m(fitted.model, n, m), **_sparse_evidence(fitted)},
-        tuple(notes),
-    )
+    if unpruned:
+        names = ", ".join(f"`{name.removesuffix('.weight')}`" for name in unpruned)
+        notes.append(f"Not pruned, because {m} does not divide their number of inputs: {names}.")
+    evidence = {"pattern": check_n_m(fitted.model, n, m), **_sparse_evidence(fitted)}
+    return _outcome(job, settings, fitted, evidence, tuple(notes))
 
 
 def _depth(job: Job, settings: PruningSettings) -> Outcome:
     from workbench.techniques.pruning.depth import remove_blocks
 
-    fitted, table, resolved, note = remove_blocks(job, settings)
-    return _outcome(job, resolved, fitted, {"blocks": table}, (note,))
+    fitted, table, note = remove_blocks(job, settings)
+    return _outcome(job, settings, fitted, {"blocks": table}, (note,))
 
 
 def _sparse_evidence(fitted: Fitted) -> dict[str, DataFrame]:
@@ -218,8 +276,9 @@ def _outcome(
     evidence: dict[str, DataFrame],
     notes: tuple[str, ...],
 ) -> Outcome:
-    chosen = {k: fitted.choices[k] for k in ("precision", "memory_format")}
-    resolved = settings.model_copy(update={"fit": settings.fit.model_copy(update=chosen)})
+    choices = {name: fitted.choices[name] for name in ("precision", "memory_format")}
+    resolved = settings.model_copy(update={"fit": settings.fit.model_copy(update=choices)})
+    # Zeros in a dense weight are multiplied too: masks leave the multiply-adds as they are.
     macs = job.start.macs if settings.method in ("unstructured", "n_m") else None
     candidate = job.start.child(
         f"{job.start.name}-pruned",
@@ -228,9 +287,8 @@ def _outcome(
         training=fitted.choices,
         macs=macs,
     )
-    return Outcome(
-        candidate, resolved, evidence={**evidence, "fit": _table(fitted.history)}, notes=notes
-    )
+    evidence = {**evidence, "fit": _table(fitted.history)}
+    return Outcome(candidate, resolved, evidence=evidence, notes=notes)
 
 
 def _table(rows: list[dict[str, Any]]) -> DataFrame:

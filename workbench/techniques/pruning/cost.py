@@ -1,6 +1,4 @@
-"""What widths cost: multiply-adds of a network whose groups keep a share of their channels, without
-cutting it.
-"""
+"""Multiply-adds of a network whose groups keep a fraction of their channels, without pruning it."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.measure.cost import macs_torch
 from workbench.models.networks import call_model
-from workbench.techniques.pruning.graph import Group
+from workbench.techniques.pruning.groups import Group
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,26 +19,21 @@ __all__ = ["WidthCost", "layer_macs"]
 
 
 def layer_macs(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """Multiply-adds of one row by layer: convolutions, linear and recurrent layers, in the order of
-    their calls.
+    """Multiply-adds for one row of each layer, in the order of the layers' calls.
+
+    Counts convolutions (not transposed ones), linear and recurrent layers.
     """
     import torch
     from torch import nn
 
-    copied, found = copy.deepcopy(model).eval(), {}
+    copied = copy.deepcopy(model).eval()
+    macs: dict[str, int] = {}
     n_rows = len(next(iter(inputs.values())))
 
     def hook(name: str) -> Any:
-        def count(module: nn.Module, _: Any, out: Any) -> None:
-            out = out[0] if isinstance(out, tuple) else out
-            if isinstance(module, nn.RNNBase):
-                matrices = sum(p.numel() for p in module.parameters() if p.ndim > 1)
-                n = out.numel() // out.shape[-1] * matrices
-            elif isinstance(module, nn.Linear):
-                n = out.numel() * module.in_features
-            else:
-                n = out.numel() * module.weight[0].numel()
-            found[name] = found.get(name, 0) + n // n_rows
+        def count(module: nn.Module, _: Any, outputs: Any) -> None:
+            tensor = outputs[0] if isinstance(outputs, tuple) else outputs
+            macs[name] = macs.get(name, 0) + _module_macs(module, tensor) // n_rows
 
         return count
 
@@ -50,11 +43,26 @@ def layer_macs(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str
             module.register_forward_hook(hook(name))
     with torch.no_grad():
         call_model(copied, inputs)
-    return found
+    return macs
+
+
+def _module_macs(module: Any, outputs: torch.Tensor) -> int:
+    """Multiply-adds of one call of a layer that gave `outputs`."""
+    from torch import nn
+
+    if isinstance(module, nn.RNNBase):
+        n_weights = sum(p.numel() for p in module.parameters() if p.ndim > 1)
+        return outputs.numel() // outputs.shape[-1] * n_weights
+    if isinstance(module, nn.Linear):
+        return outputs.numel() * module.in_features
+    return outputs.numel() * module.weight[0].numel()
 
 
 class WidthCost:
-    """Multiply-adds of one row as a function of the share of channels that each group keeps."""
+    """Multiply-adds of one row as a function of the fraction of channels that each group keeps.
+
+    `total` are those of the whole network, also of operators that are not layers (attention).
+    """
 
     def __init__(
         self,
@@ -63,42 +71,44 @@ class WidthCost:
         arrays: Mapping[str, np.ndarray],
         groups: Sequence[Group],
     ) -> None:
-        self.layers = layer_macs(model, inputs)
-        self.all = macs_torch(model, arrays)
-        self.rest = self.all - sum(
-            self.layers.values()
-        )  # attention, and what is called as a function
-        self.out: dict[str, str] = {}
-        self.into: dict[str, list[tuple[str, float]]] = {name: [] for name in self.layers}
+        self.total = macs_torch(model, arrays)
+        self._layers = layer_macs(model, inputs)
+        self._constant = self.total - sum(self._layers.values())
+        self._output_root: dict[str, str] = {}
+        self._input_parts: dict[str, list[tuple[str, float]]] = {name: [] for name in self._layers}
         modules = dict(model.named_modules())
         for group in groups:
-            for m in group.members:
-                if m.layer not in self.layers:
+            for member in group.members:
+                if member.layer not in self._layers:
                     continue
-                if m.role in ("out", "depthwise"):
-                    self.out[m.layer] = group.root
-                elif m.role == "in":
-                    self.into[m.layer].append(
-                        (group.root, m.channels / _n_inputs(modules[m.layer]))
-                    )
+                if member.gives_channels:
+                    self._output_root[member.layer] = group.root
+                elif member.role == "in":
+                    fraction = member.channels / _n_inputs(modules[member.layer])
+                    self._input_parts[member.layer].append((group.root, fraction))
+
+    def of(self, kept: Mapping[str, float]) -> float:
+        """Multiply-adds of the network when the groups keep these fractions (see `by_layer`)."""
+        return self._constant + sum(self.by_layer(kept).values())
 
     def by_layer(self, kept: Mapping[str, float]) -> dict[str, float]:
-        """Multiply-adds of each layer when the groups (by root) keep these shares; those not named
-        keep all.
-        """
-        found = {}
-        for name, macs in self.layers.items():
-            share_in = 1 - sum(part * (1 - kept.get(root, 1.0)) for root, part in self.into[name])
-            found[name] = macs * kept.get(self.out.get(name, ""), 1.0) * share_in
-        return found
+        """Multiply-adds of each layer when the groups, by root, keep these fractions.
 
-    def __call__(self, kept: Mapping[str, float]) -> float:
-        return self.rest + sum(self.by_layer(kept).values())
+        Groups that are not in `kept` keep all channels.
+        """
+        by_layer = {}
+        for name, macs in self._layers.items():
+            removed = (part * (1 - kept.get(root, 1.0)) for root, part in self._input_parts[name])
+            inputs_kept = 1 - sum(removed)
+            outputs_kept = kept.get(self._output_root.get(name, ""), 1.0)
+            by_layer[name] = macs * outputs_kept * inputs_kept
+        return by_layer
 
 
 def _n_inputs(module: Any) -> int:
-    return int(
-        getattr(module, "in_channels", 0)
-        or getattr(module, "in_features", 0)
-        or getattr(module, "input_size", 1)
-    )
+    """Number of input channels, features or values of a layer."""
+    from torch import nn
+
+    if isinstance(module, nn.RNNBase):
+        return module.input_size
+    return module.in_features if isinstance(module, nn.Linear) else module.in_channels

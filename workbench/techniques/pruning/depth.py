@@ -1,22 +1,23 @@
-"""Depth pruning: whole blocks taken out, where what comes out has the shape of what goes in.
+"""Depth pruning: remove whole blocks whose output has the shape of their input.
 
-On one thread and one row small networks are bound by the number of operators: a block less saves
-what narrowing cannot. Blocks are tried one by one on valid, and the one that is missed least goes,
-until enough are gone.
+For one row on one thread, the number of operators dominates the latency of small networks; removing
+a block saves operators, and narrower layers do not. In each round every block is left out once, and
+the block whose removal gives the best quality on valid is removed.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.tensors import tensor
 from workbench.errors import CandidateError
 from workbench.measure.cost import macs_torch
 from workbench.models.networks import call_model
+from workbench.techniques.pruning.evaluation import CachedEvaluation
 from workbench.techniques.pruning.finetuning import fine_tune
-from workbench.techniques.pruning.sensitivity import Quick
+from workbench.techniques.pruning.masks import is_inside
 
 if TYPE_CHECKING:
     import torch
@@ -27,121 +28,136 @@ if TYPE_CHECKING:
     from workbench.techniques.pruning import PruningSettings
     from workbench.training import Fitted
 
-__all__ = ["blocks_of", "remove_blocks", "without"]
+__all__ = ["removable_blocks", "remove_blocks", "without_blocks"]
 
 
-def blocks_of(
-    model: nn.Module, inputs: Mapping[str, torch.Tensor], ignored: list[str] | None = None
+def removable_blocks(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor], ignored: Collection[str] = ()
 ) -> tuple[str, ...]:
-    """Names of the smallest parts of several layers, in order, whose only output has the shape of
-    their first input.
+    """Names of the blocks that can be removed, in order.
+
+    A block has several layers, one output with the shape of its first input, and no smaller block
+    inside.
     """
     import torch
 
-    same: dict[str, bool] = {}
+    keeps_shape: dict[str, bool] = {}
 
     def hook(name: str) -> Any:
-        def look(module: nn.Module, given: tuple[Any, ...], out: Any) -> None:
+        def compare(_: nn.Module, arguments: tuple[Any, ...], output: Any) -> None:
             is_same = (
-                bool(given)
-                and isinstance(out, torch.Tensor)
-                and isinstance(given[0], torch.Tensor)
-                and given[0].shape == out.shape
+                bool(arguments)
+                and isinstance(output, torch.Tensor)
+                and isinstance(arguments[0], torch.Tensor)
+                and arguments[0].shape == output.shape
             )
-            same[name] = same.get(name, True) and is_same
+            keeps_shape[name] = keeps_shape.get(name, True) and is_same
 
-        return look
+        return compare
 
-    copied = copy.deepcopy(model).train()  # eval would take fused ways around the parts' own calls
+    # In eval mode, PyTorch's fused operators do not call the parts of a transformer layer.
+    copied = copy.deepcopy(model).train()
     for name, module in copied.named_modules():
-        if (
-            name
-            and any(True for _ in module.children())
-            and sum(1 for m in module.modules() if list(m.parameters(recurse=False))) > 1
-        ):
+        if name and _has_several_layers(module):
             module.register_forward_hook(hook(name))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         call_model(copied, inputs)
-    found = [name for name, is_same in same.items() if is_same]
+    blocks = [name for name, is_same in keeps_shape.items() if is_same]
+    smallest = [
+        name for name in blocks if not any(other.startswith(f"{name}.") for other in blocks)
+    ]
     order = [name for name, _ in model.named_modules()]
-    smallest = [n for n in found if not any(o.startswith(f"{n}.") for o in found)]
-    return tuple(
-        sorted(
-            (
-                n
-                for n in smallest
-                if not any(n == i or n.startswith(f"{i}.") for i in ignored or ())
-            ),
-            key=order.index,
-        )
-    )
+    removable = [name for name in smallest if not is_inside(name, ignored)]
+    return tuple(sorted(removable, key=order.index))
 
 
-def without(model: nn.Module, blocks: list[str]) -> nn.Module:
-    """A copy of the network in which these blocks hand on what they get."""
+def _has_several_layers(module: nn.Module) -> bool:
+    layers = [m for m in module.modules() if list(m.parameters(recurse=False))]
+    return bool(list(module.children())) and len(layers) > 1
+
+
+def without_blocks(model: nn.Module, blocks: Sequence[str]) -> nn.Module:
+    """A copy of the network without these blocks; each is replaced by `Identity`.
+
+    Layers of `nn.TransformerEncoder` are deleted instead: it calls them with a mask, which
+    `Identity` does not accept.
+    """
     from torch import nn
 
-    made = copy.deepcopy(model)
-    for name in sorted(
-        blocks, key=lambda n: [(len(p), p) for p in n.split(".")], reverse=True
-    ):  # the last of a list first
-        path, _, local = name.rpartition(".")
-        owner = made.get_submodule(path) if path else made
-        encoder = made.get_submodule(path.rpartition(".")[0]) if path else None
+    pruned = copy.deepcopy(model)
+    for name in sorted(blocks, key=_list_order, reverse=True):  # deleting shifts later numbers
+        owner_name, _, local = name.rpartition(".")
+        owner = pruned.get_submodule(owner_name)
+        encoder = pruned.get_submodule(owner_name.rpartition(".")[0])
         if isinstance(owner, nn.ModuleList) and isinstance(encoder, nn.TransformerEncoder):
-            del owner[int(local)]  # it calls its layers with masks, which Identity does not take
+            del owner[int(local)]
             encoder.num_layers = len(owner)
         else:
             setattr(owner, local, nn.Identity())
-    return made
+    return pruned
 
 
-def remove_blocks(
-    job: Job, settings: PruningSettings
-) -> tuple[Fitted, DataFrame, PruningSettings, str]:
-    """The network without the share `pruning_ratio` of its blocks, fine-tuned; what was tried; and
-    a note.
+def _list_order(name: str) -> list[tuple[int, str]]:
+    """A key that sorts "layers.10" after "layers.9"."""
+    return [(len(part), part) for part in name.split(".")]
 
-    Raises CandidateError when no part of the network can be left out.
+
+def remove_blocks(job: Job, settings: PruningSettings) -> tuple[Fitted, DataFrame, str]:
+    """The fine-tuned network without the fraction `pruning_ratio` of its blocks, a table, a note.
+
+    Columns of the table: turn, block, quality (without the block), removed. Raises CandidateError
+    when the network has no block that can be removed.
     """
     import pandas as pd
 
     model = copy.deepcopy(job.start.model).to("cpu")
-    inputs = {name: tensor(a, "cpu") for name, a in job.example(2).items()}
-    blocks = list(blocks_of(model, inputs, settings.ignored_layers))
+    inputs = {name: tensor(array, "cpu") for name, array in job.example(2).items()}
+    blocks = list(removable_blocks(model, inputs, settings.ignored_layers))
     if not blocks:
         raise CandidateError(
-            "No part of this network has an output of the shape of its input, so none can be left "
-            "out. Take `method` structured, which narrows layers; blocks must be modules of their "
-            "own to be found."
+            "This network has no block whose output has the shape of its input, so no block can be "
+            "removed. Use `method` structured, which narrows layers. A block must be a module of "
+            "its own."
         )
-    n_gone = max(1, round(settings.pruning_ratio * len(blocks))) if settings.pruning_ratio else 0
-    quick = Quick(job, settings, "depth")
-    gone: list[str] = []
-    rows: list[tuple[Any, ...]] = []
-    total = sum(len(blocks) - i for i in range(n_gone))
-    for turn in range(n_gone):
-        tried: dict[str, float] = {}
-        for name in (b for b in blocks if b not in gone):
-            job.report.progress(len(rows), total, f"trying without {name}")
-            chosen = sorted([*gone, name])
-            tried[name], _ = quick(" ".join(chosen), lambda chosen=chosen: without(model, chosen))
-            rows.append((turn + 1, name, tried[name], False))
-        sign = 1 if job.task.metric.higher_is_better else -1
-        best = max(tried, key=lambda name: (sign * tried[name], blocks.index(name)))
-        gone.append(best)
-        rows = [(*r[:3], r[3] or (r[0] == turn + 1 and r[1] == best)) for r in rows]
-    made = without(model, gone)
+    removed, rows = _least_needed(job, settings, model, blocks)
+    pruned = without_blocks(model, removed)
     example = job.example(1)
-    share = 1 - macs_torch(made, example) / max(1, macs_torch(model, example))
-    fitted = fine_tune(made, job, settings)
-    names = ", ".join(f"`{g}`" for g in gone) or "none"
+    saved = 1 - macs_torch(pruned, example) / max(1, macs_torch(model, example))
+    names = ", ".join(f"`{name}`" for name in removed) or "none"
     note = (
-        f"Left out {len(gone)} of {len(blocks)} blocks ({names}): {share:.0%} of the multiply-adds."
+        f"Removed {len(removed)} of {len(blocks)} blocks ({names}): {saved:.0%} of the "
+        "multiply-adds."
     )
-    return (
-        fitted,
-        pd.DataFrame(rows, columns=["turn", "block", "quality", "removed"]),
-        settings,
-        note,
-    )
+    table = pd.DataFrame(rows, columns=["turn", "block", "quality", "removed"])
+    return fine_tune(pruned, job, settings), table, note
+
+
+def _least_needed(
+    job: Job, settings: PruningSettings, model: nn.Module, blocks: list[str]
+) -> tuple[list[str], list[tuple[int, str, float, bool]]]:
+    """The blocks to remove, in the order of their removal, and a row for each trial."""
+    n_removed = _n_removed(settings.pruning_ratio, len(blocks))
+    n_trials = sum(len(blocks) - turn for turn in range(n_removed))
+    sign = 1 if job.task.metric.higher_is_better else -1
+    evaluation = CachedEvaluation(job, settings, "depth")
+    removed: list[str] = []
+    rows: list[tuple[int, str, float, bool]] = []
+    for turn in range(1, n_removed + 1):
+        qualities: dict[str, float] = {}
+        for name in (block for block in blocks if block not in removed):
+            n_done = len(rows) + len(qualities)
+            job.report.progress(n_done, n_trials, f"Evaluating the network without {name}.")
+            missing = sorted([*removed, name])
+            qualities[name], _ = evaluation.evaluate(
+                " ".join(missing), lambda missing=missing: without_blocks(model, missing)
+            )
+        # Of equally good blocks, the last one is removed.
+        best = max(qualities, key=lambda name: (sign * qualities[name], blocks.index(name)))
+        removed.append(best)
+        rows += [(turn, name, quality, name == best) for name, quality in qualities.items()]
+    return removed, rows
+
+
+def _n_removed(ratio: float, n_blocks: int) -> int:
+    """Number of blocks to remove; at least one unless the ratio is 0."""
+    return max(1, round(ratio * n_blocks)) if ratio else 0

@@ -1,11 +1,9 @@
-"""Figures of pruning, each for one question: what can give, what was cut, what it cost, and whether
-it became faster.
-"""
+"""Figures of pruning: sensitivity, widths, weights, multiply-adds and speed-up, a question each."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,67 +17,75 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_macs", "plot_sensitivity", "plot_speedup", "plot_weights", "plot_widths"]
 
-N_NAMED = 6  # curves with a colour of their own; a seventh colour would not stay apart
-ROW = 22  # pixels a layer
+N_NAMED = 6  # curves with a colour; more colours could not be told apart
+ROW_PIXELS = 22  # height of a layer's bar
+N_LAYERS_SHOWN = 24  # bars of a waterfall; the smallest changes are summed
+N_BINS = 121
+MARGIN = {"t": 84}
+MARGIN_WITH_LEGEND = {"t": 108}
 
 
 def plot_sensitivity(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Which layers can give? Quality against ratio, a curve a layer (columns layer, ratio, quality
-    of `sensitivity`).
+    """Which layers tolerate pruning? Quality against ratio, a curve for each layer.
 
-    The layers that lose most at the second largest ratio are named in colour, all others are grey.
+    `table` has the columns layer, ratio and quality of `sensitivity`. The layers that lose most and
+    least are named in colour, all others are grey.
     """
-    _need(table, ("layer", "ratio", "quality"))
+    _require_columns(table, ("layer", "ratio", "quality"))
     ranked = _ranked(table)
     half = N_NAMED // 2
     named = list(dict.fromkeys([*ranked[:half], *ranked[-half:]]))
-    made = figure()
+    chart = figure()
     for layer in sorted(ranked, key=lambda name: name in named):
-        part = table[table["layer"] == layer].sort_values("ratio")
-        color = palette.series[named.index(layer)] if layer in named else palette.grid
-        made.add_scatter(
-            x=part["ratio"].to_numpy(float),
-            y=part["quality"].to_numpy(float),
-            mode="lines+markers" if layer in named else "lines",
-            line={"color": color, "width": 2 if layer in named else 1},
+        is_named = layer in named
+        color = palette.series[named.index(layer)] if is_named else palette.grid
+        curve = table[table["layer"] == layer].sort_values("ratio")
+        chart.add_scatter(
+            x=curve["ratio"].to_numpy(float),
+            y=curve["quality"].to_numpy(float),
+            mode="lines+markers" if is_named else "lines",
+            line={"color": color, "width": 2 if is_named else 1},
             name=_short(layer),
-            showlegend=layer in named,
+            showlegend=is_named,
             marker={"size": 6},
-            hovertemplate=f"<b>{html.escape(layer)}</b><br>%{{x:.0%}} gone<br>quality "
-            f"%{{y:.4f}}<extra></extra>",
+            hovertemplate=(
+                f"<b>{html.escape(layer)}</b><br>%{{x:.0%}} removed<br>quality %{{y:.4f}}"
+                "<extra></extra>"
+            ),
         )
-    told = (
-        f"{_short(ranked[0])} hurts most, {_short(ranked[-1])} least; each layer alone, without "
-        "training; others grey"
+    subtitle = (
+        f"{_short(ranked[0])} loses most, {_short(ranked[-1])} least; each layer pruned alone, "
+        "without training; others grey"
     )
-    made.update_layout(
-        title={"text": title or "Which layers can give?", "subtitle": {"text": told}}, height=440
+    _set_title(chart, title or "Which layers tolerate pruning?", subtitle)
+    chart.update_layout(
+        height=440,
+        margin=MARGIN,
+        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"},
     )
-    made.update_layout(
-        margin={"t": 84}, legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}
-    )
-    made.update_xaxes(
-        title={"text": "share of the channels removed"}, tickformat=".0%", showgrid=True
-    )
-    made.update_yaxes(title={"text": "quality     better →"})
-    return made
+    chart.update_xaxes(title={"text": "fraction of the channels removed"}, tickformat=".0%")
+    chart.update_xaxes(showgrid=True)
+    chart.update_yaxes(title={"text": "quality     better →"})
+    return chart
 
 
 def _ranked(table: DataFrame) -> list[str]:
-    """Layers from the most to the least sensitive: mean quality over the ratios that are not 0."""
+    """Layers from the most to the least sensitive, by mean quality over all ratios but 0."""
     means = table[table["ratio"] > 0].groupby("layer", sort=False)["quality"].mean()
     return [str(name) for name in means.sort_values(kind="stable").index]
 
 
 def plot_widths(widths: DataFrame, *, title: str | None = None) -> Figure:
-    """What was cut? Channels of each layer before (outline) and after (filled), from the evidence
-    `widths`.
+    """Which channels were removed? Widths of each layer before (outline) and after (filled).
+
+    `widths` is the evidence of that name.
     """
-    _need(widths, ("layer", "channels", "channels_after", "protected"))
-    names = [_short(n) for n in widths["layer"]]
-    before, after = widths["channels"].to_numpy(float), widths["channels_after"].to_numpy(float)
-    made = figure()
-    made.add_bar(
+    _require_columns(widths, ("layer", "channels", "channels_after", "protected"))
+    names = [_short(name) for name in widths["layer"]]
+    before = widths["channels"].to_numpy(float)
+    after = widths["channels_after"].to_numpy(float)
+    chart = figure()
+    chart.add_bar(
         y=names,
         x=before,
         orientation="h",
@@ -87,12 +93,15 @@ def plot_widths(widths: DataFrame, *, title: str | None = None) -> Figure:
         hoverinfo="skip",
         marker={"color": "rgba(0,0,0,0)", "line": {"color": palette.text, "width": 1}},
     )
-    colors = [palette.equivalent if p else palette.total for p in widths["protected"]]
-    hover = [
-        f"<b>{n}</b><br>{b:.0f} → {a:.0f} channels"
-        for n, b, a in zip(names, before, after, strict=True)
+    colors = [
+        palette.equivalent if is_protected else palette.total
+        for is_protected in widths["protected"]
     ]
-    made.add_bar(
+    hover = [
+        f"<b>{name}</b><br>{width_before:.0f} → {width_after:.0f} channels"
+        for name, width_before, width_after in zip(names, before, after, strict=True)
+    ]
+    chart.add_bar(
         y=names,
         x=after,
         orientation="h",
@@ -101,174 +110,163 @@ def plot_widths(widths: DataFrame, *, title: str | None = None) -> Figure:
         hovertext=hover,
         hovertemplate="%{hovertext}<extra></extra>",
     )
-    told = (
-        f"{before.sum() - after.sum():,.0f} of {before.sum():,.0f} channels are gone; outlines are "
-        "the widths before, grey is left whole"
+    subtitle = (
+        f"{before.sum() - after.sum():,.0f} of {before.sum():,.0f} channels are removed; outlines "
+        "are the widths before, grey layers are not pruned"
     )
-    made.update_layout(
-        title={"text": title or "What was cut?", "subtitle": {"text": told}},
-        barmode="overlay",
-        showlegend=False,
-        height=120 + ROW * len(names),
-        margin={"t": 84},
-    )
-    made.update_yaxes(autorange="reversed", showgrid=False, tickmode="array", tickvals=names)
-    made.update_xaxes(title={"text": "channels"}, showgrid=True)
-    return made
+    _set_title(chart, title or "Which channels were removed?", subtitle)
+    height = 120 + ROW_PIXELS * len(names)
+    chart.update_layout(barmode="overlay", showlegend=False, height=height, margin=MARGIN)
+    chart.update_yaxes(autorange="reversed", showgrid=False, tickmode="array", tickvals=names)
+    chart.update_xaxes(title={"text": "channels"}, showgrid=True)
+    return chart
 
 
 def plot_weights(before: nn.Module, after: nn.Module, *, title: str | None = None) -> Figure:
-    """Which weights went? Histogram of all weights before and after, on a log axis of counts; zeros
-    stand apart.
+    """Which weights were removed? Histogram of the weights before and after, counts on a log axis.
+
+    Zeros are left out and counted in the subtitle.
     """
-    counts, edges, n_zeros, n_all = _histogram(before, after)
-    middle = (edges[:-1] + edges[1:]) / 2
-    made = figure()
+    counts, edges, n_zeros, n_weights = _histogram(before, after)
+    centres = (edges[:-1] + edges[1:]) / 2
+    chart = figure()
     for name, values, color in (
         ("before", counts[0], palette.equivalent),
         ("after", counts[1], palette.series[0]),
     ):
-        made.add_scatter(
-            x=middle,
+        chart.add_scatter(
+            x=centres,
             y=np.where(values > 0, values, np.nan),
             mode="lines",
             line={"shape": "hvh", "color": color, "width": 2},
             name=name,
         )
-    told = (
-        f"{n_zeros / n_all:.1%} of {n_all:,} weights are exactly zero after; they are left out of "
-        "the curve"
+    subtitle = (
+        f"{n_zeros / n_weights:.1%} of {n_weights:,} weights are exactly zero after; they are left "
+        "out of the curve"
     )
-    made.update_layout(
-        title={"text": title or "Which weights went?", "subtitle": {"text": told}},
-        height=400,
-        margin={"t": 108},
-    )
-    made.update_yaxes(title={"text": "weights in a bin (log scale)"}, type="log", dtick=1)
-    made.update_xaxes(title={"text": "weight"})
-    return made
+    _set_title(chart, title or "Which weights were removed?", subtitle)
+    chart.update_layout(height=400, margin=MARGIN_WITH_LEGEND)
+    chart.update_yaxes(title={"text": "weights in a bin (log scale)"}, type="log", dtick=1)
+    chart.update_xaxes(title={"text": "weight"})
+    return chart
 
 
 def _histogram(
     before: nn.Module, after: nn.Module
 ) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray, int, int]:
-    """Counts of weights that are not zero, before and after, their common edges, and zeros and
-    weights after.
-    """
+    """Counts of nonzero weights before and after, the edges of the bins, zeros after, weights."""
+    weights_before = _all_weights(before)
+    weights_after = _all_weights(after)
+    limit = float(np.quantile(np.abs(weights_before), 0.999)) or 1.0
+    edges = np.linspace(-limit, limit, N_BINS + 1)
+    counts_before, _ = np.histogram(weights_before[weights_before != 0], edges)
+    counts_after, _ = np.histogram(weights_after[weights_after != 0], edges)
+    n_zeros = int((weights_after == 0).sum())
+    return (counts_before, counts_after), edges, n_zeros, len(weights_after)
+
+
+def _all_weights(model: nn.Module) -> np.ndarray:
+    """The weights of all kernels and matrices `(weights,)`."""
     from workbench.techniques.pruning.masks import matrices
 
-    both = [
-        np.concatenate(
-            [getattr(m, n).detach().cpu().float().numpy().ravel() for _, m, n in matrices(model)]
-        )
-        for model in (before, after)
-    ]
-    reach = float(np.quantile(np.abs(both[0]), 0.999)) or 1.0
-    edges = np.linspace(-reach, reach, 122)
-    counts = tuple(np.histogram(values[values != 0], edges)[0] for values in both)
-    return counts, edges, int((both[1] == 0).sum()), len(both[1])
+    weights = [getattr(module, name) for _, module, name in matrices(model)]
+    return np.concatenate([w.detach().cpu().float().numpy().ravel() for w in weights])
 
 
 def plot_macs(before: dict[str, int], after: dict[str, int], *, title: str | None = None) -> Figure:
-    """Where did the work go? Multiply-adds of each layer before and after, as steps down (from
-    `cost.layer_macs`).
+    """Which layers need less work? Change of the multiply-adds of each layer, as a waterfall.
+
+    `before` and `after` are results of `cost.layer_macs`.
     """
-    rows = _falls(before, after)
+    changes = _changes(before, after)
     total = sum(before.values())
+    total_after = total + sum(change for _, change in changes)
     unit, scale = ("M", 1e6) if total >= 1e6 else ("k", 1e3)
-    names = ["before", *(_short(name) for name, _ in rows), "after"]
-    made = figure()
-    made.add_waterfall(
+    names = ["before", *(_short(name) for name, _ in changes), "after"]
+    chart = figure()
+    chart.add_waterfall(
         x=names,
-        y=np.array([total, *(fall for _, fall in rows), 0.0]) / scale,
-        measure=["absolute", *["relative"] * len(rows), "total"],
+        y=np.array([total, *(change for _, change in changes), 0.0]) / scale,
+        measure=["absolute", *["relative"] * len(changes), "total"],
         decreasing={"marker": {"color": palette.better}},
         increasing={"marker": {"color": palette.worse}},
         totals={"marker": {"color": palette.total}},
         connector={"line": {"color": palette.grid}},
         hovertemplate="<b>%{x}</b><br>%{delta:.3f} " + unit + "<extra></extra>",
     )
-    left = total + sum(fall for _, fall in rows)
-    told = (
-        f"{total / scale:.3g} {unit} before, {left / scale:.3g} {unit} after: {left / total:.0%} "
-        "of the multiply-adds are left"
+    subtitle = (
+        f"{total / scale:.3g} {unit} before, {total_after / scale:.3g} {unit} after: "
+        f"{total_after / total:.0%} of the multiply-adds are left"
     )
-    made.update_layout(
-        title={"text": title or "Where did the work go?", "subtitle": {"text": told}},
-        height=460,
-        showlegend=False,
-    )
-    made.update_layout(margin={"t": 84})
-    made.update_yaxes(title={"text": f"multiply-adds ({unit})"})
-    made.update_xaxes(tickangle=-60, tickmode="array", tickvals=names)
-    return made
+    _set_title(chart, title or "Which layers need less work?", subtitle)
+    chart.update_layout(height=460, showlegend=False, margin=MARGIN)
+    chart.update_yaxes(title={"text": f"multiply-adds ({unit})"})
+    chart.update_xaxes(tickangle=-60, tickmode="array", tickvals=names)
+    return chart
 
 
-def _falls(before: dict[str, int], after: dict[str, int]) -> list[tuple[str, float]]:
-    """The change of each layer, in order; the smallest ones together where they are many."""
+def _changes(before: dict[str, int], after: dict[str, int]) -> list[tuple[str, float]]:
+    """The change of each layer that has one, in order; of many, the smallest are summed."""
     changes = [(name, float(after.get(name, 0) - macs)) for name, macs in before.items()]
-    changes = [c for c in changes if c[1]]
-    if len(changes) <= 24:
+    changes = [(name, change) for name, change in changes if change]
+    if len(changes) <= N_LAYERS_SHOWN:
         return changes
-    largest = {name for name, _ in sorted(changes, key=lambda c: c[1])[:23]}
-    return [c for c in changes if c[0] in largest] + [
-        ("others", sum(f for n, f in changes if n not in largest))
-    ]
+    by_size = sorted(changes, key=lambda pair: pair[1])
+    largest = {name for name, _ in by_size[: N_LAYERS_SHOWN - 1]}
+    others = sum(change for name, change in changes if name not in largest)
+    return [*(pair for pair in changes if pair[0] in largest), ("others", others)]
 
 
 def plot_speedup(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Did it become faster? Measured speed-up against the share removed, a line a method.
+    """Is the network faster? Measured speed-up against the fraction removed, a line a method.
 
-    Columns: method, removed (share of the weights or channels gone), speedup (against the dense
-    network, same run); `low` and `high`, if there, are its interval.
+    Columns: method, removed (fraction of the weights or channels), speedup (against the dense
+    network in the same run); `low` and `high`, if present, are its interval.
     """
-    _need(table, ("method", "removed", "speedup"))
-    made = figure()
-    for number, (method, part) in enumerate(table.groupby("method", sort=False)):
-        part = part.sort_values("removed")
-        bars: dict[str, Any] = {}
-        if {"low", "high"} <= set(part):
-            up, down = (
-                (part["high"] - part["speedup"]).to_numpy(float),
-                (part["speedup"] - part["low"]).to_numpy(float),
-            )
-            bars = {
-                "error_y": {
-                    "type": "data",
-                    "symmetric": False,
-                    "array": up,
-                    "arrayminus": down,
-                    "thickness": 1.5,
-                }
-            }
-        made.add_scatter(
-            x=part["removed"].to_numpy(float),
-            y=part["speedup"].to_numpy(float),
+    _require_columns(table, ("method", "removed", "speedup"))
+    chart = figure()
+    for number, (method, rows) in enumerate(table.groupby("method", sort=False)):
+        points = rows.sort_values("removed")
+        chart.add_scatter(
+            x=points["removed"].to_numpy(float),
+            y=points["speedup"].to_numpy(float),
+            error_y=_error_bars(points),
             mode="lines+markers",
             name=str(method),
-            **bars,
             line={"color": palette.series[number % len(palette.series)]},
             hovertemplate="%{x:.0%} removed<br>%{y:.2f}x<extra></extra>",
         )
-    made.add_hline(y=1, line={"color": palette.text, "width": 1, "dash": "dot"})
-    best = table.groupby("method", sort=False)["speedup"].max()
-    told = (
-        "fastest of each: "
-        + ", ".join(f"{name} {value:.1f}x" for name, value in best.items())
-        + "; dotted is the dense network"
-    )
-    made.update_layout(
-        title={"text": title or "Did it become faster?", "subtitle": {"text": told}},
-        height=420,
-        margin={"t": 108},
-    )
-    made.update_xaxes(title={"text": "share removed"}, tickformat=".0%", showgrid=True)
-    made.update_yaxes(title={"text": "times as fast as dense     better →"}, rangemode="tozero")
-    return made
+    chart.add_hline(y=1, line={"color": palette.text, "width": 1, "dash": "dot"})
+    fastest = table.groupby("method", sort=False)["speedup"].max()
+    by_method = ", ".join(f"{name} {value:.1f}x" for name, value in fastest.items())
+    subtitle = f"largest speed-up: {by_method}; the dotted line is the dense network"
+    _set_title(chart, title or "Is the network faster?", subtitle)
+    chart.update_layout(height=420, margin=MARGIN_WITH_LEGEND)
+    chart.update_xaxes(title={"text": "fraction removed"}, tickformat=".0%", showgrid=True)
+    chart.update_yaxes(title={"text": "speed-up over dense     better →"}, rangemode="tozero")
+    return chart
 
 
-def _need(table: DataFrame, columns: tuple[str, ...]) -> None:
-    missing = [c for c in columns if c not in table]
+def _error_bars(points: DataFrame) -> dict[str, object] | None:
+    """Error bars from the columns `low` and `high`; None without them."""
+    if not {"low", "high"} <= set(points):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": (points["high"] - points["speedup"]).to_numpy(float),
+        "arrayminus": (points["speedup"] - points["low"]).to_numpy(float),
+        "thickness": 1.5,
+    }
+
+
+def _set_title(chart: Figure, title: str, subtitle: str) -> None:
+    chart.update_layout(title={"text": title, "subtitle": {"text": subtitle}})
+
+
+def _require_columns(table: DataFrame, columns: tuple[str, ...]) -> None:
+    missing = [column for column in columns if column not in table]
     if missing or not len(table):
         raise DataError(
             f"The figure needs rows with the columns {', '.join(columns)}; missing: "
@@ -277,5 +275,5 @@ def _need(table: DataFrame, columns: tuple[str, ...]) -> None:
 
 
 def _short(name: str) -> str:
-    """A layer's name that fits beside an axis: its end."""
+    """The end of a layer's name, short enough for an axis."""
     return name if len(name) <= 24 else f"…{name[-23:]}"

@@ -1,14 +1,6 @@
-"""Which channels belong together: groups of layers that must lose the same channels, as
-torch-pruning follows them.
+"""The dependency graph of a network, from torch-pruning: its groups, and removal of channels.
 
-Where a network adds, multiplies or concatenates, the layers around it are tied and one channel goes
-from all of them at once (Fang et al., "DepGraph: Towards Any Structural Pruning", CVPR 2023):
-
-    stem.out -- block.conv2.out -- block.bn2 -- next.conv1.in          a group; its root is the layer that names it
-
-Every group is tried on a copy before anything is cut. One that the graph did not follow rightly (a
-fixed `view`, channels picked by number) is left whole and named, and the rest of the network can
-still be pruned.
+`channel_graph` builds the graph of a model for a while, with proxies in place of recurrent layers.
 """
 
 from __future__ import annotations
@@ -17,213 +9,215 @@ import copy
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.models.networks import call_model, first_tensor
-from workbench.techniques.pruning.outputs import output_layers
-from workbench.techniques.pruning.recurrent import put_back, stand_ins
+from workbench.techniques.pruning.groups import Group, Member
+from workbench.techniques.pruning.recurrent import insert_proxies, restore_recurrent
 
 if TYPE_CHECKING:
     import torch
-    from pandas import DataFrame
     from torch import nn
 
-__all__ = ["Group", "Member", "cut", "followed", "groups_of", "groups_table", "opened"]
+__all__ = ["ChannelGraph", "Inputs", "channel_graph", "without_channels", "zeroed_copy"]
 
 Inputs = Mapping[str, "torch.Tensor"]
 
 
-@dataclass(frozen=True)
-class Member:
-    """A layer in a group: its role (out, in, norm, depthwise, parameter) and how many of its
-    channels are tied.
+class ChannelGraph:
+    """The dependency graph of a model, which is changed in place until `close()`.
+
+    `close()` puts the recurrent layers back; `zero_only` then keeps their width (see `recurrent`).
     """
-
-    layer: str
-    role: str
-    channels: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """Layers that lose channels together. `blocks` parts of it must stay equally wide (grouped
-    convolutions, directions).
-
-    `protected` says why it is left whole; empty where it may be cut.
-    """
-
-    root: str
-    channels: int
-    members: tuple[Member, ...]
-    blocks: int = 1
-    protected: str = ""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """Names of the layers whose outputs are tied here."""
-        return tuple(m.layer for m in self.members if m.role in ("out", "depthwise"))
-
-    @property
-    def mixes(self) -> bool:
-        """Whether a channel's value depends on the others through a norm or a recurrent layer."""
-        return any(m.role == "norm over channels" for m in self.members)
-
-
-class _Opened:
-    """A model whose graph is followed, recurrent layers replaced, until it is closed."""
 
     def __init__(self, model: nn.Module, inputs: Inputs) -> None:
         import torch
         import torch_pruning as tp
 
-        self.model, self.deaf = model, False
+        self.model = model
+        self.zero_only = False
         model.eval()
-        self.stand_ins = stand_ins(model)
+        self._replaced = insert_proxies(model)
         with torch.enable_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what is not followed is found by trying, below
-            self.graph = tp.DependencyGraph().build_dependency(
+            warnings.simplefilter("ignore")  # `verification` tests the groups of the graph
+            self._dependencies = tp.DependencyGraph().build_dependency(
                 model,
                 example_inputs=tuple(inputs.values()),
                 forward_fn=lambda m, _: first_tensor(call_model(m, inputs)),
             )
-        self.names = {m: name for name, m in reversed(list(model.named_modules()))}
-        self.names |= {stand_in.line: name for name, (_, stand_in) in self.stand_ins.items()}
-        self.names |= {p: name for name, p in model.named_parameters()}
-
-        self.modules = {
-            name: m for m, name in self.names.items() if not hasattr(m, "line")
-        }  # the one inside a stand-in
+        self._names: dict[Any, str] = {}
+        self._modules: dict[str, Any] = {}
+        proxies = {proxy for _, proxy in self._replaced.values()}
+        for name, module in model.named_modules():
+            self._names[module] = name
+            if module not in proxies:
+                self._modules[name] = module
+        for name, (_, proxy) in self._replaced.items():
+            self._names[proxy.linear] = name
+            self._modules[name] = proxy.linear
+        for name, parameter in model.named_parameters():
+            self._names[parameter] = name
+            self._modules[name] = parameter
 
     def groups(self) -> list[tuple[Group, Any]]:
-        """Every group with torch-pruning's own, in the order of the network's layers."""
+        """Every group, with that of torch-pruning, in the order of the network's layers."""
         from torch import nn
 
-        roots = (nn.modules.conv._ConvNd, nn.Linear, nn.Embedding)
-        found = [
-            (self._described(g), g) for g in self.graph.get_all_groups(root_module_types=roots)
+        root_types = (nn.modules.conv._ConvNd, nn.Linear, nn.Embedding)
+        groups = [
+            (self._group(dependencies), dependencies)
+            for dependencies in self._dependencies.get_all_groups(root_module_types=root_types)
         ]
         order = {name: n for n, (name, _) in enumerate(self.model.named_modules())}
-        return sorted((f for f in found if f[0] is not None), key=lambda f: order[f[0].root])
+        return sorted(groups, key=lambda pair: order[pair[0].root])
 
-    def _described(self, group: Any) -> Group | None:
-        root = group[0].dep.target.module
+    def attention_layers(self) -> set[str]:
+        """Names of the attention layers that PyTorch computes in one operator."""
+        return {
+            name
+            for module, name in self._names.items()
+            if type(module).__name__ == "MultiheadAttention"
+        }
+
+    def remove(self, channels: Mapping[str, Sequence[int]]) -> None:
+        """Remove channels (numbers, by the root of their group), in place."""
+        import torch
+
+        with torch.no_grad():
+            for root, numbers in channels.items():
+                if not len(numbers):
+                    continue
+                dependencies = self._dependencies_of(root, numbers)
+                for dependency, removed in dependencies:
+                    self._update_kept(dependency, removed)
+                dependencies.prune()
+
+    def zero_readers(self, channels: Mapping[str, Sequence[int]]) -> None:
+        """Set the weights that read these channels to zero, in place; widths stay as they are."""
+        import torch
+
+        self.zero_only = True
+        with torch.no_grad():
+            for root, numbers in channels.items():
+                for dependency, removed in self._dependencies_of(root, numbers):
+                    self._update_kept(dependency, removed)
+                    module = dependency.target.module
+                    if module not in self._names or not hasattr(module, "weight"):
+                        continue
+                    if self._role(module, dependency.handler) == "in":
+                        _zero_inputs(module, removed)
+
+    def close(self) -> None:
+        """Put the recurrent layers back and drop all gradients."""
+        restore_recurrent(self.model, self._replaced, zero_only=self.zero_only)
+        for parameter in self.model.parameters():
+            parameter.grad = None
+
+    def _dependencies_of(self, root: str, channels: Sequence[int]) -> Any:
+        module = self._modules[root]
+        prune = self._dependencies.get_pruner_of_module(module).prune_out_channels
+        return self._dependencies.get_pruning_group(module, prune, list(channels))
+
+    def _group(self, dependencies: Any) -> Group:
+        root = dependencies[0].dep.target.module
         members: dict[tuple[str, str], Member] = {}
-        blocks = [1]
-        for dep, indices in group:
-            module = dep.target.module
-            if module in self.names:
-                role = self._role(module, dep.handler)
-                members.setdefault(
-                    (self.names[module], role), Member(self.names[module], role, len(indices))
-                )
-                blocks.append(_blocks(module, role))
-        return Group(
-            self.names[root],
-            self.graph.get_out_channels(root),
-            tuple(members.values()),
-            max(blocks),
-        )
+        n_parts = 1
+        for dependency, channels in dependencies:
+            module = dependency.target.module
+            if module in self._names:
+                name = self._names[module]
+                role = self._role(module, dependency.handler)
+                members.setdefault((name, role), Member(name, role, len(channels)))
+                n_parts = max(n_parts, _n_parts(module, role))
+        n_channels = self._dependencies.get_out_channels(root)
+        return Group(self._names[root], n_channels, tuple(members.values()), n_parts)
 
     def _role(self, module: Any, handler: Any) -> str:
         from torch import nn
 
         if isinstance(module, nn.Parameter):
             return "parameter"
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module).__name__.startswith(
-            "InstanceNorm"
-        ):
+        is_instance_norm = type(module).__name__.startswith("InstanceNorm")
+        if isinstance(module, nn.modules.batchnorm._BatchNorm) or is_instance_norm:
             return "norm"
         if isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
             return "norm over channels"
         if isinstance(module, nn.modules.conv._ConvNd) and module.groups == module.out_channels > 1:
             return "depthwise"
-        is_out = self.graph.is_out_channel_pruning_fn(handler)
-        return (
-            "out"
-            if is_out
-            and not (
-                self.graph.is_in_channel_pruning_fn(handler)
-                and not isinstance(module, (nn.PReLU, nn.MultiheadAttention, nn.Embedding))
-            )
-            else "in"
-        )
+        if not self._dependencies.is_out_channel_pruning_fn(handler):
+            return "in"
+        # One function of torch-pruning may prune both ways; of these layers it prunes outputs.
+        both_ways = self._dependencies.is_in_channel_pruning_fn(handler)
+        gives_outputs = isinstance(module, (nn.PReLU, nn.MultiheadAttention, nn.Embedding))
+        return "in" if both_ways and not gives_outputs else "out"
 
-    def cut(self, removed: Mapping[str, Sequence[int]]) -> None:
-        """Remove channels of roots, in place."""
+    def _update_kept(self, dependency: Any, removed: Sequence[int]) -> None:
+        """Note in the proxy of a recurrent layer which inputs or units are removed."""
         import torch
 
-        modules = self.modules
-        with torch.no_grad():
-            for root, indices in removed.items():
-                if not len(indices):
-                    continue
-                module = modules[root]
-                group = self.graph.get_pruning_group(
-                    module,
-                    self.graph.get_pruner_of_module(module).prune_out_channels,
-                    list(indices),
-                )
-                for dep, gone in group:
-                    _remember(
-                        dep.target.module, self.graph.is_out_channel_pruning_fn(dep.handler), gone
-                    )
-                group.prune()
-
-    def close(self) -> None:
-        put_back(self.model, self.stand_ins, deaf=self.deaf)
-        for parameter in self.model.parameters():
-            parameter.grad = None
+        module = dependency.target.module
+        if not hasattr(module, "kept_in"):
+            return
+        is_out = self._dependencies.is_out_channel_pruning_fn(dependency.handler)
+        name = "kept_out" if is_out else "kept_in"
+        kept = getattr(module, name)
+        mask = torch.ones(len(kept), dtype=torch.bool)
+        mask[list(removed)] = False
+        setattr(module, name, kept[mask])
 
 
-def _blocks(module: Any, role: str) -> int:
-    if hasattr(module, "n_blocks") and role == "out":
-        return int(module.n_blocks)
+def _n_parts(module: Any, role: str) -> int:
+    """Parts of a layer's channels that must keep one width."""
+    if hasattr(module, "n_parts") and role == "out":
+        return int(module.n_parts)
     if role == "norm over channels" and hasattr(module, "num_groups"):
         return int(module.num_groups)
     is_grouped = hasattr(module, "groups") and role in ("in", "out")
     return int(module.groups) if is_grouped else 1
 
 
-def _remember(module: Any, is_out: bool, gone: Sequence[int]) -> None:
-    """Tell the stand-in of a recurrent layer which of its inputs or units are gone."""
+def _zero_inputs(module: Any, channels: Sequence[int]) -> None:
+    """Set the weights of a layer that read these input channels to zero, in place."""
     import torch
 
-    if hasattr(module, "kept_in"):
-        name = "kept_out" if is_out else "kept_in"
-        kept = torch.ones(len(getattr(module, name)), dtype=torch.bool)
-        kept[list(gone)] = False
-        setattr(module, name, getattr(module, name)[kept])
+    numbers = torch.tensor(list(channels))
+    if getattr(module, "transposed", False):
+        module.weight[numbers] = 0
+    else:
+        module.weight[:, numbers % module.weight.shape[1]] = 0
 
 
 @contextmanager
-def opened(model: nn.Module, inputs: Inputs, *, keep_gradients: bool = False) -> Iterator[_Opened]:
-    """The graph of a model while it is cut, in place; frozen and tied weights are as before when it
-    closes.
+def channel_graph(
+    model: nn.Module, inputs: Inputs, *, keep_gradients: bool = False
+) -> Iterator[ChannelGraph]:
+    """The graph of a model inside the `with` block; the model is changed in place.
 
-    `keep_gradients` says that weights carry gradients that importance is to read.
+    Frozen weights are frozen, tied ones tied, and the mode (train or eval) is restored afterwards.
+    `keep_gradients` keeps the gradients of the weights, which an importance reads.
     """
     frozen = {name for name, p in model.named_parameters() if not p.requires_grad}
-    ties: dict[int, list[str]] = {}
-    for name, p in model.named_parameters(remove_duplicate=False):
-        ties.setdefault(id(p), []).append(name)
-    for p in model.parameters():
-        p.requires_grad_(p.is_floating_point())
-        p.grad = p.grad if keep_gradients else None
+    names_of: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names_of.setdefault(id(parameter), []).append(name)
+    for parameter in model.parameters():
+        parameter.requires_grad_(parameter.is_floating_point())
+        if not keep_gradients:
+            parameter.grad = None
     was_training = model.training
-    graph = _Opened(model, inputs)
+    graph = ChannelGraph(model, inputs)
     try:
         yield graph
     finally:
         graph.close()
-        _tie(model, [names for names in ties.values() if len(names) > 1])
-        for name, p in model.named_parameters():
-            p.requires_grad_(name not in frozen)
+        _tie(model, [names for names in names_of.values() if len(names) > 1])
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(name not in frozen)
         model.train(was_training)
 
 
 def _tie(model: nn.Module, ties: list[list[str]]) -> None:
-    """Make one parameter again of those that were one before each lost its channels."""
+    """Make parameters one again that were one before each lost its channels."""
     parameters = dict(model.named_parameters(remove_duplicate=False))
     for first, *others in ties:
         for name in others:
@@ -232,151 +226,24 @@ def _tie(model: nn.Module, ties: list[list[str]]) -> None:
                 setattr(model.get_submodule(owner), local, parameters[first])
 
 
-def cut(model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]) -> nn.Module:
-    """A copy of the model without the channels (numbers, by the root of their group)."""
-    made = copy.deepcopy(model)
-    with opened(made, inputs) as graph:
-        graph.cut(removed)
-    return made
-
-
-def groups_of(model: nn.Module, inputs: Inputs, ignored: Sequence[str] = ()) -> tuple[Group, ...]:
-    """All groups, those protected that make the outputs, are ignored, or hold fused attention;
-    nothing is tried yet.
-    """
-    outputs = output_layers(copy.deepcopy(model).eval(), dict(inputs))
+def without_channels(
+    model: nn.Module, inputs: Inputs, channels: Mapping[str, Sequence[int]]
+) -> nn.Module:
+    """A copy of the model without these channels (numbers, by the root of their group)."""
     copied = copy.deepcopy(model)
-    with opened(copied, inputs) as graph:
-        fused = {
-            name for m, name in graph.names.items() if type(m).__name__ == "MultiheadAttention"
-        }
-        return tuple(_guarded(group, outputs, tuple(ignored), fused) for group, _ in graph.groups())
+    with channel_graph(copied, inputs) as graph:
+        graph.remove(channels)
+    return copied
 
 
-def _guarded(group: Group, outputs: set[str], ignored: Sequence[str], fused: set[str]) -> Group:
-    def inside(layer: str, names: Any) -> bool:
-        return any(layer == n or layer.startswith(f"{n}.") for n in names)
+def zeroed_copy(
+    model: nn.Module, inputs: Inputs, channels: Mapping[str, Sequence[int]]
+) -> nn.Module:
+    """A copy of the model in which all weights that read these channels are zero.
 
-    if any(layer in outputs for layer in group.layers):
-        return replace(group, protected="its channels are the outputs")
-    if any(inside(layer, ignored) for layer in group.layers):
-        return replace(group, protected="named in `ignored_layers`")
-    if any(inside(m.layer, fused) for m in group.members):
-        return replace(group, protected="attention heads would lose unequal parts")
-    if group.channels // group.blocks < 2:
-        return replace(group, protected="there is one channel only")
-    return group
-
-
-def followed(model: nn.Module, inputs: Inputs, ignored: Sequence[str] = ()) -> tuple[Group, ...]:
-    """All groups, and of those that may be cut only the ones whose cut was tried and gave what it
-    must.
-
-    A network without some channels has to answer as the whole one does when nobody listens to those
-    channels. Where that is not so, or the network fails, the group is protected and says why.
+    Its outputs are those that the network without these channels must have.
     """
-    groups = groups_of(model, inputs, ignored)
-    for mixes in (False, True):
-        part = [g for g in groups if not g.protected and g.mixes == mixes]
-        if part and _problem(model, inputs, part):
-            found = {g.root: _problem(model, inputs, [g]) for g in part}
-            groups = tuple(replace(g, protected=found.get(g.root) or g.protected) for g in groups)
-    return groups
-
-
-def _problem(model: nn.Module, inputs: Inputs, groups: Sequence[Group]) -> str:
-    """What goes wrong when half of the channels of these groups go, the first ones or any, or
-    nothing.
-    """
-    tries = (
-        _missing(model, inputs, groups, {g.root: _half(g, front) for g in groups})
-        for front in (True, False)
-    )
-    return next((problem for problem in tries if problem), "")
-
-
-def _missing(
-    model: nn.Module, inputs: Inputs, groups: Sequence[Group], removed: Mapping[str, Sequence[int]]
-) -> str:
-    """What goes wrong when these channels go, or nothing."""
-    import torch
-
-    try:
-        pruned = cut(model, inputs, removed).eval()
-        with torch.no_grad():
-            expected = first_tensor(call_model(_deaf(model, inputs, removed), inputs))
-            got = first_tensor(call_model(pruned, inputs))
-    except Exception as error:  # whatever the user's own forward, or the tool, may raise
-        text = str(error).splitlines()[0] if str(error) else ""
-        return f"the network fails without some of its channels ({type(error).__name__}: {text})"
-    if got.shape != expected.shape:
-        return f"the outputs change from {tuple(expected.shape)} to {tuple(got.shape)}"
-    scale = float(expected.abs().max()) + 1e-6
-    by_value = not any(g.mixes for g in groups)
-    if by_value and not torch.allclose(got, expected, rtol=1e-3, atol=1e-4 * scale):
-        return "channels are used in a way that cannot be followed (picked by number, or averaged)"
-    return ""
-
-
-def _half(group: Group, front: bool) -> list[int]:
-    """Half of the channels, the same of each block: the first ones, or some in no regular pattern."""
-    import torch
-
-    size = group.channels // group.blocks
-    order = (
-        torch.arange(size)
-        if front
-        else torch.randperm(size, generator=torch.Generator().manual_seed(size))
-    )
-    return sorted(int(c) + b * size for b in range(group.blocks) for c in order[: size // 2])
-
-
-def _deaf(model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]) -> nn.Module:
-    """A copy of the whole network in which nobody listens to the channels that are to go."""
-    import torch
-
-    made = copy.deepcopy(model)
-    with opened(made, inputs) as graph, torch.no_grad():
-        graph.deaf = True
-        for root, indices in removed.items():
-            module = graph.modules[root]
-            prune = graph.graph.get_pruner_of_module(module).prune_out_channels
-            for dep, gone in graph.graph.get_pruning_group(module, prune, list(indices)):
-                target = dep.target.module
-                _remember(target, graph.graph.is_out_channel_pruning_fn(dep.handler), gone)
-                if (
-                    target in graph.names
-                    and graph._role(target, dep.handler) == "in"
-                    and hasattr(target, "weight")
-                ):
-                    gone = torch.tensor(list(gone))
-                    if getattr(target, "transposed", False):
-                        target.weight[gone] = 0
-                    else:
-                        target.weight[:, gone % target.weight.shape[1]] = 0
-    return made.eval()
-
-
-def groups_table(
-    groups: Sequence[Group], before: Mapping[str, int], after: Mapping[str, int]
-) -> DataFrame:
-    """Which layers were tied to which: number of the group, layer, role, channels before and after,
-    protected and why.
-    """
-    import pandas as pd
-
-    rows = []
-    for number, group in enumerate(groups, start=1):
-        share = after.get(group.root, group.channels) / before.get(group.root, group.channels)
-        for m in group.members:
-            kept = (
-                after.get(m.layer, round(m.channels * share))
-                if m.role in ("out", "depthwise")
-                else round(m.channels * share)
-            )
-            rows.append(
-                (number, m.layer, m.role, m.channels, kept, bool(group.protected), group.protected)
-            )
-    return pd.DataFrame(
-        rows, columns=["group", "layer", "role", "channels", "channels_after", "protected", "why"]
-    )
+    copied = copy.deepcopy(model)
+    with channel_graph(copied, inputs) as graph:
+        graph.zero_readers(channels)
+    return copied

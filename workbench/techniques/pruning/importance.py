@@ -1,10 +1,9 @@
-"""How much a channel matters: norms of weights, first-order Taylor expansion, batch-norm scales, or
-chance as the baseline.
+"""Importance of channels: weight norms, first-order Taylor expansion, batch-norm scales, random.
 
 Sources: Li et al., "Pruning Filters for Efficient ConvNets" (2017), norms; Molchanov et al.,
 "Importance Estimation for Neural Network Pruning" (2019), Taylor; Liu et al., "Learning Efficient
-Convolutional Networks through Network Slimming" (2017), scales. Over the layers of a group scores
-are averaged, and divided by the group's mean so that groups compare.
+Convolutional Networks through Network Slimming" (2017), batch-norm scales. The scores of a group
+are averaged over its layers, and divided by their mean so that groups can be compared.
 """
 
 from __future__ import annotations
@@ -23,38 +22,41 @@ if TYPE_CHECKING:
 
     from workbench.technique import Job
 
-__all__ = ["add_gradients", "scorer"]
+__all__ = ["add_gradients", "channel_importance"]
 
-N_BATCHES, BATCH = 8, 64  # rows whose gradients a Taylor expansion averages
+N_BATCHES = 8  # of train, whose gradients a Taylor expansion adds up
+BATCH_SIZE = 64
 
 
-def scorer(name: str, model: nn.Module, seed: int) -> Any:
-    """torch-pruning's function from a group to a score a channel; raises SettingsError where it has
-    nothing to look at.
+def channel_importance(name: str, model: nn.Module, seed: int) -> Any:
+    """A function from a group of torch-pruning to scores `(channels,)`.
+
+    Raises SettingsError for bn_scale where the network has no batch normalization.
     """
     import torch_pruning as tp
+
+    if name == "random":
+        return _RandomImportance(seed)
+    if name == "taylor":
+        return tp.importance.GroupTaylorImportance()
+    if name == "bn_scale":
+        _require_batch_norm(model)
+        return tp.importance.BNScaleImportance()
+    return tp.importance.GroupMagnitudeImportance(p=1 if name == "l1" else 2)
+
+
+def _require_batch_norm(model: nn.Module) -> None:
     from torch import nn
 
-    if name == "bn_scale" and not any(
-        isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()
-    ):
+    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
         raise SettingsError(
-            "`importance` is bn_scale, and this network has no batch normalization whose scales "
-            "could be read. Take l2, or taylor."
+            "`importance` bn_scale needs batch normalization, and this network has none. Use l2 or "
+            "taylor."
         )
-    if name == "random":
-        return _Chance(seed)
-    made = {
-        "l1": lambda: tp.importance.GroupMagnitudeImportance(p=1),
-        "l2": lambda: tp.importance.GroupMagnitudeImportance(p=2),
-        "taylor": tp.importance.GroupTaylorImportance,
-        "bn_scale": tp.importance.BNScaleImportance,
-    }
-    return made[name]()
 
 
-class _Chance:
-    """A random score a channel, decided by the seed alone."""
+class _RandomImportance:
+    """Random scores that depend on the seed alone."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -66,23 +68,22 @@ class _Chance:
 
 
 def add_gradients(model: nn.Module, job: Job) -> None:
-    """Add the gradients of the task's loss on a few train batches to the weights of a model, in
-    place.
-    """
+    """Compute the gradients of the task's loss on some rows of train, in the model in place."""
     import torch
 
     task = job.task
-    chosen = np.random.default_rng(job.seed).permutation(len(task.data.train))[: N_BATCHES * BATCH]
-    rows = TensorRows(
-        task.data.train.take(np.sort(chosen)), job.start.prepare or task.prepare, "cpu"
-    )
+    train = task.data.train
+    order = np.random.default_rng(job.seed).permutation(len(train))
+    row_numbers = np.sort(order[: N_BATCHES * BATCH_SIZE])
+    rows = TensorRows(train.take(row_numbers), job.start.prepare or task.prepare, "cpu")
     loss_of = task.loss or (None if task.train_step else loss_for(task.kind))
     model.eval()
     with torch.enable_grad():
-        for p in model.parameters():
-            p.requires_grad_(p.is_floating_point())
-            p.grad = torch.zeros_like(p) if p.is_floating_point() else None
-        for inputs, targets in rows.batches(BATCH):
+        for parameter in model.parameters():
+            is_float = parameter.is_floating_point()
+            parameter.requires_grad_(is_float)
+            parameter.grad = torch.zeros_like(parameter) if is_float else None
+        for inputs, targets in rows.batches(BATCH_SIZE):
             job.report.check()
             if task.train_step:
                 loss = task.train_step(model, inputs, targets)

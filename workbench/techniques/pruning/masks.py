@@ -1,8 +1,8 @@
-"""Masks: which single weights are zero and stay so while a network is trained."""
+"""Masks of single weights, and the sparsity of a network."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,29 +10,32 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from torch import nn
 
-__all__ = ["apply", "layer_of", "matrices", "sparsity", "sparsity_table"]
+__all__ = ["apply", "is_inside", "layer_of", "matrices", "sparsity", "sparsity_table"]
+
+
+def is_inside(layer: str, names: Collection[str]) -> bool:
+    """Whether a layer is one of these modules, or inside one of them."""
+    return any(layer == name or layer.startswith(f"{name}.") for name in names)
 
 
 def matrices(
-    model: nn.Module, ignored: list[str] | None = None
+    model: nn.Module, ignored: Collection[str] = ()
 ) -> Iterator[tuple[str, nn.Module, str]]:
-    """Weights that can be masked: full name, module, local name. Kernels and matrices, not biases,
-    norms or embeddings.
+    """Weights that can be masked: full name, module, local name.
+
+    Kernels and matrices of convolution, linear, recurrent and attention layers; no biases, norms or
+    embeddings. A weight that two layers share comes once.
     """
     from torch import nn
 
+    kinds = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.MultiheadAttention)
     seen: set[int] = set()
     for path, module in model.named_modules():
-        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)) or any(
-            path == i or path.startswith(f"{i}.") for i in ignored or ()
-        ):
+        if not isinstance(module, kinds) or is_inside(path, ignored):
             continue
         for name, parameter in module.named_parameters(recurse=False):
-            is_known = isinstance(
-                module, (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase, nn.MultiheadAttention)
-            )
-            if is_known and parameter.ndim > 1 and id(parameter) not in seen:
-                seen.add(id(parameter))  # one that two layers share is masked once
+            if parameter.ndim > 1 and id(parameter) not in seen:
+                seen.add(id(parameter))
                 yield (f"{path}.{name}" if path else name), module, name
 
 
@@ -42,8 +45,9 @@ def layer_of(parameter: str) -> str:
 
 
 def apply(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
-    """Set the masked weights of a model to zero, in place; masks `(weight's shape)` are true where
-    a weight stays.
+    """Set masked weights of a model to zero, in place.
+
+    Masks have the shape of their weight and are true where a weight is kept.
     """
     import torch
 
@@ -55,15 +59,18 @@ def apply(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
 
 
 def sparsity(model: nn.Module) -> float:
-    """Share of the weights that masks reach which are exactly zero."""
-    counted = [
-        (int((getattr(m, n) == 0).sum()), getattr(m, n).numel()) for _, m, n in matrices(model)
-    ]
-    return sum(z for z, _ in counted) / max(1, sum(n for _, n in counted))
+    """Fraction of the maskable weights that are exactly zero."""
+    n_zeros = 0
+    n_weights = 0
+    for _, module, name in matrices(model):
+        weight = getattr(module, name)
+        n_zeros += int((weight == 0).sum())
+        n_weights += weight.numel()
+    return n_zeros / max(1, n_weights)
 
 
 def sparsity_table(model: nn.Module) -> DataFrame:
-    """How sparse each weight is: layer, weights, zeros, sparsity; the last row is all of them."""
+    """Sparsity of each weight: layer, weights, zeros, sparsity; the last row is the sum."""
     import pandas as pd
 
     rows = [

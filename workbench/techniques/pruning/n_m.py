@@ -1,15 +1,15 @@
-"""N:M sparsity: of every m weights along the input, the n largest stay (2:4 is what NVIDIA's sparse
-tensor cores read).
+"""N:M sparsity: of every m consecutive weights along the input, the n largest are kept.
 
-Mishra et al., "Accelerating Sparse Deep Neural Networks" (2021). The input dimension of a kernel is
-its channels:
+2:4 is the pattern of NVIDIA's sparse tensor cores (Mishra et al., "Accelerating Sparse Deep Neural
+Networks", 2021). The m weights of a window lie along the input channels:
 
-    linear (out, in)             groups of m along in
-    conv (out, in, h, w)         groups of m along in, for each tap of the kernel
+    linear (out, in)             windows of m along in
+    conv (out, in, h, w)         windows of m along in, at each position (h, w)
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
@@ -24,62 +24,66 @@ __all__ = ["check_n_m", "n_m_masks"]
 
 
 def n_m_masks(
-    model: nn.Module, n: int = 2, m: int = 4, ignored: list[str] | None = None
+    model: nn.Module, n: int = 2, m: int = 4, ignored: Collection[str] = ()
 ) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """Masks by the weight's name, true where a weight stays, and the names of weights whose inputs
-    are no multiple of m.
+    """Masks by the weight's name, and the names of weights that cannot have the pattern.
 
-    Raises SettingsError when n is not below m, CandidateError when no weight can hold the pattern.
+    Masks are true where a weight is kept. A weight can have the pattern if m divides its number of
+    inputs. Raises SettingsError when n is not below m, and CandidateError when no weight can have
+    the pattern.
     """
     if n >= m:
         raise SettingsError(
-            f"`n` must be below `m`, as n of every m weights stay; got {n} of {m}. 2 of 4 is what "
-            "GPUs read."
+            f"`n` must be below `m`, got `n` {n} and `m` {m}. GPUs have kernels for 2 and 4."
         )
-    masks, left = {}, []
+    masks = {}
+    unpruned = []
     for name, module, local in matrices(model, ignored):
         weight = getattr(module, local).detach()
         if weight.shape[1] % m:
-            left.append(name)
+            unpruned.append(name)
         else:
             masks[name] = _mask(weight, n, m)
     if not masks:
         raise CandidateError(
-            f"No layer of this network has a number of inputs that {m} divides: the pattern "
-            f"{n}:{m} fits nowhere."
+            f"{m} divides the number of inputs of no layer of this network, so the pattern {n}:{m} "
+            "fits no layer. Use a smaller `m`, or `method` unstructured."
         )
-    return masks, tuple(left)
+    return masks, tuple(unpruned)
 
 
 def _mask(weight: torch.Tensor, n: int, m: int) -> torch.Tensor:
     """True for the n largest of every m weights along dimension 1."""
     import torch
 
-    by_input = weight.movedim(1, -1)
-    groups = by_input.abs().reshape(*by_input.shape[:-1], -1, m)
-    mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(
-        -1, groups.topk(n, dim=-1).indices, True
-    )
-    return mask.reshape(by_input.shape).movedim(-1, 1).contiguous()
+    inputs_last = weight.movedim(1, -1)
+    windows = inputs_last.abs().reshape(*inputs_last.shape[:-1], -1, m)
+    largest = windows.topk(n, dim=-1).indices
+    mask = torch.zeros_like(windows, dtype=torch.bool).scatter_(-1, largest, True)
+    return mask.reshape(inputs_last.shape).movedim(-1, 1).contiguous()
 
 
 def check_n_m(model: nn.Module, n: int = 2, m: int = 4) -> DataFrame:
-    """Which weights hold the pattern: layer, weights, zeros, holds (at most n of every m are not
-    zero) and why not.
+    """Whether each weight has the pattern: at most n of every m weights are not zero.
+
+    Columns: layer, weights, zeros, holds, why (the reason where it does not hold).
     """
     import pandas as pd
 
     rows = []
     for name, module, local in matrices(model):
         weight = getattr(module, local).detach()
-        why = ""
-        if weight.shape[1] % m:
-            why = f"{weight.shape[1]} inputs are no multiple of {m}"
-        else:
-            groups = weight.movedim(1, -1).reshape(-1, m)
-            n_bad = int(((groups != 0).sum(1) > n).sum())
-            why = f"{n_bad} of {len(groups)} groups hold more than {n}" if n_bad else ""
-        rows.append(
-            (name.removesuffix(".weight"), weight.numel(), int((weight == 0).sum()), not why, why)
-        )
+        why = _violation(weight, n, m)
+        n_zeros = int((weight == 0).sum())
+        rows.append((name.removesuffix(".weight"), weight.numel(), n_zeros, not why, why))
     return pd.DataFrame(rows, columns=["layer", "weights", "zeros", "holds", "why"])
+
+
+def _violation(weight: torch.Tensor, n: int, m: int) -> str:
+    """Why a weight does not have the pattern; empty if it has."""
+    n_inputs = weight.shape[1]
+    if n_inputs % m:
+        return f"{m} does not divide its {n_inputs} inputs"
+    windows = weight.movedim(1, -1).reshape(-1, m)
+    n_violating = int(((windows != 0).sum(1) > n).sum())
+    return f"{n_violating} of {len(windows)} windows have more than {n}" if n_violating else ""

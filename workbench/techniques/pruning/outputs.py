@@ -1,4 +1,4 @@
-"""Which layers must keep their width, because their channels are what the network gives out."""
+"""The outputs of a network: their shape, the layers that compute them, and the widths of layers."""
 
 from __future__ import annotations
 
@@ -14,57 +14,56 @@ __all__ = ["output_layers", "output_shape", "widths"]
 
 
 def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]:
-    """Names of the layers whose channels are the model's outputs.
+    """Names of the layers whose channels are the model's outputs; they must keep their width.
 
-    Walks the autograd graph back from the outputs and stops at the first weight on each way:
-    whatever architecture made it, those weights belong to the layers that must keep their width.
+    Walks the autograd graph back from the outputs, and stops on each path at the first weight. This
+    works for any architecture.
     """
     import torch
 
     owners = {id(p): name for name, m in model.named_modules() for p in m.parameters(recurse=False)}
+    # Autograd does not record a frozen layer: the walk would pass it and stop at the one before.
     frozen = [p for p in model.parameters() if not p.requires_grad and p.is_floating_point()]
     with torch.enable_grad():
-        for (
-            p
-        ) in frozen:  # a frozen layer is not on the graph, and the walk would stop one too early
-            p.requires_grad_(True)
+        for parameter in frozen:
+            parameter.requires_grad_(True)
         outputs = first_tensor(call_model(model, inputs))
-    for p in frozen:
-        p.requires_grad_(False)
-    found: set[str] = set()
-    stack, seen = [outputs.grad_fn], set()
-    while stack:
-        node = stack.pop()
-        if node is None or node in seen:
+    for parameter in frozen:
+        parameter.requires_grad_(False)
+    layers: set[str] = set()
+    to_visit = [outputs.grad_fn]
+    visited = set()
+    while to_visit:
+        node = to_visit.pop()
+        if node is None or node in visited:
             continue
-        seen.add(node)
-        weights = [
-            w
-            for w in map(_weight, (n for n, _ in node.next_functions))
-            if w is not None and w.ndim > 1
-        ]
+        visited.add(node)
+        next_nodes = [n for n, _ in node.next_functions]
+        parameters = [_parameter_of(n) for n in next_nodes]
+        weights = [p for p in parameters if p is not None and p.ndim > 1]
         if weights:
-            found |= {owners[id(w)] for w in weights if id(w) in owners}
+            layers |= {owners[id(w)] for w in weights if id(w) in owners}
         else:
-            stack += [n for n, _ in node.next_functions]
-    return found
+            to_visit += next_nodes
+    return layers
 
 
-def _weight(node: Any) -> torch.Tensor | None:
-    """The parameter behind a node, looking through the transposition that linear layers put before
-    it.
+def _parameter_of(node: Any) -> torch.Tensor | None:
+    """The parameter behind a node of the graph, or None.
+
+    Linear layers transpose their weight first, so a transposition is skipped.
     """
     if node is None:
         return None
     if hasattr(node, "variable"):
         return node.variable
     if node.name().startswith(("TBackward", "TransposeBackward")):
-        return _weight(node.next_functions[0][0])
+        return _parameter_of(node.next_functions[0][0])
     return None
 
 
 def output_shape(model: nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[int, ...]:
-    """The shape `(batch, ...)` of what counts in the outputs."""
+    """Shape `(batch, ...)` of the output tensor."""
     import torch
 
     with torch.no_grad():
@@ -72,15 +71,18 @@ def output_shape(model: nn.Module, inputs: dict[str, torch.Tensor]) -> tuple[int
 
 
 def widths(model: nn.Module) -> dict[str, int]:
-    """Output channels, features or hidden units of every layer that has them."""
+    """Number of output channels, features or hidden units of every layer that has them."""
     from torch import nn
 
-    found: dict[str, int] = {}
-    for name, m in model.named_modules():
-        if hasattr(m, "weight") and (hasattr(m, "out_channels") or hasattr(m, "out_features")):
-            found[name] = getattr(m, "out_channels", None) or m.out_features
-        elif isinstance(m, nn.RNNBase):
-            found[name] = m.hidden_size
-        elif isinstance(m, nn.Embedding):
-            found[name] = m.embedding_dim
-    return found
+    by_layer: dict[str, int] = {}
+    for name, module in model.named_modules():
+        has_weight = hasattr(module, "weight")
+        if has_weight and hasattr(module, "out_channels"):
+            by_layer[name] = module.out_channels
+        elif has_weight and hasattr(module, "out_features"):
+            by_layer[name] = module.out_features
+        elif isinstance(module, nn.RNNBase):
+            by_layer[name] = module.hidden_size
+        elif isinstance(module, nn.Embedding):
+            by_layer[name] = module.embedding_dim
+    return by_layer
