@@ -1,4 +1,4 @@
-"""Reworded sentences: as many as before, of known words, none empty, equal for equal seeds."""
+"""Reworded sentences: as many as before, none empty, equal for equal seeds."""
 
 from __future__ import annotations
 

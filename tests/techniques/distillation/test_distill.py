@@ -16,7 +16,8 @@ from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques import get_technique
-from workbench.techniques.distillation import FEATURE_METHODS, teacher_outputs
+from workbench.techniques.distillation import teacher_outputs
+from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.techniques.distillation.teacher_outputs import runtime_of
 from workbench.techniques.distillation.trainer import make_trainer
 

@@ -7,7 +7,8 @@ import pytest
 from tests.techniques.distillation.examples import SMALL, settings
 from workbench.errors import SettingsError
 from workbench.settings import knobs
-from workbench.techniques.distillation import FEATURE_METHODS, DistillationSettings
+from workbench.techniques.distillation import DistillationSettings
+from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.techniques.distillation.trainer import make_trainer
 
 METHODS = ("logits", *FEATURE_METHODS, "self")

@@ -16,6 +16,7 @@ import numpy as np
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.task import usual_outputs
 from workbench.technique import Job, Outcome, technique
+from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.training import FitSettings
 
 if TYPE_CHECKING:
@@ -23,10 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.techniques.distillation.trainer import StudentTrainer
 
-__all__ = ["FEATURE_METHODS", "DistillationSettings", "StudentFit", "control", "distill", "grid"]
-
-FEATURE_METHODS = ("hint", "attention", "relational")
-"""Methods that also compare a layer of the student with a layer of the teacher."""
+__all__ = ["DistillationSettings", "StudentFit", "control", "distill", "grid"]
 
 
 class StudentFit(FitSettings):

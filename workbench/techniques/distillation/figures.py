@@ -39,34 +39,10 @@ def plot_grid(grid: DataFrame, *, metric: str = "accuracy") -> Figure:
     table = summary(cells)
     mean = table.pivot(index="alpha", columns="temperature", values="mean") * scale
     spread = table.pivot(index="alpha", columns="temperature", values="spread") * scale
-    better = METRICS[metric].higher_is_better if metric in METRICS else True
-    text = [
-        [_cell_text(m, s, scale > 1) for m, s in zip(*pair, strict=True)]
-        for pair in zip(mean.to_numpy(), spread.to_numpy(), strict=True)
-    ]
+    higher_is_better = METRICS[metric].higher_is_better if metric in METRICS else True
     drawn = figure()
-    drawn.add_heatmap(
-        x=np.arange(mean.shape[1]),
-        y=np.arange(mean.shape[0]),
-        z=mean.to_numpy(),
-        text=text,
-        texttemplate="%{text}",
-        xgap=3,
-        ygap=3,
-        colorscale="Cividis",
-        reversescale=not better,
-        showscale=False,
-        hovertemplate="%{text}<extra></extra>",
-    )
-    row, column = np.unravel_index(int(np.nanargmax(mean if better else -mean)), mean.shape)
-    drawn.add_shape(
-        type="rect",
-        x0=column - 0.47,
-        x1=column + 0.47,
-        y0=row - 0.47,
-        y1=row + 0.47,
-        line={"color": palette.worse, "width": 3},
-    )
+    texts = _cell_texts(mean, spread, percent=scale > 1)
+    _add_heatmap(drawn, mean, texts, higher_is_better=higher_is_better)
     n_seeds = int(table["n"].max())
     subtitle = (
         f"mean ± standard deviation over {n_seeds} seeds"
@@ -102,53 +78,8 @@ def plot_gain(gain: DataFrame, *, metric: str = "accuracy") -> Figure:
     seeds = _checked(gain, ("seed", "with", "without", "difference"))
     scale, unit = _scale(metric)
     drawn = figure()
-    for row in seeds.to_dict("records"):
-        drawn.add_scatter(
-            x=[0, 1],
-            y=np.array([row["without"], row["with"]]) * scale,
-            mode="lines+markers",
-            showlegend=False,
-            line={"color": palette.equivalent, "width": 1.5},
-            hovertemplate=f"seed {row['seed']:g}<br>%{{y:.4g}}<extra></extra>",
-            marker={
-                "size": 10,
-                "color": [STYLES["control"][0], STYLES["student"][0]],
-                "symbol": ["square", "circle"],
-            },
-        )
-    differences = seeds["difference"].to_numpy(float) * scale
-    offsets = np.linspace(-0.12, 0.12, len(differences)) if len(differences) > 1 else np.zeros(1)
-    drawn.add_scatter(
-        x=offsets - 0.25,
-        y=differences,
-        mode="markers",
-        xaxis="x2",
-        yaxis="y2",
-        showlegend=False,
-        marker={"size": 9, "color": palette.equivalent},
-        hovertemplate="%{y:+.3g}<extra></extra>",
-    )
-    mean, (low, high) = float(differences.mean()), student_interval(differences)
-    has_interval = bool(np.isfinite(low))
-    error = {
-        "type": "data",
-        "symmetric": False,
-        "array": [high - mean],
-        "arrayminus": [mean - low],
-        "width": 8,
-        "visible": has_interval,
-    }
-    drawn.add_scatter(
-        x=[0.25],
-        y=[mean],
-        mode="markers",
-        xaxis="x2",
-        yaxis="y2",
-        showlegend=False,
-        error_y=error,
-        marker={"size": 13, "color": palette.series[0], "symbol": "diamond"},
-        hovertemplate="mean %{y:+.3g}<extra></extra>",
-    )
+    _add_scores(drawn, seeds, scale)
+    has_interval = _add_differences(drawn, seeds["difference"].to_numpy(float) * scale)
     subtitle = (
         f"{len(seeds)} seeds; the bar is the 95 % interval of the mean difference"
         if has_interval
@@ -285,6 +216,90 @@ def plot_reliability(table: DataFrame) -> Figure:
     return drawn.update_layout(height=420, legend={"itemsizing": "constant"})
 
 
+def _add_heatmap(
+    drawn: Figure, mean: DataFrame, texts: list[list[str]], *, higher_is_better: bool
+) -> None:
+    """Add the means with their texts, and a frame on the best cell."""
+    drawn.add_heatmap(
+        x=np.arange(mean.shape[1]),
+        y=np.arange(mean.shape[0]),
+        z=mean.to_numpy(),
+        text=texts,
+        texttemplate="%{text}",
+        xgap=3,
+        ygap=3,
+        colorscale="Cividis",
+        reversescale=not higher_is_better,
+        showscale=False,
+        hovertemplate="%{text}<extra></extra>",
+    )
+    best = np.nanargmax(mean if higher_is_better else -mean)
+    row, column = np.unravel_index(int(best), mean.shape)
+    drawn.add_shape(
+        type="rect",
+        x0=column - 0.47,
+        x1=column + 0.47,
+        y0=row - 0.47,
+        y1=row + 0.47,
+        line={"color": palette.worse, "width": 3},
+    )
+
+
+def _add_scores(drawn: Figure, seeds: DataFrame, scale: float) -> None:
+    """Add a line for each seed, from the score without the teacher to that with it."""
+    for row in seeds.to_dict("records"):
+        drawn.add_scatter(
+            x=[0, 1],
+            y=np.array([row["without"], row["with"]]) * scale,
+            mode="lines+markers",
+            showlegend=False,
+            line={"color": palette.equivalent, "width": 1.5},
+            hovertemplate=f"seed {row['seed']:g}<br>%{{y:.4g}}<extra></extra>",
+            marker={
+                "size": 10,
+                "color": [STYLES["control"][0], STYLES["student"][0]],
+                "symbol": ["square", "circle"],
+            },
+        )
+
+
+def _add_differences(drawn: Figure, differences: np.ndarray) -> bool:
+    """Add the difference of each seed and their mean; returns whether the mean has an interval."""
+    offsets = np.linspace(-0.12, 0.12, len(differences)) if len(differences) > 1 else np.zeros(1)
+    drawn.add_scatter(
+        x=offsets - 0.25,
+        y=differences,
+        mode="markers",
+        xaxis="x2",
+        yaxis="y2",
+        showlegend=False,
+        marker={"size": 9, "color": palette.equivalent},
+        hovertemplate="%{y:+.3g}<extra></extra>",
+    )
+    mean, (low, high) = float(differences.mean()), student_interval(differences)
+    has_interval = bool(np.isfinite(low))
+    error = {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - mean],
+        "arrayminus": [mean - low],
+        "width": 8,
+        "visible": has_interval,
+    }
+    drawn.add_scatter(
+        x=[0.25],
+        y=[mean],
+        mode="markers",
+        xaxis="x2",
+        yaxis="y2",
+        showlegend=False,
+        error_y=error,
+        marker={"size": 13, "color": palette.series[0], "symbol": "diamond"},
+        hovertemplate="mean %{y:+.3g}<extra></extra>",
+    )
+    return has_interval
+
+
 def _checked(table: DataFrame, columns: tuple[str, ...]) -> DataFrame:
     """The table; raises DataError when a column or all rows are missing."""
     missing = [c for c in columns if c not in table]
@@ -305,6 +320,11 @@ def _scale(metric: str) -> tuple[float, str]:
     """Factor and unit of a metric in a figure: percent for a metric in points, else unchanged."""
     points = metric in METRICS and METRICS[metric].unit == "points"
     return (100.0, " (%)") if points else (1.0, "")
+
+
+def _cell_texts(mean: DataFrame, spread: DataFrame, *, percent: bool) -> list[list[str]]:
+    rows = zip(mean.to_numpy(), spread.to_numpy(), strict=True)
+    return [[_cell_text(m, s, percent) for m, s in zip(*row, strict=True)] for row in rows]
 
 
 def _cell_text(mean: float, spread: float, percent: bool) -> str:

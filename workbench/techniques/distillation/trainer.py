@@ -21,7 +21,6 @@ from workbench.models.networks import build_seeded
 from workbench.runtimes.outputs import outputs_of
 from workbench.system.cache import Cache, fingerprint
 from workbench.task import Candidate
-from workbench.techniques.distillation import FEATURE_METHODS
 from workbench.techniques.distillation.features import (
     FeatureStudent,
     choose_layer,
@@ -31,6 +30,7 @@ from workbench.techniques.distillation.features import (
     reduce_feature,
 )
 from workbench.techniques.distillation.losses import feature_loss
+from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.techniques.distillation.students import (
     Student,
     check_outputs,
