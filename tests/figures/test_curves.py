@@ -1,4 +1,4 @@
-"""Curves: order, gaps, and what is refused."""
+"""Curves: order, gaps and refused tables."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def test_figure_has_one_line_a_name_with_its_last_value_and_numpy_arrays():
     assert len({(line.line.color, line.line.dash) for line in lines}) == 2
 
 
-def test_names_cannot_bring_markup():
+def test_markup_in_names_is_escaped():
     assert "<i>" not in plot_curves(table(name=["<i>a"] * 4)).data[0].name
 
 
-def test_log_axis_is_used_when_asked():
+def test_y_axis_is_logarithmic_when_log_y_is_set():
     assert plot_curves(table(), log_y=True).layout.yaxis.type == "log"
 
 

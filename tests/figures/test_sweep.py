@@ -1,4 +1,4 @@
-"""The sweep figure: a line a candidate and thread count, and readable ticks."""
+"""The sweep figure: one line a candidate and thread count, and readable ticks."""
 
 from __future__ import annotations
 
@@ -24,20 +24,22 @@ TABLE = pd.DataFrame(
 )
 
 
-def test_lines_are_named_once_and_told_apart_by_their_dashes():
+def test_lines_have_one_legend_entry_a_candidate_and_one_dash_a_thread_count():
     shown = plot_sweep(TABLE)
     assert len(shown.data) == 4
     assert [t.name for t in shown.data if t.showlegend] == ["eager", "int8 &lt;b&gt;"]
     assert {t.line.dash for t in shown.data} == {"solid", "dash"}
     assert (
         shown.layout.title.subtitle.text
-        == "solid: 1 thread, dashed: 2 threads; most: 20,000 by int8 &lt;b&gt; at batch 1 on 2 "
+        == "solid: 1 thread, dashed: 2 threads; highest: 20,000 by int8 &lt;b&gt; at batch 1 on 2 "
         "threads"
     )
     assert list(shown.layout.xaxis.ticktext) == ["1", "64"]
     assert "1,000" in shown.layout.yaxis.ticktext
 
 
-def test_table_of_another_kind_is_refused():
-    with pytest.raises(DataError, match="`best_ms`"):
+def test_table_without_a_column_or_without_rows_is_refused():
+    with pytest.raises(DataError, match="missing: `best_ms`"):
         plot_sweep(TABLE.drop(columns="best_ms"))
+    with pytest.raises(DataError, match="at least one row"):
+        plot_sweep(TABLE[:0])

@@ -1,4 +1,4 @@
-"""The house look: readable on white and on Lab's dark, chosen in one call, and light to import."""
+"""The theme: readable on white and on dark pages, chosen in one call, and light to import."""
 
 from __future__ import annotations
 
@@ -65,14 +65,14 @@ def test_text_is_readable_on_the_pages_of_its_template(name, page, least):
 @pytest.mark.parametrize(
     ("dark", "name"), [(None, "workbench"), (False, "workbench_light"), (True, "workbench_dark")]
 )
-def test_use_theme_makes_the_asked_template_the_default(dark, name):
+def test_use_theme_makes_the_chosen_template_the_default(dark, name):
     assert use_theme(dark) == name == pio.templates.default
     assert set(INKS) <= set(pio.templates)
     background = pio.templates[name].layout
     assert background.paper_bgcolor == background.plot_bgcolor == "rgba(0,0,0,0)"
 
 
-def test_figure_follows_the_chosen_theme_and_takes_the_one_for_both_otherwise():
+def test_figure_has_the_chosen_template_or_else_the_one_for_both():
     pio.templates.default = "plotly"
     assert figure().layout.template.layout.font.color == palette.text
     use_theme(True)

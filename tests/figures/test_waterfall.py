@@ -1,4 +1,4 @@
-"""The ledger's numbers, and that its pictures show them."""
+"""Figures of the ledger: their numbers, and that the figures show them."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_a_step_whose_interval_overlaps_the_one_before_is_undecided(rows):
     ]
 
 
-def test_a_verdict_column_wins(rows):
+def test_a_verdict_column_replaces_the_verdict_of_the_intervals(rows):
     rows = rows.assign(latency_ms_verdict=["", "equivalent", "worse", None])
     assert _waterfall(rows, "latency_ms")["verdict"].tolist() == [
         "total",
@@ -114,13 +114,13 @@ def test_figure_writes_factors_units_and_the_colors_of_the_verdicts(rows):
     assert colors == {"total": palette.total, "better": palette.better, "worse": palette.worse}
 
 
-def test_size_axis_takes_the_unit_that_fits(rows):
+def test_size_axis_has_the_unit_of_its_largest_value(rows):
     assert plot_ledger(rows, value="size_bytes").layout.yaxis.title.text == "size (MB)"
     small = rows.assign(size_bytes=[60e3, 31e3, 31e3, 8e3])
     assert plot_ledger(small, value="size_bytes").layout.yaxis.title.text == "size (kB)"
 
 
-def test_steps_of_the_same_name_keep_a_bar_each_and_bring_no_markup(rows):
+def test_steps_of_the_same_name_keep_one_bar_each_and_markup_is_escaped(rows):
     figure = plot_ledger(rows.assign(step=["start", "<b>", "<b>", "int8"]))
     assert list(figure.layout.xaxis.ticktext) == [
         "start",
@@ -132,7 +132,7 @@ def test_steps_of_the_same_name_keep_a_bar_each_and_bring_no_markup(rows):
     assert sum(len(bar.x) for bar in figure.data if bar.type == "bar") == 5
 
 
-def test_intervals_are_drawn_where_there_are_any(rows):
+def test_intervals_are_drawn_when_the_ledger_has_them(rows):
     def drawn(rows: pd.DataFrame) -> list[np.ndarray]:
         return [t.error_y.array for t in plot_ledger(rows).data if t.error_y.array is not None]
 
@@ -152,7 +152,7 @@ def test_missing_columns_values_and_rows_are_refused_by_name(rows):
         plot_ledger(rows.iloc[:0])
 
 
-def test_tradeoff_marks_the_rows_that_nothing_beats(rows):
+def test_tradeoff_marks_the_rows_that_no_other_row_dominates(rows):
     # int8 is faster, smaller and better than pruning
     assert _tradeoff(rows)["front"].tolist() == [True, False, True, True]
     assert _tradeoff(rows.assign(quality=[0.99, 0.989, 0.988, 0.985]))["front"].tolist() == [
@@ -161,7 +161,7 @@ def test_tradeoff_marks_the_rows_that_nothing_beats(rows):
         False,
         True,
     ]
-    # the lighter of two otherwise equal rows wins
+    # of two rows with equal quality and latency the smaller one wins
     equal = rows.assign(latency_ms=1.0, quality=0.9, size_bytes=[3.0, 2.0, 1.0, 2.0])
     assert _tradeoff(equal)["front"].tolist() == [False, False, True, False]
 
@@ -170,11 +170,11 @@ def test_tradeoff_draws_areas_by_size_on_a_log_axis(rows):
     figure = plot_tradeoff(
         rows.assign(quality_low=rows["quality"] - 0.01, quality_high=rows["quality"] + 0.01)
     )
-    bubbles = [t for t in figure.data if t.name == "worth choosing"]
+    points = [t for t in figure.data if t.name == "worth choosing"]
     assert figure.layout.xaxis.type == "log"
-    assert bubbles[0].marker.sizemode == "area"
-    assert bubbles[0].marker.size[0] == 2.82e6
-    assert bubbles[0].error_y.array[0] == pytest.approx(0.01)
+    assert points[0].marker.sizemode == "area"
+    assert points[0].marker.size[0] == 2.82e6
+    assert points[0].error_y.array[0] == pytest.approx(0.01)
     assert "<b>int8</b><br>242 kB" in [a.text for a in figure.layout.annotations]
 
 
@@ -200,11 +200,11 @@ def test_tradeoff_works_without_sizes_and_refuses_a_latency_of_zero(rows):
         (0.98765, "quality", "0.9877"),
     ],
 )
-def test_amounts_are_written_with_the_unit_that_fits(value, column, text):
+def test_amounts_have_the_unit_of_their_size(value, column, text):
     assert amount(value, column) == text
 
 
-def test_changes_carry_their_sign_and_factors_an_x():
+def test_changes_have_a_sign_and_factors_an_x():
     assert [amount(v, "latency_ms", signed=True) for v in (-2.33, 0.003, 0)] == [
         "−2.3 ms",
         "+0.003 ms",

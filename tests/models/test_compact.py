@@ -1,4 +1,4 @@
-"""Compact networks: their size, their cost, and what they take."""
+"""Compact networks: parameters, multiply-adds and inputs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from workbench.models.compact import convnet, dscnn, resnet8, slim_resnet
         (slim_resnet, 70_426, 10.27e6),
     ],
 )
-def test_network_costs_what_its_description_says(build, parameters, macs):
+def test_parameters_and_macs_are_as_documented(build, parameters, macs):
     network = build().eval()
     assert sum(p.numel() for p in network.parameters()) == parameters
     assert macs_torch(network, {"x": np.zeros((1, 1, 28, 28), np.float32)}) == pytest.approx(
@@ -30,11 +30,11 @@ def test_network_costs_what_its_description_says(build, parameters, macs):
 
 @pytest.mark.parametrize("build", [convnet, dscnn, resnet8, slim_resnet])
 @pytest.mark.parametrize("shape", [(2, 3, 8, 8), (2, 3, 33, 21)])
-def test_any_image_becomes_logits(build, shape):
+def test_images_of_any_size_become_logits(build, shape):
     assert build(7, n_in=3)(torch.zeros(shape)).shape == (2, 7)
 
 
-def test_stride_2_comes_first_and_every_norm_can_be_folded():
+def test_first_layer_has_stride_2_and_every_norm_can_be_folded():
     for network in (convnet(), dscnn()):
         layers = list(network)
         assert layers[0].stride == (2, 2)
@@ -45,7 +45,7 @@ def test_stride_2_comes_first_and_every_norm_can_be_folded():
         )
 
 
-def test_widths_of_a_convnet_are_as_asked():
+def test_convnet_has_the_given_widths():
     widths = [
         m.out_channels
         for m in convnet(early=(8, 16), late=(24, 24, 32))

@@ -1,4 +1,4 @@
-"""Reference pipelines for tables, and what estimators are given and say of themselves."""
+"""Reference pipelines for tables, features for estimators, and properties of estimators."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NUMERIC = {"age": True, "city": False}
 
 
 class _OwnKind:
-    """An estimator that is not of scikit-learn's kind."""
+    """An estimator that is not derived from a class of scikit-learn."""
 
     def __init__(self) -> None:
         self.depth = [3]
@@ -59,7 +59,7 @@ def test_pipeline_learns_from_numbers_and_categories_with_missing_and_unseen_one
 
 
 @pytest.mark.parametrize("numeric", [{"age": True}, {"city": False}])
-def test_pipeline_is_made_of_one_kind_of_columns_too(numeric):
+def test_pipeline_works_with_columns_of_one_kind(numeric):
     table, targets = _people()
     assert make_estimator("logistic", numeric).fit(
         table[list(numeric)], targets
@@ -78,12 +78,12 @@ def test_columns_become_a_table_with_their_names():
 
 
 @pytest.mark.parametrize("shape", [(3,), (3, 4)])
-def test_lone_array_stays_as_it_is(shape):
+def test_single_array_is_unchanged(shape):
     x = np.ones(shape)
     assert as_features({"x": x}) is x
 
 
-def test_arrays_of_more_dimensions_are_flattened_and_put_side_by_side():
+def test_arrays_of_more_dimensions_are_flattened_and_joined_as_columns():
     x = np.arange(24.0).reshape(3, 2, 4)
     np.testing.assert_array_equal(as_features({"x": x}), x.reshape(3, 8))
     both = as_features({"image": x, "age": np.array([7.0, 8.0, 9.0])})
@@ -101,11 +101,11 @@ def test_arrays_of_more_dimensions_are_flattened_and_put_side_by_side():
         (print, False),
     ],
 )
-def test_estimator_is_told_from_classes_and_networks(model, expected):
+def test_estimators_are_distinguished_from_classes_and_networks(model, expected):
     assert is_estimator(model) is expected
 
 
-def test_fitted_is_told_for_estimators_of_any_kind():
+def test_is_fitted_works_for_estimators_of_any_class():
     x, y = np.eye(4), np.array([0, 1, 0, 1])
     for model in (
         LogisticRegression(),
@@ -127,11 +127,11 @@ def test_fitted_is_told_for_estimators_of_any_kind():
         (make_pipeline(LogisticRegression()), False),
     ],
 )
-def test_estimator_says_whether_it_takes_missing_values(model, expected):
+def test_fills_missing_says_whether_an_estimator_takes_missing_values(model, expected):
     assert fills_missing(model) is expected
 
 
-def test_unfitted_copy_keeps_the_settings_and_nothing_learned():
+def test_unfitted_copy_has_the_settings_and_no_fitted_attribute():
     fitted = LogisticRegression(C=3.0).fit(np.eye(2), [0, 1])
     fresh = unfitted(fitted)
     assert fresh.C == 3.0

@@ -1,6 +1,4 @@
-"""MiniLM: the known weights, the same numbers as the library that made them, and its recorded
-answers.
-"""
+"""MiniLM: weights of the logged hash, the same numbers as transformers, and recorded logits."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ def network(extra):
     return minilm().eval()
 
 
-def test_network_is_the_large_one_of_the_task(network):
+def test_network_has_22_million_parameters_and_two_logits(network):
     assert sum(p.numel() for p in network.parameters()) == 22_565_378
     inputs = WordPieces()(reviews().valid.take(slice(0, 3)).inputs)
     with torch.no_grad():
@@ -47,24 +45,24 @@ def test_network_is_the_large_one_of_the_task(network):
     assert outputs.shape == (3, 2)
 
 
-def test_network_gives_the_hidden_states_of_the_library_that_it_comes_from(network):
+def test_hidden_states_are_those_of_transformers(network):
     transformers = pytest.importorskip("transformers")
-    theirs = transformers.AutoModel.from_pretrained(
+    reference = transformers.AutoModel.from_pretrained(
         str(minilm_folder()), local_files_only=True
     ).eval()
     inputs = {
         n: torch.from_numpy(a)
         for n, a in WordPieces(length=20)(reviews().valid.take(slice(0, 4)).inputs).items()
     }
-    there = inputs["attention_mask"] != 0
+    mask = inputs["attention_mask"] != 0
     with torch.no_grad():
-        wanted = theirs(**inputs).last_hidden_state[there]
+        expected = reference(**inputs).last_hidden_state[mask]
         torch.testing.assert_close(
-            network.encoder(inputs["input_ids"], there)[there], wanted, atol=1e-4, rtol=1e-4
+            network.encoder(inputs["input_ids"], mask)[mask], expected, atol=1e-4, rtol=1e-4
         )
 
 
-def test_filling_changes_no_answer(network):
+def test_padding_does_not_change_the_logits(network):
     rows = reviews().valid.take(slice(0, 2)).inputs
     short, long = (
         {n: torch.from_numpy(a) for n, a in WordPieces(length=n_pieces)(rows).items()}
@@ -77,7 +75,7 @@ def test_filling_changes_no_answer(network):
 @pytest.mark.parametrize(
     ("builder", "vectors_of"), [(thin_transformer, "encoder.words"), (thin_cnn, "embedding")]
 )
-def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_alike(
+def test_thin_student_has_a_tenth_of_the_parameters_and_similar_vectors_for_similar_words(
     builder, vectors_of, network
 ):
     thin = build_seeded(builder, 0).eval()
@@ -87,11 +85,11 @@ def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_al
         {"text": np.array(["good", "great", "bad", "film", "movie", "tuesday", "seven"], object)}
     )
     words = thin.get_submodule(vectors_of).weight.detach()
-    assert not words[0].any(), "what fills a row up says nothing"
+    assert not words[0].any(), "the vector of padding is zero"
     vectors = torch.nn.functional.normalize(words[pieces["input_ids"][:, 1]], dim=1)
-    alike = vectors @ vectors.T
-    assert alike[0, 1] > alike[0, 5], "good is nearer to great than to tuesday"
-    assert alike[3, 4] > alike[3, 6], "film is nearer to movie than to seven"
+    similarity = vectors @ vectors.T
+    assert similarity[0, 1] > similarity[0, 5], "good is nearer to great than to tuesday"
+    assert similarity[3, 4] > similarity[3, 6], "film is nearer to movie than to seven"
     again = build_seeded(builder, 0)
     assert all(
         torch.equal(a, b) for a, b in zip(thin.parameters(), again.parameters(), strict=True)
@@ -99,20 +97,21 @@ def test_thin_student_has_a_tenth_of_the_parameters_and_knows_which_words_are_al
 
 
 @pytest.mark.parametrize("name", ["thin_transformer", "thin_cnn"])
-def test_thin_student_is_exported_with_a_free_batch_and_answers_alike(name, extra):
+def test_exported_thin_student_takes_any_batch_and_gives_the_same_logits(name, extra):
     task = load_task("reviews")
     candidate, trained = task.candidate(name)
     assert not trained
     exported = to_onnx(candidate, task.example(4, candidate.prepare))
     inputs = task.example(7, candidate.prepare)
-    wanted, got = predictor(candidate).predict(inputs), predictor(exported).predict(inputs)
-    np.testing.assert_allclose(got, wanted, atol=1e-4)
+    expected = predictor(candidate).predict(inputs)
+    np.testing.assert_allclose(predictor(exported).predict(inputs), expected, atol=1e-4)
 
 
-def test_other_weights_than_the_known_ones_are_refused(extra, monkeypatch):
+def test_weights_of_another_hash_are_refused(extra, monkeypatch):
     monkeypatch.setattr(module, "SHA256", "0" * 64)
     with pytest.raises(
-        CandidateError, match="have the hash 53aa51172d14, not 000000000000: install it again"
+        CandidateError,
+        match="have the hash 53aa51172d14, not 000000000000: install the package again",
     ):
         minilm()
 
@@ -137,7 +136,7 @@ def test_missing_package_names_the_extra(monkeypatch):
         minilm()
 
 
-def test_loading_from_the_package_asks_no_outside_host(extra, tmp_path):
+def test_loading_from_the_package_contacts_no_outside_host(extra, tmp_path):
     (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     path = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH", "")]))
     environment = {
@@ -162,7 +161,7 @@ def test_loading_from_the_package_asks_no_outside_host(extra, tmp_path):
     assert not (tmp_path / "o").exists()
 
 
-def test_answers_are_those_of_the_log_and_reach_its_accuracy():
+def test_logits_are_those_of_the_log_and_reach_its_accuracy():
     log = json.loads(teacher.LOG.read_text(encoding="utf-8"))
     assert hashlib.sha256(teacher.LOGITS.read_bytes()).hexdigest() == log["sha256"]
     assert len(teacher.LOGITS.read_bytes()) < 100_000
@@ -186,7 +185,7 @@ def test_teacher_is_better_than_tfidf_on_the_same_rows_by_its_log():
     )
 
 
-def test_changed_answers_and_unknown_splits_are_refused(tmp_path, monkeypatch):
+def test_changed_logits_and_unknown_splits_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UnknownName, match="split `tests`. Did you mean `test`"):
         teacher.teacher_logits("tests")
     changed = tmp_path / "a.npz"

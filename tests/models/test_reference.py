@@ -1,4 +1,4 @@
-"""The reference weights are the logged ones, and as good as they are said to be."""
+"""The reference weights have the logged hash and reach the logged accuracy."""
 
 from __future__ import annotations
 

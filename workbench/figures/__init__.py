@@ -1,5 +1,6 @@
-"""Figures that all parts share: `plot_*(numbers)` gives a Plotly figure; importing this room does
-not import Plotly.
+"""Shared figures: `plot_*(numbers)` returns a Plotly figure.
+
+Importing this package does not import Plotly.
 """
 
 from __future__ import annotations

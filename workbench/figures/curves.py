@@ -1,4 +1,4 @@
-"""Curves of a loss or a score while something is trained or searched."""
+"""Curves of a loss or a score during training or search."""
 
 from __future__ import annotations
 
@@ -25,16 +25,14 @@ def plot_curves(
     y_title: str = "",
     log_y: bool = False,
 ) -> Figure:
-    """Curves of a table with the columns name, x and y, one line a name, each with its last value
-    in the legend.
+    """Curves of a table with the columns name, x and y, one line for each name.
 
-    A value that is not finite leaves a gap where it stood. Raises DataError when a column is
-    missing, or no point is.
+    The legend shows the last value of a curve. A value that is not finite becomes a gap. Raises
+    DataError when a column or all points are missing.
     """
     figure_ = figure()
     for i, (name, curve) in enumerate(_curves(table).groupby("name", sort=False)):
-        # the dash changes with each turn of the colours, and already from the second on: colour is
-        # never the only mark
+        # colour and dash both change from curve to curve: colour is never the only difference
         color, dash = palette.series[i % len(palette.series)], _DASHES[i % len(_DASHES)]
         x, y = curve["x"].to_numpy(float), curve["y"].to_numpy(float)
         label, last = html.escape(str(name)), curve["y"].dropna()
@@ -58,7 +56,7 @@ def plot_curves(
             hoverinfo="skip",
         )
     figure_.update_layout(title={"text": title}, hovermode="x unified", showlegend=True, height=380)
-    # below the plot, where many names may take several lines
+    # the legend is below the plot, as many names may take several lines
     figure_.update_layout(
         legend={"yref": "container", "y": 0.02, "yanchor": "bottom"},
         margin={"t": 48 if title else 24},
@@ -69,9 +67,7 @@ def plot_curves(
 
 
 def _curves(table: DataFrame) -> DataFrame:
-    """Name, x and y of every point: the names in order of appearance, x ascending, y NaN where it
-    is not finite.
-    """
+    """Table of name, x and y: names in order of appearance, x ascending, y NaN if not finite."""
     import numpy as np
     import pandas as pd
 
@@ -87,7 +83,7 @@ def _curves(table: DataFrame) -> DataFrame:
         x=pd.to_numeric(table["x"]).astype(float),
         y=pd.to_numeric(table["y"]).astype(float).replace([np.inf, -np.inf], np.nan),
     )
-    # stable sorts, so that two values at the same x keep the order in which they came
+    # a stable sort, so that two values at the same x keep their order
     order = points.assign(curve=pd.factorize(points["name"])[0]).sort_values(
         ["curve", "x"], kind="stable", ignore_index=True
     )

@@ -1,4 +1,4 @@
-"""Threads and batch sizes in one figure: what a larger batch and another core buy on each runtime."""
+"""Throughput of each runtime by batch size and number of threads."""
 
 from __future__ import annotations
 
@@ -21,18 +21,22 @@ COLUMNS = ("name", "threads", "batch_size", "best_ms", "throughput")
 
 
 def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Samples a second against batch size, a line a candidate and thread count, both axes
-    logarithmic.
+    """Samples per second against batch size on log axes, one line a candidate and thread count.
 
-    `table` is what `workbench.measure.sweep` gives; raises DataError when a column is missing.
+    `table` is the result of `workbench.measure.sweep`. Raises DataError when a column or all rows
+    are missing.
     """
     import numpy as np
 
-    missing = [c for c in COLUMNS if c not in table]
-    if missing or not len(table):
+    missing = [column for column in COLUMNS if column not in table]
+    if missing:
         raise DataError(
-            f"The table has no {', '.join(f'`{c}`' for c in missing) or 'rows'}: give what `sweep` "
-            "returns."
+            f"The table must have the columns {', '.join(COLUMNS)}; missing: "
+            f"{', '.join(f'`{column}`' for column in missing)}. Give the result of `sweep`."
+        )
+    if not len(table):
+        raise DataError(
+            "The table must have at least one row, got none. Give the result of `sweep`."
         )
     shown = figure()
     names, threads = list(dict.fromkeys(table["name"])), sorted(set(table["threads"]))
@@ -60,11 +64,11 @@ def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
         type="log", tickvals=sizes, ticktext=[str(s) for s in sizes], title="batch size"
     )
     shown.update_yaxes(
-        type="log", title="samples a second, best call", **_ticks(table["throughput"].to_numpy())
+        type="log", title="samples per second, best call", **_ticks(table["throughput"].to_numpy())
     )
     heading = {
-        "text": title or "What do batches and threads buy?",
-        "subtitle": {"text": _story(table, threads)},
+        "text": title or "Throughput by batch size and threads",
+        "subtitle": {"text": _subtitle(table, threads)},
     }
     legend = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
     shown.update_layout(title=heading, height=430, margin={"t": 84, "r": 170}, legend=legend)
@@ -72,7 +76,7 @@ def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
 
 
 def _ticks(values: np.ndarray) -> dict[str, Any]:
-    """Ticks at 1, 2 and 5 written as people write them."""
+    """Range and ticks of a log axis: 1, 2 and 5 in each decade, written without exponents."""
     import numpy as np
 
     low, high = float(values.min()) / 1.25, float(values.max()) * 1.25
@@ -90,8 +94,8 @@ def _threads(n: int) -> str:
     return f"{n} thread{'s' if n > 1 else ''}"
 
 
-def _story(table: DataFrame, threads: list[int]) -> str:
-    """Which line is which thread count, and the most that was reached."""
+def _subtitle(table: DataFrame, threads: list[int]) -> str:
+    """The thread count of each dash, and the highest throughput."""
     kinds = ("solid", "dashed", "dotted", "dash-dotted")
     lines = ", ".join(f"{kinds[j % len(kinds)]}: {_threads(n)}" for j, n in enumerate(threads))
     top = table.loc[table["throughput"].idxmax()]
@@ -99,4 +103,4 @@ def _story(table: DataFrame, threads: list[int]) -> str:
         f"{html.escape(str(top['name']))} at batch {top['batch_size']} on "
         f"{_threads(int(top['threads']))}"
     )
-    return f"{lines}; most: {top['throughput']:,.0f} by {best}"
+    return f"{lines}; highest: {top['throughput']:,.0f} by {best}"

@@ -1,12 +1,11 @@
-"""The house look of figures: one palette and three Plotly templates, for light pages, dark pages
-and both.
+"""Theme of the figures: a palette and three Plotly templates, for light pages, dark pages and both.
 
-Plotly does not follow JupyterLab's theme, and a saved notebook is read in both. So the default
-template, `workbench`, has no background of its own, and greys half way between white and Lab's dark
-#111: 4.3 : 1 on either, the best that one colour can do on both. Every colour of the palette keeps
-3 : 1 on either as well, the bound for graphics of WCAG 2.1, and its colours stay apart (CIE76
-distance of 17 or more) under simulated protanopia, deuteranopia and tritanopia (Machado, Oliveira,
-Fernandes 2009).
+Plotly does not follow JupyterLab's theme, and a saved notebook is read in light and dark pages. The
+default template, `workbench`, therefore has no background, and its grey text has a contrast of
+4.3 : 1 on white and on JupyterLab's dark #111, the highest possible on both. Every colour of the
+palette has a contrast of at least 3 : 1 on both, the limit of WCAG 2.1 for graphics. Its colours
+differ by a CIE76 distance of at least 17 under simulated protanopia, deuteranopia and tritanopia
+(Machado, Oliveira, Fernandes 2009).
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'Liberation Mono', monosp
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of the house, as `#rrggbb`; all of them read on white and on #111."""
+    """Colours as `#rrggbb`, all readable on white and on #111."""
 
     better: str = "#1f9e7a"
     worse: str = "#de6a1c"
@@ -40,8 +39,9 @@ class Palette:
     series: tuple[str, ...] = ("#2468e0", "#a8582a", "#2f9f78", "#b8258e", "#b38d12", "#9b7ee4")
 
     def of(self, verdict: str) -> str:
-        """The colour of a verdict: better, worse, equivalent or undecided; raises UnknownName for
-        another word.
+        """The colour of a verdict: better, worse, equivalent or undecided.
+
+        Raises UnknownName for another word.
         """
         names = ("better", "worse", "equivalent", "undecided")
         if verdict not in names:
@@ -51,7 +51,7 @@ class Palette:
 
 palette = Palette()
 
-# name of the template: (text, faint text and axis lines, grid, background of the hover box)
+# name of the template: (text, axis text, grid, background of the hover box)
 INKS = {
     "workbench": (palette.text, palette.text, palette.grid, "#23272e"),
     "workbench_light": ("#2b3038", "#5c636e", "#e3e6ea", "#ffffff"),
@@ -60,10 +60,10 @@ INKS = {
 
 
 def use_theme(dark: bool | None = None) -> str:
-    """Register the house templates with Plotly and make one the default; returns its name.
+    """Register the templates with Plotly, make one of them the default and return its name.
 
     `dark` is True for dark pages (`workbench_dark`), False for light ones (`workbench_light`), None
-    for a template that reads well on both (`workbench`).
+    for both (`workbench`).
     """
     import plotly.io as pio
 
@@ -76,23 +76,20 @@ def use_theme(dark: bool | None = None) -> str:
 
 
 def figure() -> Figure:
-    """An empty figure in the house's look; the user's choice by `use_theme` wins, `workbench` is
-    taken before any.
-    """
+    """An empty figure with the template chosen by `use_theme`, or with `workbench` if none is."""
     import plotly.graph_objects as go
     import plotly.io as pio
 
     chosen = pio.templates.default if pio.templates.default in INKS else "workbench"
-    # the template itself, not its name: a figure then keeps its look where nobody has registered
-    # ours
+    # the template and not its name, which another process may not have registered
     return go.Figure(layout={"template": _template(str(chosen))})
 
 
 def _template(name: str) -> Template:
     import plotly.graph_objects as go
 
-    text, faint, grid, box = INKS[name]
-    boxed = "#f3f4f6" if name != "workbench_light" else text
+    text, faint, grid, hover_background = INKS[name]
+    hover_text = "#f3f4f6" if name != "workbench_light" else text
     axis = {
         "gridcolor": grid,
         "linecolor": grid,
@@ -131,9 +128,9 @@ def _template(name: str) -> Template:
             "font": {"size": 12, "color": text},
         },
         hoverlabel={
-            "bgcolor": box,
+            "bgcolor": hover_background,
             "bordercolor": grid,
-            "font": {"family": FONT, "size": 12, "color": boxed},
+            "font": {"family": FONT, "size": 12, "color": hover_text},
         },
         annotationdefaults={"font": {"size": 12, "color": text}, "showarrow": False},
         modebar={"bgcolor": "rgba(0,0,0,0)", "color": palette.text, "activecolor": palette.total},

@@ -1,8 +1,9 @@
-"""Quality against latency: which rows of a ledger are worth choosing, and what they weigh."""
+"""Quality against latency and size: the rows of a ledger that no other row dominates."""
 
 from __future__ import annotations
 
 import html
+import math
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
@@ -16,17 +17,16 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_tradeoff"]
 
-_BIGGEST = 46  # diameter in pixels of the largest bubble
+_MAX_DIAMETER = 46  # of a point, in pixels
 
 
 def plot_tradeoff(rows: DataFrame, *, title: str | None = None) -> Figure:
-    """Quality against latency of each row of a ledger; up and left is better, the area of a bubble
-    is the size.
+    """Quality against latency of each row of a ledger; the area of a point is the model's size.
 
-    Filled bubbles are worth choosing: no other row is at least as good in quality, latency and
+    Filled points are the Pareto front: no other row is at least as good in quality, latency and
     size, and better in one. Bars are the intervals `quality_low` to `quality_high`, the dotted line
     is the order of the steps. Raises DataError when `step`, `latency_ms` or `quality` is missing or
-    has no value, or a latency is not above zero.
+    has no value, or when a latency is not above zero.
     """
     table = _tradeoff(rows)
     figure_ = figure()
@@ -41,12 +41,12 @@ def plot_tradeoff(rows: DataFrame, *, title: str | None = None) -> Figure:
     for front in (False, True):
         part = table[table["front"] == front]
         if len(part):
-            _add_bubbles(figure_, part, float(table["size_bytes"].max()), front)
+            _add_points(figure_, part, float(table["size_bytes"].max()), front)
     for row in table.itertuples():
         _add_label(figure_, row)
-    weighed = table["size_bytes"].notna().any()
+    has_sizes = table["size_bytes"].notna().any()
     subtitle = (
-        f"up and left is better{', area is the size' if weighed else ''}; the dotted line is the "
+        f"up and left is better{', area is the size' if has_sizes else ''}; the dotted line is the "
         "order of the steps"
     )
     figure_.update_layout(
@@ -66,15 +66,16 @@ def plot_tradeoff(rows: DataFrame, *, title: str | None = None) -> Figure:
 
 
 def _tradeoff(rows: DataFrame) -> DataFrame:
-    """Step, latency_ms, quality with low and high, size_bytes (NaN if unknown), front and above
-    (the label's place).
+    """Table of step, latency_ms, quality, low, high, size_bytes, front and above.
+
+    `front` says that no other row dominates this one, `above` that the label is above the point.
     """
     import pandas as pd
 
     check_ledger(rows, ["latency_ms", "quality"])
     if (rows["latency_ms"] <= 0).any():
         raise DataError(
-            "`latency_ms` must be above zero to stand on a log axis; drop the rows where it is not."
+            "`latency_ms` must be above zero for the log axis; remove the rows where it is not."
         )
     table = pd.DataFrame(
         {
@@ -94,15 +95,15 @@ def _tradeoff(rows: DataFrame) -> DataFrame:
     table["front"] = [
         not bool(((costs <= c).all(axis=1) & (costs < c).any(axis=1)).any()) for c in costs
     ]
-    # neighbours along the latency take turns above and below, so that their labels do not meet
+    # labels of neighbouring latencies alternate above and below, so that they do not overlap
     table["above"] = table["latency_ms"].rank(method="first").astype(int) % 2 == 1
     return table
 
 
-def _add_bubbles(figure_: Figure, part: DataFrame, biggest: float, front: bool) -> None:
+def _add_points(figure_: Figure, part: DataFrame, max_bytes: float, front: bool) -> None:
     color = palette.better if front else palette.equivalent
-    known = biggest == biggest and biggest > 0
-    size = part["size_bytes"].fillna(0.0).to_numpy() if known else [144.0] * len(part)
+    has_sizes = max_bytes > 0
+    size = part["size_bytes"].fillna(0.0).to_numpy() if has_sizes else [144.0] * len(part)
     figure_.add_scatter(
         x=part["latency_ms"].to_numpy(),
         y=part["quality"].to_numpy(),
@@ -113,7 +114,7 @@ def _add_bubbles(figure_: Figure, part: DataFrame, biggest: float, front: bool) 
         marker={
             "size": size,
             "sizemode": "area",
-            "sizeref": 2 * biggest / _BIGGEST**2 if known else 2.0,
+            "sizeref": 2 * max_bytes / _MAX_DIAMETER**2 if has_sizes else 2.0,
             "sizemin": 4,
             "color": color if front else "rgba(0,0,0,0)",
             "opacity": 0.9,
@@ -133,19 +134,12 @@ def _add_bubbles(figure_: Figure, part: DataFrame, biggest: float, front: bool) 
 
 
 def _add_label(figure_: Figure, row: Any) -> None:
-    import math
-
-    # clear of the interval, which is drawn above the bubble
-    edge = (
-        (row.high if row.above else row.low)
-        if row.high == row.high and row.low == row.low
-        else row.quality
-    )
-    size = "" if row.size_bytes != row.size_bytes else f"<br>{amount(row.size_bytes, 'size_bytes')}"
+    has_interval = not (math.isnan(row.low) or math.isnan(row.high))
+    end = row.high if row.above else row.low
     figure_.add_annotation(
         x=math.log10(row.latency_ms),
-        y=edge,
-        text=f"<b>{wrapped(row.step)}</b>{size}",
+        y=end if has_interval else row.quality,  # outside the bar of the interval
+        text=f"<b>{wrapped(row.step)}</b>{_size_line(row)}",
         showarrow=False,
         yanchor="bottom" if row.above else "top",
         yshift=8 if row.above else -8,
@@ -153,18 +147,24 @@ def _add_label(figure_: Figure, row: Any) -> None:
 
 
 def _hover(row: Any) -> str:
-    interval = (
-        f" [{amount(row.low, 'quality')}, {amount(row.high, 'quality')}]"
-        if row.low == row.low
-        else ""
-    )
-    size = "" if row.size_bytes != row.size_bytes else f"<br>{amount(row.size_bytes, 'size_bytes')}"
-    quality = f"quality {amount(row.quality, 'quality')}{interval}"
-    return f"<b>{html.escape(row.step)}</b><br>{quality}<br>{amount(row.latency_ms, 'latency_ms')}{size}"
+    interval = ""
+    if not math.isnan(row.low):
+        interval = f" [{amount(row.low, 'quality')}, {amount(row.high, 'quality')}]"
+    lines = [
+        f"<b>{html.escape(row.step)}</b>",
+        f"quality {amount(row.quality, 'quality')}{interval}",
+        amount(row.latency_ms, "latency_ms"),
+    ]
+    return "<br>".join(lines) + _size_line(row)
+
+
+def _size_line(row: Any) -> str:
+    """A line break and the size; empty without a size."""
+    return "" if math.isnan(row.size_bytes) else f"<br>{amount(row.size_bytes, 'size_bytes')}"
 
 
 def _log_axis(table: DataFrame) -> dict[str, object]:
-    """A log axis with room for the labels, and ticks at 1, 2 and 5 written as people write them."""
+    """Range of a log axis, with room for the labels, and ticks at 1, 2 and 5 in each decade."""
     import numpy as np
 
     logs = np.log10(table["latency_ms"].to_numpy())

@@ -1,6 +1,4 @@
-"""How a measured column is written: its name, its unit and its amounts, read from the column's name
-(`latency_ms`).
-"""
+"""Names, units and values of measured columns as text, from the column's name (`latency_ms`)."""
 
 from __future__ import annotations
 
@@ -16,51 +14,56 @@ _HIGHER = (*_SCORES, "throughput", "speedup")
 
 
 def is_score(column: str) -> bool:
-    """Whether differences of a column are told, and not ratios: 0.99 to 0.98 is a loss of 0.01, not
-    a factor of 1.01.
+    """Whether changes of a column are shown as differences, not as factors.
+
+    From 0.99 to 0.98 a score loses 0.01; a factor of 1.01 says nothing.
     """
     return column.split("_")[0] in _SCORES
 
 
 def is_higher_better(column: str) -> bool:
-    """Whether more is better, told by the first word of the name; anything unknown is a cost."""
+    """Whether more is better, by the first word of the name; an unknown name is a cost."""
     return column.split("_")[0] in _HIGHER
 
 
 def title_of(column: str) -> str:
-    """The name for people: `latency_p50_ms` is "latency p50"."""
+    """The name without its unit: `latency_p50_ms` is "latency p50"."""
     words = column.split("_")
     return " ".join(words[:-1] if len(words) > 1 and words[-1] in (*_UNITS, "bytes") else words)
 
 
 def axis(column: str, largest: float) -> tuple[str, float]:
-    """Title of an axis with its unit, and the amount that one tick unit stands for: ("size (kB)",
-    1000.0).
-    """
+    """Title of an axis with its unit, and the divisor of its values: ("size (kB)", 1000.0)."""
     unit, scale = _unit(column, largest)
     return (f"{title_of(column)} ({unit})" if unit else title_of(column)), scale
 
 
 def amount(value: float, column: str, *, signed: bool = False) -> str:
-    """A value with its unit, to three digits: "242 kB", "0.0520 ms"; a change, to two: "+0.003 ms";
-    a score has no unit.
+    """A value with its unit and three digits ("242 kB"); a `signed` change has two ("+0.003 ms").
+
+    A score has four digits, a change of a score two, both without a unit.
     """
     unit, scale = _unit(column, abs(value))
-    sign = ("+" if value > 0 else "−" if value < 0 else "±") if signed else "−" if value < 0 else ""
+    sign = _sign(value, signed=signed)
     if is_score(column):
         return f"{sign}{abs(value):.{2 if signed else 4}g}"
     return f"{sign}{_digits(abs(value) / scale, 2 if signed else 3)} {unit}".rstrip()
 
 
+def _sign(value: float, *, signed: bool) -> str:
+    """Minus for a negative value; plus or plus-minus for others if `signed`."""
+    if value < 0:
+        return "−"
+    if not signed:
+        return ""
+    return "+" if value > 0 else "±"
+
+
 def times(factor: float) -> str:
-    """A factor as people say it: "2.7x", "31x", "0.83x"."""
-    return (
-        f"{factor:.0f}x"
-        if factor >= 9.95
-        else f"{factor:.1f}x"
-        if factor >= 0.995
-        else f"{factor:.2g}x"
-    )
+    """A factor with two digits: "2.7x", "31x", "0.83x"."""
+    if factor >= 9.95:
+        return f"{factor:.0f}x"
+    return f"{factor:.1f}x" if factor >= 0.995 else f"{factor:.2g}x"
 
 
 def _unit(column: str, size: float) -> tuple[str, float]:
@@ -77,8 +80,9 @@ def _digits(value: float, digits: int = 3) -> str:
     """Significant digits without an exponent: 1.37, 48.6, 242, 1,240."""
     if value == 0:
         return "0"
-    value = float(f"{value:.3g}") if value < 1000 else value  # 0.9999 is 1.00, not 1.000
+    if value < 1000:
+        value = float(f"{value:.3g}")  # rounded first, so that 0.9999 becomes 1.00 and not 1.000
     decimals = min(max(0, digits - 1 - math.floor(math.log10(value))), 6)
     text = f"{value:,.{decimals}f}"
-    # 3.70 measured stays 3.70; a change of 0.0030 is not known that well
+    # a measured 3.70 keeps its zero; a change has two digits and loses it
     return text.rstrip("0").rstrip(".") if digits < 3 and decimals else text

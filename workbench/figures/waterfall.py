@@ -1,13 +1,14 @@
-"""The ledger of an optimization as a waterfall: what each step bought.
+"""Waterfall chart of a ledger: the change of one measured value by each step.
 
-A ledger is a table with one row a step: `step` (the first is "start") and what was measured after
-it, such as `latency_ms`, `size_bytes`, `quality`; `<value>_low` and `<value>_high` are the bounds
-of its interval where there are any.
+A ledger is a table with one row a step: `step` (the first is "start") and the values measured after
+it, such as `latency_ms`, `size_bytes`, `quality`. `<value>_low` and `<value>_high` are the bounds
+of an interval, if the ledger has them.
 """
 
 from __future__ import annotations
 
 import html
+import math
 import textwrap
 from typing import TYPE_CHECKING, Any
 
@@ -22,10 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["bound_of", "check_ledger", "plot_ledger", "wrapped"]
 
-_HALF = 0.31  # half the width of a bar, in steps
-_CROWD = (
-    8  # with more bars than this, amounts would run into each other: they are left to the hover box
-)
+_HALF_WIDTH = 0.31  # of a bar, in steps
+_MAX_LABELLED_BARS = 8  # with more bars the changes would overlap; the hover text has them
 _RESULT = "result"
 
 
@@ -36,14 +35,13 @@ def plot_ledger(
     title: str | None = None,
     higher_is_better: bool | None = None,
 ) -> Figure:
-    """A waterfall of one column of a ledger: the start, the change that each step bought, and the
-    result.
+    """Waterfall of one column of a ledger: the start, the change by each step, and the result.
 
-    Above each bar stands the factor against the start that was reached (2.7x is 2.7 times better),
-    and the change. The column of a score is drawn as its difference to the start: from zero its
-    steps would be too small to see. A step whose interval overlaps the one before it is drawn as
-    undecided, unless the column `<value>_verdict` knows better. `higher_is_better` is read from the
-    name where it is None. Raises DataError when a column or a value is missing.
+    The label of a bar is the factor reached against the start (2.7x is 2.7 times better) and the
+    change. A score is drawn as its difference from the start, as its changes are small compared to
+    its value. A step whose interval overlaps that of the step before is drawn as undecided, unless
+    the column `<value>_verdict` has another verdict. `higher_is_better=None` reads the direction
+    from the name. Raises DataError when a column or a value is missing.
     """
     up = is_higher_better(value) if higher_is_better is None else higher_is_better
     table = _waterfall(rows, value, higher_is_better=up)
@@ -61,8 +59,8 @@ def plot_ledger(
             showarrow=False,
         )
     heading = {
-        "text": title or f"What each step bought: {title_of(value)}",
-        "subtitle": {"text": _story(table, value)},
+        "text": title or f"Change by each step: {title_of(value)}",
+        "subtitle": {"text": _subtitle(table, value)},
     }
     figure_.update_layout(
         title=heading,
@@ -84,9 +82,7 @@ def plot_ledger(
 
 
 def check_ledger(rows: DataFrame, columns: list[str]) -> None:
-    """Raise DataError when a ledger lacks the step, one of the columns, all rows, or a value in one
-    of the columns.
-    """
+    """Raise DataError unless a ledger has rows, the steps, and all values of these columns."""
     missing = [c for c in ("step", *columns) if c not in rows]
     if missing:
         raise DataError(
@@ -94,7 +90,7 @@ def check_ledger(rows: DataFrame, columns: list[str]) -> None:
             f"{', '.join(map(str, rows))}."
         )
     if not len(rows):
-        raise DataError("A ledger needs at least the row of its start, got no row.")
+        raise DataError("A ledger must have at least the row of its start, got no row.")
     gaps = [
         f"`{c}` at {', '.join(map(str, rows.loc[rows[c].isna(), 'step']))}"
         for c in columns
@@ -102,13 +98,13 @@ def check_ledger(rows: DataFrame, columns: list[str]) -> None:
     ]
     if gaps:
         raise DataError(
-            f"The ledger has no value for {'; '.join(gaps)}: measure these steps, or drop their "
+            f"The ledger has no value for {'; '.join(gaps)}: measure these steps, or remove their "
             "rows."
         )
 
 
 def bound_of(rows: DataFrame, value: str, side: str) -> np.ndarray:
-    """The low or high bounds of a column's intervals, (rows,); NaN where there are none."""
+    """Low or high bounds `(rows,)` of a column's intervals; NaN for a row without an interval."""
     import numpy as np
 
     column = f"{value}_{side}"
@@ -116,19 +112,17 @@ def bound_of(rows: DataFrame, value: str, side: str) -> np.ndarray:
 
 
 def wrapped(step: str, width: int = 14) -> str:
-    """The label of a step on lines of a width in characters, safe to hand to Plotly (which reads
-    some HTML).
-    """
+    """The label of a step on lines of `width` characters, escaped, as Plotly reads HTML."""
     return "<br>".join(html.escape(line) for line in textwrap.wrap(step, width)) or " "
 
 
 def _waterfall(rows: DataFrame, value: str, *, higher_is_better: bool = False) -> DataFrame:
-    """One row a bar: step, kind (total or change), value, low, high, delta, factor, verdict,
-    bottom, top, origin.
+    """Table of one row a bar, the last of which repeats the last value as a total.
 
-    `delta` is the change that the step made, `factor` how many times better than the start the
-    value now is, `bottom` and `top` where the bar begins and ends, measured from `origin` (zero, or
-    the start of a score). The last row repeats the last value as a total.
+    The columns are step, kind (total or change), value, low, high, delta, factor, verdict, bottom,
+    top and origin. `delta` is the change by the step, `factor` how many times better than the start
+    the value is. `bottom` and `top` are the ends of the bar above `origin`, which is zero, or the
+    start for a score.
     """
     import pandas as pd
 
@@ -158,21 +152,30 @@ def _waterfall(rows: DataFrame, value: str, *, higher_is_better: bool = False) -
 
 
 def _factor(now: Series, higher_is_better: bool) -> Series:
-    """How many times better than the first each value is; NaN where a ratio says nothing."""
+    """How many times better than the first each value is; NaN unless both are above zero."""
     start = now.iloc[0]
     return (now / start if higher_is_better else start / now).where((now > 0) & (start > 0))
 
 
 def _verdicts(rows: DataFrame, bars: DataFrame, value: str, higher_is_better: bool) -> list[str]:
+    """The column of verdicts, or verdicts from the changes and from overlapping intervals."""
     if f"{value}_verdict" in rows:
         return [v if isinstance(v, str) and v else "undecided" for v in rows[f"{value}_verdict"]]
-    # intervals that overlap do not show that nothing changed: the word is undecided, not equivalent
+    # overlapping intervals do not prove equality: the verdict is undecided, not equivalent
     overlap = (bars["low"] <= bars["high"].shift(1)) & (bars["high"] >= bars["low"].shift(1))
-    gain = bars["delta"] if higher_is_better else -bars["delta"]
+    gains = bars["delta"] if higher_is_better else -bars["delta"]
     return [
-        "equivalent" if g == 0 else "undecided" if o else "better" if g > 0 else "worse"
-        for g, o in zip(gain, overlap, strict=True)
+        _verdict(gain, overlaps=bool(overlaps))
+        for gain, overlaps in zip(gains, overlap, strict=True)
     ]
+
+
+def _verdict(gain: float, *, overlaps: bool) -> str:
+    if gain == 0:
+        return "equivalent"
+    if overlaps:
+        return "undecided"
+    return "better" if gain > 0 else "worse"
 
 
 def _add_bars(figure_: Figure, table: DataFrame, value: str, scale: float) -> None:
@@ -180,23 +183,22 @@ def _add_bars(figure_: Figure, table: DataFrame, value: str, scale: float) -> No
         color = palette.total if verdict == "total" else palette.of(str(verdict))
         bars = {"low": part["low"] - part["origin"], "high": part["high"] - part["origin"]}
         figure_.add_bar(
-            x=part.index.to_numpy() - _HALF,
+            x=part.index.to_numpy() - _HALF_WIDTH,
             y=((part["top"] - part["bottom"]) / scale).to_numpy(),
             offset=0,
-            width=2 * _HALF,
+            width=2 * _HALF_WIDTH,
             base=(part["bottom"] / scale).to_numpy(),
             name=str(verdict),
             showlegend=verdict != "total",
-            # the line keeps a change of nothing visible
+            # the outline shows a bar of height zero
             marker={"color": color, "line": {"width": 1.5, "color": color}},
             hovertext=[_hover(row, value) for row in part.itertuples()],
             hovertemplate="%{hovertext}<extra></extra>",
         )
         if part["high"].notna().any():
-            # just beside the bar, across the line to the next one: on a bar, no grey stands out on
-            # white and on black
+            # beside the bar: on its colours, no grey has enough contrast in both themes
             figure_.add_scatter(
-                x=part.index.to_numpy() + _HALF + 0.07,
+                x=part.index.to_numpy() + _HALF_WIDTH + 0.07,
                 y=(part["top"] / scale).to_numpy(),
                 mode="markers",
                 marker={"size": 1, "opacity": 0},
@@ -219,7 +221,7 @@ def _add_connectors(figure_: Figure, table: DataFrame, scale: float) -> None:
 
     n = len(table) - 1
     x = np.stack(
-        [np.arange(n) + _HALF, np.arange(n) + 1 - _HALF, np.full(n, np.nan)], axis=1
+        [np.arange(n) + _HALF_WIDTH, np.arange(n) + 1 - _HALF_WIDTH, np.full(n, np.nan)], axis=1
     ).ravel()
     y = np.repeat((table["top"] / scale).to_numpy()[:n], 3)
     figure_.add_scatter(
@@ -233,58 +235,54 @@ def _add_connectors(figure_: Figure, table: DataFrame, scale: float) -> None:
 
 
 def _peak(row: Any) -> float:
-    """The highest point that a bar or its interval reaches, from the origin."""
+    """The highest value of a bar and its interval, above the origin."""
     tops = (row.bottom, row.top, row.high - row.origin)
-    return float(max(v for v in tops if v == v))
+    return float(max(top for top in tops if not math.isnan(top)))
 
 
 def _label(row: Any, table: DataFrame, value: str) -> str:
-    """A total: its amount, and how much better than the start. A change: the factor reached, and
-    the change.
-    """
+    """Label of a bar: the value of a total, the change of a step, and the factor reached."""
     if row.Index == 0:
         return f"<b>{amount(row.value, value)}</b>"
+    is_total = row.kind == "total"
+    change = amount(row.delta, value, signed=True)
     if is_score(value):
-        changed = amount(row.delta, value, signed=True)
-        return (
-            f"<b>{amount(row.value, value)}</b><br>{changed}"
-            if row.kind == "total"
-            else f"<b>{changed}</b>"
-        )
-    if len(table) > _CROWD and row.kind == "change" and row.factor == row.factor:
-        return f"<b>{times(row.factor)}</b>"
-    factor = f"<b>{times(row.factor)}</b><br>" if row.factor == row.factor else ""
-    return factor + amount(
-        row.value if row.kind == "total" else row.delta, value, signed=row.kind == "change"
-    )
+        return f"<b>{amount(row.value, value)}</b><br>{change}" if is_total else f"<b>{change}</b>"
+    text = amount(row.value, value) if is_total else change
+    if math.isnan(row.factor):
+        return text
+    factor = f"<b>{times(row.factor)}</b>"
+    if len(table) > _MAX_LABELLED_BARS and not is_total:
+        return factor
+    return f"{factor}<br>{text}"
 
 
 def _hover(row: Any, value: str) -> str:
     lines = [f"<b>{html.escape(row.step)}</b>", amount(row.value, value)]
-    if row.low == row.low and row.high == row.high:
+    if not (math.isnan(row.low) or math.isnan(row.high)):
         lines[1] += f" [{amount(row.low, value)}, {amount(row.high, value)}]"
     if row.kind == "change":
         lines.append(f"{amount(row.delta, value, signed=True)}: {row.verdict}")
     return "<br>".join(lines)
 
 
-def _story(table: DataFrame, value: str) -> str:
-    """The whole ledger in one line: from, to, and the factor or the difference."""
+def _subtitle(table: DataFrame, value: str) -> str:
+    """First and last value, number of steps, and the factor or the difference."""
     first, last = table.iloc[0], table.iloc[-1]
     if len(table) == 1:
         return f"{amount(first['value'], value)} at the start"
     n = len(table) - 2  # all bars but the first and the last
-    story = (
+    text = (
         f"{amount(first['value'], value)} → {amount(last['value'], value)} in {n} "
         f"step{'s' if n > 1 else ''}"
     )
     if is_score(value):
-        return f"{story}, {amount(last['delta'], value, signed=True)}"
-    return f"{story}, {times(last['factor'])}" if last["factor"] == last["factor"] else story
+        return f"{text}, {amount(last['delta'], value, signed=True)}"
+    return text if math.isnan(last["factor"]) else f"{text}, {times(last['factor'])}"
 
 
 def _span(table: DataFrame, scale: float) -> list[float]:
-    """Bounds of the axis, with room for two lines of text above the highest bar."""
+    """Range of the axis, with room for two lines of text above the highest bar."""
     low = min(
         0.0,
         float(table[["top", "bottom"]].min().min()),

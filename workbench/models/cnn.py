@@ -8,8 +8,9 @@ __all__ = ["cnn"]
 
 
 def cnn(n_classes: int = 10, *, width: int = 32) -> nn.Sequential:
-    """Four 3x3 convolutions with batch norm, pooled to one pixel; `(batch, 1, height, width)` to
-    logits.
+    """Four 3x3 convolutions with batch norm and average pooling.
+
+    Takes `(batch, 1, height, width)`, returns logits `(batch, n_classes)`.
     """
 
     def conv(n_in: int, n_out: int, stride: int = 1) -> list[nn.Module]:

@@ -1,10 +1,9 @@
-"""Compact networks for small images: students of a larger teacher, shaped by what they cost when
-they run.
+"""Compact networks for small images, designed for low latency, as students of a larger teacher.
 
-Each operator costs a fixed 2 to 3 microseconds in ONNX Runtime, so few, plain layers win at batch
-1; channels in multiples of 16 fill int8 kernels; and a first layer of stride 2 quarters the work of
-all that follow. A plain convolution in int8 was measured faster than the depthwise-separable form
-that needs a quarter of its multiply-adds: that one is best left in float.
+Each operator has a fixed cost of 2 to 3 microseconds in ONNX Runtime, so networks of few plain
+layers are fastest at batch 1. Int8 kernels work on blocks of 16 channels. A first layer of stride 2
+divides the work of all later layers by four. A plain convolution in int8 was measured faster than
+the depthwise-separable form, which has a quarter of its multiply-adds: keep that form in float.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ def convnet(
 ) -> nn.Sequential:
     """Plain convolutions with batch norm; `(batch, n_in, height, width)` to logits.
 
-    `early` are the widths at half the height and width, the first of them the stem of `stem` x
-    `stem` pixels, `late` those at a quarter. As it is: 61k parameters, 3.7 M multiply-adds on
-    28x28.
+    `early` are the numbers of channels at half the height and width, `late` those at a quarter. The
+    first convolution has a kernel of `stem` x `stem` pixels, the others of 3x3. With the defaults
+    it has 61k parameters and 3.7 M multiply-adds on 28x28.
     """
     widths = [*early, *late]
     strides = [2] + [1] * (len(early) - 1) + [2] + [1] * (len(late) - 1)
@@ -42,11 +41,11 @@ def convnet(
 
 
 def dscnn(n_classes: int = 10, *, n_in: int = 1, width: int = 24) -> nn.Sequential:
-    """Depthwise-separable convolutions (Howard et al., "MobileNets", 2017); `(batch, n_in, height,
-    width)` to logits.
+    """Depthwise-separable convolutions; `(batch, n_in, height, width)` to logits.
 
-    Stride 2 in the stem, no squeeze-and-excitation, batch norm that folds. As it is: 29k
-    parameters, 1.6 M multiply-adds on 28x28.
+    The first convolution has stride 2, every batch norm can be folded into a convolution, and there
+    is no squeeze-and-excitation. With the defaults it has 29k parameters and 1.6 M multiply-adds on
+    28x28. Source: Howard et al., "MobileNets", 2017.
     """
     return nn.Sequential(
         *_conv(n_in, width, 3, 2),
@@ -59,8 +58,9 @@ def dscnn(n_classes: int = 10, *, n_in: int = 1, width: int = 24) -> nn.Sequenti
 
 
 def resnet8(n_classes: int = 10, *, n_in: int = 1, width: int = 8) -> ResNet:
-    """The ResNet-20 with one block a stage, and half its width: 20k parameters, 2.4 M multiply-adds
-    on 28x28.
+    """The ResNet-20 with one block a stage and half its channels.
+
+    With the defaults it has 20k parameters and 2.4 M multiply-adds on 28x28.
     """
     return ResNet(n_in=n_in, n_classes=n_classes, n_blocks=1, width=width)
 
@@ -68,12 +68,11 @@ def resnet8(n_classes: int = 10, *, n_in: int = 1, width: int = 8) -> ResNet:
 def slim_resnet(
     n_classes: int = 10, *, n_in: int = 1, widths: Sequence[int] = (16, 32, 48), last: int = 64
 ) -> nn.Sequential:
-    """One residual block at the full and at half the height and width, plain convolutions of stride
-    2 between them.
+    """Residual blocks at full and at half resolution, joined by plain convolutions of stride 2.
 
-    Slower than `convnet`, and more accurate, as its first layers see the whole image. Skips stay
-    identities, which cost nothing once an engine has fused them. As it is: 70k parameters, 10.3 M
-    multiply-adds on 28x28.
+    More accurate and slower than `convnet`, as its first layers work at full resolution. Skip
+    connections are identities, which cost nothing after operator fusion. With the defaults it has
+    70k parameters and 10.3 M multiply-adds on 28x28.
     """
     first, second, third = widths
     return nn.Sequential(

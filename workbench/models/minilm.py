@@ -1,9 +1,9 @@
-"""MiniLM with a head of its own: the large pretrained network that small ones learn from.
+"""MiniLM with a classification head: a large pretrained teacher, and students for it.
 
-Wang et al., "MiniLM: deep self-attention distillation for task-agnostic compression of pre-trained
-transformers", NeurIPS 2020; the weights are all-MiniLM-L6-v2 of sentence-transformers (Apache-2.0),
-22.6 M parameters. The network is written out here, so that it can be followed, exported, pruned and
-quantized like any other.
+Source: Wang et al., "MiniLM: deep self-attention distillation for task-agnostic compression of
+pre-trained transformers", NeurIPS 2020. The weights are all-MiniLM-L6-v2 of sentence-transformers
+(Apache-2.0), 22.6 M parameters. The network is defined here and not imported, so that it can be
+read, exported, pruned and quantized like any other.
 """
 
 from __future__ import annotations
@@ -24,11 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["MiniLM", "minilm", "thin_cnn", "thin_transformer"]
 
-SHA256 = (
-    "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the package's weights
-)
-SPREAD = 0.3  # of the vectors of a thin student; a norm follows them
-PARTS = {  # a layer's parts here: their names in BERT's files
+SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"  # of the weights
+VECTOR_STD = 0.3  # standard deviation of the word vectors of a student
+BERT_NAMES = {  # name of a part of a layer here: its name in the files of BERT
     "attention.query": "attention.self.query",
     "attention.key": "attention.self.key",
     "attention.value": "attention.self.value",
@@ -41,44 +39,43 @@ PARTS = {  # a layer's parts here: their names in BERT's files
 
 
 class MiniLM(nn.Module):
-    """An encoder, the mean over its words, dropout and a linear head; int64 `(batch, length)` twice
-    to logits.
+    """An encoder, the mean over its words, dropout and a linear head.
+
+    Takes `input_ids` and `attention_mask`, both int64 `(batch, length)`; returns logits
+    `(batch, n_classes)`.
     """
 
     def __init__(
         self, encoder: Encoder, width: int, n_classes: int, *, dropout: float = 0.1
     ) -> None:
         super().__init__()
-        self.encoder, self.dropout, self.head = (
-            encoder,
-            nn.Dropout(dropout),
-            nn.Linear(width, n_classes),
-        )
+        self.encoder = encoder
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, n_classes)
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        there = attention_mask != 0
-        return self.head(self.dropout(mean_over(self.encoder(input_ids, there), there)))
+        mask = attention_mask != 0
+        return self.head(self.dropout(mean_over(self.encoder(input_ids, mask), mask)))
 
 
 def minilm(source: str = PACKAGE, n_classes: int = 2) -> MiniLM:
-    """The pretrained encoder with an untrained head; `source` is the package, a folder, or a hub id
-    of a BERT.
+    """The pretrained encoder with an untrained head.
 
-    Raises MissingExtra without the extra `text`, CandidateError for weights that are not the known
-    ones or not a BERT's.
+    `source` is the package, a folder, or the hub id of a BERT. Raises MissingExtra without the
+    extra `text`, CandidateError for weights of another hash or of another architecture.
     """
     from safetensors.torch import load
 
     folder = minilm_folder(source)
     content = (folder / "model.safetensors").read_bytes()
-    found = hashlib.sha256(content).hexdigest()
-    if source == PACKAGE and found != SHA256:
+    digest = hashlib.sha256(content).hexdigest()
+    if source == PACKAGE and digest != SHA256:
         raise CandidateError(
-            f"The weights in {folder} have the hash {found[:12]}, not {SHA256[:12]}: install it "
-            "again."
+            f"The weights in {folder} have the hash {digest[:12]}, not {SHA256[:12]}: install the "
+            "package again."
         )
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    _check(source, config)
+    _check_config(source, config)
     encoder = Encoder(
         config["vocab_size"],
         width=config["hidden_size"],
@@ -101,81 +98,83 @@ def thin_transformer(
     n_layers: int = 2,
     length: int = 48,
 ) -> MiniLM:
-    """A student for MiniLM: 2.0 M parameters, nearly all of them vectors of word pieces; rows of up
-    to `length` pieces.
+    """A student for MiniLM with 2.0 M parameters, for rows of up to `length` word pieces.
 
-    It knows what words mean before it has seen one: its vectors start as the first `width`
-    principal components of those of `source` (Raunak et al., "Effective Dimensionality Reduction
-    for Word Embeddings", 2019), so that a word which is not in train lies beside those that are.
-    The layers start untrained.
+    Nearly all of its parameters are word vectors. They start as the first `width` principal
+    components of those of `source`, so that words which are not in train have vectors near to those
+    of similar words (Raunak et al., "Effective Dimensionality Reduction for Word Embeddings",
+    2019). The layers start untrained.
     """
-    words = _words(source, width)
+    vectors = _word_vectors(source, width)
     encoder = Encoder(
-        len(words), width=width, n_layers=n_layers, n_heads=4, hidden=2 * width, longest=length
+        len(vectors), width=width, n_layers=n_layers, n_heads=4, hidden=2 * width, longest=length
     )
-    encoder.words.load_state_dict({"weight": words})
+    encoder.words.load_state_dict({"weight": vectors})
     return MiniLM(encoder, width, n_classes, dropout=0.2)
 
 
 def thin_cnn(
     source: str = PACKAGE, n_classes: int = 2, *, width: int = 64, n_filters: int = 320
 ) -> TextCNN:
-    """A student for MiniLM that reads word by word: filters over vectors that start as those of
-    `thin_transformer` do, 2.1 M parameters; prepared by `WordPieces(masked=False)`, as its vector
-    of what fills a row up stays zero.
+    """A convolutional student for MiniLM with 2.1 M parameters.
+
+    Its word vectors start like those of `thin_transformer`. Prepare its rows by
+    `WordPieces(masked=False)`: it needs no mask, as the vector of padding stays zero.
     """
-    words = _words(source, width)
+    vectors = _word_vectors(source, width)
     network = TextCNN(
-        len(words), n_classes, width=width, n_filters=n_filters, dropout=0.4, word_dropout=0.1
+        len(vectors), n_classes, width=width, n_filters=n_filters, dropout=0.4, word_dropout=0.1
     )
-    network.embedding.load_state_dict({"weight": words})
+    network.embedding.load_state_dict({"weight": vectors})
     return network
 
 
-def _words(source: str, width: int) -> torch.Tensor:
-    """Vectors `(pieces, width)` of the word pieces of `source`, those of what fills a row up zero."""
-    found = _components(minilm(source).encoder.words.weight.detach(), width)
-    found[0] = 0
-    return found
+def _word_vectors(source: str, width: int) -> torch.Tensor:
+    """Vectors `(pieces, width)` of the word pieces of `source`; the one of padding is zero."""
+    vectors = _principal_components(minilm(source).encoder.words.weight.detach(), width)
+    vectors[0] = 0
+    return vectors
 
 
-def _components(vectors: torch.Tensor, n: int) -> torch.Tensor:
-    """Vectors `(rows, size)` along the `n` directions in which they differ most, `(rows, n)`, of a
-    common scale.
-    """
+def _principal_components(vectors: torch.Tensor, n: int) -> torch.Tensor:
+    """The first `n` principal components `(rows, n)` of vectors `(rows, size)`, rescaled."""
     centred = vectors - vectors.mean(0)
-    _, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
-    found = centred @ directions[:, -n:].flip(1)
-    return found * (SPREAD / found.std())
+    _, directions = torch.linalg.eigh(centred.T @ centred)  # ascending eigenvalues
+    components = centred @ directions[:, -n:].flip(1)
+    return components * (VECTOR_STD / components.std())
 
 
-def _check(source: str, config: Mapping[str, Any]) -> None:
-    wanted = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
-    wrong = [f"{k} is `{v}`, not `{w}`" for k, w in wanted.items() if (v := config.get(k, w)) != w]
-    if wrong:
+def _check_config(source: str, config: Mapping[str, Any]) -> None:
+    bert = {"model_type": "bert", "hidden_act": "gelu", "position_embedding_type": "absolute"}
+    differences = [
+        f"{name} is `{config[name]}`, not `{value}`"
+        for name, value in bert.items()
+        if config.get(name, value) != value
+    ]
+    if differences:
         raise CandidateError(
-            f"`{source}` is not a BERT encoder ({'; '.join(wrong)}): load it yourself and give it "
-            "as `model`."
+            f"`{source}` is not a BERT encoder ({'; '.join(differences)}): load it with your own "
+            "code and give it as `model`."
         )
 
 
 def _renamed(weights: Mapping[str, torch.Tensor], n_layers: int) -> dict[str, torch.Tensor]:
-    """BERT's weights under the names used here; all rows are of its first segment, whose vector is
-    added to each place.
+    """BERT's weights under the names of this module.
+
+    The vector of BERT's first segment is added to every position, as all rows are of that segment.
     """
     bert = {name.removeprefix("bert."): weight for name, weight in weights.items()}
-    made = {
+    positions = bert["embeddings.position_embeddings.weight"]
+    segment = bert["embeddings.token_type_embeddings.weight"][0]
+    renamed = {
         "words.weight": bert["embeddings.word_embeddings.weight"],
-        "places.weight": bert["embeddings.position_embeddings.weight"]
-        + bert["embeddings.token_type_embeddings.weight"][0],
+        "places.weight": positions + segment,
     }
-    sources = {"norm": "embeddings.LayerNorm"}
+    bert_names = {"norm": "embeddings.LayerNorm"}
     for i in range(n_layers):
-        sources |= {
-            f"layers.{i}.{mine}": f"encoder.layer.{i}.{theirs}" for mine, theirs in PARTS.items()
-        }
-    return made | {
-        f"{m}.{kind}": bert[f"{t}.{kind}"]
-        for m, t in sources.items()
-        for kind in ("weight", "bias")
-    }
+        for name, bert_name in BERT_NAMES.items():
+            bert_names[f"layers.{i}.{name}"] = f"encoder.layer.{i}.{bert_name}"
+    for name, bert_name in bert_names.items():
+        for kind in ("weight", "bias"):
+            renamed[f"{name}.{kind}"] = bert[f"{bert_name}.{kind}"]
+    return renamed

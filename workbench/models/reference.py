@@ -1,4 +1,4 @@
-"""Reference weights, loaded and checked; `workbench.reproduce.resnet20` trained them."""
+"""Load and check the reference weights, which `workbench.reproduce.resnet20` trained."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ LOG = FILES / "fashion-resnet20.json"  # command, seed, settings, history, hash,
 
 
 def load_resnet20(model: Any) -> None:
-    """Load the reference weights into a resnet20; raises CandidateError when the file is not the
-    one that was logged.
+    """Load the reference weights into a resnet20.
+
+    Raises CandidateError when the hash of the file is not that of its log.
     """
     from safetensors.torch import load
 
     content = WEIGHTS.read_bytes()
-    found, wanted = (
-        hashlib.sha256(content).hexdigest(),
-        json.loads(LOG.read_text(encoding="utf-8"))["sha256"],
-    )
-    if found != wanted:
+    digest = hashlib.sha256(content).hexdigest()
+    logged = json.loads(LOG.read_text(encoding="utf-8"))["sha256"]
+    if digest != logged:
         raise CandidateError(
-            f"{WEIGHTS} has the hash {found[:12]}, not {wanted[:12]} of its log: install the "
+            f"{WEIGHTS} has the hash {digest[:12]}, not {logged[:12]} of its log: install the "
             "package again."
         )
     model.load_state_dict(load(content))

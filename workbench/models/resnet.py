@@ -1,5 +1,6 @@
-"""ResNet-20 in its CIFAR shape, for small images (He et al., "Deep Residual Learning for Image
-Recognition", 2015).
+"""ResNet-20 for small images, in the form for CIFAR.
+
+Source: He et al., "Deep Residual Learning for Image Recognition", 2015.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ __all__ = ["ResNet", "resnet20"]
 
 
 class Block(nn.Module):
-    """Two 3x3 convolutions and a skip; the skip is a 1x1 convolution where the shape changes."""
+    """Two 3x3 convolutions and a skip connection, a 1x1 convolution if the shape changes."""
 
     def __init__(self, n_in: int, n_out: int, stride: int) -> None:
         super().__init__()
@@ -33,8 +34,9 @@ class Block(nn.Module):
 
 
 class ResNet(nn.Module):
-    """Three stages of `n_blocks` blocks, `width` channels doubling twice; `(batch, n_in, height,
-    width)` to logits.
+    """Three stages of `n_blocks` blocks; `(batch, n_in, height, width)` to logits.
+
+    The first stage has `width` channels, each later one twice as many as the one before.
     """
 
     def __init__(
@@ -59,5 +61,5 @@ class ResNet(nn.Module):
 
 
 def resnet20(n_classes: int = 10) -> ResNet:
-    """0.27 M parameters, 31 M multiply-adds on 28x28."""
+    """ResNet-20: 0.27 M parameters, 31 M multiply-adds on 28x28."""
     return ResNet(n_classes=n_classes)

@@ -1,4 +1,4 @@
-"""A small network for tables: numbers and one-hot categories in, one output a class."""
+"""A small network for tables of numbers and one-hot categories."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["table_net"]
 
 
 def table_net(n_in: int, n_out: int, *, width: int = 64) -> nn.Sequential:
-    """Two hidden layers; `(batch, n_in)` to `(batch, n_out)`."""
+    """Two hidden layers of `width` units; `(batch, n_in)` to `(batch, n_out)`."""
     return nn.Sequential(
         nn.Linear(n_in, width),
         nn.BatchNorm1d(width),

@@ -1,7 +1,7 @@
-"""Logits of a fine-tuned MiniLM for every review: a teacher's answers without its 90 MB of weights.
+"""Logits of a fine-tuned MiniLM for every review, for use without its 90 MB of weights.
 
-`workbench.reproduce.teacher` made them. A student learns from those of train; those of test serve
-one comparison at the end.
+`workbench.reproduce.teacher` computed them. Train students on the logits of train; the logits of
+test are for one comparison at the end.
 """
 
 from __future__ import annotations
@@ -26,19 +26,17 @@ LOG = FILES / "reviews-minilm-logits.json"  # command, seed, settings, history, 
 def teacher_logits(split: str = "train") -> np.ndarray:
     """Logits of the fine-tuned MiniLM, float32 `(rows, 2)`, in the order of the rows of `reviews`.
 
-    Raises UnknownName for a split that there is not, CandidateError when the file is not the one
-    that was logged.
+    Raises UnknownName for an unknown split, CandidateError when the hash of the file is not that of
+    its log.
     """
     if split not in SPLIT_NAMES:
         raise UnknownName(unknown("split", split, SPLIT_NAMES))
     content = LOGITS.read_bytes()
-    found, wanted = (
-        hashlib.sha256(content).hexdigest(),
-        json.loads(LOG.read_text(encoding="utf-8"))["sha256"],
-    )
-    if found != wanted:
+    digest = hashlib.sha256(content).hexdigest()
+    logged = json.loads(LOG.read_text(encoding="utf-8"))["sha256"]
+    if digest != logged:
         raise CandidateError(
-            f"{LOGITS} has the hash {found[:12]}, not {wanted[:12]} of its log: install the "
+            f"{LOGITS} has the hash {digest[:12]}, not {logged[:12]} of its log: install the "
             "package again."
         )
     with np.load(io.BytesIO(content)) as arrays:

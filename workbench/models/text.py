@@ -1,8 +1,8 @@
-"""Small networks for text and the TF-IDF baseline: word numbers `(batch, length)` in, logits
-`(batch, classes)` out.
+"""Small networks for text, and the TF-IDF baseline.
 
-Number 0 fills a row up. Nothing here depends on the length of a row or on fixed widths, so that all
-of it can be exported with a free length, pruned and quantized.
+The networks take word numbers `(batch, length)` and return logits `(batch, classes)`. Number 0 is
+padding. No layer depends on the length of a row or on fixed widths, so that all networks can be
+exported with a dynamic length, pruned and quantized.
 """
 
 from __future__ import annotations
@@ -27,13 +27,11 @@ __all__ = [
     "transformer2",
 ]
 
-WIDTHS = (2, 3, 4)  # words that a filter of the convolutional network sees
+KERNELS = (2, 3, 4)  # words under a filter of the convolutional network
 
 
 class TextCNN(nn.Module):
-    """Filters of several widths over word vectors, the maximum of each over the sentence, and a
-    linear head.
-    """
+    """Convolutions of several kernel sizes over word vectors, maximum over words, linear head."""
 
     def __init__(
         self,
@@ -47,27 +45,24 @@ class TextCNN(nn.Module):
     ) -> None:
         super().__init__()
         self.embedding = _embedding(n_words, width)
-        self.word_dropout = nn.Dropout1d(
-            word_dropout
-        )  # of whole words: `(batch, length, width)` is channels of numbers to it
+        self.word_dropout = nn.Dropout1d(word_dropout)  # drops all numbers of a word
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(width, n_filters, k, padding=k // 2) for k in WIDTHS
+            nn.Conv1d(width, n_filters, k, padding=k // 2) for k in KERNELS
         )
         self.dropout = nn.Dropout(dropout)
-        self.head = nn.Linear(len(WIDTHS) * n_filters, n_classes)
+        self.head = nn.Linear(len(KERNELS) * n_filters, n_classes)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         words = self.word_dropout(self.embedding(tokens)).transpose(1, 2)
-        found = [F.relu(convolution(words)).amax(2) for convolution in self.convolutions]
-        return self.head(self.dropout(torch.cat(found, 1)))
+        maxima = [F.relu(convolution(words)).amax(2) for convolution in self.convolutions]
+        return self.head(self.dropout(torch.cat(maxima, 1)))
 
 
 class BiGRU(nn.Module):
-    """A gated recurrent network that reads both ways; the maximum over the words, and a linear
-    head.
+    """Bidirectional gated recurrent units, maximum over words, linear head.
 
-    The way back begins at the end of the row, so it reads the filling first: rows are all filled up
-    to one length.
+    The backward direction starts at the end of the row and reads the padding first. All rows must
+    therefore be padded to the same length.
     """
 
     def __init__(
@@ -82,14 +77,13 @@ class BiGRU(nn.Module):
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
         states, _ = self.gru(self.word_dropout(self.embedding(tokens)))
-        best = states.masked_fill((tokens == 0)[:, :, None], -1.0).amax(
-            1
-        )  # -1 is the least that a state can be
-        return self.head(self.dropout(best))
+        # -1 is the minimum of a state
+        maxima = states.masked_fill((tokens == 0)[:, :, None], -1.0).amax(1)
+        return self.head(self.dropout(maxima))
 
 
 class SelfAttention(nn.Module):
-    """Attention of each word to all words that are there, in `n_heads` heads."""
+    """Attention of each word to all words that are not padding, in `n_heads` heads."""
 
     def __init__(self, width: int, n_heads: int) -> None:
         super().__init__()
@@ -97,18 +91,17 @@ class SelfAttention(nn.Module):
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.output = nn.Linear(width, width)
 
-    def forward(self, x: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         q, k, v = (
             part(x).unflatten(2, (self.n_heads, -1)).transpose(1, 2)
             for part in (self.query, self.key, self.value)
         )
-        return self.output(
-            F.scaled_dot_product_attention(q, k, v, attn_mask=there).transpose(1, 2).flatten(2)
-        )
+        attended = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        return self.output(attended.transpose(1, 2).flatten(2))
 
 
 class EncoderLayer(nn.Module):
-    """Attention and two linear layers, each with its skip and its norm behind it, as in BERT."""
+    """Attention and two linear layers, each with a skip connection and then a norm, as in BERT."""
 
     def __init__(self, width: int, n_heads: int, hidden: int, dropout: float, eps: float) -> None:
         super().__init__()
@@ -118,14 +111,16 @@ class EncoderLayer(nn.Module):
         self.norm2 = nn.LayerNorm(width, eps=eps)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
-        x = self.norm1(x + self.dropout(self.attention(x, there)))
+    def forward(self, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        x = self.norm1(x + self.dropout(self.attention(x, mask)))
         return self.norm2(x + self.dropout(self.outer(F.gelu(self.inner(x)))))
 
 
 class Encoder(nn.Module):
-    """Words and their places to vectors `(batch, length, width)` through `n_layers` layers (Devlin
-    et al., "BERT", 2019).
+    """Vectors `(batch, length, width)` of words and their positions, through `n_layers` layers.
+
+    `places` is the embedding of positions, for rows of up to `longest` words. Source: Devlin et
+    al., "BERT", 2019.
     """
 
     def __init__(
@@ -148,12 +143,13 @@ class Encoder(nn.Module):
             EncoderLayer(width, n_heads, hidden, dropout, eps) for _ in range(n_layers)
         )
 
-    def forward(self, tokens: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
-        """`there` is true `(batch, length)` where a word is, false where a row is filled up."""
-        x = self.words(tokens) + self.places(torch.arange(tokens.shape[1], device=tokens.device))
-        x, seen = self.dropout(self.norm(x)), there[:, None, None, :]
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """`mask` is true `(batch, length)` for a word, false for padding."""
+        positions = torch.arange(tokens.shape[1], device=tokens.device)
+        x = self.dropout(self.norm(self.words(tokens) + self.places(positions)))
+        attention_mask = mask[:, None, None, :]
         for layer in self.layers:
-            x = layer(x, seen)
+            x = layer(x, attention_mask)
         return x
 
 
@@ -184,56 +180,53 @@ class TextTransformer(nn.Module):
         self.head = nn.Linear(width, n_classes)
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        there = tokens != 0
-        return self.head(self.dropout(mean_over(self.encoder(tokens, there), there)))
+        mask = tokens != 0
+        return self.head(self.dropout(mean_over(self.encoder(tokens, mask), mask)))
 
 
-def mean_over(hidden: torch.Tensor, there: torch.Tensor) -> torch.Tensor:
-    """The mean `(batch, width)` of the vectors `(batch, length, width)` of words that are there
-    `(batch, length)`.
-    """
-    weight = there[:, :, None].to(hidden.dtype)
+def mean_over(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean `(batch, width)` of the vectors `(batch, length, width)` of unmasked words."""
+    weight = mask[:, :, None].to(hidden.dtype)
     return (hidden * weight).sum(1) / weight.sum(1)
 
 
 def _embedding(n_words: int, width: int) -> nn.Embedding:
-    """Word vectors; small, as a word that is seen three times hardly moves from where it began."""
-    made = nn.Embedding(n_words, width, padding_idx=0)
+    """Word vectors with a small start, as the vector of a rare word changes little in training."""
+    embedding = nn.Embedding(n_words, width, padding_idx=0)
     with torch.no_grad():
-        made.weight.normal_(std=0.1)[0].zero_()
-    return made
+        embedding.weight.normal_(std=0.1)[0].zero_()
+    return embedding
 
 
 def text_cnn(n_words: int, n_classes: int = 2) -> TextCNN:
-    """0.5 M parameters with 7,000 words (Kim, "Convolutional neural networks for sentence
-    classification", EMNLP 2014).
+    """Convolutional network, 0.5 M parameters with 7,000 words.
+
+    Source: Kim, "Convolutional neural networks for sentence classification", EMNLP 2014.
     """
     return TextCNN(n_words, n_classes, width=64, n_filters=64)
 
 
 def bigru(n_words: int, n_classes: int = 2) -> BiGRU:
-    """0.5 M parameters with 7,000 words (Cho et al., "Learning phrase representations using RNN
-    encoder-decoder", 2014).
+    """Recurrent network, 0.5 M parameters with 7,000 words.
+
+    Source: Cho et al., "Learning phrase representations using RNN encoder-decoder", 2014.
     """
     return BiGRU(n_words, n_classes, width=64, hidden=64)
 
 
 def transformer2(n_words: int, n_classes: int = 2, *, length: int = 48) -> TextTransformer:
-    """Two layers, 0.5 M parameters with 7,000 words; rows of up to `length` words."""
+    """Transformer of two layers for rows of up to `length` words; 0.5 M parameters, 7,000 words."""
     return TextTransformer(n_words, n_classes, length=length, width=64, n_layers=2)
 
 
 def tfidf(name: str = "text") -> Pipeline:
-    """The baseline to beat: weights of words and pairs of words, and logistic regression on them,
-    unfitted.
-    """
+    """The baseline: logistic regression on TF-IDF of words and pairs of words, not yet fitted."""
     from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    # A pattern that ONNX Runtime reads in the same way; scikit-learn's own has no form there, nor
-    # its sublinear counts.
+    # ONNX has this pattern; it has neither scikit-learn's default pattern nor sublinear counts.
     words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[a-zA-Z0-9_][a-zA-Z0-9_]+")
     columns = ColumnTransformer([("words", words, name)], sparse_threshold=1.0)
     return Pipeline([("columns", columns), ("model", LogisticRegression(C=10.0, max_iter=500))])

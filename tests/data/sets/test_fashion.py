@@ -52,9 +52,7 @@ def full() -> Splits:
 
 
 def _published(name: str) -> np.ndarray:
-    """One published file, read without the module under test: images `(rows, 28, 28)` or labels
-    `(rows,)`, uint8.
-    """
+    """Images `(rows, 28, 28)` or labels `(rows,)`, uint8, of a published file, read here."""
     content = gzip.decompress((module.DEBIAN / f"{name}.gz").read_bytes())
     return (
         np.frombuffer(content[16:], np.uint8).reshape(-1, 28, 28)
@@ -132,9 +130,7 @@ def test_full_train_pairs_images_with_their_own_labels(full):
 
 
 def _write_idx(folder, prefix: str, images: np.ndarray, labels: np.ndarray) -> None:
-    """Files in the published format: two zeros, type 8 (uint8), the number of dimensions, their
-    sizes, the data.
-    """
+    """Write IDX files: two zeros, type 8 (uint8), number of dimensions, their sizes, the values."""
     for kind, array in (("images-idx3", images), ("labels-idx1", labels)):
         head = bytes([0, 0, 8, array.ndim]) + b"".join(n.to_bytes(4, "big") for n in array.shape)
         (folder / f"{prefix}-{kind}-ubyte.gz").write_bytes(gzip.compress(head + array.tobytes(), 1))

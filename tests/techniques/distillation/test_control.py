@@ -1,4 +1,4 @@
-"""The control and the grid: each training once, its numbers, and what may be said of them."""
+"""The control and the grid: each training runs once; their numbers and sentences are right."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.techniques.distillation.schools import SMALL, counted, settings
+from tests.techniques.distillation.examples import SMALL, counted, settings
 from workbench.errors import Cancelled
 from workbench.events import Report
 from workbench.metrics import METRICS
 from workbench.techniques import get_technique
-from workbench.techniques.distillation import control, grid, lessons
+from workbench.techniques.distillation import control, grid, trainer
 from workbench.techniques.distillation.control import gain_sentence
-from workbench.techniques.distillation.evidence import expected_calibration_error, together
+from workbench.techniques.distillation.evidence import ensemble_outputs, expected_calibration_error
 from workbench.techniques.distillation.grid import summary
 
 
@@ -29,16 +29,16 @@ def gain(*differences: float) -> pd.DataFrame:
 
 @pytest.fixture
 def trainings(monkeypatch):
-    """Seeds of all trainings that are begun."""
-    seen, fit = [], lessons.fit
-    monkeypatch.setattr(lessons, "fit", lambda *a, **k: seen.append(k["seed"]) or fit(*a, **k))
+    """Seeds of all trainings that were started."""
+    seen, fit = [], trainer.fit
+    monkeypatch.setattr(trainer, "fit", lambda *a, **k: seen.append(k["seed"]) or fit(*a, **k))
     return seen
 
 
-def test_teacher_is_asked_once_for_all_temperatures_alphas_seeds_and_students(job_of):
+def test_teacher_runs_once_for_all_temperatures_alphas_seeds_and_students(job_of):
     start, calls = counted(job_of().start)
     job = job_of(start=start)
-    lessons.plan_of(job, settings(student=SMALL))
+    trainer.make_trainer(job, settings(student=SMALL))
     probes = [n for n in calls if n <= 4]
     assert sum(calls) - sum(probes) == 1000, "every train row once"
     calls.clear()
@@ -47,8 +47,8 @@ def test_teacher_is_asked_once_for_all_temperatures_alphas_seeds_and_students(jo
         {"alpha": 0.3},
         {"student": "workbench.models.compact:dscnn"},
     ):
-        lessons.plan_of(replace(job, seed=5), settings(**{"student": SMALL, **values}))
-    assert all(n <= 4 for n in calls), "only the shape of its outputs is looked at again"
+        trainer.make_trainer(replace(job, seed=5), settings(**{"student": SMALL, **values}))
+    assert all(n <= 4 for n in calls), "it runs only for the shape of its outputs"
 
 
 def test_gain_interval_is_students_over_seeds():
@@ -62,7 +62,7 @@ def test_gain_interval_is_students_over_seeds():
     )
 
 
-def test_few_seeds_speak_of_two_models_only():
+def test_sentence_is_about_two_models_only_when_seeds_are_few():
     assert "these two models only" in gain_sentence(gain(0.02, 0.03), METRICS["accuracy"])
     assert "No control was trained" in gain_sentence(gain(), METRICS["accuracy"])
 
@@ -80,14 +80,14 @@ def test_control_trains_each_student_once_and_the_next_run_none(job_of, training
 
 
 def test_grid_trains_the_control_once_a_seed_and_goes_on_after_a_cancel(job_of, trainings):
-    asked = {"temperatures": (1.0, 4.0), "alphas": (0.0, 1.0), "n_seeds": 1}
+    values = {"temperatures": (1.0, 4.0), "alphas": (0.0, 1.0), "n_seeds": 1}
     stop = Report(cancelled=lambda: len(trainings) >= 3)
     with pytest.raises(Cancelled):
-        grid(job_of(report=stop), settings(student=SMALL), **asked)
-    assert len(trainings) == 3, "cancelled in the third"
+        grid(job_of(report=stop), settings(student=SMALL), **values)
+    assert len(trainings) == 3, "cancelled in the third training"
     trainings.clear()
-    tables = grid(job_of(), settings(student=SMALL), **asked)
-    assert len(trainings) == 1, "two were kept, and alpha 0 knows no temperature"
+    tables = grid(job_of(), settings(student=SMALL), **values)
+    assert len(trainings) == 1, "two were kept, and the temperature has no effect at alpha 0"
     cells = tables["grid"].set_index(["temperature", "alpha"])["score"]
     assert cells[1.0, 0.0] == cells[4.0, 0.0]
     assert tables["cells"]["n"].tolist() == [1] * 4
@@ -113,7 +113,7 @@ def test_calibration_error_is_the_gap_weighted_by_rows():
     assert expected_calibration_error(bins, "a") == pytest.approx(0.025)
 
 
-def test_answers_of_several_teachers_are_their_mean_distribution():
-    answers = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]]]))
-    np.testing.assert_allclose(np.exp(together(answers, "classification")), [[0.7, 0.3]])
-    assert together(np.array([[[1.0], [3.0]]]), "regression").tolist() == [[2.0]]
+def test_outputs_of_several_teachers_are_their_mean_distribution():
+    outputs = np.log(np.array([[[0.9, 0.1], [0.5, 0.5]]]))
+    np.testing.assert_allclose(np.exp(ensemble_outputs(outputs, "classification")), [[0.7, 0.3]])
+    assert ensemble_outputs(np.array([[[1.0], [3.0]]]), "regression").tolist() == [[2.0]]

@@ -1,1 +1,1 @@
-"""The data sets that the package ships."""
+"""The embedded data sets."""

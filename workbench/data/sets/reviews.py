@@ -1,11 +1,10 @@
-"""Movie-review sentences: 10,041 English sentences, each positive or negative by the mean rating of
-some twenty readers.
+"""Sentences of movie reviews: 10,041 English sentences, positive or negative by their ratings.
 
-The sentences are those of Rotten Tomatoes that Pang and Lee collected; Hutto and Gilbert had each
-rated from -4 to 4 and published sentences and ratings with VADER under the MIT licence. Kept are
-the sentences whose mean rating is further than 0.5 from zero; of 10,043, two that were there twice
-are kept once. They come without the review that they were cut from, so two sentences of one review
-may lie in different splits: nobody can tell. Each split has the same share of positive ones.
+Pang and Lee collected the sentences from Rotten Tomatoes. About twenty readers rated each sentence
+from -4 to 4; Hutto and Gilbert published sentences and ratings with VADER under the MIT licence.
+This data set contains the sentences whose mean rating is more than 0.5 from zero. Of these 10,043,
+two occur twice and are kept once. The source does not name the review of a sentence, so sentences
+of one review may be in different splits. Each split has the same share of positive sentences.
 
 Sources: Pang, Lee, "Seeing stars: exploiting class relationships for sentiment categorization with
 respect to rating scales", ACL 2005; Hutto, Gilbert, "VADER: a parsimonious rule-based model for
@@ -30,16 +29,16 @@ __all__ = ["CLASSES", "pack", "reviews"]
 CLASSES = ("negative", "positive")
 FILES = Path(__file__).parent / "files"
 SIZES = {"train": 6_041, "valid": 1_500, "calibration": 500, "test": 2_000}
-LEAST = 0.5  # a mean rating nearer to zero says neither good nor bad
-ARCHIVE, MEMBER = (
-    "additional_resources/hutto_ICWSM_2014.tar.gz",
-    "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt",
-)
+MIN_RATING = 0.5  # absolute mean rating; sentences below it are neither positive nor negative
+ARCHIVE = "additional_resources/hutto_ICWSM_2014.tar.gz"
+MEMBER = "hutto_ICWSM_2014/movieReviewSnippets_GroundTruth.txt"
 
 
 def reviews() -> Splits:
-    """The embedded rows: 6,041 train, 1,500 valid, 500 calibration, 2,000 test; inputs `text`
-    (rows,), targets 1 if positive.
+    """The embedded rows: 6,041 train, 1,500 valid, 500 calibration, 2,000 test.
+
+    Inputs: `text`, objects `(rows,)`. Targets: int64 `(rows,)`, 1 if positive. Raises DataError
+    when the file has another number of rows.
     """
     lines = lzma.decompress((FILES / "reviews.xz").read_bytes()).decode("utf-8").splitlines()
     ratings, texts = zip(*(line.split("\t", 1) for line in lines), strict=True)
@@ -50,32 +49,31 @@ def reviews() -> Splits:
             f"{FILES / 'reviews.xz'} holds {len(rows):,} rows, not {ends[-1]:,}: install the "
             "package again."
         )
-    return Splits(
-        **{
-            name: rows.take(slice(a, b))
-            for name, a, b in zip(SIZES, ends[:-1], ends[1:], strict=True)
-        }
-    )
+    parts = {
+        name: rows.take(slice(first, end))
+        for name, first, end in zip(SIZES, ends[:-1], ends[1:], strict=True)
+    }
+    return Splits(**parts)
 
 
 def pack(source: Path, folder: Path = FILES) -> None:
-    """Write the embedded file from the source archive of vaderSentiment 3.3.2 (how
-    `files/reviews.xz` was made).
+    """Write the embedded file `files/reviews.xz` from the source archive of vaderSentiment 3.3.2.
 
-    One line a row, rating and sentence, the splits one after the other. Fetch the archive with
-    `pip download --no-deps --no-binary :all: vaderSentiment==3.3.2`.
+    The file has one line a row, rating and sentence, with the splits one after the other. Download
+    the archive by `pip download --no-deps --no-binary :all: vaderSentiment==3.3.2`.
     """
     rated = _rated(source)
     labels = np.array([rating > 0 for _, rating in rated])
     rng = np.random.default_rng(2014)
     parts: dict[str, list[int]] = {name: [] for name in SPLIT_NAMES}
-    left = [rng.permutation(np.flatnonzero(labels == value)).tolist() for value in (False, True)]
+    negative, positive = (
+        rng.permutation(np.flatnonzero(labels == value)).tolist() for value in (False, True)
+    )
     for name in reversed(SPLIT_NAMES):
         n_positive = round(SIZES[name] * labels.mean())
-        for rows, n in zip(left, (SIZES[name] - n_positive, n_positive), strict=True):
-            parts[name] += [
-                rows.pop() for _ in range(len(rows) if name == "train" else n)
-            ]  # train takes what is left
+        for rows, n in ((negative, SIZES[name] - n_positive), (positive, n_positive)):
+            n_taken = len(rows) if name == "train" else n  # train comes last and takes the rest
+            parts[name] += [rows.pop() for _ in range(n_taken)]
     order = [i for name in SPLIT_NAMES for i in rng.permutation(parts[name])]
     content = "".join(f"{rated[i][1]:.3f}\t{rated[i][0]}\n" for i in order)
     (folder / "reviews.xz").write_bytes(
@@ -84,7 +82,7 @@ def pack(source: Path, folder: Path = FILES) -> None:
 
 
 def _rated(source: Path) -> list[tuple[str, float]]:
-    """Different sentences with their mean rating, those near zero left out, in the published order."""
+    """Distinct sentences and their mean rating, without ratings near zero, in published order."""
     with tarfile.open(source) as outer:
         inner = outer.extractfile(next(m for m in outer.getmembers() if m.name.endswith(ARCHIVE)))
         with tarfile.open(fileobj=io.BytesIO(inner.read())) as archive:
@@ -92,6 +90,6 @@ def _rated(source: Path) -> list[tuple[str, float]]:
     rated: dict[str, float] = {}
     for line in content.splitlines():
         _, rating, text = line.split("\t")
-        if abs(float(rating)) > LEAST:
+        if abs(float(rating)) > MIN_RATING:
             rated.setdefault(" ".join(html.unescape(text).split()), float(rating))
     return list(rated.items())

@@ -1,14 +1,13 @@
-"""Other sentences made from sentences: text that nobody wrote, for a teacher to answer and a
-student to learn from.
+"""Reworded sentences: text augmentation for distillation.
 
-A sentence is joined to the end of another, cut to a run of its words, and loses or swaps single
-words. What comes out may mean something else than the sentence before, so it has no label of its
-own.
+A sentence may get the end of another one, may be cut to consecutive words, and may lose single
+words or have them replaced. The result may have another meaning, so it has no label: the teacher
+labels it.
 
 Sources: Tang et al., "Distilling Task-Specific Knowledge from BERT into Simple Neural Networks",
-2019 (sampling of n-grams and masking, as many as twenty times the data); Wei, Zou, "EDA: Easy Data
-Augmentation", EMNLP 2019 (swaps and deletions); Jiao et al., "TinyBERT", Findings of EMNLP 2020
-(words swapped for their neighbours).
+2019 (sampling of n-grams and masking, up to twenty times the data); Wei, Zou, "EDA: Easy Data
+Augmentation", EMNLP 2019 (replacement and deletion); Jiao et al., "TinyBERT", Findings of EMNLP
+2020 (replacement of words by their neighbours).
 """
 
 from __future__ import annotations
@@ -20,14 +19,14 @@ import numpy as np
 
 __all__ = ["reword"]
 
-JOINED, CUT = 0.3, 0.5  # share of the sentences that get another one's end, and that are cut
-SHORTEST, LEAST = 0.1, 2  # of a cut sentence: share and number of words that stay
-DROPPED, SWAPPED, ALIKE = (
-    0.08,
-    0.1,
-    0.35,
-)  # share of the words; swapped for any word of all, or for one that is alike
-MARKED = re.compile(r"(\W*)([A-Za-z]+)(\W*)")  # a word and the marks that it stands between
+P_JOIN = 0.3  # probability that a sentence gets the end of another one
+P_CUT = 0.5  # probability that a sentence is cut
+MIN_FRACTION = 0.1  # of the words that a cut sentence keeps
+MIN_WORDS = 2  # that a cut sentence keeps
+P_DROP = 0.08  # probability that a word is dropped
+P_RANDOM = 0.1  # probability that a word is replaced, by any word of all sentences
+P_SIMILAR = 0.35  # probability that a word is replaced, by a similar one
+WORD = re.compile(r"(\W*)([A-Za-z]+)(\W*)")  # a word and the punctuation before and after it
 
 Alike = Callable[[Collection[str]], Mapping[str, Sequence[str]]]
 
@@ -39,60 +38,65 @@ def reword(
     name: str = "text",
     alike: Alike | None = None,
 ) -> dict[str, np.ndarray]:
-    """As many sentences `(rows,)` as came, changed; words are what blanks part, and none is empty
-    that was not before.
+    """The inputs with reworded sentences in the column `name`, `(rows,)`; others are unchanged.
 
-    `alike` gives words in lower case that may stand in for each of those that it is asked
-    (`neighbours` does): so students meet words that no sentence holds. Without it, words are
-    swapped for any others of the sentences.
+    Words are separated by white space. Only an empty sentence gives an empty one. `alike` maps
+    words in lower case to similar ones, as `neighbours` does; it adds words that are in no
+    sentence. Without it, words are replaced by any words of the sentences.
     """
     sentences = [str(text).split() for text in inputs[name]]
     words = [word for sentence in sentences for word in sentence]
-    swap = _Swap(words, alike)
-    made = (
-        [_changed(sentence, sentences, swap, rng) for sentence in sentences] if words else sentences
-    )
-    return {**inputs, name: np.array([" ".join(sentence) for sentence in made], object)}
+    if words:
+        replacement = _Replacement(words, alike)
+        sentences = [_reworded(s, sentences, replacement, rng) for s in sentences]
+    return {**inputs, name: np.array([" ".join(sentence) for sentence in sentences], object)}
 
 
-class _Swap:
-    """Another word in place of a word."""
+class _Replacement:
+    """Replacement of a word, by a similar one or by any word of all; `probability` is its share."""
 
     def __init__(self, words: Sequence[str], alike: Alike | None) -> None:
-        self.words, self.share = words, SWAPPED
-        self.alike: Mapping[str, Sequence[str]] | None = None
+        self.words = words
+        self.probability = P_RANDOM
+        self.similar: Mapping[str, Sequence[str]] | None = None
         if alike is not None:
-            found = (MARKED.fullmatch(word) for word in set(words))
-            self.alike, self.share = alike({m[2].lower() for m in found if m}), ALIKE
+            matches = (WORD.fullmatch(word) for word in set(words))
+            self.similar = alike({match[2].lower() for match in matches if match})
+            self.probability = P_SIMILAR
 
     def __call__(self, word: str, rng: np.random.Generator) -> str:
-        if self.alike is None:
+        """Another word with the case and punctuation of `word`, or `word` if none is similar."""
+        if self.similar is None:
             return self.words[rng.integers(len(self.words))]
-        parts = MARKED.fullmatch(word)
-        others = self.alike[parts[2].lower()] if parts else ()
-        if not others:
+        match = WORD.fullmatch(word)
+        choices = self.similar[match[2].lower()] if match else ()
+        if not choices:
             return word
-        other = others[rng.integers(len(others))]
-        return f"{parts[1]}{other.capitalize() if parts[2][0].isupper() else other}{parts[3]}"
+        before, old, after = match.groups()
+        new = choices[rng.integers(len(choices))]
+        return f"{before}{new.capitalize() if old[0].isupper() else new}{after}"
 
 
-def _changed(
-    sentence: list[str], others: list[list[str]], swap: _Swap, rng: np.random.Generator
+def _reworded(
+    sentence: list[str],
+    sentences: list[list[str]],
+    replacement: _Replacement,
+    rng: np.random.Generator,
 ) -> list[str]:
-    if rng.random() < JOINED:
-        other = others[rng.integers(len(others))]
-        sentence = (
-            sentence[: max(1, int(len(sentence) * rng.random()))]
-            + other[int(len(other) * rng.random()) :]
-        )
-    if rng.random() < CUT:
-        n = max(LEAST, int(len(sentence) * rng.uniform(SHORTEST, 1)))
+    """A sentence joined, cut, and with words dropped or replaced; never empty unless it was."""
+    if rng.random() < P_JOIN:
+        other = sentences[rng.integers(len(sentences))]
+        start = sentence[: max(1, int(len(sentence) * rng.random()))]
+        end = other[int(len(other) * rng.random()) :]
+        sentence = start + end
+    if rng.random() < P_CUT:
+        n = max(MIN_WORDS, int(len(sentence) * rng.uniform(MIN_FRACTION, 1)))
         first = rng.integers(max(1, len(sentence) - n + 1))
         sentence = sentence[first : first + n]
-    chances = rng.random(len(sentence))
-    kept = [
-        swap(word, rng) if chance < DROPPED + swap.share else word
-        for word, chance in zip(sentence, chances, strict=True)
-        if chance >= DROPPED
-    ]
-    return kept or sentence
+    words = []
+    for word, number in zip(sentence, rng.random(len(sentence)), strict=True):
+        if number < P_DROP:
+            continue
+        is_replaced = number < P_DROP + replacement.probability
+        words.append(replacement(word, rng) if is_replaced else word)
+    return words or sentence

@@ -1,5 +1,4 @@
-"""Knowledge distillation: a small student learns what a large teacher answers, and not from labels
-alone.
+"""Knowledge distillation: train a small student on the outputs of a large teacher and on labels.
 
 Methods: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015; Romero et al.,
 "FitNets", ICLR 2015; Zagoruyko, Komodakis, "Paying More Attention to Attention", ICLR 2017; Park et
@@ -15,88 +14,128 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from workbench.model_form import form_named
-from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
+from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
+from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.training import FitSettings
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.techniques.distillation.lessons import Plan
+    from workbench.techniques.distillation.trainer import StudentTrainer
 
 __all__ = ["DistillationSettings", "StudentFit", "control", "distill", "grid"]
 
 
 class StudentFit(FitSettings):
-    """How to train from scratch: longer than a fine-tuning."""
+    """Training of the student from untrained weights, longer than a fine-tuning."""
 
-    epochs: int | None = scaled(smoke=20, standard=40, thorough=150, low=0, high=10_000)
+    epochs: int | None = scaled(
+        smoke=20, standard=40, thorough=150, low=0, high=10_000, search=(10, 200)
+    )
     """Passes over the train rows."""
 
     max_steps: int | None = scaled(smoke=300, standard=None, thorough=None, low=1)
-    """Stop after this many optimizer steps, however many epochs that is."""
+    """Limit on the number of optimizer steps."""
 
-    lr: float = knob(0.005, above=0, high=10, log=True)
+    lr: float = knob(0.005, above=0, high=10, log=True, search=(5e-4, 0.05), title="Learning rate")
     """Highest learning rate of the schedule."""
 
-    patience: int = knob(40, low=1)
-    """Stop early after this many epochs without a better score on valid."""
+    patience: int = knob(40, low=1, expert=True)
+    """Epochs without a better score on valid before training stops."""
 
 
 class DistillationSettings(TechniqueSettings):
-    """Who teaches whom, and how."""
+    """Student, teachers, method and training."""
 
-    student: str = ""
-    """One of the task's models, or package.module:function; empty takes a compact one."""
-
-    teachers: list[str] = free_form([])
-    """Further teachers beside the start: models of the task, folders of runs or steps, or
-    package.module:function.
+    student: str = knob(
+        "", only_if={"method": ("logits", *FEATURE_METHODS)}, title="Student network"
+    )
+    """Network to train: a model of the task, or package.module:function. Empty: a network with at
+    most a quarter of the teacher's parameters.
     """
 
-    method: Literal["logits", "hint", "attention", "relational", "self"] = "logits"
-    """What is taught: answers alone, with an inner feature as well, or answers to a copy of the
-    teacher's own architecture.
+    teachers: list[str] = free_form([], expert=True, title="Further teachers")
+    """Teachers in addition to the model of the start: models of the task, folders of runs or steps,
+    or package.module:function.
     """
 
-    temperature: float = knob(4.0, above=0, high=100, step=0.5)
-    """Softens the answers, so that the unlikely classes count as well."""
-
-    alpha: float = knob(0.9, low=0, high=1, step=0.05)
-    """Weight of the teacher; the labels have the rest."""
-
-    hint_layer: str = ""
-    """Layer of the teacher to look into; empty takes the last map before pooling."""
-
-    student_layer: str = ""
-    """Layer of the student that learns from it; empty takes the last map before pooling."""
-
-    hint_weight: float = knob(1.0, low=0, high=10_000)
-    """Weight of the inner feature beside the answers."""
-
-    views: int | None = scaled(smoke=1, standard=4, thorough=8, low=1, high=64)
-    """Copies of the train rows, augmented or reworded, that the teacher answers once; one where the
-    task can do neither.
+    method: Literal["logits", "hint", "attention", "relational", "self"] = knob(
+        "logits", title="Method"
+    )
+    """Training target: the teacher's outputs; its outputs and one inner layer (hint, attention,
+    relational); or its outputs with a student of its own architecture (self).
     """
 
-    control_seeds: int | None = scaled(smoke=0, standard=3, thorough=5, low=0, high=100)
-    """Seeds to train the student with, each with a teacher and without, to see what the teacher
-    bought.
+    temperature: float = knob(
+        4.0,
+        above=0,
+        high=100,
+        step=0.5,
+        search=(1, 16),
+        only_if={"alpha": SET},
+        title="Temperature",
+    )
+    """Divisor of the logits before the softmax; a higher one gives unlikely classes more weight."""
+
+    alpha: float = knob(0.9, low=0, high=1, step=0.05, search=(0.3, 1), title="Weight of teacher")
+    """Weight of the loss against the teacher; the loss against the labels has the rest."""
+
+    hint_layer: str = knob(
+        "",
+        only_if={"method": FEATURE_METHODS, "hint_weight": SET},
+        expert=True,
+        title="Layer of teacher",
+    )
+    """Layer of the teacher to compare. Empty: the last feature map before pooling."""
+
+    student_layer: str = knob(
+        "",
+        only_if={"method": FEATURE_METHODS, "hint_weight": SET},
+        expert=True,
+        title="Layer of student",
+    )
+    """Layer of the student to compare. Empty: the last feature map before pooling."""
+
+    hint_weight: float = knob(
+        1.0,
+        low=0,
+        high=10_000,
+        search=(0.1, 100),
+        only_if={"method": FEATURE_METHODS},
+        title="Weight of feature loss",
+    )
+    """Weight of the loss between the two layers, added to the loss of the outputs."""
+
+    views: int | None = scaled(
+        smoke=1,
+        standard=4,
+        thorough=8,
+        low=1,
+        high=64,
+        search=(1, 16),
+        title="Copies of train",
+    )
+    """Number of augmented or reworded copies of train. 1 if the task defines neither."""
+
+    control_seeds: int | None = scaled(
+        smoke=0, standard=3, thorough=5, low=0, high=100, title="Seeds of control"
+    )
+    """Seeds to train the student with, once with and once without the teacher, to measure the gain
+    by the teacher.
     """
 
-    fit: StudentFit = nested(StudentFit)
-    """How to train the student."""
+    fit: StudentFit = nested(StudentFit, expert=True, title="Training of student")
+    """Training of the student."""
 
 
 def control(job: Job, settings: DistillationSettings) -> Mapping[str, pd.DataFrame]:
-    """The student with a teacher and without, seed by seed; three seeds where the settings ask for
-    none.
-    """
-    from workbench.techniques.distillation.control import gain_of
-    from workbench.techniques.distillation.lessons import plan_of
+    """Train the student with and without the teacher, with `control_seeds` seeds, or three if 0."""
+    from workbench.techniques.distillation.control import measure_gain
+    from workbench.techniques.distillation.trainer import make_trainer
 
-    plan = plan_of(job, settings)
-    return {"gain": gain_of(plan, plan.settings.control_seeds or 3, job.report)}
+    trainer = make_trainer(job, settings)
+    return {"gain": measure_gain(trainer, trainer.settings.control_seeds or 3, job.report)}
 
 
 def grid(
@@ -107,16 +146,19 @@ def grid(
     alphas: tuple[float, ...] = (),
     n_seeds: int = 0,
 ) -> Mapping[str, pd.DataFrame]:
-    """The student at every pair of temperature and alpha; what is not given is decided by the
-    budget.
-    """
-    from workbench.techniques.distillation.grid import GRIDS, grid_of, summary
-    from workbench.techniques.distillation.lessons import plan_of
+    """Train the student at every pair of temperature and alpha; the budget gives missing values."""
+    from workbench.techniques.distillation.grid import GRIDS, score_grid, summary
+    from workbench.techniques.distillation.trainer import make_trainer
 
-    plan = plan_of(job, settings)
-    usual = GRIDS[settings.budget]
-    cells = grid_of(plan, temperatures or usual[0], alphas or usual[1], n_seeds or usual[2])
-    return {"grid": cells, "cells": summary(cells)}
+    trainer = make_trainer(job, settings)
+    default = GRIDS[settings.budget]
+    scores = score_grid(
+        trainer,
+        temperatures or default.temperatures,
+        alphas or default.alphas,
+        n_seeds or default.n_seeds,
+    )
+    return {"grid": scores, "cells": summary(scores)}
 
 
 @technique(
@@ -128,91 +170,94 @@ def grid(
     actions={"grid": grid, "control": control},
 )
 def distill(job: Job, settings: DistillationSettings) -> Outcome:
-    """Trains a small student on what the model, and others beside it, answer."""
+    """Trains a small student on the outputs of the model and of further teachers."""
     import pandas as pd
 
-    from workbench.techniques.distillation.control import gain_of, gain_sentence
-    from workbench.techniques.distillation.lessons import plan_of
-    from workbench.techniques.distillation.progress import Share
+    from workbench.techniques.distillation.control import gain_sentence, measure_gain
+    from workbench.techniques.distillation.progress import PartReport
+    from workbench.techniques.distillation.trainer import make_trainer
 
-    plan = plan_of(job, settings)
-    n_seeds = plan.settings.control_seeds
+    trainer = make_trainer(job, settings)
+    n_seeds = trainer.settings.control_seeds
     n_parts = max(1, 2 * n_seeds)
-    fitted = plan.train(
-        job.seed, report=Share(job.report, 0, n_parts, "teaching" if n_seeds else "")
-    )
-    gain = gain_of(plan, n_seeds, job.report, n_parts=n_parts)
-    outputs = _outputs(plan, control=n_seeds > 0)
-    tables, notes = _evidence(plan, outputs)
-    resolved = plan.settings.model_copy(
-        update={"fit": plan.settings.fit.model_copy(update=plan.choices)}
+    text = "distilling" if n_seeds else ""
+    fitted = trainer.train(job.seed, report=PartReport(job.report, 0, n_parts, text))
+    gain = measure_gain(trainer, n_seeds, job.report, n_parts=n_parts)
+    outputs = _outputs(trainer, control=n_seeds > 0)
+    tables, notes = _evidence(trainer, outputs)
+    resolved = trainer.settings.model_copy(
+        update={"fit": trainer.settings.fit.model_copy(update=trainer.choices)}
     )
     candidate = job.start.child(
         f"{job.start.name}-distilled",
         "distillation",
         model=fitted.model,
-        prepare=plan.student.prepare,
-        builder=plan.student.builder,
+        prepare=trainer.student.prepare,
+        builder=trainer.student.builder,
         macs=None,
         training=fitted.choices,
         outputs=form_named("torch").usual_outputs(job.task.kind, None),
     )
-    said = (
-        gain_sentence(gain, job.task.metric),
-        *notes,
-        *([plan.course.note] if plan.course.note else []),
-    )
+    all_notes = [gain_sentence(gain, job.task.metric), *notes]
+    if trainer.transfer_set.note:
+        all_notes.append(trainer.transfer_set.note)
     return Outcome(
         candidate,
         resolved,
         evidence={"gain": gain, **tables, "fit": pd.DataFrame(fitted.history)},
-        notes=said,
+        notes=tuple(all_notes),
     )
 
 
-def _outputs(plan: Plan, *, control: bool) -> dict[str, np.ndarray]:
-    """Outputs `(valid rows, ...)` of the teachers together, of the student, and of the control."""
+def _outputs(trainer: StudentTrainer, *, control: bool) -> dict[str, np.ndarray]:
+    """Outputs `(valid rows, ...)` of all teachers combined, of the student, and of the control."""
     from dataclasses import replace
 
-    from workbench.techniques.distillation.answers import Course, answers_of
-    from workbench.techniques.distillation.evidence import together
+    from workbench.techniques.distillation.evidence import ensemble_outputs
+    from workbench.techniques.distillation.teacher_outputs import compute_outputs
+    from workbench.techniques.distillation.transfer_set import TransferSet
 
-    task = plan.job.task
-    on_valid = Course(
-        replace(task, data=replace(task.data, train=task.data.valid)), plan.student.prepare
+    job = trainer.job
+    on_valid = TransferSet(
+        replace(job.task, data=replace(job.task.data, train=job.task.data.valid)),
+        trainer.student.prepare,
     )
-    outputs = {"teacher": together(answers_of(plan.teachers, on_valid, plan.job), task.kind)}
-    outputs["student"] = plan.outputs(plan.job.seed)
+    of_teachers = compute_outputs(trainer.teachers, on_valid, job)
+    outputs = {"teacher": ensemble_outputs(of_teachers, job.task.kind)}
+    outputs["student"] = trainer.outputs(job.seed)
     if control:
-        outputs["control"] = plan.outputs(plan.job.seed, taught=False)
+        outputs["control"] = trainer.outputs(job.seed, with_teacher=False)
     return outputs
 
 
-def _evidence(plan: Plan, outputs: dict[str, np.ndarray]) -> tuple[dict[str, Any], list[str]]:
+def _evidence(
+    trainer: StudentTrainer, outputs: dict[str, np.ndarray]
+) -> tuple[dict[str, Any], list[str]]:
+    """Tables of agreement, reliability and models, and notes about them."""
     from workbench.techniques.distillation.evidence import agreement, models, reliability
+    from workbench.techniques.distillation.students import n_parameters
 
-    task, n_of = plan.job.task, lambda network: sum(p.numel() for p in network.parameters())
-    n_student = n_of(plan.student.build(0))
-    n_teacher = (
-        sum(n_of(t.model) for t in plan.teachers)
-        if all(t.form == "torch" for t in plan.teachers)
-        else None
-    )
-    about = models(
-        task, outputs, {"teacher": n_teacher, "student": n_student, "control": n_student}
-    )
-    agreed = agreement(task, outputs)
-    notes = [
-        f"{plan.student.title}: {n_student:,} parameters"
-        + (f", its teacher {n_teacher:,}." if n_teacher else ".")
-    ]
-    if "student_agreement" in agreed:
+    task = trainer.job.task
+    n_student = n_parameters(trainer.student.build(0))
+    n_teacher = None
+    if all(teacher.form == "torch" for teacher in trainer.teachers):
+        n_teacher = sum(n_parameters(teacher.model) for teacher in trainer.teachers)
+    sizes = {"teacher": n_teacher, "student": n_student, "control": n_student}
+    tables = {
+        "agreement": agreement(task, outputs),
+        "reliability": reliability(task, outputs),
+        "models": models(task, outputs, sizes),
+    }
+    of_teacher = f"; of the teacher: {n_teacher:,}" if n_teacher else ""
+    notes = [f"Parameters of the student ({trainer.student.title}): {n_student:,}{of_teacher}."]
+    if "student_agreement" in tables["agreement"]:
+        share = 100 * tables["agreement"]["student_agreement"][0]
         notes.append(
-            f"It decides as its teacher on {100 * agreed['student_agreement'][0]:.1f} % of the "
-            "valid rows."
+            f"The student decides like the teacher on {share:.1f} % of the decisions on valid."
         )
         errors = ", ".join(
-            f"{r.model} {100 * r.calibration_error:.1f} %" for r in about.itertuples()
+            f"{row.model} {100 * row.calibration_error:.1f} %"
+            for row in tables["models"].itertuples()
         )
         notes.append(f"Expected calibration error: {errors}.")
-    return {"agreement": agreed, "reliability": reliability(task, outputs), "models": about}, notes
+    return tables, notes

@@ -1,6 +1,4 @@
-"""The control: the same student with a teacher and without, seed by seed, and what may be said of
-the difference.
-"""
+"""The control: the same student with and without the teacher, with the same seeds."""
 
 from __future__ import annotations
 
@@ -10,35 +8,39 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.measure.statistics.intervals import student as student_interval
-from workbench.techniques.distillation.progress import Share
+from workbench.techniques.distillation.progress import PartReport
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.metrics import Metric
-    from workbench.techniques.distillation.lessons import Plan
+    from workbench.techniques.distillation.trainer import StudentTrainer
 
-__all__ = ["ENOUGH_SEEDS", "gain_of", "gain_sentence"]
+__all__ = ["MIN_SEEDS", "gain_sentence", "measure_gain"]
 
-ENOUGH_SEEDS = 3  # to speak of a method, and not of two models
+MIN_SEEDS = 3  # for a statement about the method; with fewer it is about single models
 
 
-def gain_of(
-    plan: Plan, n_seeds: int, report: Report, *, first: int = 0, n_parts: int = 0
+def measure_gain(
+    trainer: StudentTrainer, n_seeds: int, report: Report, *, n_parts: int = 0
 ) -> pd.DataFrame:
-    """A row a seed: seed, with, without, difference, in the task's deciding metric on valid.
+    """Table of seed, with, without and difference: the task's metric on valid, one row a seed.
 
-    `first` of `n_parts` trainings were done before these.
+    `n_parts` is the number of trainings in the whole report, twice `n_seeds` by default.
     """
     import pandas as pd
 
-    rows, n = [], n_parts or 2 * n_seeds
-    for number, seed in enumerate(range(plan.job.seed, plan.job.seed + n_seeds)):
+    rows = []
+    n_parts = n_parts or 2 * n_seeds
+    for number in range(n_seeds):
+        seed = trainer.job.seed + number
         scores = {}
-        for place, taught in enumerate((True, False)):
-            text = f"seed {seed} {'with' if taught else 'without'} teacher"
-            share = Share(report, min(first + 2 * number + place, n - 1), n, text, curves=False)
-            scores[taught] = plan.score(plan.outputs(seed, taught=taught, report=share))
+        for offset, with_teacher in enumerate((True, False)):
+            text = f"seed {seed} {'with' if with_teacher else 'without'} teacher"
+            part = min(2 * number + offset, n_parts - 1)
+            part_report = PartReport(report, part, n_parts, text, curves=False)
+            outputs = trainer.outputs(seed, with_teacher=with_teacher, report=part_report)
+            scores[with_teacher] = trainer.score(outputs)
         rows.append(
             {
                 "seed": seed,
@@ -51,38 +53,33 @@ def gain_of(
 
 
 def gain_sentence(gain: pd.DataFrame, metric: Metric) -> str:
-    """What the teacher bought, in one sentence: with Student's t interval over seeds where there
-    are enough of them.
-    """
+    """The gain by the teacher in a sentence, with Student's t interval from three seeds on."""
     if not len(gain):
+        return "No control was trained (`control_seeds` 0): the gain by the teacher is not known."
+    mean_with, mean_without = float(gain["with"].mean()), float(gain["without"].mean())
+    if len(gain) < MIN_SEEDS:
+        seeds = " and ".join(str(seed) for seed in gain["seed"])
         return (
-            "No control was trained (`control_seeds` 0), so nobody knows what the teacher bought."
-        )
-    with_, without = float(gain["with"].mean()), float(gain["without"].mean())
-    if len(gain) < ENOUGH_SEEDS:
-        seeds = " and ".join(str(s) for s in gain["seed"])
-        return (
-            f"With seed {seeds} the student has {metric.name} {metric.shown(with_)} with a teacher "
-            f"and {metric.shown(without)} without: this speaks of these two models only. Three "
-            "seeds or more (`control_seeds`) speak of the method."
+            f"With seed {seeds} the student has {metric.name} {metric.shown(mean_with)} with the "
+            f"teacher and {metric.shown(mean_without)} without. This holds for these two models "
+            f"only; a statement about the method needs `control_seeds` of {MIN_SEEDS} or more."
         )
     differences = gain["difference"].to_numpy(float)
     low, high = student_interval(differences)
-    better = low > 0 if metric.higher_is_better else high < 0
-    worse = high < 0 if metric.higher_is_better else low > 0
-    verdict = (
-        "better with it"
-        if better
-        else "worse with it"
-        if worse
-        else "undecided: the interval holds no difference"
-    )
     return (
         f"Over {len(gain)} seeds the teacher changed {metric.name} by "
         f"{_change(float(np.mean(differences)), metric)} ({_change(low, metric)} to "
-        f"{_change(high, metric)}; {metric.shown(without)} without, {metric.shown(with_)} with): "
-        f"{verdict}."
+        f"{_change(high, metric)}; {metric.shown(mean_without)} without, "
+        f"{metric.shown(mean_with)} with): {_verdict(low, high, metric)}."
     )
+
+
+def _verdict(low: float, high: float, metric: Metric) -> str:
+    """Verdict in words from the interval of the difference."""
+    if low <= 0 <= high or not np.isfinite([low, high]).all():
+        return "undecided, as the interval contains zero"
+    increased = low > 0
+    return "better with it" if increased == metric.higher_is_better else "worse with it"
 
 
 def _change(value: float, metric: Metric) -> str:

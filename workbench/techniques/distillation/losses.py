@@ -1,11 +1,8 @@
-"""What the teacher's part of a loss is, for each kind of task and each method.
+"""Losses between a layer of the student and a layer of the teacher, one for each method.
 
-Sources: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015 (soft targets;
-a factor T^2 keeps their gradients as large as those of labels; an ensemble teaches by the mean of
-its distributions); Ba, Caruana, "Do Deep Nets Really Need to be Deep?", NeurIPS 2014 (values
-matched by squared error); Romero et al., "FitNets", ICLR 2015 (hints); Zagoruyko, Komodakis,
-"Paying More Attention to Attention", ICLR 2017; Park et al., "Relational Knowledge Distillation",
-CVPR 2019.
+Sources: Romero et al., "FitNets", ICLR 2015 (hints); Zagoruyko, Komodakis, "Paying More Attention
+to Attention", ICLR 2017; Park et al., "Relational Knowledge Distillation", CVPR 2019. The loss
+between outputs is `workbench.training.losses.soft_loss`.
 """
 
 from __future__ import annotations
@@ -15,19 +12,14 @@ from torch.nn import functional as F
 
 __all__ = ["feature_loss", "relational"]
 
-ANGLES = 2.0  # weight of angles against distances, as in Park et al.
-ROWS_OF_ANGLES = (
-    40  # of a batch: every three of them make an angle, so that their cost grows with the cube
-)
+ANGLE_WEIGHT = 2.0  # weight of angles against distances, as in Park et al.
+MAX_ANGLE_ROWS = 40  # rows of a batch compared by angle, whose cost grows with the cube of the rows
 
 
 def feature_loss(method: str, student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """How far a student's reduced feature `(batch, ...)`, projected for hints, is from the
-    teacher's.
-    """
-    if (
-        method == "hint"
-    ):  # a share of the teacher's own variation, so that one weight serves all layers
+    """Loss between reduced features `(batch, ...)`; hints take the projected one of the student."""
+    if method == "hint":
+        # divided by the teacher's variance, so that one weight serves all layers
         return F.mse_loss(student, teacher) / teacher.var().clamp_min(1e-6)
     if method == "attention":
         return (student - teacher).square().sum(1).mean()
@@ -35,17 +27,17 @@ def feature_loss(method: str, student: torch.Tensor, teacher: torch.Tensor) -> t
 
 
 def relational(student: torch.Tensor, teacher: torch.Tensor) -> torch.Tensor:
-    """Distances and angles between the rows of a batch: embeddings `(batch, size)`, whose sizes may
-    differ.
+    """Loss between the distances and angles of the rows of two embeddings `(batch, size)`.
+
+    The sizes of the two may differ.
     """
     distances = F.smooth_l1_loss(_distances(student), _distances(teacher))
-    return distances + ANGLES * F.smooth_l1_loss(
-        _angles(student[:ROWS_OF_ANGLES]), _angles(teacher[:ROWS_OF_ANGLES])
-    )
+    angles = F.smooth_l1_loss(_angles(student[:MAX_ANGLE_ROWS]), _angles(teacher[:MAX_ANGLE_ROWS]))
+    return distances + ANGLE_WEIGHT * angles
 
 
 def _distances(rows: torch.Tensor) -> torch.Tensor:
-    """Distances of all pairs `(batch, batch)`, of mean 1."""
+    """Distances of all pairs `(batch, batch)`, divided by their mean."""
     squares = rows.square().sum(1)
     distances = (squares[:, None] + squares[None] - 2 * rows @ rows.T).clamp_min(1e-12).sqrt()
     distances = distances * (1 - torch.eye(len(rows), device=rows.device))
@@ -53,6 +45,6 @@ def _distances(rows: torch.Tensor) -> torch.Tensor:
 
 
 def _angles(rows: torch.Tensor) -> torch.Tensor:
-    """Cosine of the angle at each row between each two others `(batch, batch, batch)`."""
+    """Cosine of the angle at each row between each pair of rows `(batch, batch, batch)`."""
     directions = F.normalize(rows[None] - rows[:, None], dim=2)
     return directions @ directions.transpose(1, 2)

@@ -1,6 +1,4 @@
-"""The student: found by name, chosen where no name is given, and checked against what the teacher
-gives.
-"""
+"""Students: find one by name, choose one if no name is given, and check its outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +12,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
 from workbench.model_form import form_named
-from workbench.models.networks import build_seeded
+from workbench.models.networks import build_seeded, can_reset, reset
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, Task
@@ -24,18 +22,24 @@ if TYPE_CHECKING:
 
     from workbench.technique import Job
 
-__all__ = ["Student", "check_fits", "same_again", "student_of"]
+__all__ = [
+    "Student",
+    "check_outputs",
+    "find_student",
+    "n_outputs",
+    "n_parameters",
+    "untrained_start",
+]
 
-SMALLER = 4  # times fewer parameters than the teacher's are wanted of a student that nobody named
+SIZE_RATIO = 4  # an automatic student has at most the teacher's parameters divided by this
 COMPACT = ("workbench.models.compact:convnet", "workbench.models.compact:dscnn")
 TABLE = "workbench.models.table:table_net"
+TABLE_WIDTH = 16
 
 
 @dataclass(frozen=True)
 class Student:
-    """A network to be trained: `name` as the setting `student` holds it, `build(seed)` makes it,
-    weights drawn by the seed.
-    """
+    """A network to train: `name` is the value of the setting, `build(seed)` draws its weights."""
 
     name: str
     builder: str | None
@@ -44,49 +48,51 @@ class Student:
 
     @property
     def title(self) -> str:
-        """The short name, for people."""
-        return self.name.rpartition(":")[2] or "itself"
+        """The short name for messages."""
+        return self.name.rpartition(":")[2] or "the teacher's architecture"
 
 
-def student_of(job: Job, name: str, n_out: int) -> Student:
-    """The student of a job by its name; an empty name takes a compact one.
+def find_student(job: Job, name: str, n_out: int) -> Student:
+    """The student of this name; a compact network if the name is empty.
 
-    Names are those of the task's builders, or `package.module:function`, called with as many of
-    `n_classes`, `n_out` and `n_in` as it has parameters for. Raises SettingsError for an unknown
-    name, CandidateError for what is no torch network.
+    A name is that of a model of the task, or `package.module:function`, which is called with those
+    of `n_classes`, `n_out` and `n_in` that are its parameters. Raises SettingsError for an unknown
+    name, CandidateError for an object that is no torch network.
     """
-    chosen = name or _compact(job, n_out)
+    name = name or _choose_compact(job, n_out)
     task = job.task
-    if chosen in task.builders:
-        builder, prepare = f"{task.name}/{chosen}", task.prepares.get(chosen, task.prepare)
-        make = task.builders[chosen]
-    elif ":" in chosen:
-        builder, prepare = chosen, task.prepare
-        make = _called(resolve(chosen), chosen, task, n_out)
+    if name in task.builders:
+        builder = f"{task.name}/{name}"
+        prepare = task.prepares.get(name, task.prepare)
+        make = task.builders[name]
+    elif ":" in name:
+        builder, prepare = name, task.prepare
+        make = _with_sizes(resolve(name), name, task, n_out)
     else:
         raise SettingsError(
-            f"{unknown('student', chosen, task.builders)} Or name your own as "
+            f"{unknown('student', name, task.builders)} Or give your own as "
             "package.module:function."
         )
-    return Student(
-        chosen, builder, prepare, lambda seed: _network(build_seeded(make, seed), chosen)
-    )
+    return Student(name, builder, prepare, lambda seed: _network(build_seeded(make, seed), name))
 
 
-def same_again(job: Job) -> Student:
-    """The start's own architecture with weights drawn anew (born-again networks); raises
-    CandidateError where that fails.
+def untrained_start(job: Job) -> Student:
+    """The architecture of the start with newly drawn weights (born-again networks).
+
+    Raises CandidateError if the start can neither be reset nor built again.
     """
-    start, name = job.start, (job.start.builder or "").rpartition("/")[2]
+    start = job.start
+    name = (start.builder or "").rpartition("/")[2]
     build = job.build or job.task.builders.get(name)
-    if _can_reset(start.model):
-        make: Callable[[], Any] = lambda: _reset(start.model)  # noqa: E731
+    if can_reset(start.model):
+        make: Callable[[], Any] = lambda: _reset_on_cpu(start.model)  # noqa: E731
     elif build is not None:
         make = build
     else:
         raise CandidateError(
-            f"`{start.name}` cannot be drawn anew: some of its layers have no `reset_parameters`, "
-            "and it has no builder. Give `model=` as a function, or name a `student`."
+            f"The weights of `{start.name}` cannot be drawn again: some layers have no "
+            "`reset_parameters`, and there is no builder. Give `model=` as a function, or choose "
+            "`method` logits and name a `student`."
         )
     return Student(
         "",
@@ -96,8 +102,13 @@ def same_again(job: Job) -> Student:
     )
 
 
-def check_fits(student: Student, task: Task, n_out: int, teacher: str) -> None:
-    """Raise CandidateError when the student's outputs cannot be held against the teacher's."""
+def _reset_on_cpu(model: nn.Module) -> nn.Module:
+    """A reset copy, drawn on the CPU as for any seed, with frozen parameters trainable again."""
+    return reset(copy.deepcopy(model).cpu()).requires_grad_(True)
+
+
+def check_outputs(student: Student, task: Task, n_out: int, teacher: str) -> None:
+    """Raise CandidateError unless the student gives `n_out` logits or values, like the teacher."""
     inputs = task.example(4, student.prepare)
     network = Candidate(
         student.title,
@@ -105,41 +116,45 @@ def check_fits(student: Student, task: Task, n_out: int, teacher: str) -> None:
         student.build(0),
         outputs=form_named("torch").usual_outputs(task.kind, None),
     )
-    got = width_of(outputs_of(network, inputs), task)
-    if got != n_out:
+    n_student = n_outputs(outputs_of(network, inputs), task)
+    if n_student != n_out:
         raise CandidateError(
-            f"`{student.title}` gives {got} outputs a row and the teacher `{teacher}` {n_out}: "
-            "they must be the same. Name a `student` that is built for this task."
+            f"`{student.title}` gives {n_student} outputs a row and the teacher `{teacher}` "
+            f"{n_out}: they must be the same. Name a `student` that is built for this task."
         )
     ending = ends_in(task, network, inputs)
     if ending:
         raise CandidateError(
-            f"`{student.title}` ends in a {ending}; a student must give logits: leave that layer "
-            "out."
+            f"`{student.title}` ends in a {ending}; a student must give logits: remove that layer."
         )
 
 
-def width_of(outputs: np.ndarray, task: Task) -> int:
-    """How many outputs a row has; two of a yes-or-no question count as the one that their
-    difference is.
-    """
+def n_outputs(outputs: np.ndarray, task: Task) -> int:
+    """Number of outputs of a row; two logits of a binary task count as one, their difference."""
     width = int(np.prod(outputs.shape[1:]))
     return 1 if task.kind == "binary" and width == 2 else width
 
 
-def _compact(job: Job, n_out: int) -> str:
-    """The largest of the task's models that is small enough; where there is none, one of ours by
-    the shape of the inputs.
+def n_parameters(network: nn.Module) -> int:
+    """Number of parameters of a network."""
+    return sum(p.numel() for p in network.parameters())
+
+
+def _choose_compact(job: Job, n_out: int) -> str:
+    """The largest model of the task that is small enough, else one for the shape of the inputs.
+
+    Raises SettingsError if neither exists.
     """
-    task, limit = job.task, _size(job.start.model) / SMALLER
-    own = (job.start.builder or "").rpartition("/")[2]
-    sizes = {name: _size_of(build) for name, build in task.builders.items() if name != own}
+    task = job.task
+    limit = n_parameters(job.start.model) / SIZE_RATIO
+    start = (job.start.builder or "").rpartition("/")[2]
+    sizes = {name: _size_of(build) for name, build in task.builders.items() if name != start}
     small = {name: size for name, size in sizes.items() if size is not None and size <= limit}
     if small:
         return max(small, key=small.__getitem__)
     arrays = list(task.example(2).values())
     if len(arrays) == 1 and arrays[0].ndim == 4:
-        sizes = {name: _size_of(_called(resolve(name), name, task, n_out)) for name in COMPACT}
+        sizes = {name: _size_of(_with_sizes(resolve(name), name, task, n_out)) for name in COMPACT}
         return next((name for name, size in sizes.items() if size <= limit), COMPACT[-1])
     if len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].dtype.kind == "f":
         return TABLE
@@ -150,15 +165,15 @@ def _compact(job: Job, n_out: int) -> str:
     )
 
 
-def _called(function: Any, name: str, task: Task, n_out: int) -> Callable[[], Any]:
-    """A function of the user's, or one of ours, with the sizes that it has parameters for."""
+def _with_sizes(function: Any, name: str, task: Task, n_out: int) -> Callable[[], Any]:
+    """A builder without parameters from one that may take the numbers of inputs and outputs."""
     if not callable(function) or hasattr(function, "state_dict"):
         raise CandidateError(
-            f"`{name}` is {type(function).__name__}; a student is named by a function that builds "
-            "it."
+            f"`{name}` is {type(function).__name__}; `student` must name a function that builds "
+            "the network."
         )
     first = next(iter(task.example(2).values()))
-    known: dict[str, Any] = {
+    sizes = {
         "n_classes": n_out,
         "n_out": n_out,
         "n_in": int(first.shape[1]) if first.ndim > 1 else 1,
@@ -167,44 +182,25 @@ def _called(function: Any, name: str, task: Task, n_out: int) -> Callable[[], An
         parameters = inspect.signature(function).parameters
     except ValueError:  # a builtin without a signature
         parameters = {}
-    given = {key: value for key, value in known.items() if key in parameters}
+    arguments = {key: value for key, value in sizes.items() if key in parameters}
     if name == TABLE:
-        given["width"] = 16
-    return lambda: function(**given)
+        arguments["width"] = TABLE_WIDTH
+    return lambda: function(**arguments)
 
 
-def _network(made: Any, name: str) -> nn.Module:
-    if not hasattr(made, "state_dict") or not hasattr(made, "forward"):
+def _network(built: Any, name: str) -> nn.Module:
+    """The built object; raises CandidateError unless it is a torch network."""
+    if not hasattr(built, "state_dict") or not hasattr(built, "forward"):
         raise CandidateError(
-            f"`{name}` builds {type(made).__name__}; a student is a torch network."
+            f"`{name}` builds {type(built).__name__}; a student must be a torch network."
         )
-    return made
+    return built
 
 
 def _size_of(build: Callable[[], Any]) -> int | None:
-    """Parameters of what a builder makes; None where that is no network, or its extra is not
-    installed.
-    """
+    """Parameters of the built network; None for another object or if an extra is missing."""
     try:
-        made = build_seeded(build, 0)
+        built = build_seeded(build, 0)
     except (WorkbenchError, ImportError):
         return None
-    return _size(made) if hasattr(made, "state_dict") else None
-
-
-def _size(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
-
-
-def _can_reset(model: Any) -> bool:
-    """Whether every module that owns parameters knows how to draw them anew."""
-    owners = [m for m in model.modules() if next(m.parameters(recurse=False), None) is not None]
-    return bool(owners) and all(hasattr(m, "reset_parameters") for m in owners)
-
-
-def _reset(model: Any) -> Any:
-    fresh = copy.deepcopy(model).cpu()
-    for module in fresh.modules():
-        if hasattr(module, "reset_parameters"):
-            module.reset_parameters()
-    return fresh.train().requires_grad_(True)
+    return n_parameters(built) if hasattr(built, "state_dict") else None

@@ -175,7 +175,7 @@ class PruningSettings(TechniqueSettings):
 )
 def prune(job: Job, settings: PruningSettings) -> Outcome:
     """Removes channels, blocks or weights of low importance, then fine-tunes the network."""
-    settings = settings.resolved()
+    settings = job.resolved(settings)
     require_all(job, settings)
     methods = {
         "structured": _structured,

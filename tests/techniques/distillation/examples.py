@@ -1,4 +1,4 @@
-"""Small tasks with a teacher that knows them, for the tests of distillation."""
+"""Small tasks, trained teachers and small students for the tests of distillation."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def settings(**values: Any) -> Any:
 
 
 def small(n_classes: int = 10) -> nn.Module:
-    """A student for 8x8 images, smaller than any that is shipped."""
+    """A student for 8x8 images, smaller than all of the package."""
     return nn.Sequential(
         nn.Conv2d(1, 8, 3, 2, padding=1),
         nn.BatchNorm2d(8),
@@ -50,13 +50,11 @@ def ending() -> nn.Module:
     return nn.Sequential(small(), nn.Softmax(1))
 
 
-SMALL = "tests.techniques.distillation.schools:small"
+SMALL = "tests.techniques.distillation.examples:small"
 
 
 def table_task(kind: str, *, n_out: int = 1) -> Task:
-    """Breast cancer as yes or no, or as two labels; diabetes as values; with builders `big` and
-    `little`.
-    """
+    """Breast cancer with one or two labels, or diabetes; the builders are `big` and `little`."""
     raw = load_diabetes() if kind == "regression" else load_breast_cancer()
     order = np.random.default_rng(0).permutation(len(raw.target))
     x = ((raw.data - raw.data.mean(0)) / raw.data.std(0))[order].astype(np.float32)
@@ -83,8 +81,8 @@ def table_task(kind: str, *, n_out: int = 1) -> Task:
     )
 
 
-def taught(task: Task, name: str = "big") -> Candidate:
-    """A candidate of the task, trained for a moment."""
+def trained(task: Task, name: str = "big") -> Candidate:
+    """A candidate of the task, trained for 8 epochs."""
     candidate, _ = task.candidate(name)
     return candidate.fitted(fit(candidate.model, task, FitSettings(epochs=8, **FIXED)).model)
 
@@ -98,15 +96,15 @@ def shifted(inputs: dict[str, torch.Tensor], generator: torch.Generator) -> dict
 
 
 def counted(candidate: Candidate) -> tuple[Candidate, list[int]]:
-    """The candidate with a network that notes how many rows it is asked about, also in its copies."""
+    """The candidate with a network that records the rows of each call, also in its copies."""
     calls: list[int] = []
     model = candidate.model.eval()
-    noted = type(model)(*model)  # the layers are shared, the hook is not
-    noted.eval().register_forward_hook(_note(calls))
-    return replace(candidate, model=noted), calls
+    recording = type(model)(*model)  # the layers are shared, the hook is not
+    recording.eval().register_forward_hook(_record(calls))
+    return replace(candidate, model=recording), calls
 
 
-def _note(calls: list[int]) -> Any:
+def _record(calls: list[int]) -> Any:
     def hook(_module: Any, inputs: Any, _output: Any) -> None:
         calls.append(len(inputs[0]))
 
