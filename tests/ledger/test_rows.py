@@ -12,6 +12,7 @@ from tests.factories import make_row, make_verdict
 from workbench.ledger.rows import Row, TestLine, frame
 from workbench.ledger.tables import SMOKE, cells, html, rich_table
 from workbench.ledger.words import SYMBOLS
+from workbench.technique import Decision
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def rows() -> list[Row]:
             speedup_parent=2.04,
             speedup_start=4.2,
             latency_ms=0.3571,
+            core_seconds_per_million=900.0,
             seconds=150.0,
             against_parent=against,
             against_start=start,
@@ -93,13 +95,14 @@ def test_cells_of_a_step_hold_the_value_and_what_it_is_against_parent_and_start(
     assert by_head["file"] == ("410 kB", "0.94x, 9.1x")
     assert by_head["batch 1"] == ("0.357 ms", "2.0x, 4.2x")
     assert by_head["batch 64"] == ("60.0 ms", "2.0x, 4.0x")
-    assert by_head["samples/s"] == ("1,066", "938 core-s/1M")
+    assert by_head["samples/s"] == ("1,066", "900 core-s/1M")
     assert by_head["step took"] == ("2.5 min", "")
 
 
 def test_factor_of_batch_64_is_left_out_when_it_was_not_compared_with_both(rows):
-    _, (_, step) = cells([rows[0], make_row("x", against_start=rows[1].against_start)])
-    assert step[5] == ("60.0 ms", "")
+    compared = make_row("x", latency_64_ms=61.0, against_start=rows[1].against_start)
+    heads, (_, step) = cells([rows[0], compared])
+    assert step[heads.index("batch 64")] == ("61.0 ms", "")
 
 
 def test_operators_in_int8_and_share_of_the_peak_stand_in_one_cell():
@@ -117,8 +120,40 @@ def test_price_stands_below_the_time_when_there_is_one(rows):
 @pytest.mark.parametrize("decision", SYMBOLS)
 def test_every_decision_has_its_symbol(decision):
     step = make_row("x", against_parent=(make_verdict("accuracy", decision),))
-    _, (_, (*_, change, _file, _one, _many, _rate, _int8, _took)) = cells([make_row(), step])
-    assert change[0].startswith(f"{SYMBOLS[decision]} ")
+    heads, (_, line) = cells([make_row(), step])
+    assert line[heads.index("accuracy changed by")][0].startswith(f"{SYMBOLS[decision]} ")
+
+
+def test_column_that_says_nothing_or_the_same_in_all_rows_is_not_shown():
+    heads, _ = cells([make_row(), make_row("x", size_bytes=500_000)])
+    assert heads == ["step", "valid accuracy", "file"]
+    alone, _ = cells([make_row()])
+    assert "in int8" not in alone
+    assert "batch 1" in alone, "a single row shows all that it has"
+
+
+def test_decision_is_a_row_with_its_verdict_reason_and_what_to_do():
+    made = Decision("drift", "Two columns moved.", {"psi": 0.4}, "Retrain on the last month.")
+    row = Row("monitoring", "monitoring", decision=made, seconds=2.0)
+    heads, (_, line) = cells([make_row(), row])
+    assert line[heads.index("valid accuracy")] == ("drift", "")
+    assert line[heads.index("accuracy changed by")] == (
+        "Two columns moved.",
+        "Retrain on the last month.",
+    )
+    assert Row.from_json(row.to_json()) == row
+    assert list(frame([make_row(), row]).decision) == ["", "drift"]
+
+
+def test_latencies_of_version_1_are_read():
+    older = {k: v for k, v in make_row().to_json().items() if k != "latencies_ms"}
+    assert Row.from_json({**older, "latency_ms": 1.5, "latency_64_ms": 60.0}) == make_row()
+
+
+def test_batch_sizes_are_columns_of_their_own():
+    rows = [make_row(latencies_ms={1: 1.0, 8: 3.0}), make_row("x", latencies_ms={1: 0.5, 8: 2.0})]
+    assert [h for h in cells(rows)[0] if h.startswith("batch")] == ["batch 1", "batch 8"]
+    assert list(frame(rows)[["latency_ms", "latency_8_ms"]].iloc[1]) == [0.5, 2.0]
 
 
 def test_metric_with_a_unit_of_its_own_is_shown_in_it():
@@ -217,7 +252,7 @@ def test_html_escapes_what_came_from_outside(rows):
     nasty = "<script>alert(1)</script>&'"
     page = html([make_row(nasty, runtime=nasty, metric=nasty)], title=nasty)
     assert "<script>" not in page
-    assert page.count("&lt;script&gt;") == 5  # title, two headings, step, runtime
+    assert page.count("&lt;script&gt;") == 4  # title, heading, step, runtime
 
 
 @pytest.mark.parametrize(
@@ -240,15 +275,16 @@ def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
 
 
 @pytest.mark.parametrize(
-    ("changes", "place", "text"),
+    ("changes", "title", "text"),
     [
-        ({"size_bytes": 999}, 3, "1 kB"),
-        ({"size_bytes": 94_000_000}, 3, "94.00 MB"),
-        ({"latency_ms": 0.0123}, 4, "0.012 ms"),
-        ({"latency_ms": 12.345}, 4, "12.3 ms"),
-        ({"seconds": 99.0}, 8, "99.0 s"),
-        ({"seconds": 6000.0}, 8, "100.0 min"),
+        ({"size_bytes": 999}, "file", "1 kB"),
+        ({"size_bytes": 94_000_000}, "file", "94.00 MB"),
+        ({"latency_ms": 0.0123}, "batch 1", "0.012 ms"),
+        ({"latency_ms": 12.345}, "batch 1", "12.3 ms"),
+        ({"seconds": 99.0}, "step took", "99.0 s"),
+        ({"seconds": 6000.0}, "step took", "100.0 min"),
     ],
 )
-def test_units_follow_the_size_of_the_number(changes, place, text):
-    assert cells([make_row(**changes)])[1][0][place][0] == text
+def test_units_follow_the_size_of_the_number(changes, title, text):
+    heads, (line,) = cells([make_row(**changes)])
+    assert line[heads.index(title)][0] == text

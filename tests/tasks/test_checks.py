@@ -270,7 +270,7 @@ def test_check_task_refuses_one_time_only_in_a_split_that_is_scored(split: str) 
 def test_check_task_reports_a_forward_that_raises_with_names_and_shapes() -> None:
     with pytest.raises(
         TaskError,
-        match=r"`net` raised RuntimeError on the inputs `x` float32 \(2, 64\): mat1 and mat2",
+        match=r"`net` raised RuntimeError on the inputs `x` float32 \(32, 64\): mat1 and mat2",
     ):
         check_task(digits_task(start=Candidate("net", "torch", nn.Linear(32, 10))))
 

@@ -217,11 +217,11 @@ def test_a_reference_is_imported_and_names_the_model(
         (lambda: "net", TaskError, "made str; it must make a torch module"),
         (lambda: 1 / 0, TaskError, "raised ZeroDivisionError when it was called to build"),
         (b"no onnx", TaskError, "`onnx` raised CandidateError"),
-        (nn.Linear(5, 3), TaskError, r"raised RuntimeError on the inputs `x` float32 \(2, 13\)"),
+        (nn.Linear(5, 3), TaskError, r"raised RuntimeError on the inputs `x` float32 \(32, 13\)"),
         (
             nn.Linear(13, 2),
             TaskError,
-            r"must give outputs \(batch, n_classes\) with n_classes = 3, and gave \(2, 2\)",
+            r"must give outputs \(batch, n_classes\) with n_classes = 3, and gave \(32, 2\)",
         ),
     ],
 )
@@ -235,7 +235,7 @@ def test_make_task_refuses_a_model_that_does_not_fit_and_says_why(
 def test_make_task_refuses_an_estimator_with_prepare_or_without_its_columns() -> None:
     frame = iris()
     model = fitted_pipeline(frame.drop(columns="species"), frame["species"])
-    with pytest.raises(TaskError, match="put what `prepare` does into a scikit-learn Pipeline"):
+    with pytest.raises(TaskError, match="put the work of `prepare` into its pipeline"):
         make_task("iris", model=model, train=frame, target="species", prepare=lambda inputs: inputs)
     with pytest.raises(
         TaskError, match=r"fitted on columns that the data lack: petal width \(cm\)"

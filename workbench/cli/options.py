@@ -207,9 +207,9 @@ def run_argument() -> click.Parameter:
 
 def task_names() -> tuple[str, ...]:
     """The built-in tasks."""
-    from workbench.tasks.builtin import TASKS
+    from workbench.tasks import TASKS
 
-    return tuple(TASKS)
+    return TASKS.names()
 
 
 def _runs() -> list[str]:

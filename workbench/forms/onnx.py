@@ -46,7 +46,7 @@ class OnnxForm(Form):
     runtimes = ("onnxruntime",)
 
     def is_mine(self, model: Any) -> bool:
-        return isinstance(model, (bytes, Path)) or (isinstance(model, str) and ":" not in model)
+        return isinstance(model, (bytes, Path))
 
     def copy(self, model: Any) -> bytes:
         """Content in one piece: weights that lie in files beside it are taken in."""

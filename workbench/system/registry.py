@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from importlib.metadata import entry_points
 from importlib.util import find_spec
@@ -74,6 +74,9 @@ class Registry(Generic[T]):
     def names(self) -> tuple[str, ...]:
         """All names in alphabetical order; nothing is imported for it."""
         return tuple(sorted(self._places))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
 
     def __contains__(self, name: object) -> bool:
         return name in self._places

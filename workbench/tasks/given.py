@@ -79,7 +79,7 @@ def own_model(model: Any) -> OwnModel:
         named = own_model(resolve(model))
         return replace(named, name=model.rpartition(":")[2].rpartition(".")[2])
     try:
-        form = form_of(model)
+        form = form_of(Path(model) if isinstance(model, str) else model)
     except CandidateError as error:
         if callable(model):
             return _from_builder(model)
@@ -122,7 +122,9 @@ def _from_builder(function: Callable[..., Any]) -> OwnModel:
 
 
 def _nouns() -> str:
-    return ", ".join(form.noun for form in FORMS.all().values())
+    """Nouns of all forms, those that a loss trains first."""
+    forms = sorted(FORMS.all().values(), key=lambda f: (not f.trained_by_loss, f.takes_prepared))
+    return ", ".join(form.noun for form in forms)
 
 
 def _needed(function: Callable[..., Any]) -> list[str]:

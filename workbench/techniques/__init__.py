@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from workbench.system.registry import Registry, modules_in
-from workbench.technique import Technique
+
+if TYPE_CHECKING:
+    from workbench.technique import Technique
 
 __all__ = ["TECHNIQUES", "get_technique", "technique_names"]
 
+
+def _kind() -> type[Technique]:
+    from workbench.technique import Technique
+
+    return Technique
+
+
 TECHNIQUES: Registry[Technique] = Registry(
-    "workbench.techniques",
-    "technique",
-    lambda: Technique,
-    lambda: modules_in("workbench.techniques"),
+    "workbench.techniques", "technique", _kind, lambda: modules_in("workbench.techniques")
 )
 
 
