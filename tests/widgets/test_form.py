@@ -234,7 +234,7 @@ def test_every_kind_nested_and_free_form_come_back_unchanged_when_set() -> None:
         assert view.problems == {}
 
 
-def test_form_starts_with_given_values_and_budget() -> None:
+def test_form_starts_with_its_values_and_budget() -> None:
     view = form("pruning", values={"pruning_ratio": 0.3, "fit_epochs": 2}, budget="smoke")
     assert (view.settings.pruning_ratio, view.settings.fit.epochs, view.settings.budget) == (
         0.3,
@@ -375,6 +375,17 @@ def test_setting_that_needs_another_set_follows_its_text(typed: str, is_set: boo
     assert ("fallback" in shown_settings(view)) == is_set
     assert headings(view)[-1].count("changed") == is_set
     assert view.problems == {}
+
+
+class Whole(TechniqueSettings):
+    """A nested class that is for experts as a whole."""
+
+    fit: Retraining = nested(Retraining, expert=True, title="Fine-tuning")
+    """Training after pruning."""
+
+
+def test_nested_group_all_for_experts_keeps_its_own_section() -> None:
+    assert headings(form(Whole)) == ["Fine-tuning  (3 settings)"]
 
 
 def test_nested_group_is_headed_by_its_title_and_hidden_without_effect() -> None:

@@ -1,6 +1,6 @@
 """RunView, one run while it works: status, a line a step, live curves, messages.
 
-It is given events, and reads nothing itself.
+The wizard hands it the events; it reads no file itself.
 """
 
 from __future__ import annotations

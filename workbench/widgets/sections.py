@@ -2,9 +2,10 @@
 
     grid of the settings that are neither nested nor for experts
     > Fine-tuning    (6 settings, 1 changed)    a section a nested group
-    > More settings  (5 settings)               all settings for experts, by group
+    > More settings  (5 settings)               settings for experts, by group
 
-A setting without an effect is hidden, and so is a part or a section that shows no setting.
+A nested group whose settings are all for experts stays together in its own section. A setting
+without an effect is hidden, and so is a part or a section that shows no setting.
 """
 
 from __future__ import annotations
@@ -90,21 +91,27 @@ class Layout:
 def lay_out(settings: type[Settings], controls: Sequence[Control]) -> Layout:
     """Arrange the controls of a settings class; their order inside a part is kept."""
     groups = list(dict.fromkeys(c.knob.path[:-1] for c in controls))
-    usual = {g: _of_group(controls, g, expert=False) for g in groups}
-    rare = {g: _of_group(controls, g, expert=True) for g in groups}
-    sections = [
-        Section(_title(settings, group), [Part(usual[group], help_text=_help(settings, group))])
-        for group in groups
-        if group and usual[group]
-    ]
-    more = [Part(rare[g], heading=_title(settings, g)) for g in groups if rare[g]]
+    plain: list[Control] = []
+    sections, more = [], []
+    for group in groups:
+        title = _title(settings, group)
+        usual, rare = _split([c for c in controls if c.knob.path[:-1] == group])
+        if group and not usual:
+            usual, rare = rare, []
+        if group:
+            sections.append(Section(title, [Part(usual, help_text=_help(settings, group))]))
+        else:
+            plain = usual
+        if rare:
+            more.append(Part(rare, heading=title))
     if more:
         sections.append(Section(MORE, more))
-    return Layout(Part(usual.get((), ())), tuple(sections))
+    return Layout(Part(plain), tuple(sections))
 
 
-def _of_group(controls: Sequence[Control], group: Path, *, expert: bool) -> list[Control]:
-    return [c for c in controls if c.knob.path[:-1] == group and c.knob.expert == expert]
+def _split(controls: Sequence[Control]) -> tuple[list[Control], list[Control]]:
+    """The usual settings, and those for experts."""
+    return [c for c in controls if not c.knob.expert], [c for c in controls if c.knob.expert]
 
 
 def _fields(settings: type[Settings], group: Path) -> list[tuple[str, object]]:
