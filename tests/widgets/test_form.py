@@ -30,6 +30,7 @@ from workbench.settings import (
 from workbench.techniques import get_technique, technique_names
 from workbench.widgets.controls import Control
 from workbench.widgets.form import Form, form
+from workbench.widgets.wording import shown_help
 
 
 class Inner(Settings):
@@ -278,7 +279,8 @@ def test_every_knob_shows_label_help_and_tooltip() -> None:
     for k in knobs(Every):
         control = view._controls[k.name]
         assert f"wb-knob-{k.name}" in control._dom_classes
-        assert k.help.rstrip(".") in control.children[1].value
+        assert shown_help(k, {}).rstrip(".") in control.children[1].value
+        assert k.name == "budget" or k.help.rstrip(".") in control.children[1].value
         assert k.help in field_of(view, k.name).tooltip
         assert field_of(view, k.name).description
 
@@ -405,6 +407,40 @@ def test_form_shows_the_visible_settings_of_the_class(method: str) -> None:
     view = form(Method, values={"method": method})
     assert set(shown_settings(view)) == {k.name for k in view.settings.visible(expert=True)}
     assert len(outside_folds(view)) <= 7
+
+
+class Related(Settings):
+    """A nested class whose help names a setting."""
+
+    lr: float = knob(0.1, title="Learning rate")
+    """Step size."""
+
+    warmup: int | None = 3
+    """Steps before the highest `lr`; see `way` and `other_thing`."""
+
+
+class Relating(TechniqueSettings):
+    """Settings whose help names others."""
+
+    way: Literal["fast", "slow"] = knob("fast", title="Way of work")
+    """Way."""
+
+    share: float = 0.5
+    """Share, in the unit of `way`."""
+
+    fit: Related = nested(Related)
+    """Training."""
+
+
+def test_help_names_other_settings_by_their_labels() -> None:
+    view = form(Relating)
+    help_of = {name: control.children[1].value for name, control in view._controls.items()}
+    assert "in the unit of “Way of work”." in help_of["share"]
+    assert (
+        "“Learning rate”; see “Way of work” and <code>other_thing</code>." in help_of["fit_warmup"]
+    )
+    assert "smoke" not in help_of["budget"]
+    assert "Empty: set automatically." in help_of["fit_warmup"]
 
 
 def test_labels_are_titles_or_names_and_choices_are_worded() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ from ipywidgets import (
 
 from workbench.settings import Knob
 from workbench.widgets.dress import show_if, words
-from workbench.widgets.wording import label_of_knob, shown_value
+from workbench.widgets.wording import label_of_knob, shown_help, shown_value
 
 __all__ = ["Control"]
 
@@ -50,7 +50,8 @@ class Drawn:
 class Control(VBox):
     """A setting on the page: its label and field, its help, and the problem of its value."""
 
-    def __init__(self, knob: Knob) -> None:
+    def __init__(self, knob: Knob, labels: Mapping[str, str]) -> None:
+        """Draw a setting; `labels` holds the labels of all settings of the form by flat name."""
         self.knob = knob
         self.problem = ""
         """The problem of the value, as shown; empty if there is none."""
@@ -58,7 +59,7 @@ class Control(VBox):
         """Whether the setting has an effect beside the others; the control is hidden if not."""
         self._drawn = _KINDS[knob.kind](knob)
         self._problem = HTML().add_class("wb-problem")
-        help_line = HTML(words(_help(knob))).add_class("wb-help")
+        help_line = HTML(words(shown_help(knob, labels))).add_class("wb-help")
         super().__init__([self._drawn.box, help_line, self._problem])
         self.add_class("wb-knob").add_class(f"wb-knob-{knob.name}").add_class(
             f"wb-kind-{knob.kind}"
@@ -96,11 +97,6 @@ class Control(VBox):
     def on_change(self, callback: Callable[[], None]) -> None:
         """Call back after every change of the value, by hand or by code."""
         self._drawn.field.observe(lambda _: callback(), "value")
-
-
-def _help(knob: Knob) -> str:
-    is_typed = knob.optional and knob.kind not in ("bool", "choice")
-    return f"{knob.help} Empty: set automatically." if is_typed else knob.help
 
 
 def _common(knob: Knob) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from workbench.techniques import get_technique
 from workbench.widgets.controls import Control
 from workbench.widgets.dress import Dress, words
 from workbench.widgets.sections import lay_out
+from workbench.widgets.wording import label_of_knob
 
 __all__ = ["Form", "form"]
 
@@ -53,7 +54,8 @@ class Form(VBox):
         self._valid: Settings | None = settings
         self.problems: dict[str, str] = {}
         """Problems in words, by the flat name of the setting; the empty name is for the others."""
-        self._controls = {k.name: Control(k) for k in knobs(self._class)}
+        labels = {k.name: label_of_knob(k) for k in knobs(self._class)}
+        self._controls = {k.name: Control(k, labels) for k in knobs(self._class)}
         self._general = HTML().add_class("wb-problem")
         drawn = [c for c in self._controls.values() if c.knob.name not in hidden]
         drawn.sort(key=lambda c: c.knob.name != "budget")  # the others stay as declared

@@ -99,7 +99,8 @@ def lay_out(settings: type[Settings], controls: Sequence[Control]) -> Layout:
         if group and not usual:
             usual, rare = rare, []
         if group:
-            sections.append(Section(title, [Part(usual, help_text=_help(settings, group))]))
+            help_text = f"{_help(settings, group)} {_empty_help(usual)}".strip()
+            sections.append(Section(title, [Part(usual, help_text=help_text)]))
         else:
             plain = usual
         if rare:
@@ -137,6 +138,11 @@ def _help(settings: type[Settings], group: Path) -> str:
     """The docstring line of a nested group."""
     fields = _fields(settings, group)
     return " ".join((fields[-1][1].description or "").split()) if fields else ""
+
+
+def _empty_help(controls: Sequence[Control]) -> str:
+    is_set_for_you = any(c.knob.by_budget is not None for c in controls)
+    return "An empty field is set automatically." if is_set_for_you else ""
 
 
 def _heading(title: str, controls: Sequence[Control]) -> str:

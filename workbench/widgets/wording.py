@@ -6,6 +6,8 @@ quick check). A label of a setting is its declared title, else its name as words
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -20,6 +22,7 @@ __all__ = [
     "label_of",
     "label_of_knob",
     "label_of_option",
+    "shown_help",
     "shown_value",
 ]
 
@@ -58,6 +61,11 @@ _SHOWN_VALUES = {
     "budget": {"smoke": "quick check"},
 }
 
+_SHOWN_HELP = {  # in place of a docstring line that holds a value which is shown in other words
+    "budget": "Amount of work. A quick check shows that everything runs; its numbers decide "
+    "nothing.",
+}
+
 
 def shown_value(name: str, value: Any) -> str:
     """A value of a setting as it is shown: as in the file, or in the words of the table."""
@@ -82,3 +90,21 @@ def label_of_knob(knob: Knob) -> str:
 def label_of_option(name: str) -> str:
     """The label of an option of the run, as `RunOptions` declares it."""
     return label_of_knob(next(k for k in knobs(RunOptions) if k.name == name))
+
+
+def shown_help(knob: Knob, labels: Mapping[str, str]) -> str:
+    """The help of a control: the setting's docstring line, with labels in place of field names.
+
+    `labels` holds the label of each setting of the form by its flat name.
+    """
+    text = _SHOWN_HELP.get(knob.name, knob.help)
+    group = "".join(f"{name}_" for name in knob.path[:-1])
+
+    def label(match: re.Match[str]) -> str:
+        title = labels.get(f"{group}{match[1]}") or labels.get(match[1])
+        return f"\u201c{title}\u201d" if title else match[0]
+
+    text = re.sub(r"`(\w+)`", label, text)
+    is_typed = knob.optional and knob.kind not in ("bool", "choice")
+    says_empty = knob.by_budget is not None or "Empty" in text or "None" in text
+    return f"{text} Empty: set automatically." if is_typed and not says_empty else text
