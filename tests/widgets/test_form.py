@@ -443,6 +443,16 @@ def test_help_names_other_settings_by_their_labels() -> None:
     assert "Empty: set automatically." in help_of["fit_warmup"]
 
 
+def test_dropdown_shows_its_entry_for_none_again_after_another_value() -> None:
+    view = form(Every)
+    for name in ("maybe", "level"):
+        for settings in (Every(), CHANGED, Every()):
+            view.set(settings)
+        assert field_of(view, name).label == "auto"
+        assert view.value[name] is None
+        assert field_of(view, name).index == 0
+
+
 def test_labels_are_titles_or_names_and_choices_are_worded() -> None:
     view = form(Method)
     assert field_of(view, "budget").description == "Effort"

@@ -34,6 +34,7 @@ from workbench.widgets.wording import label_of_knob, shown_help, shown_value
 
 __all__ = ["Control"]
 
+_AUTO = object()  # the entry for None: ipywidgets shows an empty field for the value None
 SLIDER_STEPS = 200  # with more steps than that, a hand cannot reach each of them
 
 
@@ -126,8 +127,16 @@ def _auto(knob: Knob) -> str:
 
 
 def _options(knob: Knob, options: list[tuple[str, Any]]) -> Drawn:
-    field = Dropdown(options=options, **_common(knob))
-    return Drawn(field, field, lambda: field.value, lambda value: _put(field, value))
+    entries = [(label, _AUTO if value is None else value) for label, value in options]
+    field = Dropdown(options=entries, **_common(knob))
+
+    def read() -> Any:
+        return None if field.value is _AUTO else field.value
+
+    def write(value: Any) -> None:
+        field.value = _AUTO if value is None else value
+
+    return Drawn(field, field, read, write)
 
 
 def _text(knob: Knob) -> Drawn:
