@@ -440,6 +440,9 @@ def test_help_names_other_settings_by_their_labels() -> None:
         "“Learning rate”; see “Way of work” and <code>other_thing</code>." in help_of["fit_warmup"]
     )
     assert "smoke" not in help_of["budget"]
+    field_of(view, "fit_lr").value = "much"
+    assert view.problems["fit_lr"].startswith("`fit_lr` must be a number")
+    assert "“Learning rate” must be a number" in view._controls["fit_lr"].children[2].value
     assert "Empty: set automatically." in help_of["fit_warmup"]
 
 

@@ -30,7 +30,7 @@ from ipywidgets import (
 
 from workbench.settings import Knob
 from workbench.widgets.dress import show_if, words
-from workbench.widgets.wording import label_of_knob, shown_help, shown_value
+from workbench.widgets.wording import label_of_knob, shown_help, shown_value, with_labels
 
 __all__ = ["Control"]
 
@@ -53,7 +53,7 @@ class Control(VBox):
 
     def __init__(self, knob: Knob, labels: Mapping[str, str]) -> None:
         """Draw a setting; `labels` holds the labels of all settings of the form by flat name."""
-        self.knob = knob
+        self.knob, self._labels = knob, labels
         self.problem = ""
         """The problem of the value, as shown; empty if there is none."""
         self.has_effect = True
@@ -86,7 +86,7 @@ class Control(VBox):
         if problem == self.problem:
             return
         self.problem = problem
-        self._problem.value = words(problem)
+        self._problem.value = words(with_labels(problem, self.knob, self._labels))
         (self.add_class if problem else self.remove_class)("wb-invalid")
 
     def set_budget(self, budget: str) -> None:

@@ -24,6 +24,7 @@ __all__ = [
     "label_of_option",
     "shown_help",
     "shown_value",
+    "with_labels",
 ]
 
 
@@ -92,19 +93,23 @@ def label_of_option(name: str) -> str:
     return label_of_knob(next(k for k in knobs(RunOptions) if k.name == name))
 
 
-def shown_help(knob: Knob, labels: Mapping[str, str]) -> str:
-    """The help of a control: the setting's docstring line, with labels in place of field names.
+def with_labels(text: str, knob: Knob, labels: Mapping[str, str]) -> str:
+    """A text about a setting, with labels in place of the field names in backticks.
 
     `labels` holds the label of each setting of the form by its flat name.
     """
-    text = _SHOWN_HELP.get(knob.name, knob.help)
     group = "".join(f"{name}_" for name in knob.path[:-1])
 
     def label(match: re.Match[str]) -> str:
         title = labels.get(f"{group}{match[1]}") or labels.get(match[1])
-        return f"\u201c{title}\u201d" if title else match[0]
+        return f"“{title}”" if title else match[0]
 
-    text = re.sub(r"`(\w+)`", label, text)
+    return re.sub(r"`(\w+)`", label, text)
+
+
+def shown_help(knob: Knob, labels: Mapping[str, str]) -> str:
+    """The help of a control: the setting's docstring line, with labels in place of field names."""
+    text = with_labels(_SHOWN_HELP.get(knob.name, knob.help), knob, labels)
     is_typed = knob.optional and knob.kind not in ("bool", "choice")
     says_empty = knob.by_budget is not None or "Empty" in text or "None" in text
     return f"{text} Empty: set automatically." if is_typed and not says_empty else text
