@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ipywidgets import HTML, Accordion, Box, VBox, Widget
+from pydantic.fields import FieldInfo
 
 from workbench.settings import Settings
 from workbench.settings.knobs import strip_optional
@@ -115,7 +116,7 @@ def _split(controls: Sequence[Control]) -> tuple[list[Control], list[Control]]:
     return [c for c in controls if not c.knob.expert], [c for c in controls if c.knob.expert]
 
 
-def _fields(settings: type[Settings], group: Path) -> list[tuple[str, object]]:
+def _fields(settings: type[Settings], group: Path) -> list[tuple[str, FieldInfo]]:
     """The nested fields that lead to a group, each with its name."""
     fields = []
     for name in group:
@@ -127,10 +128,11 @@ def _fields(settings: type[Settings], group: Path) -> list[tuple[str, object]]:
 
 def _title(settings: type[Settings], group: Path) -> str:
     """The declared title of a nested group, else its name; empty for the settings themselves."""
-    titles = [
-        (field.json_schema_extra or {}).get("title") or label_of(name)
-        for name, field in _fields(settings, group)
-    ]
+    titles = []
+    for name, field in _fields(settings, group):
+        extra = field.json_schema_extra
+        title = extra.get("title") if isinstance(extra, dict) else None
+        titles.append(str(title or label_of(name)))
     return ": ".join(titles)
 
 
