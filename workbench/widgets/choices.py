@@ -64,8 +64,9 @@ class Choices(VBox):
     @property
     def task(self) -> Task | str:
         """The task to run: the object that the wizard started with, else a task's name."""
-        is_own = self._own is not None and self._task.value == self._own.name
-        return self._own if is_own else self._task.value
+        if self._own is not None and self._task.value == self._own.name:
+            return self._own
+        return str(self._task.value)
 
     @property
     def recipe(self) -> Recipe:

@@ -135,8 +135,9 @@ class Form(VBox):
                 (n for n in self._controls if f"{name}_".startswith(f"{n}_")), key=len, default=""
             )
             control = self._controls.get(owner)
-            is_empty = control is not None and control.value is None and not control.knob.optional
-            texts.setdefault(owner, []).append(_empty(control.knob) if is_empty else text)
+            if control is not None and control.value is None and not control.knob.optional:
+                text = _empty(control.knob)
+            texts.setdefault(owner, []).append(text)
         return {name: " ".join(lines) for name, lines in texts.items()}
 
     def _refresh(self) -> None:
