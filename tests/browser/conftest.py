@@ -1,6 +1,4 @@
-"""Browser tests need a Chromium and playwright; without them they are skipped, with one line that
-says how to get both.
-"""
+"""Browser tests are skipped without Chromium and playwright, with the way to install both."""
 
 from __future__ import annotations
 

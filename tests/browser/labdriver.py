@@ -1,9 +1,8 @@
-"""Drives a real JupyterLab in headless Chromium: `lab()` serves a folder, `chromium()` gives a
-`Page` that opens notebooks.
+"""Driver of a real JupyterLab in headless Chromium: `lab()` serves a folder, `chromium()` a page.
 
-Why it waits as it does: the status bar says "idle" before the kernel is connected, and Run All then
-does nothing. So the session itself is asked, through `window.jupyterapp`, which
-`--LabApp.expose_app_in_browser=True` puts there.
+The status bar says "idle" before the kernel is connected, and Run All then does nothing. So the
+driver reads the state of the session, through `window.jupyterapp`, which the option
+`--LabApp.expose_app_in_browser=True` creates.
 """
 
 from __future__ import annotations
@@ -60,7 +59,7 @@ def browser_path() -> str | None:
 
 
 def missing() -> str:
-    """What keeps browser tests from running here, with the way to get it; empty when nothing does."""
+    """The missing part of a browser test and how to install it; empty if there is none."""
     try:
         import jupyterlab
         import playwright.sync_api
@@ -90,8 +89,9 @@ class Lab:
 
 @contextmanager
 def lab(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) -> Iterator[Lab]:
-    """Serve a folder with settings of its own, none of the user's; the server and its kernels end
-    with the block.
+    """Serve a folder with its own settings, none of the user's.
+
+    The server and its kernels end with the block.
     """
     with tempfile.TemporaryDirectory() as scratch:
         config, token = Path(scratch), "browser-test"
@@ -128,9 +128,7 @@ def lab(folder: Path, *, dark: bool = False, env: dict[str, str] | None = None) 
 
 @dataclass
 class Page:
-    """A page of the browser, with what it asked of other machines and what its console called an
-    error.
-    """
+    """A page of the browser, its requests to other machines, and the errors of its console."""
 
     playwright: Any
     strangers: list[str] = field(default_factory=list)
@@ -142,7 +140,7 @@ class Page:
         self._connected()
 
     def reload(self) -> None:
-        """Save the notebook and load the page again, as somebody who comes back would."""
+        """Save the notebook and load the page again."""
         self.save()
         self.playwright.reload()
         self._connected()
@@ -167,9 +165,9 @@ class Page:
         return path
 
     def own_errors(self) -> list[str]:
-        """Console errors that are not the known noise of JupyterLab itself without a network."""
+        """Console errors, without those that JupyterLab itself logs without a network."""
         noise = ("favicon", "lsp", "translations")
-        return [e for e in self.errors if not any(known in e for known in noise)]
+        return [e for e in self.errors if not any(word in e for word in noise)]
 
     def _connected(self) -> None:
         self.playwright.locator(".jp-Notebook").wait_for(timeout=PATIENCE_MS)
@@ -186,14 +184,13 @@ def chromium(*, width: int = 1400, height: int = 1200) -> Iterator[Page]:
             executable_path=browser_path(), headless=True, args=list(ARGS)
         )
         try:
-            made = browser.new_context(viewport={"width": width, "height": height}).new_page()
-            page = Page(made)
-            made.on("request", lambda request: _note_stranger(page, request.url))
-            made.on("console", lambda message: _note_error(page, message))
-            made.on("pageerror", lambda error: page.errors.append(str(error)))
-            made.on(
-                "dialog", lambda dialog: dialog.accept()
-            )  # "leave this page?" would wait for ever
+            tab = browser.new_context(viewport={"width": width, "height": height}).new_page()
+            page = Page(tab)
+            tab.on("request", lambda request: _note_stranger(page, request.url))
+            tab.on("console", lambda message: _note_error(page, message))
+            tab.on("pageerror", lambda error: page.errors.append(str(error)))
+            # the dialog "leave this page?" would wait for ever
+            tab.on("dialog", lambda dialog: dialog.accept())
             yield page
         finally:
             browser.close()
@@ -239,9 +236,7 @@ def _write_overrides(config: Path, theme: str) -> None:
 
 
 def _environment(config: Path, extra: dict[str, str]) -> dict[str, str]:
-    """The tests' own Python first on the path, and none of the user's settings, workspaces or
-    kernels.
-    """
+    """The environment of the server: this Python first, none of the user's settings or kernels."""
     return {
         **os.environ,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),

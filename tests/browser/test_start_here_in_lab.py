@@ -1,6 +1,4 @@
-"""The first notebook in a real JupyterLab, as a newcomer goes through it; nothing leaves the
-machine.
-"""
+"""The first notebook in a real JupyterLab, step by step; no request leaves this machine."""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""The wizard in a real JupyterLab: choose, be told what is wrong, run, reload, compare, cancel;
-nothing leaves the machine.
+"""The wizard in a real JupyterLab: choose, see problems, run, reload, compare, cancel.
+
+No request leaves this machine.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture(scope="module")
 def page() -> Iterator[Page]:
-    with chromium(width=1500, height=1400) as made:
-        yield made
+    with chromium(width=1500, height=1400) as browser_page:
+        yield browser_page
 
 
 @pytest.mark.timeout(600)
@@ -54,7 +55,7 @@ def _is_operated_by_keyboard(page: Page) -> None:
     view = page.playwright
     view.get_by_role("slider", name="Pruning ratio").press("ArrowRight")
     expect(view.locator(".wb-knob-pruning_ratio input")).to_have_value("0.55")
-    section = view.get_by_role("button", name="Fit")
+    section = view.get_by_role("button", name="Fine-tuning")
     section.press("Enter")
     expect(section).to_have_attribute("aria-expanded", "true")
     expect(view.get_by_label("Epochs")).to_have_attribute("placeholder", re.compile(r"auto: \d+"))

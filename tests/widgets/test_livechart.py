@@ -1,6 +1,4 @@
-"""The kernel's half of the live chart: nothing lost, nothing twice, at most ten messages a second,
-from any thread.
-"""
+"""The kernel's half of the live chart: each point is sent once, at most ten messages a second."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ from workbench.widgets.livechart import LiveChart
 
 
 class Page:
-    """What a page does with the messages of a chart."""
+    """A page that receives the messages of a chart."""
 
     def __init__(self) -> None:
         self.curves: dict[str, list[tuple[float, float]]] = {}

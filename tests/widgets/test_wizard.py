@@ -1,6 +1,4 @@
-"""The wizard without a browser: choices make a recipe, a run's events make what is shown, nothing
-needs a front end.
-"""
+"""The wizard without a browser: choices make a recipe, and events make the lines of a run."""
 
 from __future__ import annotations
 
@@ -16,10 +14,14 @@ from workbench.events import Event
 from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
 from workbench.runs.launch import launch
+from workbench.settings import BUDGETS, RunOptions
 from workbench.system.files import write_json, write_text
 from workbench.tasks import load_task
+from workbench.widgets.ledgerview import LedgerView
+from workbench.widgets.runview import RunView
 from workbench.widgets.story import Story, messages_html, progress_html
 from workbench.widgets.wizard import Wizard, wizard
+from workbench.widgets.wording import BUTTONS, EFFORT_HELP, label_of_option
 
 
 def row(step: str, quality: float) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def row(step: str, quality: float) -> dict[str, Any]:
 
 
 def events() -> list[Event]:
-    """What a run of one step tells."""
+    """The events of a run of one step."""
     return [
         Event("run_started", "", {}, 100.0),
         Event("step_started", "start", {"text": "cnn on digits"}, 100.0),
@@ -63,7 +65,7 @@ def events() -> list[Event]:
 def written_run(
     root: Path, status: str, *, error: str = "", name: str = "20261122-101500-digits-cnn"
 ) -> Path:
-    """The folder of a run that nobody started."""
+    """The folder of a run, written without a process."""
     folder = root / name
     folder.mkdir(parents=True)
     write_text(
@@ -82,7 +84,7 @@ def written_run(
     return folder
 
 
-def made(tmp_path: Path, **options: Any) -> Wizard:
+def new_wizard(tmp_path: Path, **options: Any) -> Wizard:
     return wizard("digits", start="cnn", root=tmp_path, **options)
 
 
@@ -102,14 +104,14 @@ def texts(wiz: Wizard) -> list[str]:
 
 def test_wizard_holds_the_choices_it_was_made_with(tmp_path: Path) -> None:
     steps = [{"pruning": {"pruning_ratio": 0.3}}, "quantization"]
-    wiz = made(tmp_path, steps=steps, seed=3, budget="standard")
+    wiz = new_wizard(tmp_path, steps=steps, seed=3, budget="standard")
     assert wiz.recipe == Recipe.make("digits", steps, start="cnn", seed=3, budget="standard")
     assert wiz.run is None
     assert wiz.result is None
 
 
 def test_making_a_wizard_starts_nothing_and_writes_nothing(tmp_path: Path) -> None:
-    wiz = made(tmp_path / "runs")
+    wiz = new_wizard(tmp_path / "runs")
     assert not (tmp_path / "runs").exists()
     bundle = wiz._repr_mimebundle_()
     assert bundle["text/plain"] == "Wizard: run this cell to see it"
@@ -117,13 +119,13 @@ def test_making_a_wizard_starts_nothing_and_writes_nothing(tmp_path: Path) -> No
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=r"at most 0\.99, got 2"):
-        made(tmp_path, steps=[{"pruning": {"pruning_ratio": 2}}])
-    with pytest.raises(RecipeError, match="Unknown budget"):
-        made(tmp_path, budget="smok")
+        new_wizard(tmp_path, steps=[{"pruning": {"pruning_ratio": 2}}])
+    with pytest.raises(RecipeError, match=r"`budget` got 'smok'\. Unknown value"):
+        new_wizard(tmp_path, budget="smok")
 
 
 def test_code_follows_every_choice(tmp_path: Path) -> None:
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     field_of(wiz, "pruning_ratio").value = "0.7"
     wiz._choices._seed.value = "5"
     python, tree, command = texts(wiz)
@@ -149,7 +151,7 @@ def test_task_of_the_notebook_is_named_in_the_code(tmp_path: Path) -> None:
 
 
 def test_steps_are_added_switched_and_removed(tmp_path: Path) -> None:
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     steps = wiz._choices._steps
     assert steps._remove.disabled
     steps._add_step()
@@ -164,7 +166,7 @@ def test_steps_are_added_switched_and_removed(tmp_path: Path) -> None:
 
 
 def test_each_step_keeps_its_choices_when_another_is_open(tmp_path: Path) -> None:
-    wiz = made(tmp_path, steps=["pruning", "pruning"])
+    wiz = new_wizard(tmp_path, steps=["pruning", "pruning"])
     steps = wiz._choices._steps
     field_of(wiz, "pruning_ratio", 0).value = "0.1"
     steps._chips.index = 1
@@ -175,7 +177,7 @@ def test_each_step_keeps_its_choices_when_another_is_open(tmp_path: Path) -> Non
 
 
 def test_budget_reaches_every_step_but_one_with_its_own(tmp_path: Path) -> None:
-    wiz = made(tmp_path, steps=["pruning", {"quantization": {"budget": "thorough"}}])
+    wiz = new_wizard(tmp_path, steps=["pruning", {"quantization": {"budget": "thorough"}}])
     wiz._choices._budget.value = "standard"
     assert [s.settings.budget for s in wiz.recipe.steps] == ["standard", "thorough"]
     assert wiz.recipe.budget == "standard"
@@ -186,7 +188,7 @@ def test_budget_reaches_every_step_but_one_with_its_own(tmp_path: Path) -> None:
 
 
 def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     field_of(wiz, "pruning_ratio").value = "1.5"
     assert wiz._run.disabled
     assert "at most 0.99, got 1.5" in wiz._choices._problem.value
@@ -201,14 +203,14 @@ def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("typed", ["", "-1", "one", "1.5"])
 def test_wrong_seed_is_told(tmp_path: Path, typed: str) -> None:
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     wiz._choices._seed.value = typed
     assert wiz._run.disabled
     assert "must be a whole number" in wiz._choices.problem
 
 
 def test_steps_in_an_order_that_cannot_work_are_told_before_a_run(tmp_path: Path) -> None:
-    wiz = made(tmp_path, steps=["quantization", "pruning"])
+    wiz = new_wizard(tmp_path, steps=["quantization", "pruning"])
     assert wiz._run.disabled
     assert "Put the step before" in wiz._choices.problem
 
@@ -221,7 +223,7 @@ def test_task_that_cannot_be_loaded_is_told(
     def broken(name: str) -> Any:
         raise OSError("no such file")
 
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     monkeypatch.setattr(choices, "load_task", broken)
     wiz._choices._task.value = "fashion"
     assert "Task `fashion` cannot be loaded: no such file" in wiz._choices.problem
@@ -249,6 +251,71 @@ def test_story_adds_up_steps_rows_and_messages() -> None:
     assert story.stages["pruning"].state == "stopped"
 
 
+DECISION = {
+    "verdict": "drift found",
+    "reason": "2 of 8 inputs differ <a lot>",
+    "numbers": {"largest distance": 0.314159, "inputs": 2},
+    "action": "train again on rows of the last week.",
+}
+
+
+def test_decision_of_a_step_is_told_in_its_line_and_in_the_result() -> None:
+    recipe = Recipe.make("digits", ["pruning"], start="cnn")
+    view, result = RunView(), LedgerView()
+    view.begin(recipe)
+    view.take([Event("step_finished", "pruning", {"rows": [], "decision": DECISION}, 104.0)])
+    line = (
+        "Decision: drift found - 2 of 8 inputs differ &lt;a lot&gt;. "
+        "Next: train again on rows of the last week."
+    )
+    assert line in view._progress.value
+    result.show("a run", recipe, view.story.rows, decisions=view.story.decisions)
+    section = result.children[0].value
+    assert f"<b>Pruning</b> {line}" in section
+    assert "largest distance 0.3142; inputs 2" in section
+    assert "No step has finished" not in section
+
+
+def test_decision_without_reason_and_action_is_a_sentence() -> None:
+    story = Story.of(Recipe.make("digits", ["pruning"], start="cnn"))
+    story.take(Event("step_finished", "pruning", {"decision": {"verdict": "no drift"}}))
+    assert [d.text for d in story.decisions] == ["Decision: no drift."]
+    story.take(Event("step_finished", "start", {"rows": [], "decision": None}))
+    assert len(story.decisions) == 1
+
+
+def test_decision_of_an_earlier_run_is_shown_when_attached(tmp_path: Path) -> None:
+    folder = written_run(tmp_path, "finished")
+    more = Event("step_finished", "pruning", {"rows": [], "decision": DECISION}, 105.0)
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write(more.to_json() + "\n")
+    wiz = new_wizard(tmp_path)
+    wiz._reattach()
+    settle(wiz)
+    assert "Decision: drift found" in wiz._view._progress.value
+    assert "Decision: drift found" in wiz._ledger.children[0].value
+    assert "99.00" in wiz._ledger.children[0].value
+
+
+def test_screen_uses_the_words_of_the_table(tmp_path: Path) -> None:
+    choices = new_wizard(tmp_path)._choices
+    controls = (choices._task, choices._model, choices._budget, choices._seed)
+    assert [c.description for c in controls] == ["Data", "Model", "Effort", "Seed"]
+    assert [label for label, _ in choices._budget.options] == [
+        "quick check",
+        "standard",
+        "thorough",
+    ]
+    assert "Quick check: " in choices._about.value
+    assert choices.recipe.budget == "smoke"
+
+
+def test_every_option_and_button_of_the_wizard_has_words() -> None:
+    assert set(EFFORT_HELP) == set(BUDGETS)
+    assert all(text.label and text.tooltip.endswith(".") for text in BUTTONS.values())
+    assert {label_of_option(name) for name in RunOptions.model_fields} >= {"Data", "Model"}
+
+
 def test_step_told_twice_by_a_resumed_run_is_one_row() -> None:
     story = Story.of(Recipe.make("digits", ["pruning"]))
     for quality in (0.9, 0.8):
@@ -262,19 +329,19 @@ def test_same_technique_twice_has_a_line_each() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "told"),
+    ("status", "text"),
     [("finished", "All files are in"), ("failed", "out of memory"), ("cancelled", "are kept")],
 )
-def test_earlier_run_is_shown_when_attached(tmp_path: Path, status: str, told: str) -> None:
+def test_earlier_run_is_shown_when_attached(tmp_path: Path, status: str, text: str) -> None:
     folder = written_run(tmp_path, status, error="out of memory" if status == "failed" else "")
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     assert wiz._earlier.options == ((f"{folder.name}  ({status})", str(folder)),)
     wiz._reattach()
     settle(wiz)
     assert wiz.run is not None
     assert wiz.run.folder == folder
     assert f"wb-state-{status}" in wiz._view.status.value
-    assert told in wiz._view.status.value
+    assert text in wiz._view.status.value
     assert "99.00" in wiz._ledger.children[0].value
     assert len(wiz._view._charts.children) == 2
     assert wiz._cancel.disabled
@@ -283,7 +350,7 @@ def test_earlier_run_is_shown_when_attached(tmp_path: Path, status: str, told: s
 
 def test_run_without_a_process_is_told_as_killed(tmp_path: Path) -> None:
     written_run(tmp_path, "running")
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     wiz._reattach()
     settle(wiz)
     assert "workbench resume" in wiz._view.status.value
@@ -293,7 +360,7 @@ def test_ledgers_of_all_runs_stay_the_latest_first(tmp_path: Path) -> None:
     names = ["20261122-101500-a", "20261122-101600-b"]
     for name in names:
         written_run(tmp_path, "finished", name=name)
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     for folder in (tmp_path / n for n in names):
         wiz._earlier.value = str(folder)
         wiz._reattach()
@@ -309,7 +376,7 @@ def test_launch_that_fails_is_told_in_the_wizard(
         raise PermissionError("the disk is read-only")
 
     monkeypatch.setattr("workbench.widgets.wizard.launch", refused)
-    wiz = made(tmp_path)
+    wiz = new_wizard(tmp_path)
     wiz._run.click()
     settle(wiz)
     assert "PermissionError: the disk is read-only" in wiz._view.status.value
@@ -321,8 +388,8 @@ def test_run_going_on_is_offered_followed_and_cancelled_by_a_new_wizard(tmp_path
         Recipe.make("digits", ["pruning"], start="cnn", budget="thorough"), "digits", root=tmp_path
     )
     try:
-        wiz = made(tmp_path)
-        assert "Show follows it" in wiz._view.status.value
+        wiz = new_wizard(tmp_path)
+        assert "Show follows this run" in wiz._view.status.value
         wiz._attach.click()
         limit = time.monotonic() + 20
         while wiz._cancel.disabled and time.monotonic() < limit:

@@ -1,6 +1,4 @@
-"""Choices, the upper half of the wizard: task, model, budget and seed, and the steps. Together they
-are a recipe.
-"""
+"""Choices, the upper part of the wizard: data, model, effort, seed and steps, as a recipe."""
 
 from __future__ import annotations
 
@@ -18,18 +16,13 @@ from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 from workbench.widgets.dress import words
 from workbench.widgets.steps import Steps
+from workbench.widgets.wording import EFFORT_HELP, label_of_option, shown_value
 
 __all__ = ["Choices"]
 
-BUDGET_TEXT = {
-    "smoke": "Smoke only shows that everything runs, in seconds; its numbers decide nothing.",
-    "standard": "Standard is what an expert would take.",
-    "thorough": "Thorough is for the numbers that you publish.",
-}
-
 
 class Choices(VBox):
-    """Controls that hold a recipe; what does not fit together is said at once, in words."""
+    """Controls that hold a recipe; choices that do not fit together are refused at once."""
 
     def __init__(
         self,
@@ -42,23 +35,19 @@ class Choices(VBox):
     ) -> None:
         first = Recipe.make(
             _name(task), steps, start=start, seed=seed, budget=budget, device=device
-        )  # refuses what is wrong
+        )  # refuses wrong values
         self._own = task if isinstance(task, Task) else None
         self._device = device
         self._callback: Callable[[], None] = lambda: None
         self._loaded: Task | None = None
         self._load_problem = ""
         names = list(dict.fromkeys([first.task, *TASKS]))
-        self._task = Dropdown(description="Task", options=names, value=first.task).add_class(
-            "wb-task"
-        )
-        self._model = Dropdown(description="Model", options=[]).add_class("wb-model")
-        self._budget = Dropdown(
-            description="Budget", options=list(BUDGETS), value=budget
-        ).add_class("wb-budget")
-        self._seed = Text(description="Seed", value=str(seed), continuous_update=False).add_class(
-            "wb-seed"
-        )
+        self._task = _dropdown("task", names, first.task)
+        self._model = _dropdown("start", [], None)
+        self._budget = _dropdown("budget", BUDGETS, budget)
+        self._seed = Text(
+            description=label_of_option("seed"), value=str(seed), continuous_update=False
+        ).add_class("wb-seed")
         self._about = HTML().add_class("wb-help").add_class("wb-about")
         self._problem = HTML().add_class("wb-problem").add_class("wb-recipe-problem")
         self._steps = Steps(first.steps, budget)
@@ -67,7 +56,7 @@ class Choices(VBox):
         self.add_class("wb-choices")
         self._load(start)
         self._task.observe(lambda _: self._load(), "value")
-        self._budget.observe(lambda _: self._steps.budget_is(self._budget.value), "value")
+        self._budget.observe(lambda _: self._steps.set_budget(self._budget.value), "value")
         for widget in (self._task, self._model, self._budget, self._seed):
             widget.observe(lambda _: self._changed(), "value")
         self._steps.on_change(self._changed)
@@ -75,16 +64,14 @@ class Choices(VBox):
 
     @property
     def task(self) -> Task | str:
-        """The task to run: the object that was handed in, else the name of one."""
-        return (
-            self._own
-            if self._own is not None and self._task.value == self._own.name
-            else self._task.value
-        )
+        """The task to run: the object that the wizard started with, else a task's name."""
+        if self._own is not None and self._task.value == self._own.name:
+            return self._own
+        return str(self._task.value)
 
     @property
     def recipe(self) -> Recipe:
-        """The choices as a recipe; raises SettingsError or RecipeError that tells what is wrong."""
+        """The choices as a recipe; raises SettingsError or RecipeError that names each problem."""
         if self._load_problem:
             raise RecipeError(self._load_problem)
         if not self._seed.value.strip().isdecimal():
@@ -102,7 +89,7 @@ class Choices(VBox):
 
     @property
     def problem(self) -> str:
-        """What keeps the choices from being a recipe; empty when nothing does."""
+        """The problem of the choices, in words; empty if they are a recipe."""
         if self._steps.problem:
             return self._steps.problem
         try:
@@ -116,20 +103,14 @@ class Choices(VBox):
         self._callback = callback
 
     def _load(self, start: str = "") -> None:
-        """The models of the chosen task; a task that cannot be loaded is told like any other
-        problem.
-        """
+        """List the models of the chosen task, or keep the problem of loading it."""
         chosen = self.task
+        self._load_problem = ""
         try:
-            self._loaded, self._load_problem = (
-                chosen if isinstance(chosen, Task) else load_task(chosen),
-                "",
-            )
-        except Exception as error:  # a task may fail in any way that its loader's code can
-            self._loaded, self._load_problem = (
-                None,
-                f"Task `{self._task.value}` cannot be loaded: {error}",
-            )
+            self._loaded = chosen if isinstance(chosen, Task) else load_task(chosen)
+        except Exception as error:  # the code of a task can raise anything
+            self._loaded = None
+            self._load_problem = f"Task `{self._task.value}` cannot be loaded: {error}"
         names = _models(self._loaded)
         self._model.options = names if not start or start in names else [start, *names]
         self._model.value = start or (names[0] if names else None)
@@ -140,14 +121,21 @@ class Choices(VBox):
         self._callback()
 
     def _described(self) -> str:
-        loaded = self._loaded
-        if loaded is None:
-            return BUDGET_TEXT[self._budget.value]
-        sizes = f"{len(loaded.data.train):,} train, {len(loaded.data.valid):,} valid rows"
-        return (
-            f"{loaded.kind}, {sizes}, judged by {loaded.metric.name}. "
-            f"{BUDGET_TEXT[self._budget.value]}"
-        )
+        """The data and the effort, in a line of text."""
+        effort = EFFORT_HELP[self._budget.value]
+        task = self._loaded
+        if task is None:
+            return effort
+        sizes = f"{len(task.data.train):,} rows in train, {len(task.data.valid):,} in valid"
+        kind = task.kind[:1].upper() + task.kind[1:]
+        return f"{kind}; {sizes}; metric {task.metric.name.replace('_', ' ')}. {effort}"
+
+
+def _dropdown(name: str, values: Sequence[str], value: str | None) -> Dropdown:
+    """The control of an option of the run, labelled and worded as the table says."""
+    options = [(shown_value(name, v), v) for v in values]
+    control = Dropdown(description=label_of_option(name), options=options, value=value)
+    return control.add_class(f"wb-{'model' if name == 'start' else name}")
 
 
 def _name(task: Task | str) -> str:

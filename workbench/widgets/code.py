@@ -1,6 +1,4 @@
-"""CodeView, the current choices as Python, as YAML and as a command: what a reader takes away to
-run elsewhere.
-"""
+"""CodeView, the current choices as Python, as YAML and as a command, to run them elsewhere."""
 
 from __future__ import annotations
 
@@ -24,14 +22,15 @@ class CodeView(Tab):
         self.add_class("wb-code")
 
     def show(self, recipe: Recipe, *, in_notebook: bool = False) -> None:
-        """Write the recipe out; `in_notebook` says that its task is an object of this notebook,
-        `task`.
+        """Show the code of a recipe.
+
+        `in_notebook` says that its task is an object of this notebook, named `task`.
         """
         for html, name, text in zip(self._texts, TABS, _written(recipe, in_notebook), strict=True):
             html.value = f"<pre tabindex='0' aria-label='{name}'>{escape(text)}</pre>"
 
     def blank(self, reason: str) -> None:
-        """Say why there is nothing to write out."""
+        """Show why there is no code."""
         for html in self._texts:
             html.value = f"<pre class='wb-quiet'>{escape(reason)}</pre>"
 
@@ -39,12 +38,12 @@ class CodeView(Tab):
 def _written(recipe: Recipe, in_notebook: bool) -> tuple[str, str, str]:
     python, tree, command = recipe.to_python(), recipe.to_yaml(), recipe.to_command()
     if "recipe.yml" in command:
-        command = f"# recipe.yml holds what the tab YAML shows\n{command}"
+        command = f"# First save the text of the tab YAML as recipe.yml.\n{command}"
     if in_notebook:
         python = python.replace("wb.run(recipe)", "wb.run(recipe, task)")
         note = (
-            f"# `{recipe.task}` lives in this notebook: elsewhere, name what makes it, as "
-            "package.module:function\n"
+            f"# `{recipe.task}` is an object of this notebook. Elsewhere, use the function that "
+            "returns it: package.module:function\n"
         )
         tree, command = note + tree, note + command
     return python, tree, command

@@ -1,16 +1,15 @@
-"""One control a knob: how each kind of setting is drawn, read and written; a form knows none of
-this.
+"""Controls, one for each setting: how each kind of setting is drawn, read and written.
 
-A number has a text field that holds the truth, so that a wrong one can be typed and told, and a
-slider beside it where its span is one that a hand can aim at. An empty field means None: the
-budget, or the technique itself, decides.
+A number has a text field that holds its value, so that a wrong one can be typed and refused in
+words. A number with a short range has a slider too. An empty field means None: the value is set
+automatically.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,18 +29,18 @@ from ipywidgets import (
 )
 
 from workbench.settings import Knob
-from workbench.widgets.dress import words
+from workbench.widgets.dress import show_if, words
+from workbench.widgets.wording import label_of_knob, shown_help, shown_value, with_labels
 
-__all__ = ["Control", "label_of"]
+__all__ = ["Control"]
 
-SLIDER_STEPS = 200  # more stops than that, and a hand no longer hits the one it wants
+_AUTO = object()  # the entry for None: ipywidgets shows an empty field for the value None
+SLIDER_STEPS = 200  # with more steps than that, a hand cannot reach each of them
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A drawn knob: what goes on the page, the widget whose `value` is the truth, and the way from
-    and to a setting.
-    """
+    """A drawn setting: the widget for the page, the widget that holds the value, read and write."""
 
     box: Widget
     field: ValueWidget
@@ -50,13 +49,18 @@ class Drawn:
 
 
 class Control(VBox):
-    """A knob on the page: its label and control, its help, and what is wrong with it."""
+    """A setting on the page: its label and field, its help, and the problem of its value."""
 
-    def __init__(self, knob: Knob) -> None:
-        self.knob = knob
+    def __init__(self, knob: Knob, labels: Mapping[str, str]) -> None:
+        """Draw a setting; `labels` holds the labels of all settings of the form by flat name."""
+        self.knob, self._labels = knob, labels
+        self.problem = ""
+        """The problem of the value, as shown; empty if there is none."""
+        self.has_effect = True
+        """Whether the setting has an effect beside the others; the control is hidden if not."""
         self._drawn = _KINDS[knob.kind](knob)
         self._problem = HTML().add_class("wb-problem")
-        help_line = HTML(words(_help(knob))).add_class("wb-help")
+        help_line = HTML(words(shown_help(knob, labels))).add_class("wb-help")
         super().__init__([self._drawn.box, help_line, self._problem])
         self.add_class("wb-knob").add_class(f"wb-knob-{knob.name}").add_class(
             f"wb-kind-{knob.kind}"
@@ -65,67 +69,43 @@ class Control(VBox):
 
     @property
     def value(self) -> Any:
-        """What the control holds, as the setting's kind where it can be read as one, else the text
-        as it was typed.
-        """
+        """The flat value of the setting; the text as typed if it cannot be read as its kind."""
         return self._drawn.read()
 
-    @property
-    def problem(self) -> str:
-        """What is wrong with the value, as shown; empty when nothing is."""
-        return self._told
-
-    _told = ""
-
     def show(self, value: Any) -> None:
-        """Put a setting's flat value into the control."""
+        """Put a flat value into the control."""
         self._drawn.write(value)
 
-    def tell(self, problem: str) -> None:
-        """Say what is wrong with the value, in words and with an outline; an empty text takes both
-        away.
-        """
-        if problem == self._told:
+    def set_effect(self, has_effect: bool) -> None:
+        """Show the control, or hide it and keep its value."""
+        self.has_effect = has_effect
+        show_if(self, has_effect)
+
+    def set_problem(self, problem: str) -> None:
+        """Show a problem in words and with an outline; an empty text removes both."""
+        if problem == self.problem:
             return
-        self._told = problem
-        self._problem.value = words(problem)
+        self.problem = problem
+        self._problem.value = words(with_labels(problem, self.knob, self._labels))
         (self.add_class if problem else self.remove_class)("wb-invalid")
 
-    def budget_is(self, budget: str) -> None:
-        """Show in the empty field what this budget takes."""
+    def set_budget(self, budget: str) -> None:
+        """Show in the empty field the value that this budget sets."""
         if self.knob.by_budget is not None and isinstance(self._drawn.field, Text):
-            taken = self.knob.by_budget.get(budget)
-            self._drawn.field.placeholder = f"auto: {'no limit' if taken is None else taken}"
+            value = self.knob.by_budget.get(budget)
+            self._drawn.field.placeholder = f"auto: {'no limit' if value is None else value}"
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back after every change of the value, whoever made it."""
+        """Call back after every change of the value, by hand or by code."""
         self._drawn.field.observe(lambda _: callback(), "value")
 
 
-def label_of(name: str) -> str:
-    """A field's name as a label: `pruning_ratio` is Pruning ratio; an abbreviation such as `lr`
-    stays as it is.
-    """
-    words = name.replace("_", " ")
-    return words if len(words) < 3 else words[0].upper() + words[1:]
-
-
-def _help(knob: Knob) -> str:
-    if knob.by_budget is not None:
-        return f"{knob.help} Empty: the budget decides."
-    return (
-        f"{knob.help} Empty: decided for you."
-        if knob.optional and knob.kind != "choice"
-        else knob.help
-    )
-
-
 def _common(knob: Knob) -> dict[str, Any]:
-    unit = f" ({knob.unit})" if knob.unit else ""
-    return {
-        "description": label_of(knob.path[-1]) + unit,
-        "tooltip": f"{knob.name}: {knob.described}",
-    }
+    return {"description": label_of_knob(knob), "tooltip": _tooltip(knob)}
+
+
+def _tooltip(knob: Knob) -> str:
+    return f"{knob.name}: {knob.described}"
 
 
 def _checkbox(knob: Knob) -> Drawn:
@@ -136,13 +116,27 @@ def _checkbox(knob: Knob) -> Drawn:
 
 
 def _choice(knob: Knob) -> Drawn:
-    auto = [("auto", None)] if knob.optional else []
-    return _options(knob, auto + [(str(c), c) for c in knob.choices])
+    options = [(shown_value(knob.name, c), c) for c in knob.choices]
+    return _options(knob, [(_auto(knob), None), *options] if knob.optional else options)
+
+
+def _auto(knob: Knob) -> str:
+    """The entry for None, with the value that it stands for if every budget sets the same."""
+    values = set((knob.by_budget or {}).values())
+    return f"auto: {shown_value(knob.name, values.pop())}" if len(values) == 1 else "auto"
 
 
 def _options(knob: Knob, options: list[tuple[str, Any]]) -> Drawn:
-    field = Dropdown(options=options, **_common(knob))
-    return Drawn(field, field, lambda: field.value, lambda value: _put(field, value))
+    entries = [(label, _AUTO if value is None else value) for label, value in options]
+    field = Dropdown(options=entries, **_common(knob))
+
+    def read() -> Any:
+        return None if field.value is _AUTO else field.value
+
+    def write(value: Any) -> None:
+        field.value = _AUTO if value is None else value
+
+    return Drawn(field, field, read, write)
 
 
 def _text(knob: Knob) -> Drawn:
@@ -171,24 +165,20 @@ def _number(knob: Knob) -> Drawn:
 
 
 def _slider(knob: Knob, field: Text) -> Box | None:
-    """A slider beside the field, each following the other; None where a slider would be of no use."""
+    """A slider and the field, each following the other; None if the range is too long."""
     span = _span(knob)
     if span is None:
         return None
     low, high, step = span
     kind = FloatLogSlider if knob.log else FloatSlider
-    slider = kind(
-        min=low, max=high, step=step, readout=False, tooltip=f"{knob.name}: {knob.described}"
-    )
+    slider = kind(min=low, max=high, step=step, readout=False, tooltip=_tooltip(knob))
     ends = (10**low, 10**high) if knob.log else (low, high)
 
     def place() -> float | None:
         value = _parsed(field.value, knob)
-        return (
-            min(max(float(value), ends[0]), ends[1])
-            if isinstance(value, (int, float)) and math.isfinite(value)
-            else None
-        )
+        if not isinstance(value, (int, float)) or not math.isfinite(value):
+            return None
+        return min(max(float(value), ends[0]), ends[1])
 
     def follow_field() -> None:
         position = place()
@@ -196,15 +186,13 @@ def _slider(knob: Knob, field: Text) -> Box | None:
             slider.value = position
 
     def follow_slider() -> None:
-        # equal when the field moved the slider: then the field keeps what was typed, to the last
-        # digit
         position = place()
-        if position is None or not math.isclose(
+        if position is not None and math.isclose(
             position, slider.value, rel_tol=1e-9, abs_tol=1e-12
         ):
-            field.value = _shown(
-                round(slider.value) if knob.kind == "int" else float(f"{slider.value:.3g}")
-            )
+            return  # the field moved the slider: it keeps every digit that was typed
+        is_whole = knob.kind == "int"
+        field.value = _shown(round(slider.value) if is_whole else float(f"{slider.value:.3g}"))
 
     field.observe(lambda _: follow_field(), "value")
     slider.observe(lambda _: follow_slider(), "value")
@@ -212,8 +200,9 @@ def _slider(knob: Knob, field: Text) -> Box | None:
 
 
 def _span(knob: Knob) -> tuple[float, float, float] | None:
-    """Ends and step of a slider, in powers of ten for a logarithmic knob, around its default if the
-    bounds are far.
+    """Ends and step of a slider; None without a slider.
+
+    A logarithmic slider counts in powers of ten, around the default if the bounds are far.
     """
     if knob.optional or knob.default is None:
         return None
@@ -235,18 +224,28 @@ def _yaml(knob: Knob) -> Drawn:
     hint = "auto" if knob.default is None else empty.get(knob.default, f"empty: {knob.default}")
     field = Textarea(continuous_update=False, rows=2, placeholder=hint, **_common(knob))
     field.add_class("wb-yaml")
-    return Drawn(
-        field,
-        field,
-        lambda: field.value if field.value.strip() else knob.default,
-        lambda value: _put(
-            field, "" if value == knob.default and value in (None, *empty) else _pretty(value)
-        ),
-    )
+
+    def read() -> Any:
+        return _compact(field.value) if field.value.strip() else knob.default
+
+    def write(value: Any) -> None:
+        is_empty = value == knob.default and value in (None, *empty)
+        field.value = "" if is_empty else _pretty(value)
+
+    return Drawn(field, field, read, write)
+
+
+def _compact(text: str) -> str:
+    """YAML text of a list or a mapping as JSON, which flat values hold; other text unchanged."""
+    try:
+        content = yaml.safe_load(text)
+        return json.dumps(content) if isinstance(content, (dict, list)) else text
+    except (yaml.YAMLError, TypeError):
+        return text  # the settings refuse it in words
 
 
 def _pretty(value: Any) -> str:
-    """JSON from a flat value as YAML that a person would write; other text as it is."""
+    """JSON of a flat value as YAML text on lines of its own; other text unchanged."""
     try:
         return yaml.safe_dump(json.loads(value), sort_keys=False, allow_unicode=True).rstrip()
     except (TypeError, ValueError):
@@ -254,9 +253,7 @@ def _pretty(value: Any) -> str:
 
 
 def _parsed(text: str, knob: Knob) -> Any:
-    """The number that a text says; the text itself where it says none, so that the settings can
-    refuse it in words.
-    """
+    """The number in a text; the text itself if it holds none, so that the settings refuse it."""
     text = text.strip()
     if not text:
         return None
@@ -269,7 +266,7 @@ def _parsed(text: str, knob: Knob) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A number as short as it can be without losing a digit."""
+    """A number as short as possible without losing a digit."""
     if not isinstance(value, float):
         return "" if value is None else str(value)
     short = f"{value:g}"

@@ -1,8 +1,11 @@
 """form(), the settings of a technique as a form in a notebook, drawn from `knobs()` alone.
 
-chosen = wb.form("pruning")
-chosen                          # shows it
-chosen.settings                 # PruningSettings(...), frozen; raises while something is wrong
+    chosen = wb.form("pruning")
+    chosen                          # shows it
+    chosen.settings                 # PruningSettings(...), frozen; raises while a value is wrong
+
+A setting without an effect beside the others is hidden and takes its default. The value that was
+typed stays in its control, and counts again once the setting has an effect again.
 """
 
 from __future__ import annotations
@@ -11,13 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from ipywidgets import HTML, Accordion, Box, VBox, Widget
+from ipywidgets import HTML, VBox, Widget
 
 from workbench.errors import SettingsError
-from workbench.settings import Settings, knobs
+from workbench.settings import Knob, Settings, knobs
 from workbench.techniques import get_technique
-from workbench.widgets.controls import Control, label_of
+from workbench.widgets.controls import Control
 from workbench.widgets.dress import Dress, words
+from workbench.widgets.sections import lay_out
+from workbench.widgets.wording import label_of_knob
 
 __all__ = ["Form", "form"]
 
@@ -28,11 +33,10 @@ def form(
     values: Mapping[str, Any] | None = None,
     budget: str | None = None,
 ) -> Form:
-    """The form of a technique, by its name or its settings class, starting with some flat values
-    and a budget.
+    """The form of a technique, by its name or its settings class.
 
-    Raises UnknownName for a technique that is not there, SettingsError for values that the settings
-    refuse.
+    It starts with the flat `values` and the `budget`, and with defaults for the rest. Raises
+    UnknownName for an unknown technique, SettingsError for values that the settings refuse.
     """
     settings = get_technique(technique).settings if isinstance(technique, str) else technique
     chosen = {**({"budget": budget} if budget else {}), **(values or {})}
@@ -40,28 +44,23 @@ def form(
 
 
 class Form(VBox):
-    """Controls for every knob of a settings class. What is wrong is said under the field that it is
-    about.
-    """
+    """Controls for every setting of a class; a problem is shown under the control it is about."""
 
     def __init__(self, settings: Settings, *, hidden: Sequence[str] = ()) -> None:
-        """Draw the settings; `hidden` names knobs that something around the form decides."""
+        """Draw the settings; `hidden` names settings that are chosen outside of the form."""
         self._class = type(settings)
         self._observers: list[Callable[[Settings | None], None]] = []
         self._together = False
         self._valid: Settings | None = settings
         self.problems: dict[str, str] = {}
-        """What is wrong, in words, by the name of the knob; the empty name is for what concerns no
-        single one.
-        """
-        self._controls = {k.name: Control(k) for k in knobs(self._class)}
-        self._groups: list[tuple[Accordion, int, tuple[str, ...]]] = []
+        """Problems in words, by the flat name of the setting; the empty name is for the others."""
+        labels = {k.name: label_of_knob(k) for k in knobs(self._class)}
+        self._controls = {k.name: Control(k, labels) for k in knobs(self._class)}
         self._general = HTML().add_class("wb-problem")
-        shown = [c for c in self._controls.values() if c.knob.name not in hidden]
-        shown.sort(
-            key=lambda c: c.knob.name != "budget"
-        )  # the rest stays in the order of declaration
-        super().__init__([Dress(), *self._draw(shown, 0), self._general])
+        drawn = [c for c in self._controls.values() if c.knob.name not in hidden]
+        drawn.sort(key=lambda c: c.knob.name != "budget")  # the others stay as declared
+        self._layout = lay_out(self._class, drawn)
+        super().__init__([Dress(), *self._layout.widgets, self._general])
         self.add_class("wb-root").add_class("wb-form")
         for control in self._controls.values():
             control.on_change(self._changed)
@@ -77,7 +76,13 @@ class Form(VBox):
 
     @property
     def value(self) -> dict[str, Any]:
-        """What every control holds, by flat name, right or wrong."""
+        """Every setting by flat name: as typed, right or wrong; its default if it has no effect."""
+        declared, typed = knobs(self._class), self._typed
+        return _values(declared, typed, _without_effect(declared, typed))
+
+    @property
+    def _typed(self) -> dict[str, Any]:
+        """The value in every control, hidden ones included."""
         return {name: control.value for name, control in self._controls.items()}
 
     def set(self, settings: Settings) -> None:
@@ -91,17 +96,17 @@ class Form(VBox):
                 self._controls[name].show(value)
 
     def observe_settings(self, callback: Callable[[Settings | None], None]) -> None:
-        """Call back after every change: with the settings, or with None while something is wrong."""
+        """Call back after every change: with the settings, or with None while a value is wrong."""
         self._observers.append(callback)
 
     def close(self) -> None:
-        """Take the form and all that it is made of off the page."""
+        """Remove the form and all widgets inside it from the page."""
         _close_inside(self)
         super().close()
 
     @contextmanager
     def _at_once(self) -> Iterator[None]:
-        """Many changes that are looked at together, when all are made."""
+        """Many changes that are checked together, after the last one."""
         self._together = True
         try:
             yield
@@ -116,72 +121,67 @@ class Form(VBox):
         try:
             self._valid, self.problems = self.settings, {}
         except SettingsError as error:
-            self._valid, self.problems = None, self._by_knob(error)
-        self._tell()
+            self._valid, self.problems = None, self._by_setting(error)
+        self._refresh()
         if (self._valid, self.problems) != before:
             for callback in self._observers:
                 callback(self._valid)
 
-    def _by_knob(self, error: SettingsError) -> dict[str, str]:
-        """Problems by the knob that they are about: `ratios_conv1` is about `ratios`."""
-        found: dict[str, list[str]] = {}
+    def _by_setting(self, error: SettingsError) -> dict[str, str]:
+        """Problems by the setting that they are about: `ratios_conv1` is about `ratios`."""
+        texts: dict[str, list[str]] = {}
         for name, text in getattr(error, "problems", [("", str(error))]):
             owner = max(
                 (n for n in self._controls if f"{name}_".startswith(f"{n}_")), key=len, default=""
             )
             control = self._controls.get(owner)
-            empty = control is not None and control.value is None and not control.knob.optional
-            found.setdefault(owner, []).append(
-                f"`{owner}` is empty; it takes {_wanted(control)}." if empty else text
-            )
-        return {name: " ".join(texts) for name, texts in found.items()}
+            if control is not None and control.value is None and not control.knob.optional:
+                text = _empty(control.knob)
+            texts.setdefault(owner, []).append(text)
+        return {name: " ".join(lines) for name, lines in texts.items()}
 
-    def _tell(self) -> None:
+    def _refresh(self) -> None:
+        """Bring the page up to date: hidden controls, problems, placeholders, headings."""
+        hidden = _without_effect(knobs(self._class), self._typed)
+        budget = str(self._typed.get("budget", "standard"))
         for name, control in self._controls.items():
-            control.tell(self.problems.get(name, ""))
-            control.budget_is(
-                str(self._controls["budget"].value) if "budget" in self._controls else "standard"
-            )
+            control.set_effect(name not in hidden)
+            control.set_problem(self.problems.get(name, ""))
+            control.set_budget(budget)
         self._general.value = words(self.problems.get("", ""))
-        for accordion, index, path in self._groups:
-            inside = [c for c in self._controls.values() if c.knob.path[: len(path)] == path]
-            accordion.set_title(index, _title(path[-1], inside))
+        self._layout.refresh()
 
-    def _draw(self, controls: Sequence[Control], depth: int) -> list[Widget]:
-        """A grid of this level's controls, and a folded section a nested group."""
-        here = [c for c in controls if len(c.knob.path) == depth + 1]
-        deeper = [c for c in controls if len(c.knob.path) > depth + 1]
-        drawn: list[Widget] = [Box(here).add_class("wb-grid")] if here else []
-        paths = list(dict.fromkeys(c.knob.path[: depth + 1] for c in deeper))
-        if paths:
-            inner = [
-                VBox(self._draw([c for c in deeper if c.knob.path[: depth + 1] == p], depth + 1))
-                for p in paths
-            ]
-            accordion = Accordion(inner, selected_index=None).add_class("wb-groups")
-            self._groups += [(accordion, index, path) for index, path in enumerate(paths)]
-            drawn.append(accordion)
-        return drawn
+
+def _values(
+    declared: Sequence[Knob], typed: Mapping[str, Any], hidden: frozenset[str]
+) -> dict[str, Any]:
+    """The typed values, with the default in place of each hidden one."""
+    return {k.name: k.default if k.name in hidden else typed[k.name] for k in declared}
+
+
+def _without_effect(declared: Sequence[Knob], typed: Mapping[str, Any]) -> frozenset[str]:
+    """Names of the settings without an effect at these flat values.
+
+    A setting without an effect counts at its default, so it can take the effect of a second one.
+    That is repeated until nothing changes, at most once a setting.
+    """
+    hidden: frozenset[str] = frozenset()
+    for _ in declared:
+        values = _values(declared, typed, hidden)
+        names = frozenset(k.name for k in declared if not k.applies(values))
+        if names == hidden:
+            break
+        hidden = names
+    return hidden
+
+
+def _empty(knob: Knob) -> str:
+    kind = {"int": "a whole number", "float": "a number"}.get(knob.kind, "a value")
+    return f"`{knob.name}` is empty; it takes {kind}."
 
 
 def _close_inside(widget: Widget) -> None:
-    """Close the children, theirs first: ipywidgets would keep them for as long as the kernel lives."""
+    """Close the children of a widget, theirs first; ipywidgets keeps them alive otherwise."""
     for child in getattr(widget, "children", ()):
         _close_inside(child)
         child.close()
-
-
-def _title(name: str, controls: Sequence[Control]) -> str:
-    """The heading of a folded section, which also says what is going on inside."""
-    changed = sum(c.value != c.knob.default for c in controls)
-    wrong = sum(bool(c.problem) for c in controls)
-    notes = [
-        f"{len(controls)} settings",
-        f"{changed} changed" if changed else "",
-        f"{wrong} wrong" if wrong else "",
-    ]
-    return f"{label_of(name)}  ({', '.join(filter(None, notes))})"
-
-
-def _wanted(control: Control) -> str:
-    return {"int": "a whole number", "float": "a number"}.get(control.knob.kind, "a value")

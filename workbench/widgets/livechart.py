@@ -1,4 +1,4 @@
-"""A chart that grows while something runs, and is all there again after a page reload.
+"""LiveChart, curves that grow during a run and are complete again after a page reload.
 
 The kernel keeps the history. Points go to the page as binary deltas, at most ten a second; a page
 that renders the chart says hello and gets everything. A delta says how many points came before it:
@@ -32,8 +32,9 @@ _INTERVAL = 0.1  # seconds between two deltas
 
 
 def _script() -> str:
-    """uPlot and our own script as one module; the export of uPlot goes, as one module can export
-    one default.
+    """uPlot and our own script as one module.
+
+    The export of uPlot is removed, because a module has at most one default export.
     """
     uplot = (
         (_STATIC / "uPlot.esm.js")
@@ -44,10 +45,9 @@ def _script() -> str:
 
 
 class LiveChart(anywidget.AnyWidget):
-    """Curves drawn while they grow: `add(name, x, y)` from any thread, a new name starts a new
-    curve.
+    """Curves drawn while they grow: `add(name, x, y)` from any thread; a new name is a new curve.
 
-    A value that is not finite leaves a gap. The points are kept for as long as the widget lives, 16
+    A value that is not finite leaves a gap. The points are kept as long as the widget lives, 16
     bytes each.
     """
 
@@ -57,9 +57,9 @@ class LiveChart(anywidget.AnyWidget):
         _STATIC / "livechart.css"
     ).read_text(encoding="utf-8")
 
-    title = traitlets.Unicode(
-        "Live chart", help="What the curves show; read out by screen readers."
-    ).tag(sync=True)
+    title = traitlets.Unicode("Live chart", help="Title of the chart, for screen readers.").tag(
+        sync=True
+    )
     x_title = traitlets.Unicode("step", help="Name of the x axis.").tag(sync=True)
     height = traitlets.Int(
         260, help="Height of the plot in CSS pixels; its width is that of its container."
@@ -69,18 +69,17 @@ class LiveChart(anywidget.AnyWidget):
     ).tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
-        self._lock = (
-            threading.RLock()
-        )  # held while sending too: deltas leave in the order in which they count
+        # held while sending too, so that deltas are sent in the order in which they count points
+        self._lock = threading.RLock()
         self._history: dict[str, array[float]] = {}  # name -> x0, y0, x1, y1, ...
-        self._sent: dict[str, int] = {}  # name -> how many of these numbers have left
+        self._sent: dict[str, int] = {}  # name -> how many of these numbers were sent
         self._timer: threading.Timer | None = None
         self._last = float("-inf")
         super().__init__(**traits)
         self.on_msg(self._on_message)
 
     def add(self, name: str, x: float, y: float) -> None:
-        """One more point of a curve, shown within a tenth of a second."""
+        """Add a point to a curve; it is shown within a tenth of a second."""
         point = (float(x), float(y))
         with self._lock:
             self._history.setdefault(name, array("d")).extend(point)
@@ -88,13 +87,13 @@ class LiveChart(anywidget.AnyWidget):
             if wait <= 0:
                 self.flush()
             elif self._timer is None:
-                # without it the last points before a pause would stay here until the next one comes
+                # without the timer, the last points before a pause would wait for the next point
                 self._timer = threading.Timer(wait, self.flush)
                 self._timer.daemon = True
                 self._timer.start()
 
     def flush(self) -> None:
-        """Send what has not left yet, now."""
+        """Send the points that were not sent yet, now."""
         with self._lock:
             fresh = {
                 name: points[self._sent.get(name, 0) :] for name, points in self._history.items()
@@ -109,7 +108,7 @@ class LiveChart(anywidget.AnyWidget):
             self._send_points("full", {})
 
     def close(self) -> None:
-        """Take the chart off the page, and forget a delta that was about to leave."""
+        """Remove the chart from the page, and drop a delta that waits for its time."""
         with self._lock:
             self._stop_timer()
         super().close()

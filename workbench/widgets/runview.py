@@ -1,5 +1,6 @@
-"""RunView, one run as it goes: status, a line a step, live curves, messages. It is fed events and
-asks nothing.
+"""RunView, one run while it works: status, a line a step, live curves, messages.
+
+The wizard hands it the events; it reads no file itself.
 """
 
 from __future__ import annotations
@@ -19,9 +20,7 @@ __all__ = ["RunView"]
 
 
 class RunView(VBox):
-    """Widgets that show a story; set from any thread, and all there again when the page is
-    reloaded.
-    """
+    """Widgets that show a story; any thread may set them, and a reloaded page shows them again."""
 
     def __init__(self) -> None:
         self.story = Story({})
@@ -35,20 +34,17 @@ class RunView(VBox):
         self.add_class("wb-runview")
 
     def say(self, state: str, text: str) -> None:
-        """The status line; `state` is ready, running, finished, failed, cancelled or killed and
-        decides its colour.
+        """Show the status line.
+
+        `state` is ready, running, finished, failed, cancelled or killed, and sets its colour.
         """
         first, _, rest = text.partition("\n")
         more = f"<pre class='wb-more' tabindex='0'>{escape(rest)}</pre>" if rest else ""
-        told = (
-            "<span class='wb-state "
-            f"wb-state-{state}'>{escape(state)}</span><div>{words(first)}{more}</div>"
-        )
-        if self.status.value != told:
-            self.status.value = told
+        badge = f"<span class='wb-state wb-state-{state}'>{escape(state)}</span>"
+        self.status.value = f"{badge}<div>{words(first)}{more}</div>"
 
     def begin(self, recipe: Recipe) -> None:
-        """Forget the last run and show what this one is going to do."""
+        """Forget the last run, and show the planned steps of this one."""
         self.story = Story.of(recipe)
         self._losses.clear()
         self._scores.clear()
@@ -56,7 +52,7 @@ class RunView(VBox):
         self._draw()
 
     def take(self, events: Sequence[Event]) -> None:
-        """Show some more events: many at once cost one redraw."""
+        """Show more events, with one redraw for all of them."""
         for event in events:
             self.story.take(event)
             if event.kind == "curve":
@@ -65,7 +61,7 @@ class RunView(VBox):
             self._draw()
 
     def end(self) -> None:
-        """The run has ended, however it did."""
+        """Show that the run has ended."""
         self.story.end()
         self._losses.flush()
         self._scores.flush()
@@ -75,8 +71,8 @@ class RunView(VBox):
         name = str(event.data["name"])
         chart = self._losses if "loss" in name else self._scores
         if chart not in self._charts.children:
-            drawn = {*self._charts.children, chart}
-            self._charts.children = [c for c in (self._losses, self._scores) if c in drawn]
+            charts = {*self._charts.children, chart}
+            self._charts.children = [c for c in (self._losses, self._scores) if c in charts]
         chart.add(f"{self.story.label(event.step)}: {name}", event.data["x"], event.data["y"])
 
     def _draw(self) -> None:

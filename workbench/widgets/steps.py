@@ -1,4 +1,4 @@
-"""Steps, the recipe's steps as chips, of which one is open in its technique's form."""
+"""Steps, the steps of the recipe: a button for each, and the form of the open one."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from workbench.recipe import Step
 from workbench.techniques import get_technique, technique_names
 from workbench.widgets.dress import words
 from workbench.widgets.form import Form
+from workbench.widgets.wording import BUTTONS, shown_value
 
-__all__ = ["Steps"]
+__all__ = ["Steps", "button"]
 
-FIRST = "pruning"  # what a recipe begins with unless told: it pays on every runtime
+FIRST = "pruning"  # the first step by default: every runtime gains from it
 
 
 class Steps(VBox):
-    """What you see is what runs: the form changes the open step in place, and every step has a form
-    of its own.
-    """
+    """The steps as they will run; each has a form of its own, and one form is open."""
 
     def __init__(self, steps: Sequence[Step], budget: str) -> None:
         self._budget = budget
@@ -28,13 +27,7 @@ class Steps(VBox):
         self._forms: list[Form] = []
         self._at, self._opening = 0, False
         self._chips = ToggleButtons(options=[]).add_class("wb-chips")
-        self._add = Button(
-            description="Add step", icon="plus", tooltip="Another technique after the last step"
-        )
-        self._add.add_class("wb-add")
-        self._remove = Button(
-            description="Remove", icon="trash-o", tooltip="Take the open step out"
-        ).add_class("wb-remove")
+        self._add, self._remove = button("add"), button("remove")
         self._technique = Dropdown(
             description="Technique", options=[(get_technique(n).title, n) for n in usable()]
         )
@@ -60,31 +53,26 @@ class Steps(VBox):
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """The steps as chosen; raises SettingsError while one of them is wrong."""
+        """The steps as chosen; raises SettingsError while a value of one is wrong."""
         return tuple(
             Step(name, form.settings) for name, form in zip(self._names, self._forms, strict=True)
         )
 
     @property
     def problem(self) -> str:
-        """Where something is wrong, in a sentence; empty when nothing is."""
-        wrong = [(n, form) for n, form in enumerate(self._forms, 1) if form.problems]
-        if not wrong:
-            return ""
+        """The problems of all steps, each with its step; empty if there is none."""
         return " ".join(
-            f"Step {n} ({self._names[n - 1]}): {text}"
-            for n, form in wrong
+            f"Step {n} ({name}): {text}"
+            for n, (name, form) in enumerate(zip(self._names, self._forms, strict=True), 1)
             for text in form.problems.values()
         )
 
     def on_change(self, callback: Callable[[], None]) -> None:
-        """Call back after every change of a step, or of which there are."""
+        """Call back after every change of a step, and after adding or removing one."""
         self._callback = callback
 
-    def budget_is(self, budget: str) -> None:
-        """The recipe's budget: steps that had the old one follow, a step with a budget of its own
-        keeps it.
-        """
+    def set_budget(self, budget: str) -> None:
+        """Set the recipe's budget, in every step but those that have a budget of their own."""
         before, self._budget = self._budget, budget
         for form in self._forms:
             if form.value["budget"] == before:
@@ -96,20 +84,21 @@ class Steps(VBox):
         self._forms.append(self._form(step))
 
     def _form(self, step: Step) -> Form:
-        made = Form(step.settings, hidden=("budget",))
-        made.observe_settings(lambda _: self._changed())
-        return made
+        form = Form(step.settings, hidden=("budget",))
+        form.observe_settings(lambda _: self._changed())
+        return form
 
     def _fresh(self, name: str) -> Step:
         return Step(name, get_technique(name).settings(budget=self._budget))
 
     def _add_step(self) -> None:
-        """One more at the end: of the techniques that are not there yet the last by name, as
-        quantization ends most recipes.
+        """Add a step at the end and open it.
+
+        Its technique is the last by name that is not in the recipe yet: most recipes end with
+        quantization.
         """
-        self._append(
-            self._fresh(next((n for n in reversed(usable()) if n not in self._names), FIRST))
-        )
+        name = next((n for n in reversed(usable()) if n not in self._names), FIRST)
+        self._append(self._fresh(name))
         self._open(len(self._names) - 1)
         self._changed()
 
@@ -117,30 +106,31 @@ class Steps(VBox):
         if len(self._names) == 1:
             return
         del self._names[self._at]
-        gone = self._forms.pop(self._at)
+        removed = self._forms.pop(self._at)
         self._open(min(self._at, len(self._names) - 1))
-        gone.close()
+        removed.close()
         self._changed()
 
     def _switch(self) -> None:
-        """Another technique in the open step, at its defaults."""
+        """Put another technique into the open step, at its defaults."""
         name = self._technique.value
         if self._opening or self._names[self._at] == name:
             return
-        gone, self._forms[self._at] = self._forms[self._at], self._form(self._fresh(name))
+        replaced = self._forms[self._at]
+        self._forms[self._at] = self._form(self._fresh(name))
         self._names[self._at] = name
         self._open(self._at)
-        gone.close()
+        replaced.close()
         self._changed()
 
     def _pick(self) -> None:
-        """Open the step whose chip was pressed."""
+        """Open the step whose button was pressed."""
         if not self._opening and self._chips.index is not None:
             self._open(self._chips.index)
 
     def _open(self, index: int) -> None:
         """Show a step's form."""
-        self._at, self._opening = index, True  # what follows sets widgets that call back
+        self._at, self._opening = index, True  # setting the widgets below calls back
         try:
             self._label()
             self._technique.value = self._names[index]
@@ -151,22 +141,18 @@ class Steps(VBox):
         self._remove.disabled = len(self._names) == 1
 
     def _label(self) -> None:
-        """Draw the chips anew where their names have changed, and mark the open one."""
+        """Write the buttons anew if a name has changed, and mark the open one."""
         labels = tuple((self._chip(n), n) for n in range(len(self._names)))
         if self._chips.options != labels:
             self._chips.options = labels
         self._chips.index = self._at
 
     def _chip(self, index: int) -> str:
-        """A step's name, with its budget if that is its own, and a mark if something is wrong with
-        it.
-        """
-        own = self._forms[index].value["budget"]
-        budget = "" if own == self._budget else f", {own}"
-        return (
-            f"{index + 1}  "
-            f"{get_technique(self._names[index]).title}{budget}{' (!)' if self._forms[index].problems else ''}"
-        )
+        """The name of a step, its effort if it has its own, and a mark if a value is wrong."""
+        form, title = self._forms[index], get_technique(self._names[index]).title
+        budget = form.value["budget"]
+        effort = "" if budget == self._budget else f", {shown_value('budget', budget)}"
+        return f"{index + 1}  {title}{effort}{' (!)' if form.problems else ''}"
 
     def _changed(self) -> None:
         self._opening = True
@@ -178,12 +164,19 @@ class Steps(VBox):
 
 
 def usable() -> tuple[str, ...]:
-    """Techniques whose modules load here, the first choice first."""
-    found = []
+    """Names of the techniques that are installed completely; the usual first step comes first."""
+    names = []
     for name in technique_names():
         try:
             get_technique(name)
-        except ImportError:  # an extra that is not installed: the command line says which
+        except ImportError:  # an extra is missing; the command line names it
             continue
-        found.append(name)
-    return tuple(sorted(found, key=lambda n: (n != FIRST, n)))
+        names.append(name)
+    return tuple(sorted(names, key=lambda n: (n != FIRST, n)))
+
+
+def button(name: str) -> Button:
+    """A button of the wizard, worded as the table says, with the class `wb-<name>`."""
+    text = BUTTONS[name]
+    control = Button(description=text.label, icon=text.icon, tooltip=text.tooltip)
+    return control.add_class(f"wb-{name}")

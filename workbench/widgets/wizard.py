@@ -1,9 +1,8 @@
-"""wizard(), from a model to a measured better one in a page: choose, run, watch, compare, and take
-the code away.
+"""wizard(), one page to optimize a model: choose steps, run them, compare, and copy the code.
 
 The run is a process of its own; a thread here follows its events and sets widget traits. The kernel
-holds everything that is shown, so a reloaded page shows it again; and a run goes on without page or
-kernel, to be picked up by another wizard.
+keeps everything that the page shows, so a reloaded page shows it again. A run continues without the
+page and without the kernel, and another wizard can follow it.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ipywidgets import HTML, Button, Dropdown, HBox, VBox
+from ipywidgets import HTML, Dropdown, HBox, VBox
 
 from workbench.errors import RunError, WorkbenchError
 from workbench.recipe import Recipe
@@ -28,6 +27,8 @@ from workbench.widgets.code import CodeView
 from workbench.widgets.dress import Dress
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
+from workbench.widgets.steps import button
+from workbench.widgets.wording import BUTTONS, CARDS
 
 __all__ = ["Wizard", "wizard"]
 
@@ -46,48 +47,29 @@ def wizard(
     root: str | Path | None = None,
     store: str = "",
 ) -> Wizard:
-    """A wizard with these choices made already; `steps` as `Recipe.make` takes them.
+    """A wizard that starts with these choices; `steps` are written as for `Recipe.make`.
 
-    Displaying it starts nothing and waits for nothing, so a notebook that holds one runs
-    unattended.
+    To display it starts no run and waits for no input, so a notebook with a wizard runs unattended.
     """
     return Wizard(Choices(task, start, steps, budget, seed, device), root=root, store=store)
 
 
 class Wizard(VBox):
-    """Choices, the run under way, the ledgers of all runs made here, and the code of the current
-    choices.
-    """
+    """The choices, the run, the results of all runs shown here, and the code of the choices."""
 
     def __init__(
         self, choices: Choices, *, root: str | Path | None = None, store: str = ""
     ) -> None:
         self.run: Run | None = None
-        """The run that was started or attached last."""
+        """The run that was started or shown last."""
         self._root, self._store = runs_root(root), store
         self._busy, self._worker = False, threading.Thread()
-        self._choices, self._view, self._ledger, self._code = (
-            choices,
-            RunView(),
-            LedgerView(),
-            CodeView(),
-        )
-        self._run = Button(
-            description="Run", icon="play", button_style="primary", tooltip="Start these steps"
-        )
-        self._run.add_class("wb-run")
-        self._cancel = Button(
-            description="Cancel",
-            icon="stop",
-            disabled=True,
-            tooltip="Stop; what is finished is kept",
-        )
-        self._cancel.add_class("wb-cancel")
+        self._choices = choices
+        self._view, self._ledger, self._code = RunView(), LedgerView(), CodeView()
+        self._run, self._cancel, self._attach = button("run"), button("cancel"), button("show")
+        self._run.button_style = "primary"
+        self._cancel.disabled = True
         self._earlier = Dropdown(description="Earlier runs", options=[]).add_class("wb-earlier")
-        self._attach = Button(
-            description="Show", icon="eye", tooltip="Show this run, and follow it if it is going on"
-        )
-        self._attach.add_class("wb-attach")
         super().__init__([Dress(), *self._cards()])
         self.add_class("wb-root").add_class("wb-wizard")
         self._run.on_click(lambda _: self._start())
@@ -98,16 +80,14 @@ class Wizard(VBox):
         self._show_choices()
 
     def __repr__(self) -> str:
-        """What stands in a saved notebook, where no kernel draws the widget."""
+        """The text in a saved notebook, where no kernel draws the widget."""
         return (
             f"Wizard({self.run!r})" if self.run is not None else "Wizard: run this cell to see it"
         )
 
     @property
     def recipe(self) -> Recipe:
-        """The current choices; raises SettingsError or RecipeError that tells what is wrong with
-        them.
-        """
+        """The current choices; raises SettingsError or RecipeError that names each problem."""
         return self._choices.recipe
 
     @property
@@ -122,10 +102,10 @@ class Wizard(VBox):
         bar = HBox([self._run, self._cancel, self._view.status]).add_class("wb-toolbar")
         earlier = HBox([self._earlier, self._attach]).add_class("wb-reattach")
         return [
-            _card("Choose", self._choices),
-            _card("Run", HBox([bar, earlier]).add_class("wb-bars"), self._view),
-            _card("Compare", self._ledger),
-            _card("As code", self._code),
+            _card(CARDS["choices"], self._choices),
+            _card(CARDS["run"], HBox([bar, earlier]).add_class("wb-bars"), self._view),
+            _card(CARDS["result"], self._ledger),
+            _card(CARDS["code"], self._code),
         ]
 
     def _start(self) -> None:
@@ -133,7 +113,7 @@ class Wizard(VBox):
             return
         recipe, task = self.recipe, self._choices.task
         self._view.begin(recipe)
-        self._view.say("running", "Starting a process of its own.")
+        self._view.say("running", "Starting a process for this run.")
         self._set_busy(True)
         self._worker = _in_thread(
             lambda: self._guarded(lambda: launch(recipe, task, root=self._root, store=self._store))
@@ -159,55 +139,53 @@ class Wizard(VBox):
         return run
 
     def _guarded(self, get_run: Callable[[], Run]) -> None:
-        """Get a run and follow it to its end; whatever goes wrong is shown, as no one sees a
-        thread's traceback.
-        """
+        """Get a run and follow it to its end; an error is shown, as a thread's traceback is not."""
         try:
             self.run = get_run()
             self._follow(self.run)
         except Exception as error:
-            self._view.say(
-                "failed",
-                str(error)
-                if isinstance(error, WorkbenchError)
-                else f"{type(error).__name__}: {error}",
-            )
+            kind = "" if isinstance(error, WorkbenchError) else f"{type(error).__name__}: "
+            self._view.say("failed", f"{kind}{error}")
         finally:
             self._view.end()
             self._set_busy(False)
 
     def _follow(self, run: Run) -> None:
-        """Show a run's events until it ends; all that came since the last look are drawn at once."""
-        recipe, offset, ended, n_rows = run.recipe, 0, False, -1
+        """Show the events of a run until it ends; new events are drawn together."""
+        recipe, offset, ended, n_shown = run.recipe, 0, False, -1
         self._cancel.disabled = run.ended
         if not run.ended:
-            self._view.say("running", f"{run.name}: goes on if you close this page.")
+            self._view.say("running", f"{run.name}: continues if you close this page.")
         while not ended:
-            ended = run.ended  # asked before reading, so that the last events are read too
+            ended = run.ended  # read before the events, so that the last ones are not missed
             fresh = list(run.events(offset))
             offset = fresh[-1][1] if fresh else offset
             self._view.take([event for event, _ in fresh])
-            if len(self._view.story.rows) != n_rows:
-                n_rows = len(self._view.story.rows)
-                self._ledger.show(run.name, recipe, self._view.story.rows)
+            story = self._view.story
+            n_lines = len(story.rows) + len(story.decisions)
+            if n_lines != n_shown:
+                n_shown = n_lines
+                self._ledger.show(run.name, recipe, story.rows, decisions=story.decisions)
             if not ended:
                 time.sleep(POLL_SECONDS)
         self._show_end(run, recipe)
 
     def _show_end(self, run: Run, recipe: Recipe) -> None:
-        trail = self.result
-        self._ledger.show(run.name, recipe, self._view.story.rows, trail.test if trail else None)
+        trail, story = self.result, self._view.story
+        test = trail.test if trail else None
+        self._ledger.show(run.name, recipe, story.rows, test, decisions=story.decisions)
         notes = {
             "finished": f"All files are in {run.folder}.",
             "failed": run.error,
             "cancelled": f"{run.name}: finished steps are kept.",
-            "killed": f"{run.name}: its process is gone. Go on with: workbench resume {run.name}",
+            "killed": f"{run.name}: its process has ended early. Continue the run with: "
+            f"workbench resume {run.name}",
         }
         self._view.say(run.status, notes.get(run.status, run.name))
 
     def _set_busy(self, busy: bool) -> None:
         self._busy = busy
-        self._run.description = "Running" if busy else "Run"
+        self._run.description = "Running" if busy else BUTTONS["run"].label
         self._cancel.disabled = True
         if not busy:
             self._list_runs()
@@ -219,13 +197,11 @@ class Wizard(VBox):
 
     def _show_choices(self) -> None:
         if problem := self._choices.problem:
-            self._code.blank(f"Nothing to write out yet. {problem}")
+            self._code.blank(f"No code while a choice is wrong. {problem}")
         else:
-            self._code.show(
-                self.recipe,
-                in_notebook=isinstance(self._choices.task, Task)
-                and not self._choices.task.built_in,
-            )
+            task = self._choices.task
+            is_own = isinstance(task, Task) and not task.built_in
+            self._code.show(self.recipe, in_notebook=is_own)
         self._enable()
 
     def _list_runs(self) -> None:
@@ -234,14 +210,12 @@ class Wizard(VBox):
         self._earlier.index = 0 if folders else None
 
     def _offer(self) -> str:
-        """What to say at first: a run that an earlier kernel started may still be going."""
+        """The first status line: a run that an earlier kernel started may still be running."""
         self._list_runs()
-        going = [name for name, folder in self._earlier.options if not Run(Path(folder)).ended]
-        return (
-            f"{going[0]} is going on: Show follows it."
-            if going
-            else f"Runs are kept in {self._root}."
-        )
+        running = [name for name, folder in self._earlier.options if not Run(Path(folder)).ended]
+        if running:
+            return f"{running[0]}: Show follows this run."
+        return f"Runs are kept in {self._root}."
 
 
 def _card(title: str, *children: Any) -> VBox:
