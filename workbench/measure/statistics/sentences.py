@@ -93,8 +93,7 @@ def _change_text(ratio: Estimate, alpha: float) -> str:
 
 def _times(value: float, low: float, high: float) -> tuple[str, str, str]:
     """Ratios with enough digits to tell the bounds apart."""
+    digits = 1 if high - low >= 0.15 else 2
     if high >= 100:
         digits = 0
-    else:
-        digits = 1 if high - low >= 0.15 else 2
     return f"{value:.{digits}f}", f"{low:.{digits}f}", f"{high:.{digits}f}"
