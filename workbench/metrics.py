@@ -213,13 +213,14 @@ def _balanced_accuracy(outputs: np.ndarray, targets: np.ndarray) -> float:
 
 @dataclass(frozen=True)
 class _Counts:
-    """Decisions a class or a label, each `(classes,)`: right ones, all predicted, all actual."""
+    """Numbers of rows a class or label, `(classes,)`: predicted rightly, predicted, actual."""
 
     n_hits: np.ndarray
     n_predicted: np.ndarray
     n_actual: np.ndarray
 
     def of(self, chosen: Any) -> _Counts:
+        """The counts of the chosen classes, by a mask or by their numbers."""
         return _Counts(self.n_hits[chosen], self.n_predicted[chosen], self.n_actual[chosen])
 
 
@@ -236,7 +237,7 @@ def _counts(outputs: np.ndarray, targets: np.ndarray) -> _Counts:
 
 
 def _positive_counts(outputs: np.ndarray, targets: np.ndarray) -> _Counts:
-    """The same counts; of a binary classifier those of the positive class only."""
+    """The counts of `_counts`; for a binary classifier, those of the positive class only."""
     if _is_binary(outputs) and not _has_labels(outputs, targets):
         return _class_counts(outputs, targets).of([1])
     return _counts(outputs, targets)

@@ -26,7 +26,8 @@ class DictSamples(Dataset):
     """A dataset whose samples are mappings, as tokenized texts are."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = x, y
+        self.x = x
+        self.y = y
 
     def __len__(self) -> int:
         return len(self.y)

@@ -56,5 +56,6 @@ def _indices(dataset: Any) -> tuple[np.ndarray, int]:
     """Row numbers in the dataset from which (nested) subsets were cut, and the dataset's id."""
     chosen = np.arange(len(dataset))
     while hasattr(dataset, "indices") and hasattr(dataset, "dataset"):
-        chosen, dataset = np.asarray(dataset.indices)[chosen], dataset.dataset
+        chosen = np.asarray(dataset.indices)[chosen]
+        dataset = dataset.dataset
     return chosen, id(dataset)

@@ -72,7 +72,8 @@ def test_block_bootstrap_covers_where_days_differ_and_plain_interval_does_not() 
 @pytest.mark.parametrize("name", ["accuracy", "f1"])
 def test_block_interval_is_wider_where_rows_of_a_day_are_alike(name: str) -> None:
     right, days = _days(np.random.default_rng(1), 30, 40)
-    outputs, targets = np.eye(2)[right.astype(int)], np.tile([0, 1], len(right) // 2)
+    outputs = np.eye(2)[right.astype(int)]
+    targets = np.tile([0, 1], len(right) // 2)
     outputs = np.where(targets[:, None] == 1, outputs, outputs[:, ::-1])
     plain, blocked = (
         quality(outputs, targets, METRICS[name], times=times) for times in (None, days)
@@ -116,7 +117,8 @@ def test_brier_score_has_the_interval_of_a_mean() -> None:
 
 def test_interval_is_the_same_for_the_same_seed_and_reads_back_from_json() -> None:
     rng = np.random.default_rng(0)
-    targets, outputs = rng.integers(0, 2, 300), rng.normal(size=300)
+    targets = rng.integers(0, 2, 300)
+    outputs = rng.normal(size=300)
     first, second = (
         quality(outputs, targets, METRICS["pr_auc"], seed=3, split="valid") for _ in range(2)
     )

@@ -28,7 +28,8 @@ def pair(
     n: int, gained: int, lost: int, wrong: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Outputs before and after, and targets: 1 is right, `gained` and `lost` rows change."""
-    before, after = np.ones(n), np.ones(n)
+    before = np.ones(n)
+    after = np.ones(n)
     before[:gained] = 0
     after[gained : gained + lost] = 0
     before[n - wrong :] = after[n - wrong :] = 0
@@ -69,7 +70,8 @@ def test_proved_difference_inside_the_margin_is_equivalent() -> None:
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
     rng = np.random.default_rng(0)
-    targets, before = np.zeros(400), rng.normal(5, 1, 400)
+    targets = np.zeros(400)
+    before = rng.normal(5, 1, 400)
     assert (
         compare_quality(before, before - 0.5 + rng.normal(0, 0.1, 400), targets, ERROR).decision
         == "better"
@@ -147,7 +149,8 @@ def test_smallest_is_shown_four_times_in_five() -> None:
 def test_blocks_widen_the_interval_of_a_difference_that_comes_by_days() -> None:
     rng = np.random.default_rng(0)
     days = np.repeat(np.arange(20), 50)
-    before, change = rng.normal(5, 1, 1000), rng.normal(0, 1, 20)[days] + rng.normal(0, 0.1, 1000)
+    before = rng.normal(5, 1, 1000)
+    change = rng.normal(0, 1, 20)[days] + rng.normal(0, 0.1, 1000)
     plain, blocked = (
         compare_quality(before, before + change, np.zeros(1000), ERROR, times=t)
         for t in (None, days)
@@ -236,7 +239,8 @@ def test_outputs_of_other_rows_are_refused() -> None:
 def test_speed_says_how_many_times_in_words() -> None:
     rng = np.random.default_rng(0)
     common = np.exp(rng.normal(0, 0.5, 20))  # load that slows both
-    before, after = 2.7 * common, common * np.exp(rng.normal(0, 0.02, 20))
+    before = 2.7 * common
+    after = common * np.exp(rng.normal(0, 0.02, 20))
     verdict = compare_speed(before, after, metric="batch-1 latency")
     assert verdict.decision == "better"
     assert verdict.difference == pytest.approx(1 / 2.7, rel=0.02)

@@ -39,10 +39,12 @@ class Quality:
     split: str = ""
 
     def to_json(self) -> dict[str, Any]:
+        """The quality as plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Quality:
+        """The quality of the values that `to_json` gave."""
         return cls(**data)
 
     @property

@@ -72,10 +72,12 @@ class Verdict:
     level: float = 0.95
 
     def to_json(self) -> dict[str, Any]:
+        """The verdict as plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """The verdict of the values that `to_json` gave."""
         return cls(**data)
 
 
