@@ -1,6 +1,4 @@
-"""Reports and their listeners: what is sent arrives, a request to cancel comes back, and files are
-read while written.
-"""
+"""Reports: events reach all listeners and files, and a request to cancel stops the work."""
 
 from __future__ import annotations
 
@@ -15,7 +13,8 @@ from workbench.events import Event, Report, append_to, read_events
 
 
 def test_every_listener_gets_every_event_in_order():
-    first, second = [], []
+    first = []
+    second = []
     report = Report(first.append, second.append)
     report.progress(1, 2, "half")
     report.curve("loss", 3, 0.5)
@@ -37,12 +36,13 @@ def test_events_carry_their_step_and_the_parent_report_stays_without_one():
     assert [e.step for e in seen] == ["01-pruning", ""]
 
 
-def test_report_without_listeners_takes_everything():
+def test_report_without_listeners_accepts_all_events():
     Report().progress(0, 0)
 
 
 def test_next_call_raises_and_sends_nothing_when_cancelled():
-    seen, asked = [], []
+    seen = []
+    asked = []
     report = Report(seen.append, cancelled=lambda: bool(asked))
     report.message("before")
     asked.append(True)
@@ -62,7 +62,7 @@ def test_a_step_is_cancelled_with_its_run():
         step.progress(1, 2)
 
 
-def test_events_come_back_from_the_file_as_they_were(tmp_path):
+def test_events_read_from_a_file_equal_those_sent(tmp_path):
     path = tmp_path / "events.jsonl"
     sent = [
         Event("message", "a", {"text": "größer ≈ 1\nsecond line"}),
@@ -104,7 +104,7 @@ def test_a_half_written_line_waits_until_it_is_whole(tmp_path):
     assert after == path.stat().st_size
 
 
-def test_a_torn_line_is_passed_over_and_the_ones_after_it_count(tmp_path):
+def test_a_partly_written_line_is_left_out_and_the_lines_after_it_are_read(tmp_path):
     path = tmp_path / "events.jsonl"
     path.write_bytes(b'{"kind": "mess\n')
     append_to(path)(Event("message", data={"text": "next"}))
@@ -113,16 +113,15 @@ def test_a_torn_line_is_passed_over_and_the_ones_after_it_count(tmp_path):
     assert after == path.stat().st_size
 
 
-def test_a_file_that_is_not_there_yet_has_no_events(tmp_path):
+def test_a_file_that_does_not_exist_has_no_events(tmp_path):
     assert list(read_events(tmp_path / "none.jsonl")) == []
 
 
 @pytest.fixture
 def drawn(monkeypatch):
-    """A console that draws into a string; returns (the listener, a function that gives the text so
-    far).
-    """
-    listener, text = console(), io.StringIO()
+    """A console listener that draws into a string, and a function that returns this string."""
+    listener = console()
+    text = io.StringIO()
     monkeypatch.setattr(listener._progress.live.console, "file", text)
     return listener, text.getvalue
 

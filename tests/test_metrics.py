@@ -1,14 +1,14 @@
-"""Metrics give scikit-learn's numbers on the outputs of real models, whatever shape these outputs
-have.
-"""
+"""Metrics agree with scikit-learn on the outputs of real models, whatever their shape."""
 
 from __future__ import annotations
 
 from functools import cache
+from importlib.metadata import EntryPoint
 
 import numpy as np
 import pytest
 from sklearn import metrics as reference
+from sklearn.calibration import calibration_curve
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import cross_val_predict
@@ -16,8 +16,21 @@ from sklearn.multioutput import MultiOutputClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from workbench.errors import UnknownName
-from workbench.metrics import BY_KIND, METRICS, Metric, metric_named, predicted, softmax
+from workbench import metrics
+from workbench.errors import TaskError, UnknownName
+from workbench.metrics import (
+    BY_KIND,
+    METRICS,
+    Metric,
+    check_kind,
+    metric_named,
+    positive_logit,
+    positive_probability,
+    predicted,
+    softmax,
+)
+from workbench.system import registry
+from workbench.system.registry import Registry
 
 Outputs = tuple[np.ndarray, np.ndarray]
 
@@ -65,8 +78,17 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-logits))
 
 
+def reference_calibration_error(right: np.ndarray, confidence: np.ndarray) -> float:
+    """scikit-learn's reliability curve, its gaps weighted by the rows of each bin."""
+    accuracies, confidences = calibration_curve(right, confidence, n_bins=15)
+    edges = np.linspace(0, 1, 16)
+    n_rows, _ = np.histogram(-confidence, bins=np.sort(-edges))  # bins (low, high], like the curve
+    n_rows = n_rows[::-1][n_rows[::-1] > 0]
+    return float(np.average(np.abs(accuracies - confidences), weights=n_rows))
+
+
 @pytest.mark.parametrize(
-    ("name", "outputs", "wanted"),
+    ("name", "outputs", "expected"),
     [
         ("accuracy", three_classes, lambda o, t: reference.accuracy_score(t, o.argmax(1))),
         ("log_loss", three_classes, lambda o, t: reference.log_loss(t, softmax(o))),
@@ -92,26 +114,154 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
         ("f1", labels, lambda o, t: reference.f1_score(t, o > 0, average="macro")),
         ("roc_auc", labels, lambda o, t: reference.roc_auc_score(t, o, average="macro")),
         ("pr_auc", labels, lambda o, t: reference.average_precision_score(t, o, average="macro")),
+        (
+            "balanced_accuracy",
+            three_classes,
+            lambda o, t: reference.balanced_accuracy_score(t, o.argmax(1)),
+        ),
+        (
+            "precision",
+            three_classes,
+            lambda o, t: reference.precision_score(t, o.argmax(1), average="macro"),
+        ),
+        (
+            "recall",
+            three_classes,
+            lambda o, t: reference.recall_score(t, o.argmax(1), average="macro"),
+        ),
+        ("brier", three_classes, lambda o, t: reference.brier_score_loss(t, softmax(o))),
+        (
+            "calibration_error",
+            three_classes,
+            lambda o, t: reference_calibration_error(o.argmax(1) == t, softmax(o).max(1)),
+        ),
+        (
+            "balanced_accuracy",
+            two_classes,
+            lambda o, t: reference.balanced_accuracy_score(t, o > 0),
+        ),
+        ("precision", two_classes, lambda o, t: reference.precision_score(t, o > 0)),
+        ("recall", two_classes, lambda o, t: reference.recall_score(t, o > 0)),
+        ("brier", two_classes, lambda o, t: reference.brier_score_loss(t, sigmoid(o))),
+        (
+            "calibration_error",
+            two_classes,
+            lambda o, t: reference_calibration_error((o > 0) == t, sigmoid(np.abs(o))),
+        ),
+        ("precision", labels, lambda o, t: reference.precision_score(t, o > 0, average="macro")),
+        ("recall", labels, lambda o, t: reference.recall_score(t, o > 0, average="macro")),
         ("mse", values, lambda o, t: reference.mean_squared_error(t, o)),
         ("mae", values, lambda o, t: reference.mean_absolute_error(t, o)),
         ("r2", values, lambda o, t: reference.r2_score(t, o)),
     ],
 )
 def test_metric_agrees_with_scikit_learn_on_real_outputs(
-    name: str, outputs: object, wanted: object
+    name: str, outputs: object, expected: object
 ) -> None:
-    found, targets = outputs()
-    assert metric_named(name)(found, targets) == pytest.approx(wanted(found, targets), rel=1e-6)
+    scores, targets = outputs()
+    value = metric_named(name)(scores, targets)
+    assert value == pytest.approx(expected(scores, targets), rel=1e-6)
 
 
-@pytest.mark.parametrize("name", BY_KIND["binary"] + ("f1", "roc_auc"))
+@pytest.mark.parametrize("name", [m.name for m in METRICS.values() if m.fits("binary")])
 def test_binary_metrics_are_the_same_for_one_logit_a_column_of_them_and_two(name: str) -> None:
     logit, targets = two_classes()
-    wanted = metric_named(name)(logit, targets)
-    assert metric_named(name)(logit[:, None], targets) == pytest.approx(wanted)
-    assert metric_named(name)(
-        np.column_stack([np.zeros_like(logit), logit]), targets
-    ) == pytest.approx(wanted)
+    two_logits = np.column_stack([np.full_like(logit, 0.5), logit + 0.5])
+    metric = metric_named(name)
+    assert metric(logit[:, None], targets) == pytest.approx(metric(logit, targets))
+    assert metric(two_logits, targets) == pytest.approx(metric(logit, targets))
+
+
+BINARY_EDGES = {
+    "no positive predicted": (np.array([-1.0, -2.0, -0.5, -3.0]), np.array([0, 1, 1, 0])),
+    "no positive target": (np.array([1.0, -2.0, 0.5, -3.0]), np.array([0, 0, 0, 0])),
+    "one class, all right": (np.array([-1.0, -2.0]), np.array([0, 0])),
+    "all positive": (np.array([1.0, 2.0]), np.array([1, 1])),
+    "probabilities 0 and 1": (np.array([1e4, -1e4, 1e4, -np.inf]), np.array([1, 0, 0, 1])),
+}
+
+
+@pytest.mark.parametrize("case", BINARY_EDGES)
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_binary_metrics_agree_with_scikit_learn_at_the_edges(case: str) -> None:
+    logits, targets = BINARY_EDGES[case]
+    chosen = (logits > 0).astype(int)
+    probability = positive_probability(logits)
+    expected = {
+        "precision": reference.precision_score(targets, chosen, zero_division=0),
+        "recall": reference.recall_score(targets, chosen, zero_division=0),
+        "f1": reference.f1_score(targets, chosen, average="macro", zero_division=0),
+        "balanced_accuracy": reference.balanced_accuracy_score(targets, chosen),
+        "brier": reference.brier_score_loss(targets, probability, labels=[0, 1]),
+        "calibration_error": reference_calibration_error(
+            chosen == targets, np.maximum(probability, 1 - probability)
+        ),
+    }
+    for outputs in (logits, logits[:, None], np.column_stack([np.zeros(len(logits)), logits])):
+        for name, value in expected.items():
+            assert metric_named(name)(outputs, targets) == pytest.approx(value, abs=1e-12), name
+
+
+CLASS_EDGES = {
+    "a class without predictions": (4 * np.eye(3)[[0, 0, 1, 1]], np.array([0, 1, 1, 2])),
+    "a class without targets": (4 * np.eye(3)[[0, 2, 1, 1]], np.array([0, 0, 1, 1])),
+    "a class without either": (4 * np.eye(4)[[0, 2, 2, 0]], np.array([0, 0, 2, 2])),
+    "one class only": (4 * np.eye(3)[[1, 1, 1]], np.array([1, 1, 1])),
+    "probabilities 0 and 1": (1e4 * np.eye(3)[[0, 1, 2, 0]], np.array([0, 1, 1, 2])),
+    "log-probability of 0": (
+        np.array(
+            [[0, -np.inf, -np.inf], [-np.inf, 0, -np.inf], [-np.inf, -1, np.log(1 - 1 / np.e)]]
+        ),
+        np.array([0, 1, 1]),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CLASS_EDGES)
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_class_metrics_agree_with_scikit_learn_at_the_edges(case: str) -> None:
+    logits, targets = CLASS_EDGES[case]
+    chosen = logits.argmax(axis=1)
+    probabilities = softmax(logits)
+    macro = {"average": "macro", "zero_division": 0}
+    expected = {
+        "precision": reference.precision_score(targets, chosen, **macro),
+        "recall": reference.recall_score(targets, chosen, **macro),
+        "f1": reference.f1_score(targets, chosen, **macro),
+        "balanced_accuracy": reference.balanced_accuracy_score(targets, chosen),
+        "brier": reference.brier_score_loss(targets, probabilities, labels=range(logits.shape[1])),
+        "calibration_error": reference_calibration_error(
+            chosen == targets, probabilities.max(axis=1)
+        ),
+    }
+    for name, value in expected.items():
+        assert metric_named(name)(logits, targets) == pytest.approx(value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "f1"])
+def test_label_without_predictions_or_targets_counts_as_in_scikit_learn(name: str) -> None:
+    logits = np.array([[1.0, -1.0, -1.0], [2.0, -2.0, -1.0], [-1.0, -1.0, -1.0]])
+    targets = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0]])
+    score = getattr(reference, f"{name}_score")
+    expected = score(targets, logits > 0, average="macro", zero_division=0)
+    assert metric_named(name)(logits, targets) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["precision", "recall", "balanced_accuracy", "brier"])
+def test_column_of_targets_scores_as_a_row_of_them(name: str) -> None:
+    logit, targets = two_classes()
+    metric = metric_named(name)
+    assert metric(logit[:, None], targets[:, None]) == pytest.approx(metric(logit, targets))
+
+
+def test_bins_of_the_calibration_error_hold_their_upper_bound() -> None:
+    confidence = np.array([0.6, 0.6, 2 / 3, 0.8, 0.8 + 1e-9])
+    logits = np.log(confidence) - np.log1p(-confidence)
+    right = np.array([1, 0, 1, 1, 0])
+    expected = reference_calibration_error(right, positive_probability(logits))
+    assert metric_named("calibration_error")(logits, right) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", ["accuracy", "log_loss", "f1", "roc_auc"])
@@ -126,26 +276,25 @@ def test_log_probabilities_score_as_the_logits_that_they_came_from(name: str) ->
     "metric", [m for m in METRICS.values() if m.per_sample], ids=lambda m: m.name
 )
 def test_per_sample_scores_are_one_a_row_and_average_to_the_metric(metric: Metric) -> None:
-    kind = next(k for k, names in BY_KIND.items() if metric.name in names)
-    outputs, targets = OUTPUTS[kind]()
+    outputs, targets = OUTPUTS[metric.kinds[0]]()
     scores = metric.per_sample(outputs, targets)
     assert scores.shape == (len(targets),)
     assert metric(outputs, targets) == pytest.approx(scores.mean())
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
+    ("name", "expected"),
     [
         ("mse", reference.mean_squared_error),
         ("mae", reference.mean_absolute_error),
         ("r2", reference.r2_score),
     ],
 )
-def test_regression_metrics_average_over_several_values_a_row(name: str, wanted: object) -> None:
+def test_regression_metrics_average_over_several_values_a_row(name: str, expected: object) -> None:
     x, y = load_diabetes(return_X_y=True)
     targets = np.column_stack([y, 100 * x[:, 0]])
     outputs = cross_val_predict(LinearRegression(), x[:, 1:], targets, cv=3)
-    assert metric_named(name)(outputs, targets) == pytest.approx(wanted(targets, outputs))
+    assert metric_named(name)(outputs, targets) == pytest.approx(expected(targets, outputs))
 
 
 @pytest.mark.parametrize("name", ["mse", "mae", "r2"])
@@ -158,10 +307,7 @@ def test_regression_metrics_do_not_mix_a_column_with_a_row(name: str) -> None:
 
 @pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
 def test_higher_is_better_says_where_right_answers_lie(metric: Metric) -> None:
-    kind = next(
-        (k for k, names in BY_KIND.items() if metric.name in names),
-        "regression" if metric.name == "r2" else "binary",
-    )
+    kind = metric.kinds[0]
     outputs, targets = OUTPUTS[kind]()
     perfect = {
         "classification": lambda: 10.0 * np.eye(3)[targets],
@@ -169,12 +315,15 @@ def test_higher_is_better_says_where_right_answers_lie(metric: Metric) -> None:
         "multilabel": lambda: 20.0 * targets - 10,
         "regression": lambda: targets,
     }[kind]()
-    better, worse = metric(perfect, targets), metric(outputs, targets)
+    better = metric(perfect, targets)
+    worse = metric(outputs, targets)
     assert better > worse if metric.higher_is_better else better < worse
+    assert metric.sign * better > metric.sign * worse
 
 
 def test_softmax_and_log_loss_stay_finite_for_huge_logits() -> None:
-    logits, targets = np.array([[1e4, -1e4], [-1e4, 1e4]]), np.array([0, 0])
+    logits = np.array([[1e4, -1e4], [-1e4, 1e4]])
+    targets = np.array([0, 0])
     assert np.allclose(softmax(logits), [[1, 0], [0, 1]])
     assert metric_named("log_loss")(logits, targets) == pytest.approx(-np.log(1e-12) / 2)
     assert np.isfinite(metric_named("log_loss")(np.array([1e4, -1e4]), targets))
@@ -184,6 +333,79 @@ def test_predicted_takes_the_sign_of_one_logit_and_the_largest_of_several() -> N
     assert predicted(np.array([-1.0, 2.0])).tolist() == [0, 1]
     assert predicted(np.array([[-1.0], [2.0]])).tolist() == [0, 1]
     assert predicted(np.array([[0.1, 0.3, 0.2]])).tolist() == [1]
+
+
+def test_positive_logit_and_probability_are_the_same_for_one_output_and_two() -> None:
+    logit = np.array([-800.0, -1.5, 0.0, 3.0, 800.0], np.float32)
+    two_logits = np.column_stack([np.full_like(logit, 2.0), logit + 2])
+    probability = positive_probability(logit)
+    assert np.array_equal(positive_logit(logit[:, None]), logit)
+    assert np.allclose(positive_logit(two_logits), logit)
+    assert np.allclose(positive_probability(two_logits), probability)
+    assert np.allclose(probability, [0, 0.182426, 0.5, 0.952574, 1], atol=1e-6)
+    assert np.isfinite(probability).all()
+
+
+@pytest.mark.parametrize("function", [positive_logit, positive_probability])
+def test_three_columns_are_refused_as_outputs_of_a_binary_classifier(function: object) -> None:
+    with pytest.raises(TaskError, match=r"must be `\(rows,\)`, .* or `\(rows, 2\)`, got \(4, 3\)"):
+        function(np.zeros((4, 3)))
+
+
+@pytest.mark.parametrize("metric", METRICS.values(), ids=lambda m: m.name)
+@pytest.mark.parametrize("kind", OUTPUTS)
+def test_check_kind_takes_the_metrics_that_can_score_the_kind(metric: Metric, kind: str) -> None:
+    if metric.fits(kind):
+        check_kind(metric, kind)
+        assert np.isfinite(metric(*OUTPUTS[kind]()))
+    else:
+        with pytest.raises(TaskError, match=f"`{metric.name}` is for tasks of kind .*{kind}"):
+            check_kind(metric, kind)
+
+
+@pytest.mark.parametrize(("kind", "names"), BY_KIND.items())
+def test_check_kind_names_the_metrics_that_fit(kind: str, names: tuple[str, ...]) -> None:
+    wrong = "accuracy" if kind == "regression" else "mse"
+    if kind == "multilabel":
+        wrong = "brier"
+    with pytest.raises(TaskError) as caught:
+        check_kind(METRICS[wrong], kind)
+    _, fitting = str(caught.value).split("Use one of")
+    assert all(f"`{name}`" in fitting for name in names)
+    assert f"`{wrong}`" not in fitting
+
+
+@pytest.mark.parametrize("kind", [*OUTPUTS, "custom"])
+def test_metric_without_kinds_fits_every_kind_and_a_custom_task_takes_every_metric(
+    kind: str,
+) -> None:
+    check_kind(Metric("own", whole=lambda outputs, targets: 0.0), kind)
+    check_kind(METRICS["mse"], "custom")
+
+
+def test_metric_pickled_before_it_had_kinds_fits_every_kind() -> None:
+    old = Metric("own", whole=lambda outputs, targets: 0.0, higher_is_better=False)
+    del old.__dict__["kinds"]
+    assert old.fits("regression")
+    assert old.sign == -1.0
+
+
+def test_auc_is_roc_auc() -> None:
+    assert metric_named("auc") is METRICS["roc_auc"]
+
+
+def test_metric_of_another_package_is_found_by_its_entry_point(monkeypatch) -> None:
+    entry = EntryPoint("kappa", "tests.test_metrics:KAPPA", "workbench.metrics")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [entry])
+    fresh = Registry("workbench.metrics", "metric", lambda: Metric, lambda: METRICS)
+    monkeypatch.setattr(metrics, "METRIC_REGISTRY", fresh)
+    assert metric_named("kappa") == KAPPA
+    assert metric_named("accuracy") is METRICS["accuracy"]
+    with pytest.raises(UnknownName, match="Did you mean `kappa`"):
+        metric_named("kapa")
+
+
+KAPPA = Metric("kappa", whole=reference.cohen_kappa_score)
 
 
 def test_metric_named_lists_the_valid_ones_when_unknown() -> None:

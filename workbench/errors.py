@@ -1,4 +1,4 @@
-"""Every error that the workbench raises: one root, and messages that name the way out."""
+"""All errors of the workbench, under one root; every message names a way out."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = [
 
 
 class WorkbenchError(Exception):
-    """Root of all errors of this package; catch it to catch them all."""
+    """Root of all errors of this package."""
 
 
 class SettingsError(WorkbenchError, ValueError):
@@ -40,7 +40,7 @@ class SettingsTypeError(SettingsError, TypeError):
 
 
 class UnknownName(WorkbenchError, ValueError):
-    """A name (technique, task, model, runtime, metric) that nobody registered."""
+    """A name (of a technique, task, model, runtime, metric) that is not registered."""
 
 
 class DataError(WorkbenchError, ValueError):
@@ -52,19 +52,19 @@ class TaskError(WorkbenchError, ValueError):
 
 
 class CandidateError(WorkbenchError, ValueError):
-    """A model in a form, or with a structure, that the step cannot take."""
+    """A model whose form or structure the step cannot take."""
 
 
 class ExportError(WorkbenchError, RuntimeError):
-    """A model that could not be written in another form, or whose outputs differ after it was."""
+    """A model that cannot be converted to another form, or whose outputs differ afterwards."""
 
 
 class MissingExtra(WorkbenchError, ImportError):
     """An optional library is not installed; the message holds the exact pip line."""
 
-    def __init__(self, what: str, extra: str) -> None:
+    def __init__(self, feature: str, extra: str) -> None:
         super().__init__(
-            f"{what} needs the extra `{extra}`, which is not installed. "
+            f"{feature} needs the extra `{extra}`, which is not installed. "
             f'Install it with: python -m pip install "model-optimization-workbench[{extra}]"'
         )
 
@@ -78,7 +78,7 @@ class RecipeError(WorkbenchError, ValueError):
 
 
 class RunError(WorkbenchError, RuntimeError):
-    """A run that failed, or is not in the state that the call needs."""
+    """A run that failed, or whose state does not allow the call."""
 
 
 class StoreError(WorkbenchError, RuntimeError):
@@ -86,27 +86,30 @@ class StoreError(WorkbenchError, RuntimeError):
 
 
 class Cancelled(WorkbenchError):
-    """Somebody asked the work to stop; what was finished is kept."""
+    """The work was cancelled on request; finished steps are kept."""
 
 
 def unknown(kind: str, got: object, valid: Iterable[str]) -> str:
-    """The sentence for an unknown name: the nearest one suggested, all valid ones listed."""
+    """The sentence for an unknown name, with the nearest valid name and all valid names."""
     names = sorted(valid)
-    near = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
-    hint = f" Did you mean `{near[0]}`?" if near else ""
-    return f"Unknown {kind} `{got}`.{hint} Valid: {', '.join(f'`{n}`' for n in names) or 'none'}."
+    nearest = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
+    hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
+    listed = ", ".join(f"`{name}`" for name in names) or "none"
+    return f"Unknown {kind} `{got}`.{hint} Valid: {listed}."
 
 
 def all_of(problems: list[str], heading: str) -> str:
-    """One text for many problems, so that all of them can be mended at once."""
+    """One text for all problems, so that the user can correct all of them at once."""
     if len(problems) == 1:
         return f"{heading}: {problems[0]}"
-    return f"{heading}, {len(problems)} problems:\n" + "\n".join(f"  - {p}" for p in problems)
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    return f"{heading}, {len(problems)} problems:\n{lines}"
 
 
 def line_of(error: BaseException | None, which: int = 0) -> str:
-    """One line of another library's error, the first one or, with -1, the last; its kind where it
-    says nothing.
+    """One line of another library's error: the first, or the last if `which` is -1.
+
+    An error without text gives the name of its class.
     """
     lines = [
         line.strip()

@@ -1,9 +1,7 @@
-"""Report, the only way outward while working: events go to listeners, and a request to cancel comes
-back.
+"""Report: sends events of running work to listeners, and raises `Cancelled` on request.
 
-Work calls `report.progress(...)`, `report.curve(...)` or `report.message(...)`; a console bar, a
-widget or a file listens. Every call is also the place where a request to cancel is noticed, as
-`Cancelled`.
+Work calls `report.progress(...)`, `report.curve(...)` or `report.message(...)`. A console bar, a
+widget or a file listens. Each of these calls also raises `Cancelled` after a request to cancel.
 """
 
 from __future__ import annotations
@@ -14,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from workbench.errors import Cancelled
 
@@ -23,10 +21,11 @@ __all__ = ["Event", "Report", "append_to", "read_events"]
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened.
+    """An event of a run: its kind, its step, its data and its time in seconds since 1970.
 
     `kind` is one of: run_started, step_started, progress (done, total, text), curve (name, x, y),
-    message (text), step_finished (row), run_finished, run_failed (error), run_cancelled.
+    message (text), step_finished (row), run_finished, run_failed (error), run_cancelled. The names
+    in brackets are the keys of `data`.
     """
 
     kind: str
@@ -35,17 +34,17 @@ class Event:
     time: float = field(default_factory=time.time)
 
     def to_json(self) -> str:
-        return json.dumps(
-            asdict(self), default=lambda o: o.item() if hasattr(o, "item") else str(o)
-        )
+        """One line of JSON; numbers of numpy and torch become plain, other objects become text."""
+        return json.dumps(asdict(self), default=_plain)
 
 
 Listener = Callable[[Event], None]
 
 
 class Report:
-    """Sends events to listeners, and raises `Cancelled` at the next call once somebody asked for
-    it.
+    """Sends events to listeners; raises `Cancelled` at the first call after a request to cancel.
+
+    `cancelled()` says whether there was one. `step` is the name that the events carry.
     """
 
     def __init__(
@@ -56,31 +55,34 @@ class Report:
         self._step = step
 
     def for_step(self, step: str) -> Report:
-        """The same report, its events marked as those of a step."""
+        """The same report, whose events carry the name of a step."""
         return Report(*self._listeners, cancelled=self._cancelled, step=step)
 
     def __call__(self, event: Event) -> None:
-        """Send an event; raises Cancelled when the work was asked to stop."""
+        """Send an event to all listeners; raises Cancelled after a request to cancel."""
         self.check()
         for listener in self._listeners:
             listener(event)
 
     def check(self) -> None:
-        """Raise Cancelled when the work was asked to stop."""
+        """Raise Cancelled after a request to cancel."""
         if self._cancelled():
             raise Cancelled("Cancelled on request; finished steps are kept.")
 
     def send(self, kind: str, **data: Any) -> None:
+        """Send an event of this kind with these data; raises Cancelled as a call does."""
         self(Event(kind, self._step, data))
 
     def progress(self, done: float, total: float, text: str = "") -> None:
+        """Send the amount done, out of the total, and the work under way."""
         self.send("progress", done=done, total=total, text=text)
 
     def curve(self, name: str, x: float, y: float) -> None:
-        """One more point of a curve, such as the loss (y) at a step (x)."""
+        """Send one more point of a curve, such as the loss (y) at a step (x)."""
         self.send("curve", name=name, x=x, y=y)
 
     def message(self, text: str) -> None:
+        """Send a sentence for the user."""
         self.send("message", text=text)
 
 
@@ -89,17 +91,25 @@ def append_to(path: Path) -> Listener:
 
     def listen(event: Event) -> None:
         with path.open("ab+") as file:
-            torn = file.tell() > 0 and file.seek(-1, os.SEEK_END) >= 0 and file.read(1) != b"\n"
-            file.write(
-                b"\n" * torn + event.to_json().encode() + b"\n"
-            )  # a line torn by a kill must not take this one with it
+            if _ends_within_a_line(file):
+                file.write(b"\n")
+            file.write(event.to_json().encode() + b"\n")
 
     return listen
 
 
+def _ends_within_a_line(file: BinaryIO) -> bool:
+    """Whether the last line was only partly written, by a process that was killed."""
+    if file.seek(0, os.SEEK_END) == 0:
+        return False
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) != b"\n"
+
+
 def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
-    """Events of a JSON-lines file from a byte offset on, each with the offset after it; a
-    half-written line waits.
+    """Events of a JSON-lines file from a byte offset on, each with the offset after it.
+
+    Reading ends before a line that is only partly written; the next reading starts there.
     """
     if not path.exists():
         return
@@ -112,6 +122,9 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
             try:
                 event = Event(**json.loads(line))
             except (ValueError, TypeError):
-                # a line torn by a full disk or a lost machine; the ones after it still count
-                continue
+                continue  # a line damaged by a full disk or a power failure
             yield event, offset
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else str(value)

@@ -1,6 +1,4 @@
-"""The cut into splits: the same for the same seed, stratified, in time's order, and no row in two
-of them.
-"""
+"""The cut into splits: decided by the seed, stratified, in order of time, no row in two splits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels: the kind of task that targets speak of, and the numbers that texts become."""
+"""Labels: the kind of task of the targets, and the coding of texts as numbers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_iris
 
 from tests.small_tasks import iris, wine, wine_net
-from workbench.data.labels import infer_kind
+from workbench.data.labels import infer_kind, refuse_missing
+from workbench.errors import DataError
 from workbench.tasks.make import make_task
 
 
@@ -28,6 +29,23 @@ from workbench.tasks.make import make_task
 )
 def test_infer_kind_follows_type_and_values_of_targets(targets: np.ndarray, kind: str) -> None:
     assert infer_kind(targets) == kind
+
+
+@pytest.mark.parametrize(
+    ("targets", "message"),
+    [
+        (
+            [0.5, np.nan, np.nan, np.nan],
+            "3 targets of train are missing, .* row 1: drop these rows",
+        ),
+        (["a", "b", None], "1 target of train is missing, .* row 2: drop this row"),
+    ],
+)
+def test_missing_targets_are_refused_with_their_number_and_first_row(
+    targets: list[object], message: str
+) -> None:
+    with pytest.raises(DataError, match=message):
+        refuse_missing(np.asarray(targets))
 
 
 def test_make_task_numbers_text_labels_in_the_order_of_classes() -> None:

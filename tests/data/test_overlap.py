@@ -1,4 +1,4 @@
-"""Overlap: rows that lie in two splits are found, by content or by their place in one dataset."""
+"""Overlap: rows in two splits are found by their content or by their number in one dataset."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_check_task_warns_of_train_rows_in_valid() -> None:
     assert warning.startswith("300 of 300 valid rows are in train too")
 
 
-def test_check_task_tells_shared_rows_of_one_dataset_by_their_indices() -> None:
+def test_check_task_finds_shared_rows_of_one_dataset_by_their_indices() -> None:
     raw = load_digits()
     dataset = TensorDataset(torch.from_numpy(raw.data).float(), torch.from_numpy(raw.target).long())
     parts = {
@@ -71,7 +71,7 @@ def test_check_task_tells_shared_rows_of_one_dataset_by_their_indices() -> None:
         check_task(with_split(task, train=nested))
 
 
-def test_row_hashes_tell_rows_apart_by_inputs_and_targets() -> None:
+def test_row_hashes_differ_by_inputs_and_by_targets() -> None:
     rows = Rows(
         {"a": np.array([1.0, 1.0, 1.0, np.nan]), "b": np.array(["u", "u", "v", "u"], object)},
         np.array([0, 0, 0, 0]),

@@ -1,6 +1,4 @@
-"""Rows and DatasetRows: the same calls, every row once, and data that do not fit refused with the
-reason.
-"""
+"""Rows and DatasetRows: the same methods, each row once, and unsuitable data refused."""
 
 from __future__ import annotations
 
@@ -128,7 +126,7 @@ def test_drop_last_leaves_out_only_a_last_batch_that_is_short(request, kind):
     ],
 )
 @pytest.mark.parametrize("kind", ["rows", "tensors"])
-def test_take_gives_the_rows_asked_for_in_that_order(request, kind, indices, expected):
+def test_take_gives_the_rows_of_the_indices_in_their_order(request, kind, indices, expected):
     taken = request.getfixturevalue(kind).take(indices)
     assert isinstance(taken, Rows)
     assert taken.targets.tolist() == expected
@@ -190,12 +188,12 @@ def test_digest_differs_when_shape_or_dtype_does(other):
 
 
 def test_digest_of_objects_follows_their_values_not_their_addresses():
-    made = [
+    first, second = (
         Rows({"x": np.array(["".join(["a", "b"]), None, 1.5], object)}, np.zeros(3))
         for _ in range(2)
-    ]
-    assert made[0].digest == made[1].digest
-    assert made[0].digest != Rows({"x": np.array(["ab", None, 2.5], object)}, np.zeros(3)).digest
+    )
+    assert first.digest == second.digest
+    assert first.digest != Rows({"x": np.array(["ab", None, 2.5], object)}, np.zeros(3)).digest
 
 
 # ---- DatasetRows ----

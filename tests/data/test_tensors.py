@@ -31,12 +31,12 @@ class _Dataset(torch.utils.data.Dataset):
 
 
 @pytest.fixture(params=["in memory", "by batch", "dataset"])
-def made(request, monkeypatch):
-    """`made(n)` is `n` rows as tensors, in each of the ways in which they can be held."""
+def as_tensors(request, monkeypatch):
+    """`as_tensors(n)` gives `n` rows as tensors, in each of the ways to keep them."""
 
     def make(n: int, prepare=PREPARE) -> TensorRows:
         monkeypatch.setattr(
-            tensors, "IN_MEMORY_BYTES", 1 << 30 if request.param == "in memory" else 1
+            tensors, "IN_MEMORY_BYTES", 1024**3 if request.param == "in memory" else 1
         )
         rows = _rows(n)
         return TensorRows(
@@ -53,9 +53,9 @@ def _targets(rows: TensorRows, size: int, seed: int | None = None) -> list[list[
     return [targets.tolist() for _, targets in rows.batches(size, rng)]
 
 
-def test_batches_in_order_are_the_prepared_rows(made):
+def test_batches_in_order_are_the_prepared_rows(as_tensors):
     rows = _rows(10)
-    batches = list(made(10).batches(4))
+    batches = list(as_tensors(10).batches(4))
     assert [len(t) for _, t in batches] == [4, 4, 2]
     torch.testing.assert_close(
         torch.cat([inputs["image"] for inputs, _ in batches]),
@@ -64,30 +64,30 @@ def test_batches_in_order_are_the_prepared_rows(made):
     assert torch.cat([t for _, t in batches]).tolist() == list(range(10))
 
 
-def test_shuffled_batches_are_those_of_the_generator_and_keep_rows_together(made):
+def test_shuffled_batches_are_those_of_the_generator_and_keep_rows_together(as_tensors):
     order = np.random.default_rng(3).permutation(10).tolist()
-    assert _targets(made(10), 4, seed=3) == [order[:4], order[4:8], order[8:]]
+    assert _targets(as_tensors(10), 4, seed=3) == [order[:4], order[4:8], order[8:]]
     whole = PREPARE(dict(_rows(10).inputs))["image"]
-    for inputs, targets in made(10).batches(4, np.random.default_rng(3)):
+    for inputs, targets in as_tensors(10).batches(4, np.random.default_rng(3)):
         np.testing.assert_array_equal(inputs["image"].numpy(), whole[targets.numpy()])
 
 
-def test_last_batch_of_one_row_is_left_out_only_when_shuffled(made):
-    assert [len(t) for t in _targets(made(9), 4)] == [4, 4, 1]
-    assert [len(t) for t in _targets(made(9), 4, seed=0)] == [4, 4]
-    assert [len(t) for t in _targets(made(10), 4, seed=0)] == [4, 4, 2]
+def test_last_batch_of_one_row_is_left_out_only_when_shuffled(as_tensors):
+    assert [len(t) for t in _targets(as_tensors(9), 4)] == [4, 4, 1]
+    assert [len(t) for t in _targets(as_tensors(9), 4, seed=0)] == [4, 4]
+    assert [len(t) for t in _targets(as_tensors(10), 4, seed=0)] == [4, 4, 2]
 
 
-def test_a_single_row_is_never_left_out(made):
-    assert _targets(made(1), 4, seed=0) == [[0]]
+def test_a_single_row_is_never_left_out(as_tensors):
+    assert _targets(as_tensors(1), 4, seed=0) == [[0]]
 
 
-def test_length_is_that_of_the_rows(made):
-    assert len(made(9)) == 9
+def test_length_is_that_of_the_rows(as_tensors):
+    assert len(as_tensors(9)) == 9
 
 
-def test_rows_without_prepare_keep_their_inputs(made):
-    inputs, _ = next(made(3, prepare=None).batches(3))
+def test_rows_without_prepare_keep_their_inputs(as_tensors):
+    inputs, _ = next(as_tensors(3, prepare=None).batches(3))
     np.testing.assert_array_equal(inputs["image"].numpy(), _rows(3).inputs["image"])
 
 
@@ -110,7 +110,7 @@ def test_large_rows_are_prepared_by_batch(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("given", "becomes"),
+    ("array_type", "tensor_type"),
     [
         ("float64", torch.float32),
         ("float32", torch.float32),
@@ -122,10 +122,10 @@ def test_large_rows_are_prepared_by_batch(monkeypatch):
         ("bool", torch.bool),
     ],
 )
-def test_tensor_has_the_type_that_networks_take(given, becomes):
-    made = tensor(np.array([[0, 1], [1, 0]], given), "cpu")
-    assert made.dtype == becomes
-    assert made.tolist() == [[0, 1], [1, 0]]
+def test_tensor_has_a_type_for_networks(array_type, tensor_type):
+    values = tensor(np.array([[0, 1], [1, 0]], array_type), "cpu")
+    assert values.dtype == tensor_type
+    assert values.tolist() == [[0, 1], [1, 0]]
 
 
 def test_tensor_takes_arrays_that_are_views():

@@ -1,6 +1,4 @@
-"""A user's own data: every shape that they may come in gives the same rows, or a refusal that names
-the way out.
-"""
+"""A user's own data: each supported form gives the same rows; others are refused with a way out."""
 
 from __future__ import annotations
 
@@ -28,7 +26,8 @@ class DictSamples(Dataset):
     """A dataset whose samples are mappings, as tokenized texts are."""
 
     def __init__(self, x: np.ndarray, y: np.ndarray) -> None:
-        self.x, self.y = x, y
+        self.x = x
+        self.y = y
 
     def __len__(self) -> int:
         return len(self.y)
@@ -76,9 +75,9 @@ def test_make_task_holds_the_same_rows_whatever_the_door(door: object) -> None:
     task = make_task("wine", model=wine_net, train=door(x, y))
     parts = [getattr(task.data, split).take(slice(None)) for split in SPLITS]
     held = np.concatenate([np.column_stack([rows.inputs["x"], rows.targets]) for rows in parts])
-    wanted = np.column_stack([x, y]).astype(held.dtype)
+    expected = np.column_stack([x, y]).astype(held.dtype)
     assert task.kind == "classification"
-    assert np.array_equal(held[np.lexsort(held.T)], wanted[np.lexsort(wanted.T)])
+    assert np.array_equal(held[np.lexsort(held.T)], expected[np.lexsort(expected.T)])
 
 
 def test_make_task_takes_batches_that_are_mappings_and_calls_the_model_by_these_names() -> None:
@@ -162,7 +161,11 @@ def test_make_task_reads_several_target_columns_as_labels() -> None:
         (np.zeros((10, 2)), {}, "ndarray holds no targets: give a tuple"),
         (iris(), {}, "a DataFrame needs `target=`, the name of a column among sepal length"),
         (iris(), {"target": "specie"}, "Unknown column `specie`. Did you mean `species`"),
-        (wine(), {"times": "date"}, "`times='date'` names a column, and this is no DataFrame"),
+        (
+            wine(),
+            {"times": "date"},
+            "`times='date'` names a column, and the data are not a DataFrame",
+        ),
         (wine(), {"times": np.arange(3)}, "`times` has 3 values for 178 train rows"),
         ((np.zeros((0, 2)), np.zeros(0, int)), {}, "`train` is empty"),
         (
@@ -178,7 +181,7 @@ def test_make_task_reads_several_target_columns_as_labels() -> None:
         (
             (np.eye(4), np.asarray(["a", None, "b", "a"], object)),
             {},
-            "miss 1 values, the first in row 1",
+            "1 target of train is missing, the first in row 1: drop this row",
         ),
         (
             (np.eye(40), np.tile(["a", "b"], 20)),

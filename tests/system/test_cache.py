@@ -1,4 +1,4 @@
-"""Kept results: found again after a kill, and never under a key of something else."""
+"""Cached results: still there after a kill, and never under the key of something else."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_values_are_there_for_the_next_reader(tmp_path):
     assert Cache(tmp_path / "new", "other").get("a") is None
 
 
-def test_torn_line_loses_itself_only(tmp_path):
+def test_partly_written_line_loses_its_own_result_only(tmp_path):
     cache = Cache(tmp_path, "k")
     cache.put("a", 1)
     with cache.path.open("ab") as file:
@@ -33,7 +33,8 @@ def test_torn_line_loses_itself_only(tmp_path):
 
 def test_fingerprint_tells_apart_what_decides_a_result():
     torch.manual_seed(0)
-    net, other = nn.Linear(2, 2), nn.Linear(2, 2)
+    net = nn.Linear(2, 2)
+    other = nn.Linear(2, 2)
     same = nn.Linear(2, 2)
     same.load_state_dict(net.state_dict())
     rows = Rows({"x": np.arange(4.0)}, np.arange(4))

@@ -1,13 +1,23 @@
-"""Files are written whole or not at all, and folders take their place in one move."""
+"""Files are written completely or not at all, checked by hash, and folders move in one step."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 
 import pytest
 
-from workbench.system.files import move_folder, read_json, write_bytes, write_json, write_text
+from workbench.errors import CandidateError
+from workbench.system.files import (
+    checked_bytes,
+    move_folder,
+    read_json,
+    sha256_of,
+    write_bytes,
+    write_json,
+    write_text,
+)
 
 
 def test_writing_makes_the_folder_and_leaves_nothing_else(tmp_path):
@@ -29,7 +39,7 @@ def test_json_comes_back_as_it_was(tmp_path, content):
     assert read_json(write_json(tmp_path / "a.json", content)) == content
 
 
-def test_json_writes_what_it_does_not_know_as_text(tmp_path):
+def test_json_writes_unknown_objects_as_text(tmp_path):
     assert read_json(write_json(tmp_path / "a.json", {"path": Path("x") / "y"})) == {
         "path": str(Path("x") / "y")
     }
@@ -56,7 +66,38 @@ def test_json_that_cannot_be_written_leaves_the_old_file(tmp_path):
     assert read_json(path) == {"old": 1}
 
 
-def test_folder_moves_with_all_it_holds(tmp_path):
+def test_hash_of_a_file_is_that_of_its_content(tmp_path):
+    content = bytes(range(256)) * 5_000
+    path = write_bytes(tmp_path / "large.bin", content)
+    assert sha256_of(path) == hashlib.sha256(content).hexdigest()
+
+
+def test_content_with_the_expected_hash_is_returned(tmp_path):
+    path = write_bytes(tmp_path / "weights.bin", b"weights")
+    content = checked_bytes(path, sha256_of(path), CandidateError, way_out="train it again")
+    assert content == b"weights"
+
+
+def test_changed_file_is_refused_with_both_hashes_and_the_way_out(tmp_path):
+    path = write_bytes(tmp_path / "weights.bin", b"weights")
+    expected = sha256_of(path)
+    write_bytes(path, b"Weights")
+    pattern = (
+        f"weights.bin was changed: .* {sha256_of(path)[:12]}, .* {expected[:12]}: train it again"
+    )
+    with pytest.raises(CandidateError, match=pattern):
+        checked_bytes(path, expected, CandidateError, way_out="train it again")
+
+
+@pytest.mark.parametrize("name", ["missing.bin", "."])
+def test_missing_file_is_refused_with_the_way_out(tmp_path, name):
+    with pytest.raises(CandidateError, match="is missing: install the package again"):
+        checked_bytes(
+            tmp_path / name, "0" * 64, CandidateError, way_out="install the package again"
+        )
+
+
+def test_folder_moves_with_all_its_files(tmp_path):
     source = tmp_path / "work"
     write_text(source / "inner" / "a.txt", "a")
     target = move_folder(source, tmp_path / "steps" / "00-start")
@@ -64,7 +105,7 @@ def test_folder_moves_with_all_it_holds(tmp_path):
     assert not source.exists()
 
 
-def test_folder_left_from_before_a_kill_makes_way(tmp_path):
+def test_folder_left_by_a_killed_process_is_replaced(tmp_path):
     write_text(tmp_path / "target" / "half.txt", "old")
     write_text(tmp_path / "source" / "whole.txt", "new")
     target = move_folder(tmp_path / "source", tmp_path / "target")

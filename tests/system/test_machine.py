@@ -1,4 +1,4 @@
-"""What the machine says of itself: plain data, cores that may be used, and devices that it has."""
+"""Facts about the machine: plain values, cores that may be used, and devices that it has."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_host_names_the_libraries_that_numbers_depend_on():
     here = host()
     assert here.versions["torch"].split("+")[0] == torch.__version__.split("+")[0]
     assert {"onnxruntime", "numpy", "scikit-learn"} <= set(here.versions) <= set(machine.LIBRARIES)
-    assert here.memory_bytes > 2**28
+    assert here.memory_bytes > 250_000_000
     assert here.processor
 
 
@@ -75,7 +75,7 @@ def test_library_that_is_not_installed_is_left_out(monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "getloadavg"), reason="no load average here")
-def test_busy_is_a_share_of_the_cores_and_nought_where_the_system_does_not_say(monkeypatch):
+def test_busy_is_a_share_of_the_cores_and_0_on_systems_without_a_load_average(monkeypatch):
     assert busy() >= 0
     monkeypatch.setattr(machine, "n_cores", lambda: 4)
     monkeypatch.setattr(os, "getloadavg", lambda: (2.0, 9.0, 9.0))
@@ -90,7 +90,7 @@ def test_busy_is_a_share_of_the_cores_and_nought_where_the_system_does_not_say(m
 
 @pytest.fixture
 def devices(monkeypatch):
-    """Pretends which devices torch finds: `devices(cuda=True)`."""
+    """Sets the devices that torch finds: `devices(cuda=True)`."""
 
     def pretend(*, cuda: bool = False, mps: bool = False) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
@@ -108,20 +108,20 @@ def devices(monkeypatch):
         ({"cuda": True, "mps": True}, "cuda"),
     ],
 )
-def test_auto_takes_the_fastest_device_that_is_here(devices, has, chosen):
+def test_auto_takes_the_fastest_device_of_the_machine(devices, has, chosen):
     devices(**has)
     assert device_of("auto") == chosen
     assert device_of("cpu") == "cpu"
 
 
-@pytest.mark.parametrize("wanted", ["cuda", "mps"])
-def test_device_that_is_not_here_is_refused_with_the_way_out(devices, wanted):
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+def test_missing_device_is_refused_with_the_way_out(devices, device):
     devices()
-    with pytest.raises(SettingsError, match=f"`device` is '{wanted}'.*use 'auto' or 'cpu'"):
-        device_of(wanted)
+    with pytest.raises(SettingsError, match=f"`device` is '{device}'.*use 'auto' or 'cpu'"):
+        device_of(device)
 
 
-@pytest.mark.parametrize("wanted", ["gpu", "", "CPU"])
-def test_device_that_nobody_knows_is_refused_with_those_that_are(wanted):
-    with pytest.raises(SettingsError, match=f"auto, cpu, cuda or mps, got '{wanted}'"):
-        device_of(wanted)
+@pytest.mark.parametrize("device", ["gpu", "", "CPU"])
+def test_unknown_device_is_refused_with_the_valid_names(device):
+    with pytest.raises(SettingsError, match=f"auto, cpu, cuda or mps, got '{device}'"):
+        device_of(device)

@@ -1,6 +1,4 @@
-"""Processes of runs, with real ones: alive until they end, never mistaken for another, ended with
-their children.
-"""
+"""Processes of runs, real ones: alive until they end, identified, and ended with their children."""
 
 from __future__ import annotations
 
@@ -32,7 +30,7 @@ def _wait_for(condition, seconds=20.0):
 
 @pytest.fixture
 def launch():
-    """Starts a Python process in a session of its own; what still runs at the end is killed."""
+    """Starts a Python process in a session of its own, and kills it at the end of the test."""
     started = []
 
     def start(code: str = SLEEP, **options) -> subprocess.Popen:

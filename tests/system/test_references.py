@@ -1,4 +1,4 @@
-"""References such as `package.module:name` become the object, or an error that says what is wrong."""
+"""References such as `package.module:name` give the object, or an error with the reason."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Embedded data sets, already split, and the shapes that all data takes."""
+"""Data: rows, splits, labels, preparation, and the embedded data sets."""

@@ -1,5 +1,6 @@
-"""The cut of rows into splits: decided by a seed or by time, stratified, with identical rows kept
-together.
+"""The cut of train rows into splits, by a seed or by time.
+
+By a seed it is stratified, and identical rows stay in one split.
 """
 
 from __future__ import annotations
@@ -20,98 +21,101 @@ if TYPE_CHECKING:
 
 __all__ = ["cut"]
 
-SHARES = {
-    "valid": 0.20,
-    "calibration": 0.05,
-    "test": 0.15,
-}  # of the train rows given; the rest stays train
-ENOUGH_CALIBRATION = 64  # rows; small data give up to a tenth of their rows to get there
+# Shares of the given train rows; the other rows stay train.
+SHARES = {"valid": 0.20, "calibration": 0.05, "test": 0.15}
+ENOUGH_CALIBRATION = 64  # rows; small data use up to MOST_CALIBRATION of their rows for it
+MOST_CALIBRATION = 0.1
+RARE = 10  # a class with fewer rows may be missing in calibration
 
 
 def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | None) -> Splits:
-    """All four splits, those not given cut from train."""
+    """All four splits; those that are not given are cut from train.
+
+    Raises DataError for `times` of another length or for a torch dataset, and for too few rows.
+    """
     train = rows["train"]
     if times is None:
         times = train.times
     elif len(times) != len(train):
         raise DataError(
-            f"`times` has {len(times):,} values for {len(train):,} train rows: give one a row."
+            f"`times` has {len(times):,} values for {len(train):,} train rows; give one a row."
         )
     elif isinstance(train, Rows):
         train = replace(train, times=times)
     else:
         raise DataError(
-            "`times` needs rows in memory, and a torch dataset is read as it goes: give arrays, a "
+            "`times` needs rows in memory, and a torch dataset is read by batch: give arrays, a "
             "DataFrame or `Rows`."
         )
-    shares = {n: s for n, s in SHARES.items() if n not in rows}
+    shares = _shares(rows)
     if not shares:
         return Splits(**{**rows, "train": train})
-    if "calibration" in shares:
-        shares["calibration"] = max(
-            SHARES["calibration"], min(0.1, ENOUGH_CALIBRATION / len(train))
-        )
-    rng = np.random.default_rng(seed)
     if times is not None:
-        strata, keys = np.zeros(len(train), np.int64), np.unique(times, return_inverse=True)[1]
+        _, keys = np.unique(times, return_inverse=True)
+        parts = _parts(np.zeros(len(train), np.int64), keys, shares, stratified=False)
     else:
-        strata, keys = _strata(np.asarray(train.targets), kind), _grouped(train, rng)
-    parts = _parts(strata, keys, shares, stratified=times is None)
-    chosen = {n: i if times is not None else rng.permutation(i) for n, i in parts.items()}
-    return Splits(**{**rows, **{n: _taken(train, i) for n, i in chosen.items()}})
+        rng = np.random.default_rng(seed)
+        strata = _strata(np.asarray(train.targets), kind)
+        parts = _parts(strata, _random_ranks(train, rng), shares, stratified=True)
+        parts = {split: rng.permutation(index) for split, index in parts.items()}
+    return Splits(**{**rows, **{split: _taken(train, index) for split, index in parts.items()}})
+
+
+def _shares(rows: Mapping[str, AnyRows]) -> dict[str, float]:
+    """The shares of train for the splits that are not given."""
+    shares = {split: share for split, share in SHARES.items() if split not in rows}
+    if "calibration" in shares:
+        enough = min(MOST_CALIBRATION, ENOUGH_CALIBRATION / len(rows["train"]))
+        shares["calibration"] = max(SHARES["calibration"], enough)
+    return shares
 
 
 def _strata(targets: np.ndarray, kind: Kind) -> np.ndarray:
-    """What to stratify by, one number a row: the class, or the rarest of a row's labels."""
+    """The stratum of each row `(rows,)`: its class, or the rarest of its labels."""
     if kind == "multilabel":
         by_rarity = np.argsort(targets.sum(axis=0))
         ranked = targets[:, by_rarity] > 0
         return np.where(ranked.any(axis=1), ranked.argmax(axis=1), len(by_rarity))
-    return (
-        targets
-        if kind in ("classification", "binary") and targets.ndim == 1
-        else np.zeros(len(targets), np.int64)
-    )
+    if kind in ("classification", "binary") and targets.ndim == 1:
+        return targets
+    return np.zeros(len(targets), np.int64)
 
 
-def _grouped(rows: AnyRows, rng: np.random.Generator) -> np.ndarray:
-    """A random rank a row `(rows,)`, the same for identical rows, so that no copy of a train row
-    lands in test.
+def _random_ranks(rows: AnyRows, rng: np.random.Generator) -> np.ndarray:
+    """A random rank for each row `(rows,)`, equal for identical rows.
+
+    So no copy of a train row comes into test.
     """
     if not isinstance(rows, Rows):
         return rng.permutation(len(rows))
     _, first, inverse = np.unique(row_hashes(rows), return_index=True, return_inverse=True)
-    return rng.permutation(len(rows))[first][
-        inverse
-    ]  # by first appearance: hashes differ from process to process
+    # The rank of the first of the identical rows: hashes differ from process to process.
+    return rng.permutation(len(rows))[first][inverse]
 
 
 def _parts(
     strata: np.ndarray, keys: np.ndarray, shares: Mapping[str, float], *, stratified: bool
 ) -> dict[str, np.ndarray]:
     """Row numbers of each split: each stratum in the order of `keys`, cut where a key changes."""
-    parts: dict[str, list[np.ndarray]] = {n: [] for n in SPLIT_NAMES if n == "train" or n in shares}
-    values, counts = np.unique(strata, return_counts=True)
-    for stratum in values:
+    splits = [name for name in SPLIT_NAMES if name == "train" or name in shares]
+    parts: dict[str, list[np.ndarray]] = {split: [] for split in splits}
+    strata_values, counts = np.unique(strata, return_counts=True)
+    for stratum in strata_values:
         index = np.flatnonzero(strata == stratum)
         index = index[np.argsort(keys[index], kind="stable")]
-        n, ordered = len(index), keys[index]
-        rare = n < 10 <= counts.max()  # calibration can do without a rare class, the others cannot
-        least = {s: 0 if s == "calibration" and rare else 1 for s in shares}
-        sizes = {s: max(least[s], round(share * n)) for s, share in shares.items()}
+        sorted_keys = keys[index]
+        n = len(index)
+        is_rare = n < RARE <= counts.max()
+        least = {split: 0 if split == "calibration" and is_rare else 1 for split in shares}
+        sizes = {split: max(least[split], round(share * n)) for split, share in shares.items()}
         ends = np.cumsum([n - sum(sizes.values()), *sizes.values()])[:-1]
-        pieces = dict(
-            zip(parts, np.split(index, [_at_change(ordered, int(e)) for e in ends]), strict=True)
-        )
-        short = [s for s, piece in pieces.items() if len(piece) < least.get(s, 1)]
-        if short:
-            what = (
-                f"class number {stratum} has {n:,} rows"
-                if stratified and len(values) > 1
-                else f"{n:,} rows"
-            )
+        changes = [_nearest_change(sorted_keys, int(end)) for end in ends]
+        pieces = dict(zip(splits, np.split(index, changes), strict=True))
+        if any(len(piece) < least.get(split, 1) for split, piece in pieces.items()):
+            is_class = stratified and len(strata_values) > 1
+            subject = f"class number {stratum} has {n:,} rows" if is_class else f"{n:,} rows"
             raise DataError(
-                f"{what} with {len(np.unique(ordered)):,} different "
+                f"{subject} with {len(np.unique(sorted_keys)):,} different "
                 f"{'rows' if stratified else 'times'} cannot be cut into {', '.join(pieces)}: give "
                 "more rows, leave rare classes out, or give the splits."
             )
@@ -120,11 +124,12 @@ def _parts(
     return {split: np.concatenate(pieces) for split, pieces in parts.items()}
 
 
-def _at_change(ordered: np.ndarray, end: int) -> int:
+def _nearest_change(sorted_keys: np.ndarray, end: int) -> int:
     """The position nearest to `end` at which the sorted keys change."""
-    if not 0 < end < len(ordered):
-        return max(0, min(end, len(ordered)))
-    left, right = (int(np.searchsorted(ordered, ordered[end], side)) for side in ("left", "right"))
+    if not 0 < end < len(sorted_keys):
+        return max(0, min(end, len(sorted_keys)))
+    left = int(np.searchsorted(sorted_keys, sorted_keys[end], "left"))
+    right = int(np.searchsorted(sorted_keys, sorted_keys[end], "right"))
     return left if end - left <= right - end else right
 
 
@@ -135,8 +140,9 @@ def _taken(rows: AnyRows, index: np.ndarray) -> AnyRows:
 
 
 def _chosen(dataset: Any, index: np.ndarray) -> Any:
-    """The chosen samples alone where they lie in memory: what one split holds, no other may carry
-    to another process.
+    """The chosen samples of a dataset, without the others where the samples are in memory.
+
+    A split that is sent to another process must not hold the rows of another split.
     """
     from torch.utils.data import Subset, TensorDataset
 

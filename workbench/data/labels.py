@@ -1,6 +1,4 @@
-"""Labels: the kind of task that targets speak of, and their coding into the numbers that losses and
-metrics take.
-"""
+"""Labels: the kind of task of the targets, and their coding as numbers for losses and metrics."""
 
 from __future__ import annotations
 
@@ -29,12 +27,11 @@ MOST_CLASSES = 1000
 
 
 def infer_kind(targets: np.ndarray) -> Kind:
-    """The kind of task that targets `(rows, ...)` speak of.
+    """The kind of task of targets `(rows, ...)`.
 
-    0 and 1 alone, or any two labels: binary; other floats: regression; whole numbers and text:
-    classification; several columns of 0 and 1: multilabel, of other floats: regression; all else:
-    custom. Raises DataError when whole numbers or texts have so many values that they are hardly
-    classes.
+    Only 0 and 1, or any two labels: binary. Other floats: regression. Whole numbers and texts:
+    classification. Several columns of 0 and 1: multilabel; of other floats: regression. Any other
+    targets: custom. Raises DataError for whole numbers or texts with too many values for classes.
     """
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     floating = targets.dtype.kind == "f"
@@ -57,8 +54,9 @@ def infer_kind(targets: np.ndarray) -> Kind:
 
 @dataclass(frozen=True)
 class Coding:
-    """How targets as given become what losses and metrics take; `values` are labels in order of
-    their number.
+    """The coding of targets as numbers: `values` are the labels in the order of their numbers.
+
+    Without `values`, whole numbers become int64 and other targets stay. `names` are the classes.
     """
 
     kind: Kind
@@ -73,23 +71,22 @@ class Coding:
             number = {value: i for i, value in enumerate(self.values)}
             coded = [number.get(value, -1) for value in targets.tolist()]
             if -1 in coded:
-                strange = sorted({str(v) for v in targets.tolist() if v not in number})
+                others = sorted({str(v) for v in targets.tolist() if v not in number})
                 raise DataError(
                     f"has labels that are not among {list(self.values)[:20]}: "
-                    f"{', '.join(strange[:5])}."
+                    f"{', '.join(others[:5])}."
                 )
             return np.asarray(coded, np.int64)
-        if self.kind == "regression" or targets.dtype.kind not in "biuf":
+        is_number = targets.dtype.kind in "biuf"
+        if self.kind == "regression" or not is_number or not np.isfinite(targets).all():
             return targets
-        whole = targets.astype(np.int64) if np.isfinite(targets).all() else targets
+        whole = targets.astype(np.int64)
         return whole if np.array_equal(whole, targets) else targets
 
 
 @dataclass(frozen=True)
 class _CodedCollate:
-    """A dataset's collate function, its targets coded on the way; `rows` say how to collate and
-    hold no sample.
-    """
+    """A dataset's collate function that also codes the targets; `rows` hold no sample."""
 
     coding: Coding
     rows: DatasetRows
@@ -100,50 +97,52 @@ class _CodedCollate:
 
 
 def refuse_missing(targets: np.ndarray) -> None:
-    """Raises DataError when targets `(rows,)` miss values, with their number and the first row."""
-    missing = (
-        [i for i, v in enumerate(targets.tolist()) if v is None or v != v]
-        if targets.ndim == 1
-        else []
-    )
+    """Raise DataError for missing targets `(rows,)`, with their number and the first row."""
+    if targets.ndim != 1:
+        return
+    # NaN is the one value that differs from itself.
+    missing = [row for row, value in enumerate(targets.tolist()) if value is None or value != value]
     if missing:
+        n = len(missing)
         raise DataError(
-            f"The targets of train miss {len(missing):,} values, the first in row {missing[0]}: "
-            "drop these rows."
+            f"{n:,} {'target of train is' if n == 1 else 'targets of train are'} missing, the "
+            f"first in row {missing[0]}: drop {'this row' if n == 1 else 'these rows'}."
         )
 
 
 def coding_of(kind: Kind, targets: np.ndarray, classes: tuple[Any, ...], model: Any) -> Coding:
-    """How to number labels: in the order that a fitted `model` learned, of `classes`, or sorted;
-    numbers outside both stay.
+    """The coding of labels: in the order of a fitted `model`, of `classes`, or sorted.
+
+    Numbers that are in neither of the first two keep their values.
     """
+    class_names = tuple(map(str, classes))
     if kind not in ("classification", "binary") or targets.ndim > 2:
-        return Coding(kind, (), tuple(map(str, classes)))
-    found = set(targets.ravel().tolist())
+        return Coding(kind, (), class_names)
+    labels = set(targets.ravel().tolist())
     learned = getattr(model, "classes_", None)
     for order in (learned.tolist() if isinstance(learned, np.ndarray) else (), classes):
-        if len(order) and found <= set(order):
-            names = classes if len(classes) == len(order) and set(classes) != set(order) else order
-            return Coding(kind, tuple(order), tuple(map(str, names)))
+        if len(order) and labels <= set(order):
+            renamed = len(classes) == len(order) and set(classes) != set(order)
+            return Coding(kind, tuple(order), class_names if renamed else tuple(map(str, order)))
     if targets.dtype.kind in "biuf":
-        return Coding(kind, (), tuple(map(str, classes)))
-    order = tuple(classes or sorted(found, key=lambda v: (type(v).__name__, v)))
+        return Coding(kind, (), class_names)
+    order = tuple(classes or sorted(labels, key=lambda label: (type(label).__name__, label)))
     return Coding(kind, order, tuple(map(str, order)))
 
 
 def coded_rows(rows: Mapping[str, AnyRows], coding: Coding) -> dict[str, AnyRows]:
-    """The same rows with their targets coded; raises one DataError with the problems of all splits."""
-    coded, problems = {}, []
-    for split, given in rows.items():
+    """The same rows with coded targets; raises one DataError with the problems of all splits."""
+    coded: dict[str, AnyRows] = {}
+    problems = []
+    for split, split_rows in rows.items():
         try:
-            targets = coding(np.asarray(given.targets))
-            if isinstance(given, Rows):
-                coded[split] = replace(given, targets=targets)
+            targets = coding(np.asarray(split_rows.targets))
+            if isinstance(split_rows, Rows):
+                coded[split] = replace(split_rows, targets=targets)
             else:
-                collate = _CodedCollate(
-                    coding, replace(given, dataset=())
-                )  # or every split would carry the others
-                coded[split] = with_targets(replace(given, collate=collate), targets)
+                # Without the dataset: the collate function must not hold the rows of the split.
+                collate = _CodedCollate(coding, replace(split_rows, dataset=()))
+                coded[split] = with_targets(replace(split_rows, collate=collate), targets)
         except WorkbenchError as error:
             problems.append(f"`{split}` {error}")
     if problems:
@@ -152,6 +151,6 @@ def coded_rows(rows: Mapping[str, AnyRows], coding: Coding) -> dict[str, AnyRows
 
 
 def with_targets(rows: DatasetRows, targets: np.ndarray) -> DatasetRows:
-    """The same rows with their targets known: reading them again is one more pass over the dataset."""
-    rows.__dict__["targets"] = targets  # where its cached_property would put them
+    """The same rows with these targets, which saves a pass over the dataset to read them."""
+    rows.__dict__["targets"] = targets  # the place of its cached_property
     return rows

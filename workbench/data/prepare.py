@@ -1,8 +1,6 @@
-"""What turns raw rows into what a model takes: fitted on train only, callable, and written as plain
-JSON.
+"""Preparation: turns raw rows into a model's inputs; fitted on train only, kept as plain JSON.
 
-A `prepare` travels with its candidate, so that the model and the numbers that it was trained with
-never part.
+A `prepare` belongs to its candidate, so that a model always gets its inputs scaled as in training.
 """
 
 from __future__ import annotations
@@ -22,8 +20,9 @@ __all__ = ["Columns", "Normalize", "from_json", "to_json"]
 
 @dataclass(frozen=True)
 class Normalize:
-    """Grey images `(rows, height, width)` of any number type to float32 `(rows, 1, height, width)`,
-    mean 0 and deviation 1.
+    """Grey images scaled to mean 0 and standard deviation 1.
+
+    Takes `(rows, height, width)` of any number type, gives float32 `(rows, 1, height, width)`.
     """
 
     mean: float
@@ -32,6 +31,7 @@ class Normalize:
 
     @classmethod
     def fitted(cls, train: Rows, name: str = "image") -> Normalize:
+        """With the mean and the standard deviation of all values of train."""
         values = train.inputs[name]
         return cls(float(values.mean()), float(values.std()), name)
 
@@ -42,23 +42,24 @@ class Normalize:
 
 @dataclass(frozen=True)
 class Columns:
-    """Columns of a table to one float32 matrix `x` `(rows, features)`: numbers scaled, categories
-    one-hot.
+    """Columns of a table as one float32 matrix `x` `(rows, features)`.
 
-    Missing numbers become the train median; a category never seen in train becomes all zeros.
+    Numbers are scaled, with the train median for missing ones. Categories are one-hot, with all
+    zeros for a category that is not in train.
     """
 
-    numeric: dict[str, tuple[float, float, float]] = field(
-        default_factory=dict
-    )  # median, mean, deviation
+    # median, mean and standard deviation of each column
+    numeric: dict[str, tuple[float, float, float]] = field(default_factory=dict)
     categories: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
     def fitted(cls, train: Rows, *, max_categories: int = 128) -> Columns:
-        """Learn scales and categories; raises DataError for a column with more than
-        `max_categories` of them.
+        """With the scales and categories of train.
+
+        Raises DataError for a column with more than `max_categories` categories.
         """
-        numeric, categories = {}, {}
+        numeric: dict[str, tuple[float, float, float]] = {}
+        categories: dict[str, list[str]] = {}
         for name, column in train.inputs.items():
             if column.dtype.kind in "biuf":
                 values = column.astype(np.float64)
@@ -66,17 +67,18 @@ class Columns:
                 values = np.where(np.isfinite(values), values, median)
                 numeric[name] = (median, float(values.mean()), float(values.std()) or 1.0)
             else:
-                found = sorted({str(v) for v in column})
-                if len(found) > max_categories:
+                values = sorted({str(value) for value in column})
+                if len(values) > max_categories:
                     raise DataError(
-                        f"Column `{name}` has {len(found)} categories, more than {max_categories}: "
-                        "drop or group them."
+                        f"Column `{name}` has {len(values)} categories; at most {max_categories} "
+                        "are allowed: group some of them, or leave the column out."
                     )
-                categories[name] = found
+                categories[name] = values
         return cls(numeric, categories)
 
     @property
     def n_features(self) -> int:
+        """The number of features: one a number, one a category."""
         return len(self.numeric) + sum(map(len, self.categories.values()))
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -84,14 +86,15 @@ class Columns:
         for name, (median, mean, std) in self.numeric.items():
             values = np.asarray(inputs[name], np.float64)
             parts.append(((np.where(np.isfinite(values), values, median) - mean) / std)[:, None])
-        for name, found in self.categories.items():
-            parts.append(np.asarray(inputs[name]).astype(str)[:, None] == np.asarray(found)[None])
-        return {"x": np.concatenate([np.asarray(p, np.float32) for p in parts], axis=1)}
+        for name, categories in self.categories.items():
+            texts = np.asarray(inputs[name]).astype(str)
+            parts.append(texts[:, None] == np.asarray(categories)[None])
+        return {"x": np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)}
 
 
 @dataclass(frozen=True)
 class _Yours:
-    """A function of the user's own, known by its name only."""
+    """A function of the user's own, kept as a reference and imported at the first call."""
 
     reference: str
 
@@ -105,9 +108,7 @@ KINDS = {"normalize": Normalize, "columns": Columns, "tokens": Tokens, "word_pie
 
 
 def to_json(prepare: Any) -> dict[str, Any] | None:
-    """Plain data for a candidate's file; raises DataError for a `prepare` of the user's own that
-    has no such form.
-    """
+    """A `prepare` as plain data for a candidate's file; a user's own as its reference."""
     if prepare is None:
         return None
     for kind, cls in KINDS.items():
@@ -121,8 +122,9 @@ def to_json(prepare: Any) -> dict[str, Any] | None:
 
 
 def from_json(data: Mapping[str, Any] | None) -> Any:
-    """The `prepare` that `to_json` described; a user's own is imported by its reference when it is
-    first called.
+    """The `prepare` of the data that `to_json` gave.
+
+    A user's own is imported when it is first called. Raises DataError for an unknown kind.
     """
     if data is None:
         return None

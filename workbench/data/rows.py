@@ -1,6 +1,4 @@
-"""Rows, the one shape of data: named arrays of equal length with their targets, in memory or from a
-torch dataset.
-"""
+"""Rows: named arrays of equal length with their targets, in memory or from a torch dataset."""
 
 from __future__ import annotations
 
@@ -27,8 +25,8 @@ Prepare = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
-    `times`, where rows are ordered in time, is an array `(rows,)` of block labels (a day, say):
-    intervals then resample whole blocks.
+    `times` `(rows,)` is for rows that are ordered in time. It holds block labels, such as the day;
+    intervals then resample whole blocks. Raises DataError for arrays of unequal length.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -36,32 +34,35 @@ class Rows:
     times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        lengths = {name: len(a) for name, a in self.inputs.items()} | {"targets": len(self.targets)}
+        lengths = {name: len(array) for name, array in self.inputs.items()}
+        lengths["targets"] = len(self.targets)
         if self.times is not None:
             lengths["times"] = len(self.times)
         if len(set(lengths.values())) != 1:
             raise DataError(
-                f"Arrays of unequal length: {lengths}. Every input needs one row a target."
+                f"Arrays of unequal length: {lengths}. Give as many rows in each input as targets."
             )
 
     def __len__(self) -> int:
         return len(self.targets)
 
     def take(self, indices: np.ndarray | slice) -> Rows:
-        """Some of the rows, in the order given."""
+        """The rows of these indices, in the order of the indices."""
+        inputs = {name: array[indices] for name, array in self.inputs.items()}
         times = None if self.times is None else self.times[indices]
-        return Rows(
-            {name: a[indices] for name, a in self.inputs.items()}, self.targets[indices], times
-        )
+        return Rows(inputs, self.targets[indices], times)
 
     def prepared(self, prepare: Prepare | None) -> Rows:
-        """The same rows with `prepare` applied to the inputs, once for all."""
+        """The same rows with `prepare` applied to all inputs at once."""
         return self if prepare is None else replace(self, inputs=prepare(dict(self.inputs)))
 
     def batches(
         self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False
     ) -> Iterator[Batch]:
-        """Batches of `size` rows, shuffled when a generator is given."""
+        """Batches of `size` rows, shuffled by a generator `rng` if there is one.
+
+        `drop_last` leaves out a shorter last batch, unless it is the only one.
+        """
         order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -72,12 +73,13 @@ class Rows:
 
     @cached_property
     def digest(self) -> str:
-        """A short hash of the content, to tell whether two runs saw the same rows."""
+        """A short hash of the content, equal for two runs on the same rows."""
+        parts = {f"input {name}": array for name, array in self.inputs.items()}
+        parts["targets"] = self.targets
+        if self.times is not None:
+            parts["times"] = self.times
         sha = hashlib.sha256()
-        parts = {**{f"input {n}": a for n, a in self.inputs.items()}, "targets": self.targets}
-        for name, array in sorted(
-            {**parts, **({} if self.times is None else {"times": self.times})}.items()
-        ):
+        for name, array in sorted(parts.items()):
             sha.update(f"{name} {np.asarray(array).dtype} {np.shape(array)}".encode())
             sha.update(_bytes(array))
         return sha.hexdigest()[:16]
@@ -85,7 +87,7 @@ class Rows:
 
 @dataclass(frozen=True, eq=False)
 class DatasetRows:
-    """Rows of a map-style torch dataset, read when asked for; the same calls as `Rows`."""
+    """Rows of a map-style torch dataset, read when needed, with the methods of `Rows`."""
 
     dataset: Any
     names: tuple[str, ...]
@@ -97,13 +99,13 @@ class DatasetRows:
         return len(self.dataset)
 
     def take(self, indices: np.ndarray | slice) -> Rows:
-        """Some of the rows, read into memory."""
+        """The rows of these indices, read into memory."""
         chosen = np.arange(len(self))[indices]
         inputs, targets = self._collated([self.dataset[int(i)] for i in chosen])
         return Rows(inputs, targets)
 
     def prepared(self, prepare: Prepare | None) -> DatasetRows:
-        """The same rows with `prepare` applied to each batch, after what was applied before."""
+        """The same rows with `prepare` applied to each batch, after an earlier `prepare`."""
         first = self.prepare
         if prepare is None:
             return self
@@ -114,6 +116,7 @@ class DatasetRows:
     def batches(
         self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False
     ) -> Iterator[Batch]:
+        """Batches of `size` rows, as those of `Rows`."""
         order = _order(len(self), size, rng)
         for start in range(0, len(order), size):
             chosen = order[start : start + size]
@@ -125,14 +128,12 @@ class DatasetRows:
     def targets(self) -> np.ndarray:
         """All targets, read by one pass over the dataset."""
         if not len(self):
-            raise DataError("The dataset is empty.")
+            raise DataError("The dataset is empty: give one with at least one row.")
         return np.concatenate([targets for _, targets in self.batches(256)])
 
     @cached_property
     def digest(self) -> str:
-        """A short hash of the length and the first 256 rows: reading all of a dataset can take
-        hours.
-        """
+        """The length, and a short hash of the first 256 rows: all of a dataset may take hours."""
         return f"{len(self)}-{self.take(slice(0, 256)).digest}"
 
     def _collated(self, samples: list[Any]) -> Batch:
@@ -147,7 +148,7 @@ AnyRows = Rows | DatasetRows
 
 @dataclass(frozen=True)
 class Splits:
-    """The four parts of a task's data. `test` is None in what a technique or a worker is given."""
+    """The four parts of a task's data; `test` is None for techniques and workers."""
 
     train: AnyRows
     valid: AnyRows
@@ -155,6 +156,7 @@ class Splits:
     test: AnyRows | None = None
 
     def without_test(self) -> Splits:
+        """The same splits without test."""
         return replace(self, test=None)
 
     def named(self) -> dict[str, AnyRows]:
@@ -163,14 +165,16 @@ class Splits:
         return {name: rows for name, rows in splits.items() if rows is not None}
 
     def sizes(self) -> dict[str, int]:
+        """The number of rows of each split."""
         return {name: len(rows) for name, rows in self.named().items()}
 
 
 def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
-    """Named arrays and targets from a collated batch: a mapping with `labels` (or `target`, `y`),
-    or a tuple.
+    """Named arrays and targets from a collated batch.
 
-    Raises DataError when the batch is of neither kind or holds no target.
+    A batch is a mapping with the targets under `labels` (or `target`, `y`), or a tuple with the
+    targets at its end. `names` are for the inputs of a tuple; without them, they are x, x1, x2.
+    Raises DataError for a batch of another kind or without targets.
     """
     if isinstance(batch, Mapping):
         key = next((k for k in TARGET_KEYS if k in batch), None)
@@ -179,26 +183,29 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
                 f"A batch with the keys {sorted(batch)} holds no target; name it `labels`, "
                 "`target` or `y`."
             )
-        # Every other name of a target is left out too: a second copy among the inputs would give
-        # the answer away.
-        return {k: _array(v) for k, v in batch.items() if k not in TARGET_KEYS}, _array(batch[key])
+        # Other names of a target are left out too: a copy of the target must not become an input.
+        inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
+        return _named_arrays(inputs), _array(batch[key])
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
         *inputs, targets = batch
         if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-            return {k: _array(v) for k, v in inputs[0].items()}, _array(targets)
+            return _named_arrays(inputs[0]), _array(targets)
         if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)):
             inputs = list(inputs[0])
-        wanted = (
-            names
-            if len(names) == len(inputs)
-            else tuple(f"x{i}" if i else "x" for i in range(len(inputs)))
-        )
-        return {name: _array(v) for name, v in zip(wanted, inputs, strict=True)}, _array(targets)
-    what = "one element and no target" if isinstance(batch, (tuple, list)) else type(batch).__name__
-    raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {what}.")
+        if len(names) != len(inputs):
+            names = ("x", *(f"x{i}" for i in range(1, len(inputs))))
+        return _named_arrays(dict(zip(names, inputs, strict=True))), _array(targets)
+    is_sequence = isinstance(batch, (tuple, list))
+    got = "one element and no target" if is_sequence else type(batch).__name__
+    raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {got}.")
+
+
+def _named_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    return {name: _array(value) for name, value in values.items()}
 
 
 def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
+    """The order in which batches of `size` take `n` rows."""
     if size < 1:
         raise DataError(f"A batch must have at least one row, got {size}.")
     return np.arange(n) if rng is None else rng.permutation(n)
@@ -207,16 +214,15 @@ def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
 def _array(value: Any) -> np.ndarray:
     if hasattr(value, "detach"):
         value = value.detach().cpu()
-        return (
-            value.float() if str(value.dtype) == "torch.bfloat16" else value
-        ).numpy()  # numpy has no bfloat16
+        if str(value.dtype) == "torch.bfloat16":  # numpy has no such type
+            value = value.float()
+        return value.numpy()
     return np.asarray(value)
 
 
 def _bytes(array: np.ndarray) -> bytes:
+    """The content of an array; of objects their text, as their bytes are addresses."""
     array = np.asarray(array)
-    return (
-        repr(array.tolist()).encode()
-        if array.dtype.hasobject
-        else np.ascontiguousarray(array).tobytes()
-    )
+    if array.dtype.hasobject:
+        return repr(array.tolist()).encode()
+    return np.ascontiguousarray(array).tobytes()

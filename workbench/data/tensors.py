@@ -1,6 +1,4 @@
-"""Rows as torch tensors: prepared once and kept on the device when they fit in memory, by batch
-when they do not.
-"""
+"""Rows as torch tensors: small data are prepared once and kept, large data prepared by batch."""
 
 from __future__ import annotations
 
@@ -14,31 +12,33 @@ if TYPE_CHECKING:
 
 __all__ = ["TensorRows", "tensor"]
 
-IN_MEMORY_BYTES = (
-    1 << 30
-)  # prepared rows up to this size are kept as tensors; larger ones are prepared by batch
+IN_MEMORY_BYTES = 1024**3  # 1 GiB: prepared rows up to this size are kept as tensors
 
 
 class TensorRows:
-    """Rows as tensors on a device, prepared once when they fit in memory, by batch when they do
-    not.
+    """Rows as tensors on a device.
+
+    Rows in memory are prepared once if they need at most `IN_MEMORY_BYTES`. Larger ones, and those
+    of a torch dataset, are prepared by batch.
     """
 
     def __init__(self, rows: Any, prepare: Any, device: str) -> None:
-        self.rows, self.device = rows.prepared(None), device
+        self.rows = rows
+        self.device = device
+        self._prepare = prepare
         self._inputs: dict[str, torch.Tensor] | None = None
+        if not hasattr(rows, "inputs"):  # a dataset prepares its own batches
+            self.rows = rows.prepared(prepare)
+            self._prepare = None
+            return
         sample = rows.take(slice(0, 1)).prepared(prepare).inputs
-        size = sum(a.nbytes for a in sample.values()) * len(rows)
-        if hasattr(rows, "inputs") and size <= IN_MEMORY_BYTES:
+        n_bytes = sum(array.nbytes for array in sample.values()) * len(rows)
+        if n_bytes <= IN_MEMORY_BYTES:
             prepared = rows.prepared(prepare)
             # Copies: a network that works in place (ReLU(inplace=True) in front) must not write
             # into the user's rows.
-            self._inputs = {name: tensor(a, device).clone() for name, a in prepared.inputs.items()}
+            self._inputs = {n: tensor(a, device).clone() for n, a in prepared.inputs.items()}
             self._targets = tensor(np.asarray(prepared.targets), device).clone()
-        elif hasattr(rows, "inputs"):
-            self.rows, self._prepare = rows, prepare
-        else:
-            self.rows, self._prepare = rows.prepared(prepare), None
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -46,44 +46,44 @@ class TensorRows:
     def batches(
         self, size: int, rng: np.random.Generator | None = None
     ) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
-        """Batches of tensors; a last batch of one row is left out when training, as batch norm
-        cannot take it.
+        """Batches of tensors, shuffled by a generator `rng` if there is one.
+
+        A shuffled last batch of one row is left out, as batch norm cannot train on one row.
         """
         import torch
 
         if self._inputs is None:
             for inputs, targets in self.rows.batches(size, rng=rng):
                 if rng is None or len(targets) > 1 or len(self) == 1:
-                    named = self._prepare(inputs) if self._prepare else inputs
-                    tensors = {n: tensor(a, self.device).clone() for n, a in named.items()}
+                    prepared = self._prepare(inputs) if self._prepare else inputs
+                    tensors = {n: tensor(a, self.device).clone() for n, a in prepared.items()}
                     yield tensors, tensor(np.asarray(targets), self.device)
             return
-        order = (
-            None if rng is None else torch.from_numpy(rng.permutation(len(self))).to(self.device)
-        )
+        if rng is None:
+            for start in range(0, len(self), size):
+                chosen = slice(start, start + size)
+                # A slice is a view; the copy keeps a network that works in place off the rows.
+                inputs = {name: t[chosen].clone() for name, t in self._inputs.items()}
+                yield inputs, self._targets[chosen]
+            return
+        order = torch.from_numpy(rng.permutation(len(self))).to(self.device)
         for start in range(0, len(self), size):
-            if order is not None and len(self) - start == 1 and start:
+            if len(self) - start == 1 and start:
                 return
-            chosen = slice(start, start + size) if order is None else order[start : start + size]
-            inputs = {
-                name: t[chosen] for name, t in self._inputs.items()
-            }  # a slice is a view, an index is a copy
-            yield (
-                {name: t.clone() for name, t in inputs.items()} if order is None else inputs,
-                self._targets[chosen],
-            )
+            index = order[start : start + size]
+            yield {name: t[index] for name, t in self._inputs.items()}, self._targets[index]
 
 
 def tensor(array: np.ndarray, device: str) -> torch.Tensor:
-    """A tensor of what networks take: float64 becomes float32, small signed integers become int64."""
+    """A tensor in a type for networks: float64 becomes float32, int8 to int32 become int64."""
     import torch
 
     array = np.ascontiguousarray(array)
-    made = torch.from_numpy(
-        array if array.flags.writeable else array.copy()
-    )  # torch warns of what it could not write
-    if made.dtype == torch.float64:
-        made = made.float()
-    elif made.dtype in (torch.int8, torch.int16, torch.int32):
-        made = made.long()
-    return made.to(device)
+    if not array.flags.writeable:  # torch warns of an array that it cannot write
+        array = array.copy()
+    values = torch.from_numpy(array)
+    if values.dtype == torch.float64:
+        values = values.float()
+    elif values.dtype in (torch.int8, torch.int16, torch.int32):
+        values = values.long()
+    return values.to(device)

@@ -1,6 +1,4 @@
-"""A user's own data, in whatever shape they come - arrays, tables, datasets, loaders - turned into
-rows.
-"""
+"""A user's own data as rows: arrays, tables, datasets and loaders."""
 
 from __future__ import annotations
 
@@ -16,15 +14,17 @@ __all__ = ["is_table_pair", "read_all"]
 
 
 def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyRows]:
-    """The rows of each split given, with the columns `target` and `times` of a DataFrame taken out
-    of its inputs.
+    """The rows of each split in `data`.
 
-    Raises one DataError with the problems of all splits.
+    The columns `target` and `times` of a DataFrame are not among its inputs. Raises one DataError
+    with the problems of all splits.
     """
-    rows, problems = {}, []
-    for split, given in data.items():
+    time_column = times if isinstance(times, str) else None
+    rows: dict[str, AnyRows] = {}
+    problems = []
+    for split, split_data in data.items():
         try:
-            rows[split] = _read(given, target, times if isinstance(times, str) else None)
+            rows[split] = _read(split_data, target, time_column)
             if not len(rows[split]):
                 problems.append(f"`{split}` is empty")
         except WorkbenchError as error:
@@ -41,27 +41,23 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         return _from_frame(data, target, time_column)
     if time_column is not None:
         raise DataError(
-            f"`times={time_column!r}` names a column, and this is no DataFrame: give an array, one "
-            "time a row."
+            f"`times={time_column!r}` names a column, and the data are not a DataFrame: give an "
+            "array with one time a row."
         )
-    samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
-    if isinstance(data, (tuple, Mapping)) or (isinstance(data, list) and not samples):
+    has_samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
+    if isinstance(data, (tuple, list, Mapping)) and not has_samples:
         if is_table_pair(data):
             return Rows(_columns(data[0]), np.asarray(data[1]))
         return Rows(*named_batch(data, ()))
-    loader = hasattr(data, "dataset") and hasattr(data, "collate_fn")
-    dataset = data.dataset if loader else data
-    if (
-        hasattr(dataset, "__getitem__")
-        and hasattr(dataset, "__len__")
-        and not hasattr(dataset, "shape")
-    ):
-        batched = (
-            loader and data.batch_size is not None
-        )  # without a batch size, a loader's collate takes one sample
-        return DatasetRows(dataset, (), data.collate_fn if batched else None)
+    is_loader = hasattr(data, "dataset") and hasattr(data, "collate_fn")
+    dataset = data.dataset if is_loader else data
+    is_array = hasattr(dataset, "shape")
+    if hasattr(dataset, "__getitem__") and hasattr(dataset, "__len__") and not is_array:
+        # Without a batch size, the collate function of a loader takes one sample.
+        is_batched = is_loader and data.batch_size is not None
+        return DatasetRows(dataset, (), data.collate_fn if is_batched else None)
     if hasattr(data, "__iter__") and not hasattr(data, "shape"):
-        return _from_iterable(data, loader)
+        return _from_iterable(data, is_loader)
     raise DataError(
         f"{type(data).__name__} holds no targets: give a tuple (x, y), a mapping, a Dataset, a "
         "DataLoader, a DataFrame with `target=`, or Rows."
@@ -69,7 +65,7 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
 
 
 def is_table_pair(data: Any) -> bool:
-    """Whether this is `(DataFrame, targets)`, as scikit-learn's users write it."""
+    """Whether the data are a pair `(DataFrame, targets)`, as in scikit-learn."""
     return isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "iloc")
 
 
@@ -79,23 +75,18 @@ def _from_frame(frame: Any, target: Any, time_column: str | None) -> Rows:
             "a DataFrame needs `target=`, the name of a column among "
             f"{', '.join(map(str, frame.columns))}."
         )
-    labels = [target] if isinstance(target, str) else list(target)
-    wanted = labels + ([time_column] if time_column else [])
-    missing = [
-        unknown("column", c, map(str, frame.columns)) for c in wanted if c not in frame.columns
-    ]
+    target_columns = [target] if isinstance(target, str) else list(target)
+    no_inputs = [*target_columns, time_column] if time_column else target_columns
+    missing = [column for column in no_inputs if column not in frame.columns]
     if missing:
-        raise DataError(" ".join(missing))
-    targets = (
-        _values(frame[target])
-        if isinstance(target, str)
-        else np.column_stack([_values(frame[c]) for c in labels])
-    )
-    return Rows(
-        _columns(frame.drop(columns=wanted)),
-        targets,
-        frame[time_column].to_numpy() if time_column else None,
-    )
+        names = [str(name) for name in frame.columns]
+        raise DataError(" ".join(unknown("column", column, names) for column in missing))
+    if isinstance(target, str):
+        targets = _values(frame[target])
+    else:
+        targets = np.column_stack([_values(frame[column]) for column in target_columns])
+    times = frame[time_column].to_numpy() if time_column else None
+    return Rows(_columns(frame.drop(columns=no_inputs)), targets, times)
 
 
 def _columns(frame: Any) -> dict[str, np.ndarray]:
@@ -103,30 +94,30 @@ def _columns(frame: Any) -> dict[str, np.ndarray]:
 
 
 def _values(column: Any) -> np.ndarray:
-    """A column `(rows,)` in a type of numpy's own: missing numbers as NaN, texts as objects."""
+    """A column `(rows,)` in a type of numpy: missing numbers as NaN, texts as objects."""
     from pandas.api import types
 
-    if types.is_numeric_dtype(column.dtype) and not isinstance(column.dtype, np.dtype):
-        missing = bool(column.isna().any())
-        return (
-            column.to_numpy(np.float64, na_value=np.nan)
-            if missing
-            else column.to_numpy(column.dtype.numpy_dtype)
-        )
-    return column.to_numpy()
+    is_numpy = isinstance(column.dtype, np.dtype)
+    if is_numpy or not types.is_numeric_dtype(column.dtype):
+        return column.to_numpy()
+    if column.isna().any():
+        return column.to_numpy(np.float64, na_value=np.nan)
+    return column.to_numpy(column.dtype.numpy_dtype)
 
 
-def _from_iterable(data: Any, loader: bool) -> Rows:
+def _from_iterable(data: Any, is_loader: bool) -> Rows:
     from torch.utils.data import DataLoader
 
-    batches = [
-        named_batch(batch, ()) for batch in (data if loader else DataLoader(data, batch_size=256))
-    ]
+    loader = data if is_loader else DataLoader(data, batch_size=256)
+    batches = [named_batch(batch, ()) for batch in loader]
     if not batches:
-        raise DataError("the iterable gave no batch.")
+        raise DataError("the iterable gave no batch: give at least one row.")
+    first_inputs, _ = batches[0]
     try:
-        inputs = {n: np.concatenate([b[0][n] for b in batches]) for n in batches[0][0]}
-        return Rows(inputs, np.concatenate([b[1] for b in batches]))
+        inputs = {
+            name: np.concatenate([inputs[name] for inputs, _ in batches]) for name in first_inputs
+        }
+        return Rows(inputs, np.concatenate([targets for _, targets in batches]))
     except ValueError as error:
         raise DataError(
             f"the batches of an iterable must have one shape ({error}): pad to one length."

@@ -1,3 +1,1 @@
-"""This machine: files, caches, processes, cores and instructions, mounts, and references to a
-user's code.
-"""
+"""The machine: files, caches, processes, cores, mounts, references to code, numbers as text."""

@@ -1,8 +1,7 @@
-"""Results that cost time, kept as they are found: a kill loses the one under way, and the next run
-goes on after the last.
+"""Cache of results that take long to compute; after a kill, all finished results are still there.
 
-One file of JSON lines a key. The key is a `fingerprint` of all that decides the results (weights,
-rows, settings), so that nothing stale is ever read.
+Each key has one file of JSON lines. The key is a `fingerprint` of everything that the results
+depend on (weights, rows, settings), so that no outdated result is ever read.
 """
 
 from __future__ import annotations
@@ -19,38 +18,40 @@ __all__ = ["Cache", "fingerprint"]
 
 
 class Cache:
-    """Named results under one key, in a folder that the runs of one root share."""
+    """Named results under one key, in a folder that all runs of one root share."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.path = Path(folder) / f"{key}.jsonl"
-        self._known: dict[str, Any] = {}
+        self._results: dict[str, Any] = {}
         if self.path.exists():
             for line in self.path.read_bytes().splitlines():
                 try:
                     entry = json.loads(line)
-                    self._known[entry["name"]] = entry["value"]
+                    self._results[entry["name"]] = entry["value"]
                 except (ValueError, TypeError, KeyError):
-                    continue  # a line torn by a kill: it is found again
+                    continue  # partly written before a kill: the result is computed again
 
     def get(self, name: str) -> Any:
-        """The value kept under a name, or None."""
-        return self._known.get(name)
+        """The result of this name, or None."""
+        return self._results.get(name)
 
     def put(self, name: str, value: Any) -> None:
-        """Keep a value that JSON can hold; it is on disk when this returns."""
-        self._known[name] = value
+        """Keep a result that JSON can hold; it is in the file when this returns."""
+        self._results[name] = value
         self.path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"name": name, "value": value}, default=_plain)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(f"\n{line}\n")  # a torn line before it must not take this one with it
+            file.write(f"\n{line}\n")  # the last line may be partly written: start a new one
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._results)
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short hash of arrays, bytes, torch modules (by weights and structure), rows, settings, and
-    plain values, in order.
+    """A hash of 16 digits over all parts, in order.
+
+    A part is an array, bytes, a torch module (its weights and structure), rows, settings, a plain
+    value, or a mapping or sequence of these.
     """
     sha = hashlib.sha256()
     for part in parts:
@@ -84,8 +85,8 @@ def _add(sha: Any, part: Any) -> None:
             _add(sha, part[name])
     elif isinstance(part, (list, tuple)):
         sha.update(f"list {len(part)}".encode())
-        for one in part:
-            _add(sha, one)
+        for element in part:
+            _add(sha, element)
     else:
         sha.update(f"{type(part).__name__} {part!r}".encode())
 

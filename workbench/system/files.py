@@ -1,19 +1,32 @@
-"""Writing files so that a kill never leaves half of one."""
+"""Files: written completely or not at all, and checked against their hash."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["move_folder", "read_json", "write_bytes", "write_json", "write_text"]
+__all__ = [
+    "checked_bytes",
+    "move_folder",
+    "read_json",
+    "sha256_of",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
 
 
 def write_bytes(path: Path, content: bytes) -> Path:
-    """Write beside, then replace: readers see the old file or the whole new one."""
+    """Write a file and return its path; readers see the old content or all of the new content.
+
+    The content goes to a temporary file in the same folder, which then replaces the old file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.part")
     try:
@@ -25,21 +38,48 @@ def write_bytes(path: Path, content: bytes) -> Path:
 
 
 def write_text(path: Path, content: str) -> Path:
+    """Write a text as UTF-8, as `write_bytes` does."""
     return write_bytes(path, content.encode("utf-8"))
 
 
 def write_json(path: Path, content: Any) -> Path:
+    """Write JSON, as `write_bytes` does; objects that JSON does not know become text."""
     return write_text(path, json.dumps(content, indent=1, default=str))
 
 
 def read_json(path: Path) -> Any:
+    """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def move_folder(source: Path, target: Path) -> Path:
-    """Put a finished folder in its place in one move; a half-finished one from before a kill makes
-    way.
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file, as 64 hexadecimal digits; the file is read in parts."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checked_bytes(
+    path: Path, sha256: str, error: Callable[[str], Exception], *, way_out: str
+) -> bytes:
+    """The content of a file, after a check that its SHA-256 is `sha256`.
+
+    Raises `error` with a message for a missing file and for one with another hash. `way_out` is
+    the last part of the message, such as "install the package again".
     """
+    if not path.is_file():
+        raise error(f"{path} is missing: {way_out}.")
+    content = path.read_bytes()
+    actual = hashlib.sha256(content).hexdigest()
+    if actual != sha256:
+        raise error(
+            f"{path} was changed: its SHA-256 begins with {actual[:12]}, and must begin with "
+            f"{sha256[:12]}: {way_out}."
+        )
+    return content
+
+
+def move_folder(source: Path, target: Path) -> Path:
+    """Move a finished folder to its place, in one step; an unfinished folder there is removed."""
     target.parent.mkdir(parents=True, exist_ok=True)
     if target.exists():
         shutil.rmtree(target)

@@ -1,4 +1,4 @@
-"""Facts of the machine: cores that this process may use, devices, load, versions."""
+"""Facts about the machine: cores that this process may use, devices, load, versions."""
 
 from __future__ import annotations
 
@@ -16,34 +16,51 @@ from workbench.errors import SettingsError
 __all__ = ["Host", "device_of", "host", "n_cores", "n_threads"]
 
 LIBRARIES = ("torch", "torch-pruning", "onnx", "onnxruntime", "scikit-learn", "numpy", "skl2onnx")
+# Instructions that decide how fast a network runs, by their names in /proc/cpuinfo.
+INSTRUCTIONS = (
+    "avx2",
+    "avx512f",
+    "avx512_vnni",
+    "avx_vnni",
+    "avx512_bf16",
+    "amx_int8",
+    "amx_bf16",
+    "asimddp",
+    "i8mm",
+    "bf16",
+)
 
 
 def n_cores() -> int:
-    """Cores that this process may use: the affinity mask, cut by a cgroup's quota."""
-    mask = (
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    )
+    """Cores that this process may use: those of its affinity mask, limited by a cgroup's quota."""
+    n_allowed = os.cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):
+        n_allowed = len(os.sched_getaffinity(0))
     try:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        return mask if quota == "max" else max(1, min(mask, math.ceil(int(quota) / int(period))))
+        if quota == "max":
+            return n_allowed
+        n_quota = math.ceil(int(quota) / int(period))
     except (OSError, ValueError):
-        return mask
+        return n_allowed
+    return max(1, min(n_allowed, n_quota))
 
 
 def n_threads() -> int:
-    """Threads to compute with where nobody says how many: all cores that may be used, or as many as
-    OMP_NUM_THREADS allows.
+    """The default number of threads: all cores that may be used, at most OMP_NUM_THREADS.
 
-    torch obeys that variable too: with another count in one place, sums of the same numbers differ
+    torch uses that variable too. With different numbers of threads, sums of the same values differ
     in their last bit.
     """
-    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    return min(n_cores(), int(wanted)) if wanted.isdigit() and int(wanted) else n_cores()
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if limit.isdigit() and int(limit) > 0:
+        return min(n_cores(), int(limit))
+    return n_cores()
 
 
 @dataclass(frozen=True)
 class Host:
-    """Where and with what a number was measured; numbers of two hosts are never compared."""
+    """The machine on which a number was measured; numbers of two hosts are never compared."""
 
     name: str
     processor: str
@@ -55,31 +72,20 @@ class Host:
     versions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
+        """The facts as plain values."""
         return asdict(self)
 
 
 def host() -> Host:
-    """The facts of this machine, now."""
+    """The facts about this machine, read now."""
     import psutil
 
     model, flags = _processor()
-    wanted = (
-        "avx2",
-        "avx512f",
-        "avx512_vnni",
-        "avx_vnni",
-        "avx512_bf16",
-        "amx_int8",
-        "amx_bf16",
-        "asimddp",
-        "i8mm",
-        "bf16",
-    )
     return Host(
         name=platform.node(),
         processor=model,
         n_cores=n_cores(),
-        instructions=tuple(f for f in wanted if f in flags),
+        instructions=tuple(name for name in INSTRUCTIONS if name in flags),
         memory_bytes=psutil.virtual_memory().total,
         system=f"{platform.system()} {platform.machine()}",
         python=platform.python_version(),
@@ -88,50 +94,56 @@ def host() -> Host:
 
 
 def busy() -> float:
-    """Processor load of others, as a share of the cores that this process may use (0 is idle)."""
+    """The load of the machine as a share of the cores that this process may use; 0 is idle."""
     try:
         return max(0.0, os.getloadavg()[0] / n_cores())
     except OSError:  # not on Windows
         return 0.0
 
 
-def device_of(wanted: str) -> str:
-    """The torch device for `auto`, `cpu`, `cuda` or `mps`; raises SettingsError when the machine
-    does not have it.
+def device_of(device: str) -> str:
+    """The torch device for `auto`, `cpu`, `cuda` or `mps`; `auto` takes the fastest one.
+
+    Raises SettingsError for another name and for a device that the machine does not have.
     """
     import torch
 
-    has = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if wanted == "auto":
-        return next(d for d in ("cuda", "mps", "cpu") if has[d])
-    if wanted not in has:
-        raise SettingsError(f"`device` must be auto, cpu, cuda or mps, got {wanted!r}.")
-    if not has[wanted]:
+    is_available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+        "cpu": True,
+    }
+    if device == "auto":
+        return next(name for name, available in is_available.items() if available)
+    if device not in is_available:
+        raise SettingsError(f"`device` must be auto, cpu, cuda or mps, got {device!r}.")
+    if not is_available[device]:
         raise SettingsError(
-            f"`device` is {wanted!r}, but torch {torch.__version__} finds none here; use 'auto' or "
-            "'cpu'."
+            f"`device` is {device!r}, but torch {torch.__version__} finds no such device on this "
+            "machine; use 'auto' or 'cpu'."
         )
-    return wanted
+    return device
 
 
 def _processor() -> tuple[str, set[str]]:
-    if sys.platform == "linux":
-        model, flags = platform.machine(), set()
-        for line in Path("/proc/cpuinfo").read_text().splitlines():
-            key, _, value = line.partition(":")
-            if key.strip() == "model name":
-                model = value.strip()
-            elif key.strip().lower() in ("flags", "features"):
-                return model, set(value.split())
-        return model, flags
-    return platform.processor() or platform.machine(), set()
+    """Model and instruction flags of the processor; flags are known on Linux only."""
+    if sys.platform != "linux":
+        return platform.processor() or platform.machine(), set()
+    model = platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "model name":
+            model = value.strip()
+        elif key.strip().lower() in ("flags", "features"):
+            return model, set(value.split())
+    return model, set()
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in LIBRARIES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions

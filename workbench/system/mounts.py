@@ -1,5 +1,6 @@
-"""Which file system a folder lies on, and whether it is reached over a network (where SQLite's
-locks do not hold).
+"""The file system of a folder, and whether it is a network file system.
+
+SQLite's locks are not reliable on a network file system.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from pathlib import Path
 __all__ = ["file_system", "is_network", "network_mount"]
 
 MOUNTS = Path("/proc/mounts")
+# Types of network file systems.
 NETWORK = (
     "9p",
     "acfs",
@@ -35,6 +37,7 @@ NETWORK = (
     "vboxsf",
     "wekafs",
 )
+# Beginnings of the types of network file systems that run under FUSE, after `fuse.`.
 NETWORK_FUSE = (
     "ceph",
     "dav",
@@ -54,39 +57,41 @@ NETWORK_FUSE = (
 
 
 def file_system(path: Path, mounts: str | None = None) -> tuple[str, str]:
-    """The mount point that holds a path and the type of its file system; two empty texts where
-    there is no /proc/mounts.
+    """The mount point of a path and the type of its file system.
 
-    `mounts` stands in for the text of /proc/mounts. The path need not exist yet.
+    Both are empty texts where there is no /proc/mounts. `mounts` replaces the text of /proc/mounts.
+    The path need not exist yet.
     """
     text = _mounts() if mounts is None else mounts
-    where, found = path.resolve(), ("", "")
+    folder = path.resolve()
+    mount = ("", "")
     for line in text.splitlines():
         fields = line.split()
         if len(fields) < 3:
             continue
-        point = Path(_plain(fields[1]))
-        if (point == where or point in where.parents) and len(str(point)) >= len(
-            found[0]
-        ):  # of equals, the last is on top
-            found = (str(point), fields[2])
-    return found
+        point = Path(_unescaped(fields[1]))
+        is_above = point == folder or point in folder.parents
+        # The longest mount point counts; of two equal ones the later hides the earlier.
+        if is_above and len(str(point)) >= len(mount[0]):
+            mount = (str(point), fields[2])
+    return mount
 
 
 def is_network(mount: tuple[str, str]) -> bool:
-    """Whether a mount is reached over a network; a 9p at `/` is a sandbox's own disk (gVisor) and
-    counts as local.
+    """Whether a mount is a network file system.
+
+    A 9p at `/` is the local disk of a sandbox (gVisor) and counts as local.
     """
     point, kind = mount
     if kind == "9p" and point == "/":
         return False
-    return kind in NETWORK or (kind.startswith("fuse.") and kind[5:].startswith(NETWORK_FUSE))
+    if kind.startswith("fuse."):
+        return kind.removeprefix("fuse.").startswith(NETWORK_FUSE)
+    return kind in NETWORK
 
 
 def network_mount(path: Path, mounts: str | None = None) -> str:
-    """The type of the network file system that holds a path, or an empty text for a local or
-    unknown one.
-    """
+    """The type of a path's network file system; an empty text for a local or unknown one."""
     mount = file_system(path, mounts)
     return mount[1] if is_network(mount) else ""
 
@@ -98,8 +103,8 @@ def _mounts() -> str:
         return ""
 
 
-def _plain(field: str) -> str:
-    """A path as it is: the kernel writes blanks in it as octal numbers."""
+def _unescaped(field: str) -> str:
+    """A path of /proc/mounts, in which blanks and backslashes are octal numbers."""
     for code, character in ((r"\040", " "), (r"\011", "\t"), (r"\012", "\n"), (r"\134", "\\")):
         field = field.replace(code, character)
     return field

@@ -1,6 +1,4 @@
-"""Processes of runs: told apart from later ones with the same number, and ended with all their
-children.
-"""
+"""Processes of runs: identified by number and start time, and ended with all their children."""
 
 from __future__ import annotations
 
@@ -12,13 +10,12 @@ from typing import Any
 
 __all__ = ["alive", "children", "end_session", "identity"]
 
-children: list[
-    subprocess.Popen[bytes]
-] = []  # kept so that an ended child is reaped and not taken for alive
+# Processes that this process started: `alive` reaps those that ended.
+children: list[subprocess.Popen[bytes]] = []
 
 
 def identity(pid: int | None) -> dict[str, Any]:
-    """A process by its number and the time of its birth; None for both when there is none."""
+    """The number and the start time of a process, as `pid` and `born`; both None if it ended."""
     import psutil
 
     if pid is None:
@@ -30,8 +27,9 @@ def identity(pid: int | None) -> dict[str, Any]:
 
 
 def alive(state: dict[str, Any]) -> bool:
-    """Whether the process that wrote the state still runs; its birth tells it from a later one with
-    the same number.
+    """Whether the process of a state still runs.
+
+    A later process with the same number has another start time.
     """
     import psutil
 
@@ -49,7 +47,7 @@ def alive(state: dict[str, Any]) -> bool:
 
 
 def end_session(state: dict[str, Any]) -> None:
-    """End the process of a state and all that it started, at once."""
+    """Kill the process of a state and all processes that it started."""
     import psutil
 
     if not alive(state) or state["pid"] is None:

@@ -1,5 +1,6 @@
-"""References to Python objects as text, `package.module:name`: how a command line or a kept file
-names a user's code.
+"""References to Python objects as text: `package.module:name`.
+
+Command lines and kept files name a user's code in this way.
 """
 
 from __future__ import annotations
@@ -15,21 +16,22 @@ __all__ = ["resolve"]
 
 
 def resolve(reference: str) -> Any:
-    """The object behind `package.module:name`; the working folder is searched too.
+    """The object of a reference `package.module:name`.
 
-    Raises UnknownName when the module cannot be imported or has no such name.
+    Modules in the working folder can be imported too. Raises UnknownName for a text of another
+    form, a module that cannot be imported, and a name that the module does not have.
     """
     module_name, _, path = reference.partition(":")
     if not path or not module_name or module_name.startswith("."):
-        raise UnknownName(f"`{reference}` is no reference: write it as package.module:name.")
+        raise UnknownName(f"`{reference}` is not a reference: write it as package.module:name.")
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
     try:
-        found: Any = importlib.import_module(module_name)
-        for part in path.split("."):
-            found = getattr(found, part)
+        target: Any = importlib.import_module(module_name)
+        for name in path.split("."):
+            target = getattr(target, name)
     except (ImportError, AttributeError) as error:
         raise UnknownName(
             f"`{reference}` cannot be imported from {os.getcwd()}: {error}."
         ) from error
-    return found
+    return target

@@ -1,10 +1,9 @@
-"""Record A/A timings: the same small ONNX model against itself, on this machine as it is and under
-bursts of other work.
+"""Record A/A timings: a small ONNX model against itself, without and with bursts of other work.
 
-    python -m tests.measure.record_aa
+    python -m tests.measure.statistics.record_aa
 
-writes `recorded_aa.json` beside this file, about three minutes. Do it again on a quiet machine
-whenever the way of timing changes; the test only asks that equal candidates are seldom called
+writes `recorded_aa.json` beside this file in about three minutes. Run it again on a quiet machine
+whenever the timing method changes. The test asserts only that equal candidates are seldom called
 different.
 """
 
@@ -27,7 +26,7 @@ from workbench.system.machine import n_cores
 from workbench.task import Candidate
 
 TARGET = Path(__file__).with_name("recorded_aa.json")
-N_LAUNCHES = 5  # new processes each: two copies of one program never lie in memory alike
+N_LAUNCHES = 5  # each in new processes: two processes of one program differ in memory layout
 N_ROUNDS = 40
 BLOCK_SECONDS = 0.06
 BATCH_SIZES = (1, 64)
@@ -80,7 +79,7 @@ def _launch(condition: str) -> dict[str, object]:
 
 @contextmanager
 def _bursts() -> Iterator[None]:
-    """A process a core that works and rests for random stretches of up to a second."""
+    """One process a core that works and rests in turns, each up to a second."""
     context = multiprocessing.get_context("spawn")
     processes = [
         context.Process(target=_work_in_bursts, args=(seed,), daemon=True)

@@ -1,6 +1,4 @@
-"""Intervals of quality cover the truth as often as they say, also near 0 and 1 and on rows that
-hang together.
-"""
+"""Intervals of quality keep their level, also near 0 and 1 and for rows that are correlated."""
 
 from __future__ import annotations
 
@@ -11,8 +9,8 @@ import pytest
 
 from workbench.errors import DataError
 from workbench.measure import Quality, quality
-from workbench.measure.statistics.intervals import tango, wilson
-from workbench.metrics import METRICS, Metric
+from workbench.measure.statistics.intervals import student, tango, wilson
+from workbench.metrics import METRICS, Metric, positive_probability
 
 RIGHT = Metric("right", per_sample=lambda outputs, targets: (outputs == targets).astype(float))
 ERROR = Metric(
@@ -35,8 +33,8 @@ def test_t_interval_covers_the_true_mean_error() -> None:
     rng = np.random.default_rng(0)
     covered = []
     for _ in range(1500):
-        found = quality(rng.exponential(size=200), np.zeros(200), ERROR)
-        covered.append(found.low <= 1 <= found.high)
+        error = quality(rng.exponential(size=200), np.zeros(200), ERROR)
+        covered.append(error.low <= 1 <= error.high)
     assert 0.92 <= np.mean(covered) <= 0.97
 
 
@@ -45,13 +43,14 @@ def test_bootstrap_of_a_whole_set_score_covers_the_truth() -> None:
     share = Metric("share", whole=lambda outputs, targets: float(np.mean(outputs == targets)))
     covered = []
     for seed in range(300):
-        found = quality((rng.random(150) < 0.8).astype(int), np.ones(150, int), share, seed=seed)
-        covered.append(found.low <= 0.8 <= found.high)
+        outputs = (rng.random(150) < 0.8).astype(int)
+        right = quality(outputs, np.ones(150, int), share, seed=seed)
+        covered.append(right.low <= 0.8 <= right.high)
     assert 0.91 <= np.mean(covered) <= 0.98
 
 
 def _days(rng: np.random.Generator, n_days: int, rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Right or wrong `(rows,)` with good and bad days, and the days: the true share is 0.8."""
+    """Scores of 0 and 1 `(rows,)` with good and bad days, and the days; the true share is 0.8."""
     shares = rng.choice([0.6, 1.0], n_days)
     days = np.repeat(np.arange(n_days), rows)
     return (rng.random(n_days * rows) < shares[days]).astype(float), days
@@ -59,12 +58,13 @@ def _days(rng: np.random.Generator, n_days: int, rows: int) -> tuple[np.ndarray,
 
 def test_block_bootstrap_covers_where_days_differ_and_plain_interval_does_not() -> None:
     rng = np.random.default_rng(0)
-    plain, blocked = [], []
+    plain = []
+    blocked = []
     for seed in range(300):
         right, days = _days(rng, 25, 40)
-        for found, times in ((plain, None), (blocked, days)):
-            q = quality(right, np.ones(len(right)), RIGHT, times=times, seed=seed)
-            found.append(q.low <= 0.8 <= q.high)
+        for covered, times in ((plain, None), (blocked, days)):
+            share = quality(right, np.ones(len(right)), RIGHT, times=times, seed=seed)
+            covered.append(share.low <= 0.8 <= share.high)
     assert np.mean(plain) < 0.6
     assert 0.9 <= np.mean(blocked) <= 0.985
 
@@ -72,7 +72,8 @@ def test_block_bootstrap_covers_where_days_differ_and_plain_interval_does_not() 
 @pytest.mark.parametrize("name", ["accuracy", "f1"])
 def test_block_interval_is_wider_where_rows_of_a_day_are_alike(name: str) -> None:
     right, days = _days(np.random.default_rng(1), 30, 40)
-    outputs, targets = np.eye(2)[right.astype(int)], np.tile([0, 1], len(right) // 2)
+    outputs = np.eye(2)[right.astype(int)]
+    targets = np.tile([0, 1], len(right) // 2)
     outputs = np.where(targets[:, None] == 1, outputs, outputs[:, ::-1])
     plain, blocked = (
         quality(outputs, targets, METRICS[name], times=times) for times in (None, days)
@@ -87,14 +88,37 @@ def test_perfect_score_still_has_an_interval(name: str, blocks: bool) -> None:
         np.tile([[0, 1], [1, 0]], (50, 1)) if name == "label_accuracy" else np.tile([0, 1], 50)
     )
     outputs = 8.0 * targets - 4 if targets.ndim == 2 else 8 * np.eye(2)[targets]
-    found = quality(outputs, targets, METRICS[name], times=np.arange(100) // 5 if blocks else None)
-    assert found.value == found.high == 1
-    assert found.low < 0.97
+    times = np.arange(100) // 5 if blocks else None
+    perfect = quality(outputs, targets, METRICS[name], times=times)
+    assert perfect.value == perfect.high == 1
+    assert perfect.low < 0.97
+
+
+@pytest.mark.parametrize("n", [100, 1_000])
+def test_interval_of_the_calibration_error_holds_its_value_though_resampling_enlarges_it(
+    n: int,
+) -> None:
+    rng = np.random.default_rng(0)
+    for seed in range(10):
+        logits = rng.normal(0, 2, n)
+        targets = (rng.random(n) < positive_probability(logits)).astype(int)
+        error = quality(logits, targets, METRICS["calibration_error"], seed=seed)
+        assert 0 <= error.low <= error.value <= error.high
+
+
+def test_brier_score_has_the_interval_of_a_mean() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=400)
+    targets = rng.integers(0, 2, 400)
+    brier = quality(logits, targets, METRICS["brier"])
+    scores = (positive_probability(logits) - targets) ** 2
+    assert (brier.low, brier.high) == pytest.approx(student(scores))
 
 
 def test_interval_is_the_same_for_the_same_seed_and_reads_back_from_json() -> None:
     rng = np.random.default_rng(0)
-    targets, outputs = rng.integers(0, 2, 300), rng.normal(size=300)
+    targets = rng.integers(0, 2, 300)
+    outputs = rng.normal(size=300)
     first, second = (
         quality(outputs, targets, METRICS["pr_auc"], seed=3, split="valid") for _ in range(2)
     )

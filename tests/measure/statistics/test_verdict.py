@@ -1,6 +1,4 @@
-"""Verdicts follow the interval: four decisions, paired rows, Holm over several metrics, and speed
-by rounds.
-"""
+"""Verdicts follow the interval: four decisions, paired rows, Holm's correction, speed by rounds."""
 
 from __future__ import annotations
 
@@ -29,10 +27,9 @@ ERROR = Metric(
 def pair(
     n: int, gained: int, lost: int, wrong: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Outputs before and after, and targets: right is 1; `gained` rows become right, `lost` ones
-    wrong.
-    """
-    before, after = np.ones(n), np.ones(n)
+    """Outputs before and after, and targets: 1 is right, `gained` and `lost` rows change."""
+    before = np.ones(n)
+    after = np.ones(n)
     before[:gained] = 0
     after[gained : gained + lost] = 0
     before[n - wrong :] = after[n - wrong :] = 0
@@ -73,7 +70,8 @@ def test_proved_difference_inside_the_margin_is_equivalent() -> None:
 
 def test_lower_is_better_where_the_metric_says_so() -> None:
     rng = np.random.default_rng(0)
-    targets, before = np.zeros(400), rng.normal(5, 1, 400)
+    targets = np.zeros(400)
+    before = rng.normal(5, 1, 400)
     assert (
         compare_quality(before, before - 0.5 + rng.normal(0, 0.1, 400), targets, ERROR).decision
         == "better"
@@ -124,9 +122,10 @@ def test_tango_covers_the_true_difference_with_few_discordant_pairs(
     gain: float, loss: float, n: int
 ) -> None:
     rng = np.random.default_rng(0)
-    found, covered = {}, []
+    intervals = {}
+    covered = []
     for gained, lost, _ in rng.multinomial(n, [gain, loss, 1 - gain - loss], 3000):
-        low, high = found.setdefault((gained, lost), tango(gained, lost, n))
+        low, high = intervals.setdefault((gained, lost), tango(gained, lost, n))
         covered.append(low <= gain - loss <= high)
     assert 0.93 <= np.mean(covered) <= 0.998
 
@@ -150,7 +149,8 @@ def test_smallest_is_shown_four_times_in_five() -> None:
 def test_blocks_widen_the_interval_of_a_difference_that_comes_by_days() -> None:
     rng = np.random.default_rng(0)
     days = np.repeat(np.arange(20), 50)
-    before, change = rng.normal(5, 1, 1000), rng.normal(0, 1, 20)[days] + rng.normal(0, 0.1, 1000)
+    before = rng.normal(5, 1, 1000)
+    change = rng.normal(0, 1, 20)[days] + rng.normal(0, 0.1, 1000)
     plain, blocked = (
         compare_quality(before, before + change, np.zeros(1000), ERROR, times=t)
         for t in (None, days)
@@ -229,18 +229,18 @@ def test_holm_keeps_the_chance_of_any_false_decision() -> None:
 def test_outputs_of_other_rows_are_refused() -> None:
     with pytest.raises(DataError, match="4 outputs"):
         compare_quality(np.zeros(4), np.zeros(5), np.zeros(5), RIGHT)
-    with pytest.raises(DataError, match="they must match"):
+    with pytest.raises(DataError, match="must match row by row"):
         compare_quality(np.zeros(5), np.zeros(4), np.zeros(5), METRICS["r2"])
 
 
-# ----------------------------------------------------------------------------------------------------------
-# speed
+# ---- speed ----
 
 
 def test_speed_says_how_many_times_in_words() -> None:
     rng = np.random.default_rng(0)
     common = np.exp(rng.normal(0, 0.5, 20))  # load that slows both
-    before, after = 2.7 * common, common * np.exp(rng.normal(0, 0.02, 20))
+    before = 2.7 * common
+    after = common * np.exp(rng.normal(0, 0.02, 20))
     verdict = compare_speed(before, after, metric="batch-1 latency")
     assert verdict.decision == "better"
     assert verdict.difference == pytest.approx(1 / 2.7, rel=0.02)
@@ -290,8 +290,9 @@ def test_trimmed_interval_covers_under_heavy_tails() -> None:
 def _resampled(
     rng: np.random.Generator, condition: str, n_rounds: int, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Blocks of a and b from one recorded launch: runs of 5 rounds in a row, so that what lasts for
-    seconds stays in.
+    """Blocks of a and b from one recorded launch, in runs of 5 rounds.
+
+    The runs keep the effects of other work that lasts for seconds.
     """
     launches = [launch for launch in RECORDED["launches"] if launch["condition"] == condition]
     blocks = launches[rng.integers(len(launches))]["batches"][("1", "64")[rng.integers(2)]][kind]

@@ -1,9 +1,8 @@
-"""Intervals: what n samples, pairs, blocks of days or rounds of timing allow to say, as plain
-functions of arrays.
+"""Intervals for samples, pairs, blocks of days and rounds of timing, as plain functions of arrays.
 
 Rules: a share gets a score interval (never mean +- 2 standard errors, which fails near 0 and 1),
-paired shares get Tango's, means Student's t, what has no formula a bootstrap, and rounds of timing
-a trimmed mean.
+paired shares get Tango's, means get Student's t, scores without a formula get a bootstrap, and
+rounds of timing get a trimmed mean.
 """
 
 from __future__ import annotations
@@ -29,16 +28,13 @@ __all__ = [
     "z_quantile",
 ]
 
-N_MEANS = 1000  # resamples of a mean, cheap
-N_WHOLE = (
-    400,
-    200,
-    # resamples of a score of the whole set, each costs a call of the metric: up to MANY rows, and
-    # beyond
-)
-MANY = 2_000
-AT_A_TIME = 2_000_000  # indices drawn at once, so that many rows need no gigabytes
-TRIMMED = 0.2  # of the values, at each end
+N_RESAMPLES_MEAN = 1_000
+# Each resample of a score of the whole set costs a call of the metric: fewer for many rows.
+N_RESAMPLES_WHOLE = 400
+N_RESAMPLES_WHOLE_MANY_ROWS = 200
+MANY_ROWS = 2_000
+N_INDICES_AT_ONCE = 2_000_000  # drawn together: 16 MB, however many rows there are
+TRIMMED_SHARE = 0.2  # of the values, at each end
 
 Interval = tuple[float, float]
 
@@ -56,8 +52,9 @@ def t_quantile(alpha: float, n: int) -> float:
 
 
 def wilson(n_right: float, n: int, alpha: float = 0.05) -> Interval:
-    """Score interval of a share (Wilson, JASA 22, 1927); holds its level near 0 and 1, and for
-    `n_right` 0 or n.
+    """Score interval of the share `n_right / n` (Wilson, JASA 22, 1927).
+
+    It keeps its level near 0 and 1, and for `n_right` 0 or n.
     """
     z = z_quantile(alpha)
     share = n_right / n
@@ -67,12 +64,11 @@ def wilson(n_right: float, n: int, alpha: float = 0.05) -> Interval:
 
 
 def tango(gained: int, lost: int, n: int, alpha: float = 0.05) -> Interval:
-    """Score interval of the difference of two paired shares, `(gained - lost) / n` (Tango,
-    Statistics in Medicine 17, 1998).
+    """Score interval of the difference of two paired shares, `(gained - lost) / n`.
 
-    It excludes 0 exactly when McNemar's test rejects, keeps its level with a handful of discordant
-    pairs (recommended by Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014), and
-    without any is +- z^2 / (n + z^2), not a point.
+    It excludes 0 exactly when McNemar's test rejects, and keeps its level with few discordant
+    pairs. Without any it is +- z^2 / (n + z^2), not a point. Source: Tango, Statistics in Medicine
+    17, 1998; recommended by Fagerland, Lydersen and Laake, Statistics in Medicine 33, 2014.
     """
     z = z_quantile(alpha)
 
@@ -83,113 +79,124 @@ def tango(gained: int, lost: int, n: int, alpha: float = 0.05) -> Interval:
         variance = n * (2 * q + delta * (1 - delta))
         return (gained - lost - n * delta) / np.sqrt(max(variance, 1e-12))
 
-    seen = (gained - lost) / n
-    return _root(lambda d: score(d) - z, -1.0, seen), _root(lambda d: score(d) + z, seen, 1.0)
+    estimate = (gained - lost) / n
+    low = _root(lambda delta: score(delta) - z, -1.0, estimate)
+    high = _root(lambda delta: score(delta) + z, estimate, 1.0)
+    return low, high
 
 
 def _root(falling: Callable[[float], float], low: float, high: float) -> float:
-    """Where a falling function crosses 0 between two bounds, by bisection."""
+    """The root of a falling function between two bounds, by bisection."""
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if falling(middle) > 0 else (low, middle)
+        if falling(middle) > 0:
+            low = middle
+        else:
+            high = middle
     return (low + high) / 2
 
 
 def student(values: np.ndarray, alpha: float = 0.05) -> Interval:
-    """Student's t interval of the mean of `values` `(n,)`; one value bounds nothing."""
-    n, mean = len(values), float(np.mean(values))
+    """Student's t interval of the mean of `values` `(n,)`; infinite for fewer than two values."""
+    n = len(values)
     if n < 2:
         return -np.inf, np.inf
+    mean = float(np.mean(values))
     half = t_quantile(alpha, n) * float(np.std(values, ddof=1)) / n**0.5
     return mean - half, mean + half
 
 
 def nothing_seen(n: int, alpha: float = 0.05) -> float:
-    """The largest share of cases that may exist though none was seen in `n` (one side of a
-    two-sided interval).
+    """The upper bound of the share of cases of which none was seen in `n`.
 
-    3.7 / n for alpha = 0.05, as 1 - (alpha / 2)^(1 / n): the rule of three (Hanley and
-    Lippman-Hand, JAMA 249, 1983).
+    1 - (alpha / 2)^(1 / n), one side of a two-sided interval: 3.7 / n for alpha = 0.05. It is the
+    rule of three (Hanley and Lippman-Hand, JAMA 249, 1983).
     """
     return float(1 - (alpha / 2) ** (1 / n))
 
 
 def blocks_of(times: np.ndarray, n: int) -> np.ndarray:
-    """Block numbers `(n,)` from 0 on for block labels `(n,)`; raises DataError for a wrong length
-    or fewer than 2 blocks.
+    """Block numbers `(n,)`, from 0 on, of block labels `times` `(n,)`.
+
+    Raises DataError for a wrong length or fewer than 2 blocks.
     """
     if len(times) != n:
         raise DataError(f"`times` has {len(times)} labels for {n} rows; give one label a row.")
     labels, blocks = np.unique(times, return_inverse=True)
     if len(labels) < 2:
         raise DataError(
-            "`times` names one block only; whole blocks are resampled, so at least 2 (better 20) "
-            "are needed."
+            "`times` names one block only, and whole blocks are resampled: give at least 2 blocks, "
+            "better 20."
         )
     return blocks
 
 
 def bootstrap_mean(values: np.ndarray, blocks: np.ndarray, *, seed: int = 0) -> np.ndarray:
-    """Means `(resamples,)` of `values` `(n,)`, whole blocks resampled with replacement (Field and
-    Welsh, JRSS B 69, 2007).
+    """Means `(resamples,)` of `values` `(n,)`, with whole blocks resampled with replacement.
+
+    Source: Field and Welsh, JRSS B 69, 2007.
     """
     rng = np.random.default_rng(seed)
-    sums, counts = np.bincount(blocks, weights=values), np.bincount(blocks)
-    n_blocks, draws = len(sums), []
-    at_a_time = max(1, AT_A_TIME // n_blocks)
-    for start in range(0, N_MEANS, at_a_time):
-        chosen = rng.integers(0, n_blocks, (min(at_a_time, N_MEANS - start), n_blocks))
-        draws.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
-    return np.concatenate(draws)
+    sums = np.bincount(blocks, weights=values)
+    counts = np.bincount(blocks)
+    n_blocks = len(sums)
+    n_at_once = max(1, N_INDICES_AT_ONCE // n_blocks)
+    means = []
+    for start in range(0, N_RESAMPLES_MEAN, n_at_once):
+        n_resamples = min(n_at_once, N_RESAMPLES_MEAN - start)
+        chosen = rng.integers(0, n_blocks, (n_resamples, n_blocks))
+        means.append(sums[chosen].sum(axis=1) / counts[chosen].sum(axis=1))
+    return np.concatenate(means)
 
 
 def bootstrap_whole(
     score: Callable[[np.ndarray], float], n: int, blocks: np.ndarray | None = None, *, seed: int = 0
 ) -> np.ndarray:
-    """Values `(resamples,)` of `score(indices)` over resampled rows, or whole blocks of them where
-    `blocks` `(n,)` is given.
+    """Values `(resamples,)` of `score(indices)` over resampled rows.
 
-    Resamples for which the score is not defined (one class only) are left out; raises DataError
-    when most are.
+    With `blocks` `(n,)`, whole blocks of rows are resampled. A resample on which the score is not
+    defined, such as one with a single class, is left out. Raises DataError when most are.
     """
-    draws: list[float] = []
-    n_resamples = N_WHOLE[n > MANY]
+    scores: list[float] = []
+    n_resamples = N_RESAMPLES_WHOLE_MANY_ROWS if n > MANY_ROWS else N_RESAMPLES_WHOLE
     for indices in _resamples(n, blocks, n_resamples, seed):
         try:
-            draws.append(float(score(indices)))
-        except ValueError:  # scikit-learn's word for "not defined here"
+            scores.append(float(score(indices)))
+        except ValueError:  # scikit-learn raises it for a score that is not defined
             continue
-    found = np.array(draws)
-    found = found[np.isfinite(found)]
-    if len(found) < n_resamples / 2:
+    draws = np.array(scores)
+    draws = draws[np.isfinite(draws)]
+    if len(draws) < n_resamples / 2:
         raise DataError(
-            f"The score is defined on {len(found)} of {n_resamples} resamples of these {n} rows "
-            "only, so it has no interval; give more rows of the rare classes."
+            f"The score is defined on only {len(draws)} of {n_resamples} resamples of these {n} "
+            "rows, so it has no interval; give more rows of the rare classes."
         )
-    return found
+    return draws
 
 
 def _resamples(
     n: int, blocks: np.ndarray | None, n_resamples: int, seed: int
 ) -> Iterator[np.ndarray]:
+    """Row numbers of each resample."""
     rng = np.random.default_rng(seed)
     if blocks is None:
         for _ in range(n_resamples):
             yield rng.integers(0, n, n)
         return
     order = np.argsort(blocks, kind="stable")
-    rows = np.split(order, np.cumsum(np.bincount(blocks))[:-1])
+    rows_of_block = np.split(order, np.cumsum(np.bincount(blocks))[:-1])
+    n_blocks = len(rows_of_block)
     for _ in range(n_resamples):
-        yield np.concatenate([rows[b] for b in rng.integers(0, len(rows), len(rows))])
+        chosen = rng.integers(0, n_blocks, n_blocks)
+        yield np.concatenate([rows_of_block[block] for block in chosen])
 
 
 def expanded_percentile(draws: np.ndarray, n_units: int, alpha: float = 0.05) -> Interval:
-    """Percentile interval from bootstrap draws, its tails moved outward as far as `n_units`
-    resampled units ask for.
+    """Percentile interval of bootstrap draws, expanded for the number of resampled units.
 
-    The plain percentile interval is too narrow for few units by the normal in place of Student's t,
-    and by sqrt(n / (n - 1)) (Hesterberg, "What Teachers Should Know About the Bootstrap", American
-    Statistician 69, 2015).
+    The plain percentile interval is too narrow for few units: it uses the normal quantile in place
+    of Student's t, and lacks the factor sqrt(n / (n - 1)) (Hesterberg, "What Teachers Should Know
+    About the Bootstrap", American Statistician 69, 2015).
     """
     tail = NormalDist().cdf(-np.sqrt(n_units / (n_units - 1)) * t_quantile(alpha, n_units))
     low, high = np.quantile(draws, [tail, 1 - tail])
@@ -199,18 +206,19 @@ def expanded_percentile(draws: np.ndarray, n_units: int, alpha: float = 0.05) ->
 def trimmed(
     values: np.ndarray, alpha: float = 0.05, extra_sd: float = 0.0
 ) -> tuple[float, float, float]:
-    """The mean of `values` `(n,)` without the outer fifths, with Student's t on winsorized values:
-    (estimate, low, high).
+    """The trimmed mean of `values` `(n,)` and its interval: (estimate, low, high).
 
-    Wild values neither move it nor blow it up (Tukey and McLaughlin, Sankhya A 25, 1963; Yuen,
-    Biometrika 61, 1974). `extra_sd` is an error common to all values, which more of them do not
-    average out; it is added in quadrature.
+    The smallest and the largest fifth are left out, so outliers move neither the mean nor the
+    interval, which is Student's t on winsorized values (Tukey and McLaughlin, Sankhya A 25, 1963;
+    Yuen, Biometrika 61, 1974). `extra_sd` is the standard deviation of an error common to all
+    values, which more values do not average out; it is added in quadrature.
     """
     n = len(values)
-    cut = int(TRIMMED * n)
-    kept = np.sort(values)[cut : n - cut]
+    n_cut = int(TRIMMED_SHARE * n)
+    kept = np.sort(values)[n_cut : n - n_cut]
     winsorized = np.clip(values, kept[0], kept[-1])
-    error = float(np.std(winsorized, ddof=1)) / ((1 - 2 * TRIMMED if cut else 1.0) * n**0.5)
+    kept_share = 1 - 2 * TRIMMED_SHARE if n_cut else 1.0
+    error = float(np.std(winsorized, ddof=1)) / (kept_share * n**0.5)
     half = float(np.hypot(t_quantile(alpha, len(kept)) * error, z_quantile(alpha) * extra_sd))
     estimate = float(np.mean(kept))
     return estimate, estimate - half, estimate + half

@@ -20,15 +20,14 @@ from workbench.measure.statistics.intervals import (
     wilson,
 )
 from workbench.metrics import Metric
+from workbench.system.wording import value_text
 
 __all__ = ["Quality", "is_share", "quality", "scores_of"]
 
 
 @dataclass(frozen=True)
 class Quality:
-    """A metric on `n` rows: its value, and the bounds of its 95 % interval in the metric's own
-    unit.
-    """
+    """A metric on `n` rows: its value and its 95 % interval, in the metric's own unit."""
 
     metric: str
     value: float
@@ -40,23 +39,23 @@ class Quality:
     split: str = ""
 
     def to_json(self) -> dict[str, Any]:
+        """The quality as plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Quality:
+        """The quality of the values that `to_json` gave."""
         return cls(**data)
 
     @property
     def text(self) -> str:
-        """As people read it: `accuracy 92.50 % (91.80 % to 93.15 %)`."""
-        return (
-            f"{self.metric} {self.shown(self.value)} ({self.shown(self.low)} to "
-            f"{self.shown(self.high)})"
-        )
+        """Value and interval as text: `accuracy 92.50 % (91.80 % to 93.15 %)`."""
+        interval = f"{self.shown(self.low)} to {self.shown(self.high)}"
+        return f"{self.metric} {self.shown(self.value)} ({interval})"
 
     def shown(self, value: float) -> str:
-        """A value of this metric as people read it: 92.50 % or 0.123."""
-        return f"{100 * value:.2f} %" if self.unit == "points" else f"{value:.4g}"
+        """A value of this metric as text: `92.50 %` or `0.123`."""
+        return value_text(value, self.unit)
 
 
 def quality(
@@ -71,10 +70,10 @@ def quality(
 ) -> Quality:
     """The metric of outputs `(rows, ...)` against targets `(rows, ...)`, with its interval.
 
-    Right-or-wrong scores get Wilson's interval, other means Student's t, scores of the whole set a
-    bootstrap. `times` `(rows,)` labels blocks of rows that belong together (a day): then whole
-    blocks are resampled. Raises DataError for no rows, unequal lengths, and scores that are not
-    finite.
+    Scores of 0 and 1 get Wilson's interval, other means get Student's t, scores of the whole set
+    get a bootstrap. `times` `(rows,)` labels blocks of rows that belong together, such as a day:
+    then whole blocks are resampled. Raises DataError for no rows, unequal lengths, and scores that
+    are not finite.
     """
     n = len(targets)
     if metric.per_sample is not None:
@@ -85,44 +84,50 @@ def quality(
         _check(outputs, targets)
         value = metric(outputs, targets)
         low, high = _whole_interval(outputs, targets, metric, times, seed, alpha)
+        # Resampling moves some scores to one side: a calibration error grows, as rows occur twice.
+        low = min(low, value)
+        high = max(high, value)
     return Quality(metric.name, value, low, high, n, metric.unit, metric.higher_is_better, split)
 
 
 def scores_of(outputs: np.ndarray, targets: np.ndarray, metric: Metric) -> np.ndarray:
-    """One finite score a row `(rows,)`; raises DataError for no rows, unequal lengths and scores
-    that are not finite.
+    """One finite score a row `(rows,)`.
+
+    Raises DataError for no rows, unequal lengths, and scores that are not finite.
     """
     _check(outputs, targets)
     scores = np.asarray(metric.per_sample(outputs, targets), dtype=np.float64)
     if scores.shape != (len(targets),):
         raise DataError(
-            f"`{metric.name}` must give one score a row, {(len(targets),)}, and gave "
+            f"`{metric.name}` must give one score a row, shape {(len(targets),)}, got "
             f"{scores.shape}."
         )
-    if not np.isfinite(scores).all():
+    n_wrong = int((~np.isfinite(scores)).sum())
+    if n_wrong:
         raise DataError(
-            f"`{metric.name}` is not finite on {int((~np.isfinite(scores)).sum())} of "
-            f"{len(scores)} rows."
+            f"`{metric.name}` is not finite on {n_wrong} of {len(scores)} rows; look for infinite "
+            "or missing values in outputs and targets."
         )
     return scores
 
 
 def is_share(scores: np.ndarray) -> bool:
-    """Whether scores `(rows,)` say right or wrong only, as 0 and 1."""
+    """Whether all scores `(rows,)` are 0 or 1, that is wrong or right."""
     return bool(((scores == 0) | (scores == 1)).all())
 
 
 def _check(outputs: np.ndarray, targets: np.ndarray) -> None:
     if len(outputs) != len(targets):
         raise DataError(
-            f"{len(outputs)} outputs for {len(targets)} targets; both need one entry a row."
+            f"{len(outputs)} outputs for {len(targets)} targets; give one of each a row."
         )
     if not len(targets):
         raise DataError("There are no rows to score; give at least one.")
     if np.issubdtype(np.asarray(outputs).dtype, np.floating) and np.isnan(outputs).any():
-        rows = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).sum())
+        n_wrong = int(np.isnan(outputs).reshape(len(outputs), -1).any(axis=1).sum())
         raise DataError(
-            f"The model's outputs are not numbers (NaN) on {rows} of {len(outputs)} rows."
+            f"The model's outputs are not numbers (NaN) on {n_wrong} of {len(outputs)} rows; look "
+            "for missing values in its inputs and for NaN in its weights."
         )
 
 
@@ -137,11 +142,12 @@ def _mean_interval(
         n_units = int(blocks.max()) + 1
         low, high = expanded_percentile(bootstrap_mean(scores, blocks, seed=seed), n_units, alpha)
     else:
-        n_units, (low, high) = len(scores), student(scores, alpha)
+        n_units = len(scores)
+        low, high = student(scores, alpha)
     if high - low > 1e-12 or not (share or bounded):
         return low, high
-    # All scores alike: resampling says "certain"; Wilson with one case a unit says what so few
-    # units can exclude.
+    # All scores are equal, so resampling gives an interval of no width. Wilson with one case a unit
+    # gives the shares that so few units cannot exclude.
     return wilson(float(np.mean(scores)) * n_units, n_units, alpha)
 
 
@@ -160,7 +166,6 @@ def _whole_interval(
     low, high = expanded_percentile(draws, n_units, alpha)
     if high - low > 1e-12 or metric.unit != "points":
         return low, high
-    unseen = nothing_seen(
-        n_units, alpha
-    )  # a perfect score: what a share of unseen failures could take away
+    # A perfect score: failures that were not seen could be as frequent as this.
+    unseen = nothing_seen(n_units, alpha)
     return max(0.0, low - unseen), min(1.0, high + unseen)

@@ -1,21 +1,15 @@
-"""Verdicts in words: one sentence each, with the difference, its interval, and what the data could
-have shown.
-"""
+"""Verdicts in words: a sentence with the decision, the difference and its interval."""
 
 from __future__ import annotations
 
 from workbench.metrics import Metric
+from workbench.system.wording import difference_text, interval_text, percent, threshold_text
 
-__all__ = ["percent", "quality_sentence", "speed_sentence"]
+__all__ = ["quality_sentence", "speed_sentence"]
 
-TIMES = 1.2  # from this ratio on people read "2.7 times" more easily than a percentage
+LEAST_TIMES = 1.2  # from this ratio on, "2.7 times" is easier to read than a percentage
 
 Estimate = tuple[float, float, float]  # value, low, high
-
-
-def percent(level: float) -> str:
-    """A level as people read it: `95 %`, `98.3 %`."""
-    return f"{round(100 * level, 1):g} %"
 
 
 def quality_sentence(
@@ -27,23 +21,26 @@ def quality_sentence(
     n: int,
     alpha: float,
 ) -> str:
-    """`accuracy: equivalent within 0.5 points (-0.12, 95 % interval -0.30 to +0.06)`, or what else
-    was decided.
+    """The decision about a metric, with the difference and its interval.
+
+    `accuracy: equivalent within 0.5 points (-0.12, 95 % interval -0.30 to +0.06)`. Of an undecided
+    comparison it also gives the smallest difference that the data could show.
     """
-    points = metric.unit == "points"
-    scale, unit = (100.0, " points") if points else (1.0, "")
-    value, low, high = (f"{scale * v:+.2f}" if points else f"{v:+.3g}" for v in difference)
-    plain = f"{scale * abs(difference[0]):.2f}" if points else f"{abs(difference[0]):.3g}"
-    interval = f"{percent(1 - alpha)} interval {low} to {high}"
+    value, low, high = difference
+    unit = metric.unit
+    bounds = interval_text(low, high, unit, signed=True)
+    interval = f"{_level(alpha)} interval {bounds}"
     if decision == "equivalent":
-        return f"{metric.name}: equivalent within {scale * margin:.2g}{unit} ({value}, {interval})"
+        plain = difference_text(value, unit).removesuffix(" points")
+        within = threshold_text(margin, unit)
+        return f"{metric.name}: equivalent within {within} ({plain}, {interval})"
     if decision == "undecided":
-        start = f"{metric.name}: undecided ({value}{unit}, {interval})"
         return (
-            f"{start}; these {n:,} samples could only show differences from "
-            f"{scale * smallest:.2g}{unit} on"
+            f"{metric.name}: undecided ({difference_text(value, unit)}, {interval}); these {n:,} "
+            f"samples could only show differences from {threshold_text(smallest, unit)} on"
         )
-    return f"{metric.name}: {decision} by {plain}{unit} ({interval})"
+    size = difference_text(abs(value), unit, signed=False)
+    return f"{metric.name}: {decision} by {size} ({interval})"
 
 
 def speed_sentence(
@@ -55,37 +52,48 @@ def speed_sentence(
     n: int,
     alpha: float,
 ) -> str:
-    """`batch-1 latency: better, 2.7 times lower (95 % interval 2.6 to 2.8)`, or what else was
-    decided.
+    """The decision about a time, with the ratio after / before and its interval.
+
+    `batch-1 latency: better, 2.7 times lower (95 % interval 2.6 to 2.8)`. Of an undecided
+    comparison it also gives the smallest difference that the data could show.
     """
     name = metric.removesuffix("_ms").replace("_", " ")
-    if decision in ("equivalent", "undecided"):
-        seen = (
-            f"ratio {ratio[0]:.3f}, {percent(1 - alpha)} interval {ratio[1]:.3f} to {ratio[2]:.3f}"
-        )
-        if decision == "equivalent":
-            return f"{name}: equivalent within {percent(margin)} ({seen})"
-        return (
-            f"{name}: undecided ({seen}); these {n} rounds could only show differences from "
-            f"{percent(smallest)} on"
-        )
-    lower = ratio[0] < 1
-    value, low, high = (1 / ratio[0], 1 / ratio[2], 1 / ratio[1]) if lower else ratio
-    direction = "lower" if lower else "higher"
-    if value >= TIMES:
-        value_, low_, high_ = _times(value, low, high)
-        shown = f"{value_} times {direction} ({percent(1 - alpha)} interval {low_} to {high_})"
-    else:
-        changes = [100 * abs(1 - r) for r in ratio]
-        near, far = sorted(changes[1:])
-        shown = (
-            f"{changes[0]:.1f} % {direction} ({percent(1 - alpha)} interval {near:.1f} to "
-            f"{far:.1f} %)"
-        )
-    return f"{name}: {decision}, {shown}"
+    if decision in ("better", "worse"):
+        return f"{name}: {decision}, {_change_text(ratio, alpha)}"
+    value, low, high = ratio
+    estimate = f"ratio {value:.3f}, {_level(alpha)} interval {low:.3f} to {high:.3f}"
+    if decision == "equivalent":
+        return f"{name}: equivalent within {percent(margin, None)} ({estimate})"
+    return (
+        f"{name}: undecided ({estimate}); these {n} rounds could only show differences from "
+        f"{percent(smallest, None)} on"
+    )
 
 
-def _times(*values: float) -> tuple[str, ...]:
-    """Ratios with as many digits as tell the bounds apart."""
-    digits = 0 if values[-1] >= 100 else 1 if values[-1] - values[1] >= 0.15 else 2
-    return tuple(f"{value:.{digits}f}" for value in values)
+def _level(alpha: float) -> str:
+    """The level of an interval: `95 %`, `98.3 %`."""
+    return percent(1 - alpha, None)
+
+
+def _change_text(ratio: Estimate, alpha: float) -> str:
+    """`2.7 times lower (95 % interval 2.6 to 2.8)`; small changes in percent."""
+    value, low, high = ratio
+    is_lower = value < 1
+    direction = "lower" if is_lower else "higher"
+    factors = (1 / value, 1 / high, 1 / low) if is_lower else ratio
+    if factors[0] >= LEAST_TIMES:
+        times, low_times, high_times = _times(*factors)
+        interval = f"{low_times} to {high_times}"
+        return f"{times} times {direction} ({_level(alpha)} interval {interval})"
+    change, *bounds = (100 * abs(1 - r) for r in ratio)
+    near, far = sorted(bounds)
+    interval = f"{near:.1f} to {far:.1f} %"
+    return f"{change:.1f} % {direction} ({_level(alpha)} interval {interval})"
+
+
+def _times(value: float, low: float, high: float) -> tuple[str, str, str]:
+    """Ratios with enough digits to tell the bounds apart."""
+    digits = 1 if high - low >= 0.15 else 2
+    if high >= 100:
+        digits = 0
+    return f"{value:.{digits}f}", f"{low:.{digits}f}", f"{high:.{digits}f}"

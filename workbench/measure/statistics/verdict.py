@@ -1,14 +1,14 @@
-"""Verdict: before against after on one measure, as better, worse, equivalent within a margin, or
-undecided.
+"""Verdict: after against before on one measure: better, worse, equivalent or undecided.
 
-The rule looks at the interval of the difference only:
+The decision depends on the interval of the difference only. Below, [ ] is the margin, | is 0, and
+-- is the interval:
 
-    inside the margin                 -> equivalent     ----[--|--]----      (the margin is [ ], 0 is |, the interval --)
-    else without 0                    -> better / worse     [  |  ]  -----
-    else                              -> undecided      ----[--|--]--------
+    inside the margin    -> equivalent          [ -|- ]
+    else, without 0      -> better or worse     [  |  ]  -----
+    else                 -> undecided         --[--|--]-------
 
-A difference that is proved but lies inside the margin is "equivalent": it is real, and does not
-matter.
+A difference that is proved but lies inside the margin is "equivalent": it is real, but too small
+to matter.
 """
 
 from __future__ import annotations
@@ -20,19 +20,9 @@ from typing import Any, Literal
 import numpy as np
 
 from workbench.errors import DataError
-from workbench.measure.statistics.intervals import (
-    Interval,
-    blocks_of,
-    bootstrap_mean,
-    bootstrap_whole,
-    nothing_seen,
-    student,
-    t_quantile,
-    tango,
-    trimmed,
-    z_quantile,
-)
-from workbench.measure.statistics.quality import is_share, scores_of
+from workbench.measure.statistics.intervals import trimmed, z_quantile
+from workbench.measure.statistics.paired import mean_difference, whole_difference
+from workbench.measure.statistics.quality import scores_of
 from workbench.measure.statistics.sentences import quality_sentence, speed_sentence
 from workbench.metrics import Metric
 
@@ -47,25 +37,23 @@ __all__ = [
 ]
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
-RELATIVE_MARGIN = (
-    0.01  # of the value before, for a metric whose unit is the user's own and that states no margin
-)
-# Two processes of the same program differ for good, as they lie in memory otherwise: standard
-# deviation of the log ratio over restarts, from tests/measure/recorded_aa.json (0.4 %, rounded up).
-# See Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously Wrong!" (ASPLOS
-# 2009). More rounds do not help, so no interval is narrower than +- 1 %.
+RELATIVE_MARGIN = 0.01  # of the value before, for a metric without a margin of its own
+# Standard deviation of the log ratio of times over restarts of the same program: 0.4 % in
+# tests/measure/statistics/recorded_aa.json, rounded up. Two processes have different layouts in
+# memory and keep them (Mytkowicz et al., "Producing Wrong Data Without Doing Anything Obviously
+# Wrong!", ASPLOS 2009). More rounds do not help, so no interval is narrower than +- 1 %.
 RESTART_SPREAD = 0.005
-POWER = 0.8  # the chance of being shown that makes a difference "one that these data could show"
+POWER = 0.8  # chance of showing the difference that is named as `smallest`
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one measure says about after against before.
+    """The verdict of one measure on after against before.
 
     `difference` is after - before with its interval `low` to `high`, in the metric's own unit and
-    direction; of speed it is the ratio after / before (`unit` is "ratio"). `margin` is the
-    difference that counts as none, `smallest` the one that these `n` samples (or rounds) would show
-    four times in five. `level` is the interval's, such as 0.95.
+    direction; for speed it is the ratio after / before, and `unit` is "ratio". `margin` is the
+    difference that counts as none. `smallest` is the difference that these `n` samples (or rounds)
+    show in four of five cases. `level` is the level of the interval, such as 0.95.
     """
 
     metric: str
@@ -84,19 +72,21 @@ class Verdict:
     level: float = 0.95
 
     def to_json(self) -> dict[str, Any]:
+        """The verdict as plain values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
+        """The verdict of the values that `to_json` gave."""
         return cls(**data)
 
 
 def within(verdict: Verdict, at_most_lost: float) -> bool:
-    """Whether "at most this much lost" is proved: the bound of the interval, not the estimate, is
-    inside.
+    """Whether the loss is proved to be at most `at_most_lost`.
 
-    `at_most_lost` is in the metric's own unit (0.005 of accuracy is half a point); of speed a share
-    (0.05 is 5 % slower).
+    The bound of the interval must be inside, not only the estimate. `at_most_lost` is in the
+    metric's own unit (0.005 of accuracy is half a point); for speed it is a share (0.05 is 5 %
+    slower).
     """
     if verdict.unit == "ratio":
         return verdict.high <= 1 + at_most_lost
@@ -117,45 +107,53 @@ def compare_quality(
 ) -> Verdict:
     """The verdict on two models' outputs `(rows, ...)` for the same rows, paired row by row.
 
-    Right-or-wrong scores get Tango's interval, other means Student's t, scores of the whole set and
-    blocks (`times`) the bootstrap's standard error with Student's t. `margin` is the metric's own
-    if None; where that is 0, 1 % of the value before. Raises DataError for rows that do not match.
+    Scores of 0 and 1 get Tango's interval, other means get Student's t. Scores of the whole set,
+    and blocks (`times`), get the bootstrap's standard error with Student's t. `margin` is the
+    metric's own if None; where that is 0, it is 1 % of the value before. Raises DataError for rows
+    that do not match.
     """
     n = len(targets)
     if metric.per_sample is not None:
-        before, after = (scores_of(o, targets, metric) for o in (outputs_before, outputs_after))
-        values = float(before.mean()), float(after.mean())
-        low, high = _paired_mean(before, after, times, alpha, seed, bounded=metric.unit == "points")
+        scores_before = scores_of(outputs_before, targets, metric)
+        scores_after = scores_of(outputs_after, targets, metric)
+        before = float(scores_before.mean())
+        after = float(scores_after.mean())
+        low, high = mean_difference(
+            scores_before, scores_after, times, alpha, seed, bounded=metric.unit == "points"
+        )
     else:
         if not len(outputs_before) == len(outputs_after) == n:
             raise DataError(
-                f"{len(outputs_before)} outputs before, {len(outputs_after)} after, {n} targets: "
-                "they must match."
+                f"Outputs and targets must match row by row: {len(outputs_before)} outputs before, "
+                f"{len(outputs_after)} after, {n} targets. Give one of each a row."
             )
-        values = metric(outputs_before, targets), metric(outputs_after, targets)
-        low, high = _paired_whole(
-            outputs_before, outputs_after, targets, metric, times, alpha, seed
+        before = metric(outputs_before, targets)
+        after = metric(outputs_after, targets)
+        low, high = whole_difference(
+            outputs_before, outputs_after, targets, metric, times=times, alpha=alpha, seed=seed
         )
-    margin = margin if margin is not None else metric.margin or RELATIVE_MARGIN * abs(values[0])
-    decision = _decision(low, high, margin, higher_is_better=metric.higher_is_better)
+    if margin is None:
+        margin = metric.margin or RELATIVE_MARGIN * abs(before)
+    difference = after - before
+    decision = _decision(low, high, margin, metric.sign)
     smallest = _smallest(high - low, alpha)
-    text = quality_sentence(
-        metric, decision, (values[1] - values[0], low, high), margin, smallest, n, alpha
-    )
     return Verdict(
-        metric.name,
-        decision,
-        *values,
-        values[1] - values[0],
-        low,
-        high,
-        margin,
-        smallest,
-        metric.unit,
-        n,
-        text,
-        metric.higher_is_better,
-        1 - alpha,
+        metric=metric.name,
+        decision=decision,
+        before=before,
+        after=after,
+        difference=difference,
+        low=low,
+        high=high,
+        margin=margin,
+        smallest=smallest,
+        unit=metric.unit,
+        n=n,
+        text=quality_sentence(
+            metric, decision, (difference, low, high), margin, smallest, n, alpha
+        ),
+        higher_is_better=metric.higher_is_better,
+        level=1 - alpha,
     )
 
 
@@ -170,45 +168,46 @@ def compare_many(
     alpha: float = 0.05,
     seed: int = 0,
 ) -> tuple[Verdict, ...]:
-    """A verdict a metric, in their order, with Holm's correction: all decisions together hold at
-    level `alpha`.
+    """A verdict a metric, in their order, with Holm's correction.
+
+    The chance that any of the decisions is false is at most `alpha`.
     """
 
-    def at(metric: Metric) -> Callable[[float], Verdict]:
+    def comparison(metric: Metric) -> Callable[[float], Verdict]:
         margin = (margins or {}).get(metric.name)
-        return lambda level: compare_quality(
+        return lambda metric_alpha: compare_quality(
             outputs_before,
             outputs_after,
             targets,
             metric,
             margin=margin,
             times=times,
-            alpha=level,
+            alpha=metric_alpha,
             seed=seed,
         )
 
-    return holm([at(metric) for metric in metrics], alpha)
+    return holm([comparison(metric) for metric in metrics], alpha)
 
 
 def holm(
     comparisons: Sequence[Callable[[float], Verdict]], alpha: float = 0.05
 ) -> tuple[Verdict, ...]:
-    """Verdicts of several comparisons (each called with its alpha), step by step (Holm,
-    Scandinavian J. of Statistics 6, 1979).
+    """Verdicts of several comparisons with Holm's correction, in their order.
 
-    All are tried at alpha / m; those decided are taken, the rest tried again at alpha over how many
-    are left, until none is decided any more.
+    Each comparison is called with its alpha. All start with alpha / m. The decided ones are kept,
+    and the rest is called again with alpha over the number left, until no further one is decided
+    (Holm, Scandinavian Journal of Statistics 6, 1979).
     """
-    found: dict[int, Verdict] = {}
+    verdicts: dict[int, Verdict] = {}
     left = list(range(len(comparisons)))
     while left:
-        tried = {i: comparisons[i](alpha / len(left)) for i in left}
-        decided = [i for i in left if tried[i].decision != "undecided"]
-        found |= tried
-        if not decided:
+        latest = {i: comparisons[i](alpha / len(left)) for i in left}
+        verdicts |= latest
+        undecided = [i for i in left if latest[i].decision == "undecided"]
+        if len(undecided) == len(left):
             break
-        left = [i for i in left if i not in decided]
-    return tuple(found[i] for i in range(len(comparisons)))
+        left = undecided
+    return tuple(verdicts[i] for i in range(len(comparisons)))
 
 
 def compare_speed(
@@ -219,125 +218,63 @@ def compare_speed(
     alpha: float = 0.05,
     metric: str = "latency_ms",
 ) -> Verdict:
-    """The verdict on two candidates timed side by side: one entry a round in each, the two blocks
-    of a round adjacent in time.
+    """The verdict on two candidates timed side by side, one block of each in every round.
 
-    Works on the log ratio of each round, so that what slows both (heat, other work) cancels, and on
-    its trimmed mean, so that a wild round does not decide; a restart's own effect is allowed for.
-    Feed it the best call of each block, which other work disturbs least. `metric` is what the
-    sentence speaks of, lower is better. Raises DataError for unequal or fewer than 3 rounds, and
-    times that are not above 0.
+    The two blocks of a round are adjacent in time. The log ratio of each round cancels the effects
+    that slow both down, such as heat and other work; the trimmed mean over rounds keeps an outlier
+    from deciding; the interval includes the effect of a restart. Give the fastest call of each
+    block, which other work disturbs least. `metric` is the name in the sentence; lower is better.
+    Raises DataError for unequal or fewer than 3 rounds, and for times that are not above 0.
     """
-    before, after = (
-        np.asarray(blocks_before, dtype=np.float64),
-        np.asarray(blocks_after, dtype=np.float64),
+    before = np.asarray(blocks_before, dtype=np.float64)
+    after = np.asarray(blocks_after, dtype=np.float64)
+    _check_blocks(before, after)
+    n_rounds = len(before)
+    log_interval = trimmed(np.log(after / before), alpha, RESTART_SPREAD)
+    _, log_low, log_high = log_interval
+    decision = _decision(log_low, log_high, float(np.log1p(margin)), sign=-1.0)
+    ratio, low, high = (float(np.exp(value)) for value in log_interval)
+    smallest = float(np.expm1(_smallest(log_high - log_low, alpha)))
+    return Verdict(
+        metric=metric,
+        decision=decision,
+        before=float(np.median(before)),
+        after=float(np.median(after)),
+        difference=ratio,
+        low=low,
+        high=high,
+        margin=margin,
+        smallest=smallest,
+        unit="ratio",
+        n=n_rounds,
+        text=speed_sentence(
+            metric, decision, (ratio, low, high), margin, smallest, n_rounds, alpha
+        ),
+        higher_is_better=False,
+        level=1 - alpha,
     )
+
+
+def _check_blocks(before: np.ndarray, after: np.ndarray) -> None:
     if before.shape != after.shape or before.ndim != 1 or len(before) < 3:
-        shapes = f"{before.shape} and {after.shape}"
         raise DataError(
-            f"Speed needs as many blocks before as after, one a round and 3 at least; got {shapes}."
+            "Speed needs one block before and one after in each of at least 3 rounds, got shapes "
+            f"{before.shape} and {after.shape}."
         )
     if not ((before > 0).all() and (after > 0).all()):
         raise DataError("Block times must be above 0; time longer blocks.")
-    estimate, low, high = trimmed(np.log(after / before), alpha, RESTART_SPREAD)
-    decision = _decision(low, high, float(np.log1p(margin)), higher_is_better=False)
-    ratio, smallest = (
-        tuple(float(np.exp(v)) for v in (estimate, low, high)),
-        float(np.expm1(_smallest(high - low, alpha))),
-    )
-    text = speed_sentence(metric, decision, ratio, margin, smallest, len(before), alpha)
-    return Verdict(
-        metric,
-        decision,
-        float(np.median(before)),
-        float(np.median(after)),
-        *ratio,
-        margin,
-        smallest,
-        "ratio",
-        len(before),
-        text,
-        False,
-        1 - alpha,
-    )
 
 
-def _decision(low: float, high: float, margin: float, *, higher_is_better: bool) -> Decision:
+def _decision(low: float, high: float, margin: float, sign: float) -> Decision:
+    """The decision for the interval of a difference; `sign` is that of the metric."""
     if -margin < low and high < margin:
         return "equivalent"
     if low <= 0 <= high:
         return "undecided"
-    return "better" if (low > 0) == higher_is_better else "worse"
+    return "better" if sign * low > 0 else "worse"
 
 
 def _smallest(width: float, alpha: float) -> float:
-    """The difference that would be shown with chance POWER, from the width of the interval."""
+    """The difference that is shown with chance POWER, from the width of the interval."""
     z = z_quantile(alpha)
     return float(width / 2 * (z + z_quantile(2 * (1 - POWER))) / z)
-
-
-def _paired_mean(
-    before: np.ndarray,
-    after: np.ndarray,
-    times: np.ndarray | None,
-    alpha: float,
-    seed: int,
-    *,
-    bounded: bool,
-) -> Interval:
-    n, change = len(before), after - before
-    if times is None and is_share(before) and is_share(after):
-        return tango(int((change > 0).sum()), int((change < 0).sum()), n, alpha)
-    if times is not None:
-        blocks = blocks_of(times, n)
-        low, high = _from_draws(
-            float(change.mean()),
-            bootstrap_mean(change, blocks, seed=seed),
-            int(blocks.max()) + 1,
-            alpha,
-        )
-    else:
-        low, high = student(change, alpha)
-    # What n rows cannot exclude: a share of unseen rows that change as much as the most extreme one
-    # seen.
-    largest = float(np.abs(change - change.mean()).max())
-    if largest < 1e-12:
-        largest = 1.0 if bounded else float(max(np.ptp(before), np.ptp(after)))
-    least = nothing_seen(n, alpha) * largest
-    return float(min(low, change.mean() - least)), float(max(high, change.mean() + least))
-
-
-def _paired_whole(
-    before: np.ndarray,
-    after: np.ndarray,
-    targets: np.ndarray,
-    metric: Metric,
-    times: np.ndarray | None,
-    alpha: float,
-    seed: int,
-) -> Interval:
-    n = len(targets)
-    blocks = None if times is None else blocks_of(times, n)
-    n_units = n if blocks is None else int(blocks.max()) + 1
-    difference = metric(after, targets) - metric(before, targets)
-    draws = bootstrap_whole(
-        lambda rows: metric(after[rows], targets[rows]) - metric(before[rows], targets[rows]),
-        n,
-        blocks,
-        seed=seed,
-    )
-    low, high = _from_draws(difference, draws, n_units, alpha)
-    if high - low > 1e-12:
-        return low, high
-    least = nothing_seen(n, alpha) * (
-        1.0 if metric.unit == "points" else max(1.0, abs(metric(before, targets)))
-    )
-    return low - least, high + least
-
-
-def _from_draws(estimate: float, draws: np.ndarray, n_units: int, alpha: float) -> Interval:
-    """Estimate +- t x the bootstrap's standard error: smooth in alpha, as Holm's steps need it."""
-    half = (
-        t_quantile(alpha, n_units) * float(np.std(draws, ddof=1)) * (n_units / (n_units - 1)) ** 0.5
-    )
-    return estimate - half, estimate + half

@@ -1,0 +1,97 @@
+"""Intervals of the difference of two models on the same rows, paired row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.measure.statistics.intervals import (
+    Interval,
+    blocks_of,
+    bootstrap_mean,
+    bootstrap_whole,
+    nothing_seen,
+    student,
+    t_quantile,
+    tango,
+)
+from workbench.measure.statistics.quality import is_share
+from workbench.metrics import Metric
+
+__all__ = ["mean_difference", "whole_difference"]
+
+NO_WIDTH = 1e-12  # an interval this narrow comes from changes that are all equal
+
+
+def mean_difference(
+    before: np.ndarray,
+    after: np.ndarray,
+    times: np.ndarray | None,
+    alpha: float,
+    seed: int,
+    *,
+    bounded: bool,
+) -> Interval:
+    """Interval of the mean of `after - before`, scores `(rows,)` of the same rows.
+
+    With block labels `times` `(rows,)`, whole blocks are resampled. `bounded` says that scores lie
+    between 0 and 1.
+    """
+    n = len(before)
+    change = after - before
+    if times is None and is_share(before) and is_share(after):
+        return tango(int((change > 0).sum()), int((change < 0).sum()), n, alpha)
+    mean = change.mean()
+    if times is None:
+        low, high = student(change, alpha)
+    else:
+        blocks = blocks_of(times, n)
+        draws = bootstrap_mean(change, blocks, seed=seed)
+        low, high = _from_draws(float(mean), draws, int(blocks.max()) + 1, alpha)
+    # `n` rows cannot exclude a share of unseen rows that change as much as the most extreme one.
+    largest = float(np.abs(change - mean).max())
+    if largest < NO_WIDTH:
+        largest = 1.0 if bounded else float(max(np.ptp(before), np.ptp(after)))
+    least = nothing_seen(n, alpha) * largest
+    return float(min(low, mean - least)), float(max(high, mean + least))
+
+
+def whole_difference(
+    before: np.ndarray,
+    after: np.ndarray,
+    targets: np.ndarray,
+    metric: Metric,
+    *,
+    times: np.ndarray | None,
+    alpha: float,
+    seed: int,
+) -> Interval:
+    """Interval of the difference of a score of the whole set, from resampled rows or blocks.
+
+    `before` and `after` are the outputs `(rows, ...)` of the two models.
+    """
+    n = len(targets)
+    blocks = None if times is None else blocks_of(times, n)
+    n_units = n if blocks is None else int(blocks.max()) + 1
+    difference = metric(after, targets) - metric(before, targets)
+    draws = bootstrap_whole(
+        lambda rows: metric(after[rows], targets[rows]) - metric(before[rows], targets[rows]),
+        n,
+        blocks,
+        seed=seed,
+    )
+    low, high = _from_draws(difference, draws, n_units, alpha)
+    if high - low > NO_WIDTH:
+        return low, high
+    largest = 1.0 if metric.unit == "points" else max(1.0, abs(metric(before, targets)))
+    least = nothing_seen(n, alpha) * largest
+    return low - least, high + least
+
+
+def _from_draws(estimate: float, draws: np.ndarray, n_units: int, alpha: float) -> Interval:
+    """Estimate +- t x the bootstrap's standard error.
+
+    Unlike percentiles it is smooth in alpha, which Holm's steps need.
+    """
+    correction = (n_units / (n_units - 1)) ** 0.5
+    half = t_quantile(alpha, n_units) * float(np.std(draws, ddof=1)) * correction
+    return estimate - half, estimate + half
