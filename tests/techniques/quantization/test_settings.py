@@ -39,7 +39,7 @@ CHANGES = {
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """Quantizes a tiny network; `files(method, **changes)` gives the outcome, each made once."""
+    """Quantizes a tiny network; `files(method, **changes)` returns the outcome; each runs once."""
     torch.manual_seed(0)
     layers = [nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Flatten(), nn.Linear(288, 16), nn.ReLU()]
     network = nn.Sequential(*layers, nn.Linear(16, 3)).eval()

@@ -1,4 +1,4 @@
-"""Quantization: store weights, and in two methods also compute, in fewer bits than float32.
+"""Quantization: fewer bits than float32 for weights and, in three methods, for the arithmetic.
 
     method        weights      computes in   needs                  saves
     static        int8         int8          calibration rows       time of convolutions, file size
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.quantization.base import float_model
+from workbench.techniques.quantization.base import DEFAULT_LR, float_model
 from workbench.techniques.quantization.checks import changed_predictions, check_file
 from workbench.techniques.quantization.evidence import weights
 from workbench.techniques.quantization.methods import quantized
@@ -106,7 +106,7 @@ class QuantizationSettings(TechniqueSettings):
     """
 
     fit: FitSettings = nested(
-        FitSettings, only_if={"method": "aware"}, expert=True, title="Training", lr=0.0002
+        FitSettings, only_if={"method": "aware"}, expert=True, title="Training", lr=DEFAULT_LR
     )
     """Training with int8 rounding. It always computes in fp32, with contiguous memory."""
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
     from workbench.techniques.quantization import QuantizationSettings
 
-__all__ = ["FloatModel", "Quantized", "float_model", "is_symmetric"]
+__all__ = ["DEFAULT_LR", "FloatModel", "Quantized", "float_model", "is_symmetric"]
+
+DEFAULT_LR = 2e-4  # of the method aware
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from workbench.errors import CandidateError
 from workbench.metrics import like_targets
 from workbench.system.cache import fingerprint
 from workbench.technique import Job
-from workbench.techniques.quantization.base import is_symmetric
+from workbench.techniques.quantization.base import DEFAULT_LR, is_symmetric
 from workbench.techniques.quantization.pt2e_quantizer import AVERAGING
 from workbench.techniques.quantization.qat_file import written
 from workbench.techniques.quantization.qat_graph import (
@@ -51,7 +51,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_LR", "AwareResult", "train_aware"]
 
-DEFAULT_LR = 2e-4
 BATCH = 64
 FREEZE_AT = 0.8  # share of the steps after which ranges stay fixed, so that weights settle
 
