@@ -36,7 +36,9 @@ def _settings(**changes):
         "keep_float": [],
         "calibration_rows": 128,
     }
-    return SimpleNamespace(**plain | changes)
+    settings = SimpleNamespace(**plain | changes)
+    settings.fit = settings.fit.resolved()
+    return settings
 
 
 def _optimized(content: bytes, folder: Path) -> onnx.GraphProto:
