@@ -1,4 +1,4 @@
-"""Figures of quantization: their numbers, their titles, and what they refuse."""
+"""Figures of quantization: their numbers, their titles and their refusals."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from workbench.techniques.quantization import figures
 SQNR = pd.DataFrame({"layer": ["quiet", "loud <b>"], "sqnr_db": [40.0, 12.0]})
 
 
-def test_noisiest_layer_stands_first_and_is_named():
-    made = figures.plot_sqnr(SQNR)
-    assert made.data[0].x.tolist() == [12.0, 40.0]
-    assert made.layout.title.subtitle.text.startswith(
-        "loud &lt;b&gt; is the noisiest, 12 dB at the layer's own output"
+def test_layer_with_the_most_noise_is_first_and_named():
+    chart = figures.plot_sqnr(SQNR)
+    assert chart.data[0].x.tolist() == [12.0, 40.0]
+    assert chart.layout.title.subtitle.text.startswith(
+        "loud &lt;b&gt; has the most noise, 12 dB at the layer's own output"
     )
     kept = figures.plot_sqnr(SQNR.assign(output_sqnr_db=[9.0, 30.0], kept_float=[True, False]))
     assert "1 kept in float" in kept.layout.title.subtitle.text
@@ -31,10 +31,10 @@ def test_ranges_draw_both_ends_of_each_layer():
     table = pd.DataFrame(
         rows, columns=["layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"]
     )
-    made = figures.plot_ranges(table)
-    assert len(made.data) == 6
-    assert len(made.layout.shapes) == 12
-    assert "most is clipped in front of l8, 8.00%" in made.layout.title.subtitle.text
+    chart = figures.plot_ranges(table)
+    assert len(chart.data) == 6
+    assert len(chart.layout.shapes) == 12
+    assert "most values are clipped before l8, 8.00%" in chart.layout.title.subtitle.text
 
 
 def test_methods_are_bubbles_with_areas_of_their_files():
@@ -46,19 +46,19 @@ def test_methods_are_bubbles_with_areas_of_their_files():
             "size_bytes": [1_000_000, 250_000],
         }
     )
-    made = figures.plot_methods(table)
-    assert made.layout.title.subtitle.text.startswith("fastest: int8; smallest: int8")
-    assert made.data[0].marker.size == 64
-    assert made.data[1].marker.size == 39
+    chart = figures.plot_methods(table)
+    assert chart.layout.title.subtitle.text.startswith("fastest: int8; smallest: int8")
+    assert chart.data[0].marker.size == 64
+    assert chart.data[1].marker.size == 39
 
 
 def test_flips_count_pairs_of_classes():
     table = pd.DataFrame(
         {"target": ["a", "b", "b"], "before": ["b", "b", "b"], "after": ["a", "c", "c"]}
     )
-    made = figures.plot_flips(table)
-    assert made.layout.title.subtitle.text == "3 shown: 1 became right, 2 became wrong"
-    assert made.data[0].z[1][2] == 2
+    chart = figures.plot_flips(table)
+    assert chart.layout.title.subtitle.text == "3 shown: 1 became right, 2 became wrong"
+    assert chart.data[0].z[1][2] == 2
     assert "no prediction changed" in figures.plot_flips(table.iloc[:0]).layout.title.subtitle.text
 
 

@@ -1,6 +1,4 @@
-"""Every method on every kind of network: a file that runs and agrees, or a refusal that names the
-way out.
-"""
+"""Every method on every kind of network: a file whose outputs agree, or a clear refusal."""
 
 from __future__ import annotations
 
@@ -77,21 +75,19 @@ def test_every_method_gives_a_file_that_agrees_or_a_refusal_with_the_way_out(nam
     job = dataclasses.replace(
         job, start=to_onnx(job.start, rows)
     )  # exported once, not by each method
-    wanted = predictor(job.start).predict(rows)
-    made, refused = 0, []
+    expected = predictor(job.start).predict(rows)
+    n_files, refused = 0, []
     for settings in METHODS:
         try:
             candidate = _quantize(job, **settings).candidate
         except CandidateError as error:
             refused.append(str(error))
             continue
-        made += 1
-        got = predictor(candidate).predict(rows)
-        signal = 10 * np.log10(np.sum(wanted**2) / max(np.sum((got - wanted) ** 2), 1e-12))
-        assert signal > (6 if settings.get("weight_bits") == 4 else 15), (
-            f"{settings}: {signal:.1f} dB"
-        )
-    assert made >= 5, f"at most one method refuses: {refused}"
+        n_files += 1
+        noise = predictor(candidate).predict(rows) - expected
+        sqnr = 10 * np.log10(np.sum(expected**2) / max(np.sum(noise**2), 1e-12))
+        assert sqnr > (6 if settings.get("weight_bits") == 4 else 15), f"{settings}: {sqnr:.1f} dB"
+    assert n_files >= 5, f"at most one method refuses: {refused}"
     assert all(
         any(word in text for word in ("keep_float", "method", "int8 form")) for text in refused
     )
@@ -106,7 +102,7 @@ def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_ta
     job = job_of()
     plain = to_onnx(job.start, digits_task.example(16))
     rows = digits_task.example(200)
-    wanted = predictor(plain).predict(rows).argmax(1)
+    classes = predictor(plain).predict(rows).argmax(1)
     for settings, most in (
         ({"method": "weight_only"}, 0.27),
         ({"method": "weight_only", "weight_bits": 4}, 0.17),
@@ -117,7 +113,7 @@ def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_ta
         weights = outcome.evidence["weights"].set_index("part")
         assert weights.loc["weights", "share"] < most, settings
         assert weights.loc["file", "after_bytes"] == len(outcome.candidate.model)
-        agreement = np.mean(predictor(outcome.candidate).predict(rows).argmax(1) == wanted)
+        agreement = np.mean(predictor(outcome.candidate).predict(rows).argmax(1) == classes)
         assert agreement > (0.9 if settings.get("weight_bits") == 4 else 0.99), settings
 
 
@@ -127,20 +123,20 @@ def test_weights_turned_back_are_folded_when_the_file_is_loaded(job_of):
         {"method": "weight_only", "weight_bits": 4},
         {"method": "float16"},
     ):
-        found = coverage(_quantize(job_of(), **settings).candidate.model)
-        kinds = set(found.operators.op_type)
-        assert not kinds & {"Mul", "Sub", "BitShift", "BitwiseAnd"}, (
-            f"{settings} computes its weights at every call: {kinds}"
+        covered = coverage(_quantize(job_of(), **settings).candidate.model)
+        op_types = set(covered.operators.op_type)
+        assert not op_types & {"Mul", "Sub", "BitShift", "BitwiseAnd"}, (
+            f"{settings} computes its weights at every call: {op_types}"
         )
 
 
 def test_static_covers_residual_networks_wholly(job_of, digits_task):
     start, _ = digits_task.candidate("resnet20")
     outcome = _quantize(job_of(start=start), activation_type="uint8")
-    found = coverage(outcome.candidate.model)
-    counts = found.operators[found.operators.precision == "int8"].op_type.value_counts()
+    covered = coverage(outcome.candidate.model)
+    counts = covered.operators[covered.operators.precision == "int8"].op_type.value_counts()
     assert (counts["QLinearConv"], counts["QLinearAdd"]) == (21, 9)
-    assert found.share == 1.0, found.text
+    assert covered.share == 1.0, covered.text
     weights = outcome.evidence["weights"].set_index("part").share
     assert weights["weights"] <= 0.26
     assert weights["file"] <= 0.30
@@ -148,20 +144,19 @@ def test_static_covers_residual_networks_wholly(job_of, digits_task):
 
 def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, digits_task):
     start, _ = digits_task.candidate("resnet20")
-    made = _quantize(
+    content = _quantize(
         job_of(start=start), activation_type="uint8", keep_float=["blocks.1"]
     ).candidate.model
-    graph = onnx.load_from_string(made).graph
+    graph = onnx.load_from_string(content).graph
     floats = {
         w.name
         for w in graph.initializer
         if w.data_type == onnx.TensorProto.FLOAT and len(w.dims) == 4
     }
     assert len(floats) == 2, "both convolutions of the block"
-    run = coverage(made).operators
-    assert (run.op_type.isin(("Conv", "FusedConv")) & (run.precision == "fp32")).sum() == 2, (
-        "and the runtime leaves them so"
-    )
+    operators = coverage(content).operators
+    is_conv = operators.op_type.isin(("Conv", "FusedConv"))
+    assert (is_conv & (operators.precision == "fp32")).sum() == 2, "and the runtime leaves them so"
     with pytest.raises(
         SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"
     ):

@@ -1,6 +1,4 @@
-"""Which layer hurts, and the fewest of them kept in float: a layer made hostile is found, shown,
-and put back.
-"""
+"""Sensitivity and mixed precision: a layer that int8 damages is measured and put back to float."""
 
 from __future__ import annotations
 
@@ -11,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.errors import Cancelled, SettingsError
+from workbench.errors import Cancelled
 from workbench.events import Report
 from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings, sensitivity
-from workbench.techniques.quantization.sensitivity import Probe, sqnr_db
+from workbench.techniques.quantization.layer_noise import sqnr_db
+from workbench.techniques.quantization.sensitivity import Probe
 
 
 def _settings(**changes):
@@ -48,9 +47,7 @@ def test_choice_of_layers_reproduces_the_file(job_of):
 
 
 def test_outlier_channel_hurts_most_without_scales_a_channel(job_of, digits_cnn):
-    """Weights of one output channel are blown up and the next layer's are shrunk to match: the
-    function stays the same.
-    """
+    """One output channel gets large weights, the next layer small ones: the same function."""
     model = copy.deepcopy(digits_cnn.model)
     with (
         torch.no_grad()
@@ -65,32 +62,35 @@ def test_outlier_channel_hurts_most_without_scales_a_channel(job_of, digits_cnn)
     assert fallen.index[0] in ("3", "6")
     assert fallen.iloc[0] > 6, "more than a bit"
     outcome = get_technique("quantization")(job, _settings(at_most_lost=0.005))
-    kept = set(outcome.resolved.keep_float)
-    assert kept
-    assert kept <= {"3", "6"}, "no other layer is to blame"
+    float_layers = set(outcome.resolved.keep_float)
+    assert float_layers
+    assert float_layers <= {"3", "6"}, "no other layer has the error"
     assert "stay in float" in " ".join(outcome.notes)
 
 
 def test_choice_that_lost_least_is_taken_when_none_is_within_the_bound(job_of, monkeypatch):
-    """Float layers that lose more than int8 ones, as chance has it on few rows: the greedy choice
-    must not end with all.
-    """
+    """Float layers can lose more than int8 ones by chance on few rows; not all must be chosen."""
     from workbench.techniques.quantization import mixed
 
-    plain = mixed._tried
+    measured = mixed._measured
 
-    def worse(probe, before, inputs, kept):
-        found = plain(probe, before, inputs, kept)
-        return dataclasses.replace(found, after=found.before - (0.01 if len(kept) == 2 else 0.02))
+    def worse(probe, float_outputs, inputs, float_layers):
+        verdict = measured(probe, float_outputs, inputs, float_layers)
+        loss = 0.01 if len(float_layers) == 2 else 0.02
+        return dataclasses.replace(verdict, after=verdict.before - loss)
 
-    monkeypatch.setattr(mixed, "_tried", worse)
+    monkeypatch.setattr(mixed, "_measured", worse)
     outcome = get_technique("quantization")(job_of(), _settings(at_most_lost=0.001))
     assert len(outcome.resolved.keep_float) == 2
-    assert "this one lost least" in " ".join(outcome.notes)
+    assert "The choice with the smallest loss was taken" in " ".join(outcome.notes)
 
 
-def test_analysis_looks_at_static_int8_whatever_the_method(job_of):
-    assert len(sensitivity(job_of(), _settings(method="weight_only"))["sensitivity"]) == 5
+def test_analysis_is_that_of_static_int8_whatever_the_method(job_of):
+    settings = QuantizationSettings(budget="smoke", method="weight_only")
+    table = sensitivity(job_of(), settings)["sensitivity"]
+    assert len(table) == 5
+    static = QuantizationSettings(budget="smoke", activation_type="uint8")
+    assert table.equals(sensitivity(job_of(), static)["sensitivity"]), "on as many rows too"
 
 
 def test_scores_are_saved_and_survive_a_cancel(job_of, monkeypatch):
@@ -100,15 +100,8 @@ def test_scores_are_saved_and_survive_a_cancel(job_of, monkeypatch):
             job_of(report=Report(seen.append, cancelled=lambda: len(seen) >= 4)), _settings()
         )
     first = sensitivity(job_of(), _settings())["sensitivity"]
-    asked = []
-    plain = Probe.outputs
-    monkeypatch.setattr(Probe, "outputs", lambda *a, **k: asked.append(1) or plain(*a, **k))
+    computed = []
+    outputs = Probe.outputs
+    monkeypatch.setattr(Probe, "outputs", lambda *a, **k: computed.append(1) or outputs(*a, **k))
     assert sensitivity(job_of(), _settings())["sensitivity"].equals(first)
-    assert not asked, "nothing is computed twice"
-
-
-def test_mixed_precision_goes_with_static_only(job_of):
-    with pytest.raises(
-        SettingsError, match="`at_most_lost` goes with the method static, got dynamic"
-    ):
-        get_technique("quantization")(job_of(), _settings(method="dynamic", at_most_lost=0.01))
+    assert not computed, "nothing is computed twice"

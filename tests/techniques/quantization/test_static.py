@@ -21,15 +21,15 @@ def _quantize(job, **settings):
     )
 
 
-def test_int8_file_is_about_a_quarter_and_answers_nearly_the_same(job_of, digits_task):
+def test_int8_file_is_about_a_quarter_and_its_outputs_are_nearly_the_same(job_of, digits_task):
     job = job_of()
-    made = _quantize(job).candidate
+    quantized = _quantize(job).candidate
     plain = to_onnx(job.start, digits_task.example(16))
-    assert len(made.model) < 0.32 * len(plain.model)
+    assert len(quantized.model) < 0.32 * len(plain.model)
     rows = digits_task.example(200)
-    ours, theirs = predictor(made).predict(rows), predictor(plain).predict(rows)
-    assert np.mean(ours.argmax(1) == theirs.argmax(1)) > 0.98
-    assert np.abs(ours - theirs).max() > 0, "it is another model, not the same one"
+    int8, floats = predictor(quantized).predict(rows), predictor(plain).predict(rows)
+    assert np.mean(int8.argmax(1) == floats.argmax(1)) > 0.98
+    assert np.abs(int8 - floats).max() > 0, "it is another model, not the same one"
 
 
 @pytest.mark.parametrize(
@@ -48,9 +48,9 @@ def test_activations_have_the_type_that_was_asked_for(job_of, kind, tensor_type)
     assert len(weights) == 4, "the four convolutions hold int8 weights"
 
 
-def test_file_holds_no_zero_points_that_nobody_needs_and_all_of_it_is_still_fused(job_of):
-    made = _quantize(job_of()).candidate
-    graph = onnx.load_from_string(made.model).graph
+def test_file_holds_no_zero_points_without_need_and_all_of_it_is_still_fused(job_of):
+    content = _quantize(job_of()).candidate.model
+    graph = onnx.load_from_string(content).graph
     values = {w.name: onnx.numpy_helper.to_array(w) for w in graph.initializer}
     readers = {
         name: (node.op_type, place) for node in graph.node for place, name in enumerate(node.input)
@@ -64,7 +64,7 @@ def test_file_holds_no_zero_points_that_nobody_needs_and_all_of_it_is_still_fuse
         ("Gemm", 2),
     }
     assert with_zero == {("Gemm", 1)}, "without it ONNX Runtime would leave the Gemm in float"
-    covered = coverage(made.model)
+    covered = coverage(content)
     assert covered.n_low == covered.n_all, covered.text
 
 
@@ -116,16 +116,14 @@ def test_model_that_cannot_be_loaded_is_refused(job_of):
 
 @pytest.mark.parametrize("calibration", ["percentile", "entropy"])
 def test_histograms_of_batches_that_are_not_alike_are_merged(job_of, digits_task, calibration):
-    """97 rows are a batch of 64 and one of 33; the answer must be close to that of min-max, and not
-    the same.
-    """
+    """97 rows are a batch of 64 and one of 33; outputs must be near those of minmax, not equal."""
     job = job_of()
     assert len(job.task.data.calibration.targets) % 64, "the last batch is a shorter one"
     rows = digits_task.example(200)
     plain = predictor(to_onnx(job.start, rows)).predict(rows).argmax(1)
-    made = predictor(_quantize(job, calibration=calibration).candidate).predict(rows)
-    assert np.mean(made.argmax(1) == plain) > 0.95
-    assert np.abs(made - predictor(_quantize(job).candidate).predict(rows)).max() > 0
+    outputs = predictor(_quantize(job, calibration=calibration).candidate).predict(rows)
+    assert np.mean(outputs.argmax(1) == plain) > 0.95
+    assert np.abs(outputs - predictor(_quantize(job).candidate).predict(rows)).max() > 0
 
 
 def test_nothing_is_clipped_by_minmax_and_something_by_percentile(job_of):

@@ -1,44 +1,30 @@
-"""Quantization: weights, and where it pays the arithmetic too, in 8, 4 or 16 bits, as an ONNX
-graph.
+"""Quantization: fewer bits than float32 for weights and, in three methods, for the arithmetic.
 
-    method        weights      computes in   needs                  pays where
-    static        int8         int8          calibration rows       convolutions, and all else on CPUs with int8 dot products
-    dynamic       int8         int8          nothing                matrix products, LSTM
-    weight_only   int8, int4   float32       nothing                size of the file
-    float16,      half floats  float32       nothing                size of the file
+    method        weights      computes in   needs                  saves
+    static        int8         int8          calibration rows       time of convolutions, file size
+    dynamic       int8         int8          nothing                time of products, file size
+    weight_only   int8, int4   float32       nothing                file size
+    float16,      half floats  float32       nothing                file size
     bfloat16
-    aware         int8         int8          train rows, a network  where static loses too much
+    aware         int8         int8          train rows, a network  as static, for a smaller loss
 
-A file a method; `network` readies the float graph for all of them, `sensitivity` and `mixed` say
-which layers to spare.
+This file declares the technique. `methods` calls the file of each method: `static`, `dynamic`,
+`weight_only` and `aware`. `network` prepares the float graph for all of them; `sensitivity` and
+`mixed` choose the layers that stay in float.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
-from workbench.errors import Cancelled, CandidateError, SettingsError
-from workbench.measure.timing.latency import time_side_by_side
-from workbench.measure.timing.records import Timing
-from workbench.runtimes import predictor
-from workbench.runtimes.outputs import predict_rows
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
-from workbench.task import Candidate
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.quantization import calibration as calibrate
-from workbench.techniques.quantization import evidence
-from workbench.techniques.quantization.dynamic import dynamic
-from workbench.techniques.quantization.mixed import fewest_in_float
-from workbench.techniques.quantization.network import Network, excluded, failure, network_of
-from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
-from workbench.techniques.quantization.small import small
-from workbench.techniques.quantization.static import OPERATORS, qdq
-from workbench.techniques.quantization.weight_only import half, weights_only
+from workbench.techniques.quantization.base import DEFAULT_LR, float_model
+from workbench.techniques.quantization.checks import changed_predictions, check_file
+from workbench.techniques.quantization.evidence import weights
+from workbench.techniques.quantization.methods import quantized
+from workbench.techniques.quantization.static import sensitivity_table
 from workbench.training import FitSettings
 
 if TYPE_CHECKING:
@@ -46,76 +32,94 @@ if TYPE_CHECKING:
 
 __all__ = ["QuantizationSettings", "quantize", "sensitivity"]
 
-FLIP_ROWS = {
-    "smoke": 1000,
-    "standard": None,
-    "thorough": None,
-}  # of valid, on which flips are counted
-SHORT = {
+SUFFIXES = {
     "static": "int8",
     "dynamic": "dynamic-int8",
     "float16": "float16",
     "bfloat16": "bfloat16",
     "aware": "int8-aware",
 }
+INT8_ACTIVATIONS = ("static", "aware")  # methods that fix the ranges of activations in the file
 
 
 class QuantizationSettings(TechniqueSettings):
-    """How numbers become small."""
+    """Method of quantization, and its precision."""
 
-    method: Literal["static", "dynamic", "weight_only", "float16", "bfloat16", "aware"] = "static"
-    """What becomes small, and how ranges are found; static fits most networks, dynamic LSTMs, aware
-    is static with training.
+    method: Literal["static", "dynamic", "weight_only", "float16", "bfloat16", "aware"] = knob(
+        "static", title="Method"
+    )
+    """Quantization method: static suits most networks, dynamic suits LSTMs and matrix products,
+    weight_only, float16 and bfloat16 only shrink the file, aware trains the network for int8.
     """
 
-    weight_bits: Literal[8, 4] = 8
-    """Bits of a stored weight, with the method weight_only."""
+    weight_bits: Literal[8, 4] = knob(
+        8, only_if={"method": "weight_only"}, title="Bits of a weight"
+    )
+    """Bits of a stored weight."""
 
-    activation_type: Literal["auto", "uint8", "int8"] = "auto"
-    """Type of activations; auto times both on this machine and takes the faster."""
-
-    per_channel: bool = True
-    """A scale for each output channel of a weight, instead of one for the whole tensor."""
-
-    symmetric: bool | None = None
-    """Whether ranges of activations lie evenly around zero; if empty, those of int8 do and those of
-    uint8 do not.
+    activation_type: Literal["auto", "uint8", "int8"] = knob(
+        "auto", only_if={"method": INT8_ACTIVATIONS}, title="Type of activations"
+    )
+    """Integer type of activations; auto times both on this machine and takes the faster one, and
+    with the method aware takes uint8.
     """
 
-    calibration: Literal["minmax", "percentile", "entropy"] = "minmax"
-    """How the range of activations is read from the calibration rows."""
+    per_channel: bool = knob(
+        True,
+        only_if={"method": ("static", "dynamic", "weight_only", "aware"), "weight_bits": 8},
+        expert=True,
+        title="One scale per output channel",
+    )
+    """Compute one scale per output channel of a weight, instead of one for the whole weight."""
 
-    calibration_rows: int | None = scaled(smoke=128, standard=512, thorough=1000, low=1)
-    """Rows of the calibration split that are run to see the range of activations."""
+    symmetric: bool | None = knob(
+        None, only_if={"method": INT8_ACTIVATIONS}, expert=True, title="Symmetric activations"
+    )
+    """Centre the range of each activation on zero. None: yes for int8, no for uint8."""
 
-    keep_float: list[str] = free_form([])
-    """Layers, parts of the network or kinds of operators that stay in float."""
-
-    at_most_lost: float | None = knob(None, low=0.0)
-    """With static, put as few layers as possible back to float to lose no more than this, in the
-    metric's own unit.
+    calibration: Literal["minmax", "percentile", "entropy"] = knob(
+        "minmax", only_if={"method": "static"}, title="Calibration"
+    )
+    """Rule for the range of an activation: minmax takes all values of the calibration rows,
+    percentile leaves out the rarest, entropy takes the range that loses the least information.
     """
 
-    fit: FitSettings = nested(FitSettings, lr=0.0002)
-    """Training with the method aware."""
+    calibration_rows: int | None = scaled(
+        smoke=128,
+        standard=512,
+        thorough=1000,
+        low=1,
+        search=(64, 1000),
+        only_if={"method": INT8_ACTIVATIONS},
+        title="Calibration rows",
+    )
+    """Number of rows of the calibration split from which ranges of activations are computed."""
+
+    keep_float: list[str] = free_form([], title="Layers kept in float")
+    """Layers, parts of the network or operators (such as Add) that stay in float."""
+
+    at_most_lost: float | None = knob(
+        None, low=0.0, search=(0.001, 0.02), only_if={"method": "static"}, title="Largest loss"
+    )
+    """Largest loss allowed on valid, in the unit of the metric: as few layers as possible go back
+    to float to meet it. None: all layers in int8.
+    """
+
+    fit: FitSettings = nested(
+        FitSettings, only_if={"method": "aware"}, expert=True, title="Training", lr=DEFAULT_LR
+    )
+    """Training with int8 rounding. It always computes in fp32, with contiguous memory."""
 
 
 def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.DataFrame]:
-    """Which layer hurts: noise of each layer in int8 and what it costs on valid, the most sensitive
-    first; scores are saved.
+    """Measure the noise of each layer in int8, and its effect on the metric.
+
+    The method is static whatever the settings say: only static has ranges to analyse for each
+    layer. Returns the table `sensitivity`, the most sensitive layer first. Scores are saved, so a
+    second call continues the first one.
     """
-    settings = settings.resolved().model_copy(
-        update={"method": "static"}
-    )  # the one whose noise depends on the layer
-    source, network, rows, keep = _begin(job, settings)
-    job.report.progress(0, len(network.layers), f"calibrating on {settings.calibration_rows} rows")
-    kind = settings.activation_type if settings.activation_type != "auto" else "uint8"
-    ranges = _ranges(network, source, rows, settings, job)
-    return {
-        "sensitivity": impacts(
-            _probe(network, source, ranges, rows, kind, keep, settings, job), rows
-        )
-    }
+    settings = settings.model_copy(update={"method": "static"}).resolved()
+    return {"sensitivity": sensitivity_table(float_model(job, settings), settings, job)}
 
 
 @technique(
@@ -126,311 +130,35 @@ def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.Dat
     actions={"sensitivity": sensitivity},
 )
 def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
-    """Stores weights in few bits, and computes in int8 where that is faster, calibrated on real
-    rows.
+    """Store weights in fewer bits and, where that is faster, compute in int8.
+
+    Raises CandidateError when the method has no form for the network, or gives outputs that are not
+    finite, and SettingsError for a name in `keep_float` that the network does not have.
     """
     settings = settings.resolved()
-    if settings.at_most_lost is not None and settings.method != "static":
-        raise SettingsError(
-            f"`at_most_lost` goes with the method static, got {settings.method}; leave it empty."
-        )
     job.report.progress(0, 1, f"quantizing, method {settings.method}")
-    source, network, rows, keep = _begin(job, settings)
-    if settings.method == "static":
-        made = _static(network, source, rows, keep, settings, job)
-    elif settings.method == "aware":
-        made = _aware(settings, job)
-    else:
-        made = _without_rows(network, keep, settings, job)
-    bits = (
-        f"int{settings.weight_bits}-weights"
-        if settings.method == "weight_only"
-        else SHORT[settings.method]
-    )
-    candidate = source.child(
-        f"{job.start.name}-{bits}",
+    source = float_model(job, settings)
+    result = quantized(source, settings, job)
+    candidate = source.candidate.child(
+        f"{job.start.name}-{_suffix(settings)}",
         "quantization",
-        model=made.content,
+        model=result.content,
         form="onnx",
         macs=job.start.macs,
     )
-    _check_runs(candidate, job, settings)
-    flips, counted = _flips(source, candidate, settings, job)
+    check_file(candidate, job, settings.method)
+    flips, flip_notes = changed_predictions(source.candidate, candidate, settings.budget, job)
     tables = {
-        **made.tables,
-        "weights": evidence.weights(source.model, made.content),
+        **result.tables,
+        "weights": weights(source.candidate.model, result.content),
         "flips": flips,
     }
-    for note in made.notes:
+    for note in result.notes:
         job.report.message(note)
-    return Outcome(candidate, made.resolved, evidence=tables, notes=(*made.notes, *counted))
+    return Outcome(candidate, result.resolved, evidence=tables, notes=(*result.notes, *flip_notes))
 
 
-@dataclass(frozen=True)
-class _Made:
-    """What a method gives: the file, settings with its choices written down, tables, and notes."""
-
-    content: bytes
-    resolved: QuantizationSettings
-    tables: Mapping[str, pd.DataFrame]
-    notes: tuple[str, ...] = ()
-
-
-def _begin(
-    job: Job, settings: QuantizationSettings
-) -> tuple[Candidate, Network, dict[str, np.ndarray], list[str]]:
-    """The float candidate as ONNX, its graph made ready, calibration rows, and the nodes that stay
-    in float.
-    """
-    source = job.exported or to_onnx(job.start, job.example(16))
-    network = network_of(
-        source.model, job.start.name, job.start.model if job.start.form == "torch" else None
-    )
-    rows = (
-        calibrate.calibration_rows(job, settings.calibration_rows or 1)
-        if settings.method == "static"
-        else {}
-    )
-    return source, network, rows, excluded(network, settings.keep_float)
-
-
-def _ranges(
-    network: Network,
-    source: Candidate,
-    rows: dict[str, np.ndarray],
-    settings: QuantizationSettings,
-    job: Job,
-) -> Any:
-    try:
-        return calibrate.ranges_of(
-            network, source, rows, settings.calibration, list(OPERATORS), job
-        )
-    except (Cancelled, CandidateError):
-        raise
-    except Exception as error:
-        raise failure(error, job.start.name, "static", network.model) from error
-
-
-def _static(
-    network: Network,
-    source: Candidate,
-    rows: dict[str, np.ndarray],
-    keep: list[str],
-    settings: QuantizationSettings,
-    job: Job,
-) -> _Made:
-    n = len(next(iter(rows.values())))
-    job.report.progress(1, 4, f"calibrating on {n} rows")
-    ranges = _ranges(network, source, rows, settings, job)
-    notes = [*calibrate.doubts(job, n), *_left_in_float(network)]
-    tables: dict[str, pd.DataFrame] = {}
-    kind = settings.activation_type
-    if kind == "auto":
-        job.report.progress(2, 4, "timing uint8 against int8 activations")
-        kind, tables["activation_type"], why = _faster(network, source, ranges, keep, settings, job)
-        notes.append(why)
-    probe = _probe(network, source, ranges, rows, kind, keep, settings, job)
-    kept: tuple[str, ...] = ()
-    job.report.progress(3, 4, "noise of each layer")
-    if settings.at_most_lost is not None:
-        mixed = fewest_in_float(
-            probe, rows, settings.at_most_lost, estimate=settings.budget == "smoke"
-        )
-        kept, tables["mixed"] = mixed.kept, mixed.table
-        notes += mixed.notes
-    tables["sqnr"] = layer_noise(probe, rows)
-    tables["ranges"] = calibrate.histograms(network, ranges, rows, source)
-    model = probe.graph([n for layer in kept for n in probe.groups[layer]])
-    chosen = {
-        "activation_type": kind,
-        "symmetric": probe.symmetric,
-        "at_most_lost": None,
-        "keep_float": list(dict.fromkeys([*settings.keep_float, *kept])),
-    }
-    return _Made(
-        small(model, _weight_names(network)),
-        settings.model_copy(update=chosen),
-        tables,
-        tuple(notes),
-    )
-
-
-def _left_in_float(network: Network) -> tuple[str, ...]:
-    """Layers that static int8 has no form of, told instead of left to be found."""
-    left = [layer.op_type for layer in network.layers if layer.op_type not in OPERATORS]
-    if not left:
-        return ()
-    kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in dict.fromkeys(left))
-    other = "dynamic, which has one for LSTM, or weight_only" if "LSTM" in left else "weight_only"
-    return (
-        f"{kinds} stayed in float, which have no static int8 form: take the method {other} to make "
-        "them smaller.",
-    )
-
-
-def _without_rows(
-    network: Network, keep: list[str], settings: QuantizationSettings, job: Job
-) -> _Made:
-    """The methods that look at weights only."""
-    try:
-        if settings.method == "dynamic":
-            model, notes = dynamic(network, per_channel=settings.per_channel, keep=keep)
-        elif settings.method == "weight_only":
-            model, notes = weights_only(
-                network, bits=settings.weight_bits, per_channel=settings.per_channel, keep=keep
-            )
-        else:
-            model, notes = half(network, kind=settings.method, keep=keep)
-    except (Cancelled, CandidateError):
-        raise
-    except Exception as error:
-        raise failure(error, job.start.name, settings.method, network.model) from error
-    return _Made(small(model), settings, {}, notes)
-
-
-def _aware(settings: QuantizationSettings, job: Job) -> _Made:
-    """Quantization-aware training; `fit` is resolved to what the training measured and chose."""
-    import pandas as pd
-
-    from workbench.techniques.quantization.qat import train_aware
-
-    if job.start.form != "torch":
-        raise CandidateError(
-            f"The method aware trains, and `{job.start.name}` is in the form {job.start.form}: "
-            "start from a torch network, or take the method static."
-        )
-    made = train_aware(job, settings)
-    taken = {k: made.choices[k] for k in ("precision", "memory_format")}
-    resolved = settings.model_copy(
-        update={
-            "activation_type": made.choices["activation_type"],
-            "fit": settings.fit.model_copy(update=taken),
-        }
-    )
-    said = (
-        ()
-        if made.choices["trained"]
-        else (
-            "Training found nothing better on valid than calibration alone, whose ranges are kept.",
-        )
-    )
-    return _Made(made.content, resolved, {"fit": pd.DataFrame(made.history)}, said)
-
-
-def _probe(
-    network: Network,
-    source: Candidate,
-    ranges: Any,
-    rows: dict[str, np.ndarray],
-    kind: str,
-    keep: list[str],
-    settings: QuantizationSettings,
-    job: Job,
-) -> Probe:
-    symmetric = settings.symmetric if settings.symmetric is not None else kind == "int8"
-    return Probe.make(
-        network,
-        source,
-        ranges,
-        job,
-        kind=kind,
-        per_channel=settings.per_channel,
-        symmetric=symmetric,
-        keep=keep,
-        rows=rows,
-        calibration=settings.calibration,
-    )
-
-
-def _faster(
-    network: Network,
-    source: Candidate,
-    ranges: Any,
-    keep: list[str],
-    settings: QuantizationSettings,
-    job: Job,
-) -> tuple[Literal["uint8", "int8"], pd.DataFrame, str]:
-    """The type of activations that runs faster here, the timings, and the reason in words."""
-    made = {}
-    for kind in ("uint8", "int8"):
-        symmetric = settings.symmetric if settings.symmetric is not None else kind == "int8"
-        model = qdq(
-            network, ranges, kind, per_channel=settings.per_channel, symmetric=symmetric, keep=keep
-        )
-        made[kind] = source.child(
-            f"{kind} activations", "quantization", model=small(model), form="onnx"
-        )
-    timings = _time_both(made, job)
-    times = {kind: timings[kind].largest for kind in made}
-    best = min(times, key=lambda kind: times[kind].best_ms)
-    other = next(kind for kind in times if kind != best)
-    fast, slow = times[best].best_ms, times[other].best_ms
-    why = (
-        f"{best} activations: {fast:.3g} ms for {times[best].batch_size} rows on one thread of "
-        f"this machine, {other} {slow:.3g} ms ({slow / fast:.2f} times as long)."
-    )
-    return best, _table(timings), why
-
-
-def _time_both(made: dict[str, Candidate], job: Job) -> dict[str, Timing]:
-    """Both side by side, on one thread: the difference is large where it exists, so the quick
-    setting shows it.
-    """
-    return time_side_by_side(
-        {kind: (candidate, "onnxruntime") for kind, candidate in made.items()},
-        lambda candidate, n: job.task.example(n, candidate.prepare),
-        batch_sizes=(1, 16),
-        rounds=4,
-        budget="smoke",
-        report=job.report,
-    )
-
-
-def _table(timings: dict[str, Timing]) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(
-        [
-            {
-                "activation_type": kind,
-                "batch_size": b.batch_size,
-                "best_ms": b.best_ms,
-                "p50_ms": b.p50_ms,
-            }
-            for kind, t in timings.items()
-            for b in t.batches
-        ]
-    )
-
-
-def _weight_names(network: Network) -> dict[str, str]:
-    """Quantized weights keep the names of their layers, which readers of the file look for."""
-    return {
-        f"{w}_quantized": f"{layer.base}.weight"
-        for layer in network.layers
-        for w in layer.weights[:1]
-    }
-
-
-def _check_runs(candidate: Candidate, job: Job, settings: QuantizationSettings) -> None:
-    """The file must load and give finite numbers before it is handed on."""
-    try:
-        outputs = predictor(candidate).predict(job.example(3))
-    except Exception as error:
-        raise failure(error, job.start.name, settings.method) from error
-    if not np.isfinite(outputs).all():
-        raise CandidateError(
-            f"`{candidate.name}` gives outputs that are not finite: a range is too wide for "
-            f"{settings.method}. Name layers in `keep_float`; the action sensitivity tells which."
-        )
-
-
-def _flips(
-    source: Candidate, candidate: Candidate, settings: QuantizationSettings, job: Job
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    valid = job.task.data.valid.take(slice(0, FLIP_ROWS[settings.budget]))
-    rows = valid.prepared(job.start.prepare)
-    before, after = (
-        predict_rows(c, rows, text="counting flips", report=job.report) for c in (source, candidate)
-    )
-    return evidence.flips(before, after, np.asarray(valid.targets), job.task)
+def _suffix(settings: QuantizationSettings) -> str:
+    if settings.method == "weight_only":
+        return f"int{settings.weight_bits}-weights"
+    return SUFFIXES[settings.method]

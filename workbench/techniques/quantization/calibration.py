@@ -1,9 +1,8 @@
-"""Calibration: the ranges of activations read from real rows, and whether these rows can stand for
-what will come.
+"""Calibration: ranges of activations computed from rows, and whether these rows are suitable.
 
-min-max takes all that was seen; percentile clips what is rarer than one in 100,000; entropy takes
-the range whose int8 histogram tells least apart from the float one (Migacz, "8-bit Inference with
-TensorRT", GTC 2017).
+minmax takes the range of all values. percentile leaves out values rarer than one in 100,000.
+entropy takes the range whose int8 histogram differs least from that of the float values, by
+Kullback-Leibler divergence (Migacz, "8-bit Inference with TensorRT", GTC 2017).
 """
 
 from __future__ import annotations
@@ -14,72 +13,81 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.events import Report
 from workbench.runtimes import predictor
-from workbench.task import Candidate
+from workbench.techniques.quantization.base import FloatModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.technique import Job
-    from workbench.techniques.quantization.network import Network
+    from workbench.techniques.quantization.naming import Layer
 
 __all__ = ["BATCH", "calibration_rows", "doubts", "histograms", "observe", "ranges_of"]
 
 BATCH = 64
-N_LAYERS = 12  # whose histograms are kept: the first and last of the network among them
+N_LAYERS = 12  # with a histogram; the first and the last layer are among them
 N_BINS = 40
+HISTOGRAM_COLUMNS = [
+    "layer",
+    "bin_low",
+    "bin_high",
+    "count",
+    "clip_low",
+    "clip_high",
+    "clipped",
+]
 
 
-def calibration_rows(job: Job, n: int) -> dict[str, np.ndarray]:
-    """The first `n` rows of the calibration split, prepared: named arrays `(n, ...)`."""
-    return dict(job.task.data.calibration.take(slice(0, n)).prepared(job.start.prepare).inputs)
+def calibration_rows(job: Job, n_rows: int) -> dict[str, np.ndarray]:
+    """The first rows of the calibration split, prepared: named arrays `(n_rows, ...)`."""
+    rows = job.task.data.calibration.take(slice(0, n_rows))
+    return dict(rows.prepared(job.start.prepare).inputs)
 
 
-def doubts(job: Job, n: int) -> tuple[str, ...]:
-    """Why these rows may not stand for what will come: all alike, or of one class only."""
-    rows = job.task.data.calibration.take(slice(0, n))
+def doubts(job: Job, n_rows: int) -> tuple[str, ...]:
+    """Reasons why the calibration rows may be unsuitable: all are equal, or of one class."""
+    rows = job.task.data.calibration.take(slice(0, n_rows))
     inputs = rows.prepared(job.start.prepare).inputs
-    found = []
-    same = [
-        name
-        for name, a in inputs.items()
-        if a.dtype.kind in "biuf" and len(a) > 1 and bool((a == a[:1]).all())
-    ]
-    if same and len(same) == len(inputs):
-        found.append(
-            f"All {len(rows.targets)} calibration rows are the same: the ranges read from them fit "
-            "nothing else. Give rows as the model will meet them."
-        )
     targets = np.asarray(rows.targets)
-    if (
-        job.task.kind in ("classification", "binary")
-        and targets.ndim == 1
-        and len(targets) > 1
-        and len(np.unique(targets)) == 1
-    ):
-        label = int(targets[0]) if targets.dtype.kind in "biuf" else targets[0]
-        named = (
-            job.task.classes[label]
-            if isinstance(label, int) and label < len(job.task.classes)
-            else label
+    reasons = []
+    if inputs and all(_rows_are_equal(array) for array in inputs.values()):
+        reasons.append(
+            f"All {len(targets)} calibration rows are equal: the ranges computed from them suit no "
+            "other row. Use rows like those that the model will get."
         )
-        found.append(
-            f"All {len(targets)} calibration rows are of the class `{named}`: what other classes "
-            "need will be clipped. Take rows of all classes."
+    is_classification = job.task.kind in ("classification", "binary") and targets.ndim == 1
+    if is_classification and len(targets) > 1 and len(np.unique(targets)) == 1:
+        reasons.append(
+            f"All {len(targets)} calibration rows are of the class "
+            f"`{_class_name(targets[0], job.task.classes)}`: larger values of other classes will "
+            "be clipped. Use rows of all classes."
         )
-    return tuple(found)
+    return tuple(reasons)
+
+
+def _rows_are_equal(array: np.ndarray) -> bool:
+    return array.dtype.kind in "biuf" and len(array) > 1 and bool((array == array[:1]).all())
+
+
+def _class_name(target: Any, classes: tuple[str, ...]) -> Any:
+    is_number = isinstance(target, (bool, int, float, np.bool_, np.number))
+    if is_number and int(target) < len(classes):
+        return classes[int(target)]
+    return int(target) if is_number else target
 
 
 def ranges_of(
-    network: Network,
-    source: Candidate,
+    source: FloatModel,
     rows: dict[str, np.ndarray],
     method: str,
-    kinds: list[str],
-    job: Job,
+    op_types: list[str],
+    report: Report,
 ) -> Any:
-    """The range of every activation of the operators of `kinds`, as ONNX Runtime's quantizer takes
-    it.
+    """The range of every activation of operators of `op_types`.
+
+    Returned as ONNX Runtime's `TensorsData`, by tensor name. `method` is minmax, percentile or
+    entropy. Raises Cancelled on request.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod
@@ -93,98 +101,100 @@ def ranges_of(
         "entropy": CalibrationMethod.Entropy,
     }
     with tempfile.TemporaryDirectory() as scratch, quiet():
-        plain = Path(scratch) / "plain.onnx"
-        onnx.save(network.model, plain)
+        path = Path(scratch) / "plain.onnx"
+        onnx.save(source.network.model, path)
         calibrator = create_calibrator(
-            plain,
-            kinds,
+            path,
+            op_types,
             augmented_model_path=str(Path(scratch) / "augmented.onnx"),
             calibrate_method=methods[method],
         )
-        runner, n = predictor(source), len(next(iter(rows.values())))
-        for at in range(0, n, BATCH):
-            job.report.check()
-            calibrator.collect_data(
-                _Batch(runner.feed({name: a[at : at + BATCH] for name, a in rows.items()}))
-            )
+        runner = predictor(source.candidate)
+        n_rows = len(next(iter(rows.values())))
+        for start in range(0, n_rows, BATCH):
+            report.check()
+            batch = {name: array[start : start + BATCH] for name, array in rows.items()}
+            calibrator.collect_data(_OneBatch(runner.feed(batch)))
         return calibrator.compute_data()
 
 
-class _Batch:
-    """One batch, as ONNX Runtime's calibrator asks for it.
+class _OneBatch:
+    """A calibration data reader of ONNX Runtime that holds one batch.
 
-    It is handed one at a time: of several it keeps every inner value until the last is there, and
-    stacks them, which takes gigabytes, and fails where the last batch is a shorter one.
+    With several batches in one reader, the calibrator keeps the values of all tensors until the
+    last batch and stacks them. That takes gigabytes, and fails when the last batch is shorter.
     """
 
     def __init__(self, inputs: dict[str, np.ndarray]) -> None:
-        self._left = [inputs]
+        self._batches = [inputs]
 
     def get_next(self) -> dict[str, np.ndarray] | None:
-        return self._left.pop() if self._left else None
+        return self._batches.pop() if self._batches else None
 
 
 def observe(
-    network: Network, tensors: list[str], rows: dict[str, np.ndarray], source: Candidate
+    source: FloatModel, tensors: list[str], rows: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Values of inner tensors `(rows, ...)` of the float graph on prepared rows."""
+    """Values `(rows, ...)` of inputs and inner tensors of the float graph on prepared rows."""
     import onnxruntime as ort
     from onnx import helper
 
-    model = network.copy()
-    given = {v.name for v in (*model.graph.input, *model.graph.output)}
-    known = {v.name: v for v in model.graph.value_info}
+    model = source.network.copy()
+    graph_tensors = {value.name for value in (*model.graph.input, *model.graph.output)}
+    infos = {value.name: value for value in model.graph.value_info}
     for name in tensors:
-        if name not in given:
-            model.graph.output.append(known.get(name) or helper.make_empty_tensor_value_info(name))
+        if name not in graph_tensors:
+            model.graph.output.append(infos.get(name) or helper.make_empty_tensor_value_info(name))
     options = ort.SessionOptions()
     options.log_severity_level = 4
     session = ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    feed = predictor(source).feed(rows)
-    fed = [t for t in tensors if t in feed]
-    asked = [t for t in tensors if t not in feed]
-    found = session.run(asked, feed) if asked else []  # an empty list would ask for all outputs
-    return dict(zip(asked, found, strict=True)) | {t: feed[t] for t in fed}
+    feed = predictor(source.candidate).feed(rows)
+    inner = [name for name in tensors if name not in feed]
+    values = {name: feed[name] for name in tensors if name in feed}
+    if inner:  # ONNX Runtime would return all outputs for an empty list
+        values |= dict(zip(inner, session.run(inner, feed), strict=True))
+    return values
 
 
-def histograms(
-    network: Network, ranges: Any, rows: dict[str, np.ndarray], source: Candidate
-) -> pd.DataFrame:
-    """What each layer reads, and where int8 cuts it off.
+def histograms(source: FloatModel, ranges: Any, rows: dict[str, np.ndarray]) -> pd.DataFrame:
+    """Histogram of the input of each layer, and the ends of its int8 range.
 
-    Columns layer, bin_low, bin_high, count, clip_low, clip_high, clipped (the share of values
-    beyond the lines); at most 12 layers, spread over the depth of the network, and 40 bins each.
+    Columns layer, bin_low, bin_high, count, clip_low, clip_high, clipped (share of values outside
+    the range). At most 12 layers, at even steps through the network, with 40 bins each.
     """
     import pandas as pd
 
-    layers = [layer for layer in network.layers if layer.source in ranges.keys()]  # noqa: SIM118 (no mapping)
+    names = set(ranges.keys())
+    layers = _evenly([layer for layer in source.network.layers if layer.source in names])
     if not layers:
-        return pd.DataFrame(
-            columns=["layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"]
-        )
-    chosen = [
-        layers[i]
-        for i in dict.fromkeys(
-            np.linspace(0, len(layers) - 1, N_LAYERS).round().astype(int).tolist()
-        )
-    ]
-    some = {name: a[: 2 * BATCH] for name, a in rows.items()}
-    values = observe(network, list(dict.fromkeys(layer.source for layer in chosen)), some, source)
+        return pd.DataFrame(columns=HISTOGRAM_COLUMNS)
+    first_rows = {name: array[: 2 * BATCH] for name, array in rows.items()}
+    tensors = list(dict.fromkeys(layer.source for layer in layers))
+    values = observe(source, tensors, first_rows)
     table = []
-    for layer in chosen:
-        seen = np.asarray(values[layer.source], dtype=np.float64).ravel()
+    for layer in layers:
+        inputs = np.asarray(values[layer.source], dtype=np.float64).ravel()
         low, high = (float(np.asarray(v).ravel()[0]) for v in ranges[layer.source].range_value)
-        counts, edges = np.histogram(seen, N_BINS)
-        slack = 1e-5 * (
-            high - low
-        )  # two sessions round the largest value differently; min-max clips nothing of its own rows
-        clipped = float(np.mean((seen < low - slack) | (seen > high + slack)))
+        counts, edges = np.histogram(inputs, N_BINS)
+        clipped = _share_outside(inputs, low, high)
         table += [
             (layer.name, edges[i], edges[i + 1], int(counts[i]), low, high, clipped)
             for i in range(N_BINS)
         ]
-    return pd.DataFrame(
-        table, columns=["layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"]
-    )
+    return pd.DataFrame(table, columns=HISTOGRAM_COLUMNS)
+
+
+def _evenly(layers: list[Layer]) -> list[Layer]:
+    """At most `N_LAYERS` of the layers, at even steps."""
+    if not layers:
+        return []
+    positions = np.linspace(0, len(layers) - 1, N_LAYERS).round().astype(int).tolist()
+    return [layers[position] for position in dict.fromkeys(positions)]
+
+
+def _share_outside(values: np.ndarray, low: float, high: float) -> float:
+    # two sessions can round the largest value differently, and minmax clips none of its own rows
+    tolerance = 1e-5 * (high - low)
+    return float(np.mean((values < low - tolerance) | (values > high + tolerance)))

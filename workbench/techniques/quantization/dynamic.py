@@ -1,26 +1,27 @@
-"""Dynamic int8: int8 weights, and ranges of activations read anew from each batch, so that nothing
-is calibrated.
+"""The method dynamic: int8 weights, and ranges of activations computed anew for each batch.
 
-It fits matrix products, LSTMs and embeddings, where reading a range costs little beside the
-product. Convolutions stay in float: ONNX Runtime's ConvInteger was measured slower than the float
-kernel it replaces.
+It needs no calibration. It suits matrix products, LSTMs and embeddings, where computing a range
+costs little beside the product. Convolutions stay in float: ONNX Runtime's ConvInteger was measured
+slower than the float kernel that it replaces.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.errors import CandidateError
 from workbench.runtimes.to_onnx import quiet
-from workbench.techniques.quantization.network import constants
+from workbench.techniques.quantization.naming import constants
+from workbench.techniques.quantization.network import replace_node
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
     from workbench.techniques.quantization.network import Network
 
@@ -30,90 +31,97 @@ OPERATORS = ("MatMul", "Gemm", "LSTM", "Gather", "Attention", "EmbedLayerNormali
 
 
 def dynamic(
-    network: Network, *, per_channel: bool, keep: list[str]
+    network: Network, *, per_channel: bool, float_nodes: Sequence[str]
 ) -> tuple[ModelProto, tuple[str, ...]]:
-    """The graph with integer products, and notes on what stayed in float.
+    """The graph with integer products, and notes on the layers that stayed in float.
 
     Raises CandidateError when no layer has a dynamic form.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    chosen = [
-        layer for layer in network.layers if layer.op_type in OPERATORS and layer.node not in keep
+    layers = [
+        layer
+        for layer in network.layers
+        if layer.op_type in OPERATORS and layer.node not in float_nodes
     ]
-    if not chosen:
-        kinds = (
-            ", ".join(dict.fromkeys(layer.op_type for layer in network.layers))
-            or "none with weights"
-        )
+    if not layers:
+        op_types = ", ".join(dict.fromkeys(layer.op_type for layer in network.layers))
         raise CandidateError(
-            f"No layer has a dynamic int8 form: it is known for {', '.join(OPERATORS[:4])}, and "
-            f"this network has {kinds}. Take the method static, or weight_only."
+            f"No layer has a dynamic int8 form. {', '.join(OPERATORS[:4])} have one; the layers of "
+            f"this network are {op_types or 'none'}. Use the method static or weight_only."
         )
     model = network.copy()
-    _products(model)
-    del model.graph.value_info[
-        :
-    ]  # the quantizer infers shapes itself, and trips over what exporters wrote
-    before = logging.getLogger().level
+    _write_gemms_as_products(model)
+    # the quantizer infers shapes itself, and fails on some that exporters write
+    del model.graph.value_info[:]
+    level = logging.getLogger().level
     with tempfile.TemporaryDirectory() as scratch, quiet():
-        out = Path(scratch) / "int8.onnx"
+        path = Path(scratch) / "int8.onnx"
         try:
             logging.getLogger().setLevel(logging.ERROR)
             quantize_dynamic(
                 model,
-                out,
+                path,
                 per_channel=per_channel,
                 weight_type=QuantType.QInt8,
-                nodes_to_quantize=[layer.node for layer in chosen],
+                nodes_to_quantize=[layer.node for layer in layers],
                 op_types_to_quantize=list(OPERATORS),
             )
         finally:
-            logging.getLogger().setLevel(before)
-        return onnx.load(out), _notes(network)
+            logging.getLogger().setLevel(level)
+        return onnx.load(path), _notes(network)
 
 
-def _products(model: ModelProto) -> None:
-    """Gemm with constant weights as MatMul and Add: the first has an integer kernel that reads
-    ranges as it goes.
+def _write_gemms_as_products(model: ModelProto) -> None:
+    """Rewrite each Gemm with constant weights as MatMul and Add.
+
+    MatMul has an integer kernel that computes ranges at run time; Gemm has none.
     """
     from onnx import helper, numpy_helper
 
     values = constants(model)
     for index, node in reversed(list(enumerate(model.graph.node))):
-        given = {a.name: helper.get_attribute_value(a) for a in node.attribute}
-        plain = (
-            given.get("alpha", 1.0) == 1 and given.get("beta", 1.0) == 1 and not given.get("transA")
-        )
-        if node.op_type != "Gemm" or not plain or node.input[1] not in values:
+        if node.op_type != "Gemm" or node.input[1] not in values:
+            continue
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        if not _is_plain(attributes):
             continue
         weight = numpy_helper.to_array(values[node.input[1]])
-        turned = numpy_helper.from_array(
-            np.ascontiguousarray(weight.T) if given.get("transB") else weight,
-            f"{node.name}.weight T",
-        )
-        model.graph.initializer.append(turned)
-        biased = len(node.input) > 2 and node.input[2]
-        product = f"{node.output[0]}_product" if biased else node.output[0]
-        made = [helper.make_node("MatMul", [node.input[0], turned.name], [product], node.name)]
-        if biased:
-            made.append(
-                helper.make_node(
-                    "Add", [product, node.input[2]], [node.output[0]], f"{node.name} bias"
-                )
-            )
-        del model.graph.node[index]
-        for new in reversed(made):
-            model.graph.node.insert(index, new)
+        if attributes.get("transB"):
+            weight = np.ascontiguousarray(weight.T)
+        name = f"{node.name}.weight T"
+        model.graph.initializer.append(numpy_helper.from_array(weight, name))
+        replace_node(model, index, _product(node, name))
+
+
+def _is_plain(attributes: dict[str, Any]) -> bool:
+    """Whether a Gemm is a product plus bias, without factors and without a transposed input."""
+    factors = (attributes.get("alpha", 1.0), attributes.get("beta", 1.0))
+    return factors == (1, 1) and not attributes.get("transA")
+
+
+def _product(gemm: NodeProto, weight: str) -> list[NodeProto]:
+    from onnx import helper
+
+    output = gemm.output[0]
+    if len(gemm.input) < 3 or not gemm.input[2]:
+        return [helper.make_node("MatMul", [gemm.input[0], weight], [output], gemm.name)]
+    product = f"{output}_product"
+    return [
+        helper.make_node("MatMul", [gemm.input[0], weight], [product], gemm.name),
+        helper.make_node("Add", [product, gemm.input[2]], [output], f"{gemm.name} bias"),
+    ]
 
 
 def _notes(network: Network) -> tuple[str, ...]:
-    left = [layer.op_type for layer in network.layers if layer.op_type not in OPERATORS]
-    if not left:
+    op_types = [layer.op_type for layer in network.layers if layer.op_type not in OPERATORS]
+    if not op_types:
         return ()
-    kinds = ", ".join(f"{left.count(kind)} {kind}" for kind in dict.fromkeys(left))
+    counts = ", ".join(
+        f"{op_types.count(op_type)} {op_type}" for op_type in dict.fromkeys(op_types)
+    )
     return (
-        f"{kinds} stayed in float, as ONNX Runtime has no faster dynamic form of them; the method "
-        "static has for Conv.",
+        f"{counts} stayed in float: ONNX Runtime has no faster dynamic form for them. The method "
+        "static has an int8 form for Conv.",
     )

@@ -1,6 +1,4 @@
-"""Evidence of what quantization did: bytes of weights before and after, and the predictions that
-changed.
-"""
+"""Tables about a quantized file: bytes of weights before and after, and changed predictions."""
 
 from __future__ import annotations
 
@@ -13,90 +11,97 @@ if TYPE_CHECKING:
 
     from workbench.task import Task
 
-__all__ = ["FLIPS", "flips", "weights"]
+__all__ = ["MAX_FLIPS", "flips", "weights"]
 
-FLIPS = 50
+MAX_FLIPS = 50  # rows of the table
 FLIP_COLUMNS = ["row", "target", "before", "after", "confidence_before", "confidence_after"]
 
 
 def weights(before: bytes, after: bytes) -> pd.DataFrame:
-    """Bytes of constants, of the graph around them, and of the whole file.
+    """Bytes of the constants, of the rest of the graph, and of the whole file.
 
-    Columns part, before_bytes, after_bytes, share (of before).
+    Columns part, before_bytes, after_bytes, share (after divided by before).
     """
     import pandas as pd
 
+    constants_before, constants_after = _constant_bytes(before), _constant_bytes(after)
     parts = {
-        "weights": (_constant_bytes(before), _constant_bytes(after)),
+        "weights": (constants_before, constants_after),
+        "graph": (len(before) - constants_before, len(after) - constants_after),
         "file": (len(before), len(after)),
     }
-    parts["graph"] = tuple(f - w for f, w in zip(parts["file"], parts["weights"], strict=True))
     table = [
-        (part, *parts[part], parts[part][1] / max(parts[part][0], 1))
-        for part in ("weights", "graph", "file")
+        (part, n_before, n_after, n_after / max(n_before, 1))
+        for part, (n_before, n_after) in parts.items()
     ]
     return pd.DataFrame(table, columns=["part", "before_bytes", "after_bytes", "share"])
 
 
 def _constant_bytes(content: bytes) -> int:
     import onnx
-    from onnx import helper
-
-    def size(value: onnx.TensorProto) -> int:
-        n = int(np.prod(value.dims)) if value.dims else 1
-        if value.data_type in (onnx.TensorProto.INT4, onnx.TensorProto.UINT4):
-            return (n + 1) // 2
-        return n * helper.tensor_dtype_to_np_dtype(value.data_type).itemsize
 
     graph = onnx.load_from_string(content).graph
-    return sum(size(v) for v in graph.initializer if v.data_type != onnx.TensorProto.STRING)
+    return sum(_n_bytes(value) for value in graph.initializer)
+
+
+def _n_bytes(value: object) -> int:
+    """Bytes of a constant; 0 for one of strings."""
+    from onnx import TensorProto, helper
+
+    n_values = int(np.prod(value.dims)) if value.dims else 1
+    if value.data_type == TensorProto.STRING:
+        return 0
+    if value.data_type in (TensorProto.INT4, TensorProto.UINT4):
+        return (n_values + 1) // 2
+    return n_values * helper.tensor_dtype_to_np_dtype(value.data_type).itemsize
 
 
 def flips(
     before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Predictions that changed, of outputs `(rows, ...)` before and after, and a note that counts
-    them.
+    """Predictions that changed, from outputs `(rows, ...)`, and a note that counts them.
 
-    At most 50 rows, the surest ones before first, with columns row, target, before, after,
-    confidence_before and confidence_after. Empty for tasks without one class a row.
+    At most 50 rows, those with the highest confidence before first. Columns row, target, before,
+    after, confidence_before, confidence_after. Empty, without a note, for tasks other than
+    classification with one class per row.
     """
     import pandas as pd
 
     if task.kind not in ("classification", "binary") or np.ndim(targets) != 1:
         return pd.DataFrame(columns=FLIP_COLUMNS), ()
-    p, q = _probabilities(before), _probabilities(after)
-    a, b = p.argmax(1), q.argmax(1)
-    changed = np.flatnonzero(a != b)
-    right, wrong = (
-        int((b[changed] == targets[changed]).sum()),
-        int((a[changed] == targets[changed]).sum()),
-    )
-    sure = changed[np.argsort(-p[changed, a[changed]], kind="stable")][:FLIPS]
+    probabilities_before, probabilities_after = _probabilities(before), _probabilities(after)
+    classes_before = probabilities_before.argmax(1)
+    classes_after = probabilities_after.argmax(1)
+    changed = np.flatnonzero(classes_before != classes_after)
+    confidences = probabilities_before[changed, classes_before[changed]]
+    rows = changed[np.argsort(-confidences, kind="stable")][:MAX_FLIPS]
     names = dict(enumerate(task.classes))
     table = pd.DataFrame(
         {
-            "row": sure,
-            "target": [names.get(int(t), str(t)) for t in targets[sure]],
-            "before": [names.get(int(c), str(c)) for c in a[sure]],
-            "after": [names.get(int(c), str(c)) for c in b[sure]],
-            "confidence_before": p[sure, a[sure]],
-            "confidence_after": q[sure, b[sure]],
+            "row": rows,
+            "target": [names.get(int(c), str(c)) for c in targets[rows]],
+            "before": [names.get(int(c), str(c)) for c in classes_before[rows]],
+            "after": [names.get(int(c), str(c)) for c in classes_after[rows]],
+            "confidence_before": probabilities_before[rows, classes_before[rows]],
+            "confidence_after": probabilities_after[rows, classes_after[rows]],
         },
         columns=FLIP_COLUMNS,
     )
+    n_right = int((classes_after[changed] == targets[changed]).sum())
+    n_wrong = int((classes_before[changed] == targets[changed]).sum())
     note = (
-        f"{len(changed)} of {len(targets)} predictions on valid changed: {right} became right, "
-        f"{wrong} wrong, {len(changed) - right - wrong} went from one wrong class to another."
+        f"{len(changed)} of {len(targets)} predictions on valid changed: {n_right} became right, "
+        f"{n_wrong} became wrong, {len(changed) - n_right - n_wrong} changed from one wrong class "
+        "to another."
     )
     return table, (note,)
 
 
 def _probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Shares of classes `(rows, classes)` from logits; one logit a row stands for two classes."""
-    scores = np.asarray(outputs, np.float64)
-    scores = scores.reshape(len(scores), -1)
-    if scores.shape[1] == 1:
-        scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
-    shifted = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return shifted / shifted.sum(axis=1, keepdims=True)
+    """Probabilities `(rows, classes)` from logits; one logit a row stands for two classes."""
+    logits = np.asarray(outputs, np.float64)
+    logits = logits.reshape(len(logits), -1)
+    if logits.shape[1] == 1:
+        logits = np.concatenate([np.zeros_like(logits), logits], axis=1)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)

@@ -1,11 +1,10 @@
-"""Figures of quantization, each for one question: which layer hurts, what is clipped, what pays,
-which predictions flipped.
-"""
+"""Figures of quantization: noise of layers, clipped values, methods, and changed predictions."""
 
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,169 +17,163 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_flips", "plot_methods", "plot_ranges", "plot_sqnr"]
 
-ROW = 22  # pixels a layer
-MOST_PANELS = 6
-COLUMNS = 3
+ROW_PX = 22  # height of a layer
+MAX_PANELS = 6
+N_COLUMNS = 3
+MAX_NAME = 28  # characters of a layer's name
 
 
 def plot_sqnr(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Which layer hurts? A bar a layer of the noise that int8 puts into it, the noisiest on top.
+    """Bar chart of the noise that int8 adds to each layer, the layer with the most noise on top.
 
-    `table` is the evidence `sqnr`, or the action `sensitivity` (then the noise at the network's
-    output is drawn); layers with `kept_float` true are orange. Raises DataError when a column is
-    missing.
+    `table` is the evidence `sqnr`, or that of the action `sensitivity`; for the latter the noise at
+    the network's output is drawn. Layers with `kept_float` true are orange. Raises DataError when a
+    column is missing.
     """
     column = "output_sqnr_db" if "output_sqnr_db" in table else "sqnr_db"
     _need(table, ("layer", column))
     ranked = table.sort_values(column, kind="stable")
-    names = [_short(n) for n in ranked["layer"]]
+    names = [_short(name) for name in ranked["layer"]]
     values = ranked[column].to_numpy(float)
-    kept = (
-        ranked["kept_float"].to_numpy(bool)
-        if "kept_float" in ranked
-        else np.zeros(len(names), bool)
-    )
-    made = figure()
-    made.add_bar(
+    kept_float = np.zeros(len(names), bool)
+    if "kept_float" in ranked:
+        kept_float = ranked["kept_float"].to_numpy(bool)
+    chart = figure()
+    chart.add_bar(
         y=names,
         x=values,
         orientation="h",
         showlegend=False,
         marker={
-            "color": [palette.worse if k else palette.total for k in kept],
+            "color": [palette.worse if kept else palette.total for kept in kept_float],
             "line": {"width": 0},
         },
         hovertemplate="<b>%{y}</b><br>%{x:.1f} dB<extra></extra>",
     )
     where = (
-        "at the network's output, this layer alone in int8"
+        "at the network's output, with only this layer in int8"
         if column == "output_sqnr_db"
         else "at the layer's own output"
     )
-    told = f"{names[0]} is the noisiest, {values[0]:.0f} dB {where}; 6 dB are one bit"
-    told += f"; orange: {int(kept.sum())} kept in float" if kept.any() else ""
-    made.update_layout(title={"text": title or "Which layer hurts?", "subtitle": {"text": told}})
-    made.update_layout(height=130 + ROW * len(names), margin={"t": 84})
-    made.update_yaxes(autorange="reversed", showgrid=False, tickmode="array", tickvals=names)
-    made.update_xaxes(
+    subtitle = f"{names[0]} has the most noise, {values[0]:.0f} dB {where}; 6 dB are one bit"
+    if kept_float.any():
+        subtitle += f"; orange: {int(kept_float.sum())} kept in float"
+    _set_titles(chart, title or "Which layer adds the most noise?", subtitle)
+    chart.update_layout(height=130 + ROW_PX * len(names), margin={"t": 84})
+    chart.update_yaxes(autorange="reversed", showgrid=False, tickmode="array", tickvals=names)
+    chart.update_xaxes(
         title={"text": "signal to quantization noise (dB)     better →"}, showgrid=True
     )
-    return made
+    return chart
 
 
 def plot_ranges(table: DataFrame, *, title: str | None = None) -> Figure:
-    """What is clipped? Histograms of what layers read on calibration rows, with the ends of the
-    int8 range as lines.
+    """Histograms of the inputs of layers on calibration rows, with the ends of the int8 range.
 
-    `table` is the evidence `ranges`; at most six layers are drawn, spread over the network. Counts
-    are on a log axis.
+    `table` is the evidence `ranges`. At most six layers are drawn, at even steps through the
+    network; counts are on a log axis. Raises DataError when a column is missing.
     """
     _need(table, ("layer", "bin_low", "bin_high", "count", "clip_low", "clip_high", "clipped"))
     layers = list(dict.fromkeys(table["layer"]))
-    chosen = [
-        layers[i]
-        for i in dict.fromkeys(
-            np.linspace(0, len(layers) - 1, min(MOST_PANELS, len(layers))).round().astype(int)
-        )
-    ]
-    made, n_rows = figure(), -(-len(chosen) // COLUMNS)
-    gap_x, gap_y = 0.07, 0.24 / n_rows
-    width, height = (1 - gap_x * (COLUMNS - 1)) / COLUMNS, (1 - gap_y * (n_rows - 1)) / n_rows
+    n_panels = min(MAX_PANELS, len(layers))
+    positions = np.linspace(0, len(layers) - 1, n_panels).round().astype(int)
+    chosen = [layers[position] for position in dict.fromkeys(positions)]
+    n_rows = math.ceil(len(chosen) / N_COLUMNS)
+    chart = figure()
     for number, layer in enumerate(chosen):
-        part = table[table["layer"] == layer]
-        left, top = (number % COLUMNS) * (width + gap_x), 1 - (number // COLUMNS) * (height + gap_y)
-        axis = "" if number == 0 else str(number + 1)
-        counts = part["count"].to_numpy(float)
-        made.add_bar(
-            x=((part["bin_low"] + part["bin_high"]) / 2).to_numpy(),
-            y=np.where(counts > 0, counts, np.nan),
-            showlegend=False,
-            width=(part["bin_high"] - part["bin_low"]).to_numpy(),
-            xaxis=f"x{axis}",
-            yaxis=f"y{axis}",
-            marker={"color": palette.series[0], "line": {"width": 0}},
-            hovertemplate="%{x:.3g}: %{y:,.0f} values<extra></extra>",
-        )
-        made.update_layout(
-            {
-                f"xaxis{axis}": {"domain": [left, left + width], "anchor": f"y{axis}", "nticks": 5},
-                f"yaxis{axis}": {
-                    "domain": [max(0.0, top - height), top],
-                    "anchor": f"x{axis}",
-                    "type": "log",
-                    "dtick": 2,
-                },
-            }
-        )
-        for at in (float(part["clip_low"].iloc[0]), float(part["clip_high"].iloc[0])):
-            made.add_shape(
-                type="line",
-                x0=at,
-                x1=at,
-                y0=0,
-                y1=1,
-                xref=f"x{axis}",
-                yref=f"y{axis} domain",
-                line={"color": palette.worse, "width": 1.5, "dash": "dash"},
-            )
-        made.add_annotation(
-            x=left,
-            y=top,
-            xref="paper",
-            yref="paper",
-            xanchor="left",
-            yanchor="bottom",
-            showarrow=False,
-            text=f"{_short(layer)}: {float(part['clipped'].iloc[0]):.2%} clipped",
-            font={"size": 11},
-        )
+        _add_panel(chart, table[table["layer"] == layer], number, n_rows)
     worst = table.loc[table["clipped"].idxmax()]
-    told = (
-        "dashed: the ends of the int8 range; most is clipped in front of "
+    subtitle = (
+        "dashed: the ends of the int8 range; most values are clipped before "
         f"{_short(worst['layer'])}, {worst['clipped']:.2%}"
     )
-    made.update_layout(
-        title={"text": title or "What is clipped?", "subtitle": {"text": told}},
-        height=120 + 200 * n_rows,
-        margin={"t": 108},
-        bargap=0,
-        barcornerradius=0,
+    _set_titles(chart, title or "How many values are clipped?", subtitle)
+    chart.update_layout(height=120 + 200 * n_rows, margin={"t": 108}, bargap=0, barcornerradius=0)
+    return chart
+
+
+def _add_panel(chart: Figure, part: DataFrame, number: int, n_rows: int) -> None:
+    """Draw the histogram of one layer, the rows `part` of the table."""
+    axis = "" if number == 0 else str(number + 1)
+    left, right, bottom, top = _panel(number, n_rows)
+    counts = part["count"].to_numpy(float)
+    chart.add_bar(
+        x=((part["bin_low"] + part["bin_high"]) / 2).to_numpy(),
+        y=np.where(counts > 0, counts, np.nan),
+        showlegend=False,
+        width=(part["bin_high"] - part["bin_low"]).to_numpy(),
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        marker={"color": palette.series[0], "line": {"width": 0}},
+        hovertemplate="%{x:.3g}: %{y:,.0f} values<extra></extra>",
     )
-    return made
+    x_axis = {"domain": [left, right], "anchor": f"y{axis}", "nticks": 5}
+    y_axis = {"domain": [bottom, top], "anchor": f"x{axis}", "type": "log", "dtick": 2}
+    chart.update_layout({f"xaxis{axis}": x_axis, f"yaxis{axis}": y_axis})
+    for end in (float(part["clip_low"].iloc[0]), float(part["clip_high"].iloc[0])):
+        chart.add_shape(
+            type="line",
+            x0=end,
+            x1=end,
+            y0=0,
+            y1=1,
+            xref=f"x{axis}",
+            yref=f"y{axis} domain",
+            line={"color": palette.worse, "width": 1.5, "dash": "dash"},
+        )
+    layer, clipped = part["layer"].iloc[0], float(part["clipped"].iloc[0])
+    chart.add_annotation(
+        x=left,
+        y=top,
+        xref="paper",
+        yref="paper",
+        xanchor="left",
+        yanchor="bottom",
+        showarrow=False,
+        text=f"{_short(layer)}: {clipped:.2%} clipped",
+        font={"size": 11},
+    )
+
+
+def _panel(number: int, n_rows: int) -> tuple[float, float, float, float]:
+    """Left, right, bottom and top of a panel, as shares of the figure."""
+    gap_x, gap_y = 0.07, 0.24 / n_rows
+    width = (1 - gap_x * (N_COLUMNS - 1)) / N_COLUMNS
+    height = (1 - gap_y * (n_rows - 1)) / n_rows
+    row, column = divmod(number, N_COLUMNS)
+    left = column * (width + gap_x)
+    top = 1 - row * (height + gap_y)
+    return left, left + width, max(0.0, top - height), top
 
 
 def plot_methods(table: DataFrame, *, title: str | None = None) -> Figure:
-    """What pays? A bubble a method: latency across, quality up, and the area of the file.
+    """Bubble chart of methods: latency across, quality up, and file size as the area.
 
-    `table` has columns method, latency_ms, quality, size_bytes.
+    `table` has the columns method, latency_ms, quality, size_bytes. Raises DataError when a column
+    is missing.
     """
     _need(table, ("method", "latency_ms", "quality", "size_bytes"))
-    sizes = table["size_bytes"].to_numpy(float)
-    made = figure()
+    largest = float(table["size_bytes"].max())
+    chart = figure()
     for number, row in enumerate(table.itertuples()):
-        made.add_scatter(
+        chart.add_scatter(
             x=[row.latency_ms],
             y=[row.quality],
             mode="markers",
             name=f"{html.escape(str(row.method))}, {row.size_bytes / 1e3:,.0f} kB",
             marker={
-                "size": 14 + 50 * float(np.sqrt(row.size_bytes / sizes.max())),
+                "size": 14 + 50 * math.sqrt(row.size_bytes / largest),
                 "color": palette.series[number % len(palette.series)],
                 "opacity": 0.75,
                 "line": {"width": 1, "color": palette.text},
             },
             hovertemplate="%{x:.3g} ms, quality %{y:.4f}<extra>%{fullData.name}</extra>",
         )
-    fastest, smallest = (
-        table.loc[table["latency_ms"].idxmin()],
-        table.loc[table["size_bytes"].idxmin()],
-    )
-    told = (
-        f"fastest: {html.escape(str(fastest['method']))}; smallest: "
-        f"{html.escape(str(smallest['method']))}; areas are file sizes"
-    )
-    made.update_layout(
-        title={"text": title or "What pays?", "subtitle": {"text": told}},
+    fastest = html.escape(str(table.loc[table["latency_ms"].idxmin(), "method"]))
+    smallest = html.escape(str(table.loc[table["size_bytes"].idxmin(), "method"]))
+    subtitle = f"fastest: {fastest}; smallest: {smallest}; areas are file sizes"
+    _set_titles(chart, title or "Speed, size and quality of each method", subtitle)
+    chart.update_layout(
         height=430,
         margin={"t": 84, "r": 200},
         legend={
@@ -192,66 +185,73 @@ def plot_methods(table: DataFrame, *, title: str | None = None) -> Figure:
             "itemsizing": "constant",
         },
     )
-    span = float(np.ptp(table["quality"])) or 0.01
-    low, high = (
-        float(table["quality"].min()) - 0.35 * span,
-        float(table["quality"].max()) + 0.35 * span,
-    )
-    made.update_yaxes(title={"text": "quality     better →"}, range=[low, high])
-    made.update_xaxes(
+    margin = 0.35 * (float(np.ptp(table["quality"])) or 0.01)
+    low = float(table["quality"].min()) - margin
+    high = float(table["quality"].max()) + margin
+    chart.update_yaxes(title={"text": "quality     better →"}, range=[low, high])
+    chart.update_xaxes(
         title={"text": "latency (ms)     ← better"}, showgrid=True, rangemode="tozero"
     )
-    return made
+    return chart
 
 
 def plot_flips(table: DataFrame, *, title: str | None = None) -> Figure:
-    """Which predictions flipped? Counts of class before against class after, from the evidence
-    `flips`.
+    """Heat map of changed predictions: counts of class before against class after.
+
+    `table` is the evidence `flips`. Raises DataError when a column is missing.
     """
     _need(table, ("target", "before", "after"))
-    names = sorted({str(v) for column in ("before", "after") for v in table[column]})
-    place = {name: i for i, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names)))
-    for before, after in zip(table["before"], table["after"], strict=True):
-        counts[place[str(before)], place[str(after)]] += 1
-    made = figure()
-    shown = [html.escape(n) for n in names]
-    made.add_heatmap(
+    names = sorted({str(name) for column in ("before", "after") for name in table[column]})
+    counts = _counts_of_pairs(table, names)
+    labels = [html.escape(name) for name in names]
+    chart = figure()
+    chart.add_heatmap(
         z=np.where(counts > 0, counts, np.nan),
-        x=shown,
-        y=shown,
+        x=labels,
+        y=labels,
         colorscale=[[0, "#8fb4ea"], [1, "#2468e0"]],
         showscale=False,
-        text=[[f"{int(c)}" if c else "" for c in row] for row in counts],
+        text=[[f"{int(count)}" if count else "" for count in row] for row in counts],
         texttemplate="%{text}",
         xgap=2,
         ygap=2,
         hovertemplate="%{y} became %{x}: %{z:.0f}<extra></extra>",
     )
-    right = int((table["after"] == table["target"]).sum())
-    wrong = int((table["before"] == table["target"]).sum())
-    told = (
-        f"{len(table)} shown: {right} became right, {wrong} became wrong"
-        if len(table)
-        else "no prediction changed"
-    )
-    made.update_layout(
-        title={"text": title or "Which predictions flipped?", "subtitle": {"text": told}}
-    )
-    made.update_layout(height=max(300, 190 + 30 * len(names)), margin={"t": 84})
-    made.update_xaxes(title={"text": "after"}, showgrid=False)
-    made.update_yaxes(title={"text": "before"}, autorange="reversed", showgrid=False)
-    return made
+    n_right = int((table["after"] == table["target"]).sum())
+    n_wrong = int((table["before"] == table["target"]).sum())
+    subtitle = "no prediction changed"
+    if len(table):
+        subtitle = f"{len(table)} shown: {n_right} became right, {n_wrong} became wrong"
+    _set_titles(chart, title or "Which predictions changed?", subtitle)
+    chart.update_layout(height=max(300, 190 + 30 * len(names)), margin={"t": 84})
+    chart.update_xaxes(title={"text": "after"}, showgrid=False)
+    chart.update_yaxes(title={"text": "before"}, autorange="reversed", showgrid=False)
+    return chart
+
+
+def _counts_of_pairs(table: DataFrame, names: list[str]) -> np.ndarray:
+    """Counts `(before, after)` of pairs of classes, in the order of `names`."""
+    positions = {name: position for position, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)))
+    for before, after in zip(table["before"], table["after"], strict=True):
+        counts[positions[str(before)], positions[str(after)]] += 1
+    return counts
+
+
+def _set_titles(chart: Figure, title: str, subtitle: str) -> None:
+    titles: dict[str, Any] = {"text": title, "subtitle": {"text": subtitle}}
+    chart.update_layout(title=titles)
 
 
 def _need(table: DataFrame, columns: tuple[str, ...]) -> None:
-    missing = [c for c in columns if c not in table]
+    missing = [column for column in columns if column not in table]
     if missing:
-        raise DataError(
-            f"The table has no column {', '.join(f'`{c}`' for c in missing)}; it has "
-            f"{', '.join(map(str, table))}."
-        )
+        names = ", ".join(f"`{column}`" for column in missing)
+        raise DataError(f"The table has no column {names}; it has {', '.join(map(str, table))}.")
 
 
 def _short(name: str) -> str:
-    return html.escape(str(name) if len(str(name)) <= 28 else f"…{str(name)[-27:]}")
+    text = str(name)
+    if len(text) > MAX_NAME:
+        text = f"…{text[1 - MAX_NAME :]}"
+    return html.escape(text)

@@ -1,10 +1,10 @@
-"""Mixed precision: the fewest layers in float with which no more is lost than was allowed.
+"""Mixed precision: the fewest layers in float that keep the loss within a bound.
 
-Greedy: all layers start in int8. While too much is lost, the most sensitive one
-(`sensitivity.impacts`) goes back to float. Then each layer that went back, the least sensitive
-first, is tried in int8 once more and stays there if nothing breaks: the order is a forecast, and
-this second pass takes out what the forecast got wrong. Where no choice is within the bound, the one
-that lost least is taken, and said to be no more than that.
+Greedy search: all layers start in int8. While the loss is too large, the most sensitive layer
+(`sensitivity.impacts`) goes back to float. Then each layer in float, the least sensitive first, is
+tried in int8 again, and stays there if the loss stays within the bound: this corrects errors of the
+ranking. If no choice is within the bound, the choice with the smallest loss is taken, and a note
+says so.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.measure.statistics.verdict import Verdict, compare_quality, within
+from workbench.techniques.quantization.qdq import OPERATORS
 from workbench.techniques.quantization.sensitivity import Probe, impacts
 
 if TYPE_CHECKING:
@@ -24,83 +25,131 @@ if TYPE_CHECKING:
 
 __all__ = ["Mixed", "fewest_in_float"]
 
+ROUNDING = 1e-12  # tolerance of the comparison with the bound
+
 
 @dataclass(frozen=True)
 class Mixed:
-    """Names of the layers kept in float, the table that shows why, and notes."""
+    """Names of the layers that stay in float, the table of all layers, and notes."""
 
-    kept: tuple[str, ...]
+    float_layers: tuple[str, ...]
     table: pd.DataFrame
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A choice of layers in float, its loss on valid, and whether that is within the bound."""
+
+    float_layers: tuple[str, ...]
+    loss: float
+    fits: bool
 
 
 def fewest_in_float(
     probe: Probe, rows: Mapping[str, np.ndarray], at_most_lost: float, *, estimate: bool
 ) -> Mixed:
-    """Choose the layers that stay in float so that at most `at_most_lost` of the metric on valid is
-    lost.
+    """Choose the layers that stay in float so that the loss on valid is at most `at_most_lost`.
 
-    With `estimate` the plain difference is held against the bound (a smoke run); without, the bound
-    of its 95 % interval, as `measure.within` does, unless valid is too small to prove such a bound
-    even of the float network against itself.
+    With `estimate` the difference of the scores is compared with the bound (a smoke run). Without
+    it, the bound of the 95 % interval of the difference is, as in `measure.within`; if valid has
+    too few rows to prove that even for the float network against itself, the difference is used. A
+    column kept_float is added to the table of `impacts`.
     """
-    valid = probe.job.task.data.valid
-    inputs = dict(valid.prepared(probe.job.start.prepare).inputs)
-    before = probe.outputs(None, inputs)
-    notes = []
-    if not estimate and not within(_verdict(probe, before, before), at_most_lost):
-        estimate = True
-        notes.append(
-            f"{len(valid.targets)} valid rows cannot prove that at most {at_most_lost:g} is lost, "
-            "whatever the model: the plain difference decided. More valid rows would allow a "
-            "proof."
-        )
-
-    def lost(kept: list[str]) -> tuple[bool, float]:
-        verdict = _tried(probe, before, inputs, kept)
-        worse = (
-            verdict.before - verdict.after
-            if verdict.higher_is_better
-            else verdict.after - verdict.before
-        )
-        fits = worse <= at_most_lost + 1e-12 if estimate else within(verdict, at_most_lost)
-        probe.job.report.message(
-            f"{len(kept)} of {len(probe.groups)} layers in float: {worse:.4g} lost on valid."
-        )
-        return fits, worse
-
-    fits, first = lost([])
+    search = _Search(probe, at_most_lost, estimate)
+    notes = search.notes
+    all_int8 = search.try_layers(())
     table = impacts(probe, rows, accuracy=False)
-    kept: list[str] = []
-    tried = [(first, kept)]
-    for name in [] if fits else table["layer"]:
-        kept = [*kept, name]
-        fits, last = lost(kept)
-        tried.append((last, kept))
-        if fits:
-            break
-    if not fits:
-        kept = min(tried, key=lambda t: (t[0], len(t[1])))[1]
+    chosen = _grow(search, all_int8, table["layer"].tolist())
+    if chosen.fits:
+        chosen = _shrink(search, chosen)
+    else:
         notes.append(
-            f"No choice of layers is within {at_most_lost:g}, not even all in float, as other "
-            "operators stay in int8: this one lost least. Allow more, name kinds of operators in "
-            "`keep_float` too, or take the method aware."
+            f"No choice of layers has a loss of at most {at_most_lost:g}, not even all layers in "
+            "float, because other operators stay in int8. The choice with the smallest loss was "
+            "taken. Allow a larger loss, name types of operators in `keep_float` too, or use the "
+            "method aware."
         )
-    for name in list(reversed(kept[:-1])) if fits else ():
-        fewer = [k for k in kept if k != name]
-        if lost(fewer)[0]:
-            kept = fewer
-    last = lost(kept)[1] if kept else first
-    how = "the plain difference on valid" if estimate else "the bound of the 95 % interval on valid"
-    what = f"{len(kept)} of {len(table)} layers stay in float" + (
-        f" ({', '.join(kept)})" if kept else ""
+    notes.append(_summary(chosen, all_int8, len(table), search))
+    table["kept_float"] = table["layer"].isin(chosen.float_layers)
+    return Mixed(chosen.float_layers, table, tuple(notes))
+
+
+class _Search:
+    """Measures the loss of choices of layers on valid."""
+
+    def __init__(self, probe: Probe, at_most_lost: float, estimate: bool) -> None:
+        valid = probe.job.task.data.valid
+        self.probe = probe
+        self.at_most_lost = at_most_lost
+        self.estimate = estimate
+        self.inputs = dict(valid.prepared(probe.job.start.prepare).inputs)
+        self.float_outputs = probe.outputs(None, self.inputs)
+        self.notes: list[str] = []
+        same = _verdict(probe, self.float_outputs, self.float_outputs)
+        if not estimate and not within(same, at_most_lost):
+            self.estimate = True
+            self.notes.append(
+                f"{len(valid.targets)} valid rows are too few to prove a loss of at most "
+                f"{at_most_lost:g} for any model, so the difference of the scores decided. More "
+                "valid rows would allow a proof."
+            )
+
+    def try_layers(self, float_layers: tuple[str, ...]) -> _Trial:
+        """The loss with these layers in float, and all others in int8."""
+        verdict = _measured(self.probe, self.float_outputs, self.inputs, float_layers)
+        loss = verdict.before - verdict.after
+        if not verdict.higher_is_better:
+            loss = -loss
+        if self.estimate:
+            fits = loss <= self.at_most_lost + ROUNDING
+        else:
+            fits = within(verdict, self.at_most_lost)
+        self.probe.job.report.message(
+            f"{len(float_layers)} of {len(self.probe.groups)} layers in float: loss {loss:.4g} on "
+            "valid."
+        )
+        return _Trial(float_layers, loss, fits)
+
+
+def _grow(search: _Search, all_int8: _Trial, ranked_layers: list[str]) -> _Trial:
+    """Put layers back to float, the most sensitive first, until the loss is within the bound.
+
+    If it never is, returns the trial with the smallest loss, of equal ones that with the fewest
+    layers in float.
+    """
+    trials = [all_int8]
+    for layer in ranked_layers:
+        if trials[-1].fits:
+            break
+        trials.append(search.try_layers((*trials[-1].float_layers, layer)))
+    if trials[-1].fits:
+        return trials[-1]
+    return min(trials, key=lambda trial: (trial.loss, len(trial.float_layers)))
+
+
+def _shrink(search: _Search, trial: _Trial) -> _Trial:
+    """Put layers back to int8, the least sensitive first, where the loss allows it."""
+    for layer in reversed(trial.float_layers[:-1]):
+        others = tuple(name for name in trial.float_layers if name != layer)
+        smaller = search.try_layers(others)
+        if smaller.fits:
+            trial = smaller
+    return trial
+
+
+def _summary(chosen: _Trial, all_int8: _Trial, n_layers: int, search: _Search) -> str:
+    names = f" ({', '.join(chosen.float_layers)})" if chosen.float_layers else ""
+    measure = (
+        "difference of the scores on valid"
+        if search.estimate
+        else "bound of the 95 % interval on valid"
     )
-    notes.append(
-        f"{what}: {first:.4g} lost with all in int8, {last:.4g} now, at most {at_most_lost:g} "
-        f"allowed ({how})."
+    return (
+        f"{len(chosen.float_layers)} of {n_layers} layers stay in float{names}: loss "
+        f"{all_int8.loss:.4g} with all layers in int8, {chosen.loss:.4g} now, at most "
+        f"{search.at_most_lost:g} allowed (compared: the {measure})."
     )
-    table["kept_float"] = table["layer"].isin(kept)
-    return Mixed(tuple(kept), table, tuple(notes))
 
 
 def _verdict(probe: Probe, before: np.ndarray, after: np.ndarray) -> Verdict:
@@ -110,31 +159,33 @@ def _verdict(probe: Probe, before: np.ndarray, after: np.ndarray) -> Verdict:
     )
 
 
-def _tried(
-    probe: Probe, before: np.ndarray, inputs: Mapping[str, np.ndarray], kept: list[str]
+def _measured(
+    probe: Probe,
+    float_outputs: np.ndarray,
+    inputs: Mapping[str, np.ndarray],
+    float_layers: tuple[str, ...],
 ) -> Verdict:
-    """The verdict with some layers in float, saved, so that the next run need not try again."""
-    name = f"kept {sorted(kept)}"
-    known = probe.cache.get(name)
-    if known is not None:
-        return Verdict.from_json(known)
-    nodes = [n for layer in kept for n in probe.groups[layer]]
+    """The verdict on a choice of layers; it is saved, and read if it was saved before."""
+    name = f"kept {sorted(float_layers)}"
+    saved = probe.cache.get(name)
+    if saved is not None:
+        return Verdict.from_json(saved)
     groups = probe.groups
-    all_kept = len(kept) == len(groups)
-    verdict = _verdict(
-        probe,
-        before,
-        before if all_kept and not _others(probe) else probe.outputs(probe.graph(nodes), inputs),
-    )
+    if len(float_layers) == len(groups) and not _quantizes_other_operators(probe):
+        outputs = float_outputs
+    else:
+        nodes = [node for layer in float_layers for node in groups[layer]]
+        outputs = probe.outputs(probe.graph(nodes), inputs)
+    verdict = _verdict(probe, float_outputs, outputs)
     probe.cache.put(name, verdict.to_json())
     return verdict
 
 
-def _others(probe: Probe) -> bool:
-    """Whether operators besides layers are quantized."""
-    from workbench.techniques.quantization.static import OPERATORS
-
-    layers = {layer.node for layer in probe.network.layers}
+def _quantizes_other_operators(probe: Probe) -> bool:
+    """Whether operators without weights are quantized too."""
+    network = probe.source.network
+    layer_nodes = {layer.node for layer in network.layers}
     return any(
-        n.op_type in OPERATORS and n.name not in layers for n in probe.network.model.graph.node
+        node.op_type in OPERATORS and node.name not in layer_nodes
+        for node in network.model.graph.node
     )

@@ -1,22 +1,15 @@
-"""The float graph made ready for quantization: pooled, folded, checked, and every layer under the
-name that its author gave it.
+"""The float graph, prepared for quantization: constants folded, checked, and nodes named.
 
-Exporters write a global pooling as `ReduceMean` over the spatial axes, which has no int8 kernel;
-`GlobalAveragePool`, the same operation, has one. They also number what they write
-(`node_Conv_306`), so names are found again, in this order:
-
-    the weight's own name   blocks.0.conv1.weight -> blocks.0.conv1
-    the bias' name          encoder.layers.0.linear1.bias -> encoder.layers.0.linear1
-    its values              a transposed copy of `qkv.weight` in the torch module -> qkv
-    operator and number     LSTM_1
+Exporters write a global average pooling as `ReduceMean` over the spatial axes, which has no int8
+kernel; it is rewritten as `GlobalAveragePool`, the same operation, which has one.
 """
 
 from __future__ import annotations
 
+import copy
 import re
 import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,197 +17,165 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, unknown
+from workbench.techniques.quantization.naming import (
+    FLOAT,
+    Layer,
+    constants,
+    name_nodes,
+    names_by_values,
+)
 
 if TYPE_CHECKING:
-    from onnx import ModelProto, NodeProto, TensorProto
+    from onnx import ModelProto, NodeProto
 
-__all__ = ["WEIGHTS_AT", "Layer", "Network", "constants", "excluded", "failure", "network_of"]
-
-WEIGHTS_AT = {
-    "Conv": (1,),
-    "ConvTranspose": (1,),
-    "Gemm": (0, 1),
-    "MatMul": (0, 1),
-    "Gather": (0,),
-    "LSTM": (1, 2),
-    "GRU": (1, 2),
-    "RNN": (1, 2),
-}
-"""Operators that hold weights, and the inputs where these may stand."""
-
-FLOAT = 1  # onnx.TensorProto.FLOAT
-
-
-@dataclass(frozen=True)
-class Layer:
-    """An operator with constant weights: what it reads and gives, which node it is, and the
-    attributes that are switched on.
-    """
-
-    name: str
-    op_type: str
-    weights: tuple[str, ...]
-    source: str
-    output: str
-    node: str
-    flags: frozenset[str] = frozenset()
-
-    @property
-    def base(self) -> str:
-        """The name without the number that tells several uses of one weight apart."""
-        return self.name.split(":")[0]
+__all__ = ["Network", "excluded", "failure", "network_of", "replace_node"]
 
 
 @dataclass(frozen=True)
 class Network:
-    """A float ONNX graph whose nodes carry the names of `layers`; `model` is copied before it is
-    changed.
-    """
+    """A float ONNX graph, and its layers; copy `model` before changing it."""
 
     model: ModelProto
     layers: tuple[Layer, ...]
 
     def copy(self) -> ModelProto:
-        import copy
-
         return copy.deepcopy(self.model)
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All that `keep_float` may name: layers, other operators, and kinds of operators."""
-        kinds = dict.fromkeys(n.op_type for n in self.model.graph.node)
-        return tuple(
-            dict.fromkeys(
-                [
-                    *(layer.name for layer in self.layers),
-                    *(n.name for n in self.model.graph.node),
-                    *kinds,
-                ]
-            )
-        )
+        """All names that `keep_float` accepts: layers, other operators, and types of operators."""
+        layers = [layer.name for layer in self.layers]
+        nodes = [node.name for node in self.model.graph.node]
+        op_types = [node.op_type for node in self.model.graph.node]
+        return tuple(dict.fromkeys([*layers, *nodes, *op_types]))
 
 
 def network_of(content: bytes, name: str, module: Any = None) -> Network:
-    """The graph of an ONNX file, ready; `module` is the torch module that it was written from, for
-    the names of its layers.
+    """Prepare the graph of an ONNX file.
 
-    Raises CandidateError for a file that ONNX Runtime cannot load, and for weights that are not
-    finite.
+    `name` is the candidate's name, for errors; `module` is the torch module that was exported, from
+    which layers are named. Raises CandidateError for a file that ONNX Runtime cannot load, and for
+    weights that are not finite.
     """
     import onnx
 
     try:
         model = onnx.load_from_string(content)
-        _pool(model)
+        _write_means_as_pooling(model)
         model = onnx.shape_inference.infer_shapes(_folded(model))
     except Exception as error:
         raise CandidateError(f"ONNX Runtime cannot load `{name}`: {error}") from error
-    layers = _named(model, _fingerprints(module))
+    layers = name_nodes(model, names_by_values(module))
     _check_finite(model, layers, name)
     return Network(model, layers)
 
 
-def constants(model: ModelProto) -> dict[str, TensorProto]:
-    """Initializers by name."""
-    return {w.name: w for w in model.graph.initializer}
-
-
 def excluded(network: Network, keep_float: list[str]) -> list[str]:
-    """Names of the nodes that `keep_float` leaves in float: layers, all in a part (`blocks.0`), or
-    a kind of operator.
+    """Names of the nodes that stay in float.
 
-    Raises SettingsError that names the nearest for a name that nothing has.
+    An entry of `keep_float` is a layer (`blocks.0.conv1`), a part of the network (`blocks.0`) or a
+    type of operators (`Add`). Raises SettingsError, with the nearest name, for any other entry.
     """
-    found: list[str] = []
-    wrong: list[str] = []
-    for name in keep_float:
-        inside = [n.name for n in network.model.graph.node if _is_in(n, name)]
-        found += inside
-        wrong += [] if inside else [name]
-    if wrong:
-        raise SettingsError(
-            "`keep_float`: "
-            + " ".join(unknown("layer or operator", n, network.names) for n in wrong)
-        )
-    return list(dict.fromkeys(found))
+    nodes: list[str] = []
+    unmatched: list[str] = []
+    for entry in keep_float:
+        matches = [node.name for node in network.model.graph.node if _matches(node, entry)]
+        nodes += matches
+        if not matches:
+            unmatched.append(entry)
+    if unmatched:
+        problems = [unknown("layer or operator", entry, network.names) for entry in unmatched]
+        raise SettingsError("`keep_float`: " + " ".join(problems))
+    return list(dict.fromkeys(nodes))
 
 
-def _is_in(node: NodeProto, name: str) -> bool:
-    return name in (node.name, node.op_type, node.name.split(":")[0]) or node.name.startswith(
-        f"{name}."
-    )
+def _matches(node: NodeProto, entry: str) -> bool:
+    names = (node.name, node.op_type, node.name.split(":")[0])
+    return entry in names or node.name.startswith(f"{entry}.")
 
 
 def failure(
     error: Exception, name: str, method: str, model: ModelProto | None = None
 ) -> CandidateError:
-    """The error of a quantizer or runtime as one that names the operator and what can be done."""
+    """The error of a quantizer or runtime, as one that names the operator and the way out."""
     text = " ".join(str(error).split())[:400]
-    ops = {n.name: n.op_type for n in model.graph.node} if model is not None else {}
-    at = re.search(r"[Nn]ame:\s*'([^']+)'|Node \(([^)]+)\)", text)
-    node = (
-        next((g for g in at.groups() if g), "")
-        if at
-        else next((n for n in ops if n and n in text), "")
-    )
-    where = f" at `{node}`" + (f" ({ops[node]})" if node in ops else "") if node else ""
+    op_types = {node.name: node.op_type for node in model.graph.node} if model is not None else {}
+    node = _node_in(text, op_types)
+    op_type = f" ({op_types[node]})" if node in op_types else ""
+    where = f" at `{node}`{op_type}" if node else ""
     return CandidateError(
         f"`{name}` cannot be quantized by the method {method}{where}: {text} Name that layer or "
-        "kind of operator in `keep_float`, or take the method weight_only, which leaves the "
-        "operators as they are."
+        "type of operator in `keep_float`, or use the method weight_only, which does not change "
+        "the operators."
     )
 
 
-def _pool(model: ModelProto) -> None:
-    """ReduceMean over height and width, written as GlobalAveragePool (and a Squeeze where the axes
-    were dropped).
-    """
-    from onnx import helper, numpy_helper
+def _node_in(text: str, names: Iterable[str]) -> str:
+    """The name of the node that an error message is about; empty if it names none."""
+    match = re.search(r"[Nn]ame:\s*'([^']+)'|Node \(([^)]+)\)", text)
+    if match:
+        return next((group for group in match.groups() if group), "")
+    return next((name for name in names if name and name in text), "")
 
-    values = constants(model)
+
+def replace_node(model: ModelProto, index: int, nodes: list[NodeProto]) -> None:
+    """Put `nodes` in the place of the node at `index`."""
+    del model.graph.node[index]
+    for node in reversed(nodes):
+        model.graph.node.insert(index, node)
+
+
+def _write_means_as_pooling(model: ModelProto) -> None:
+    """Rewrite each ReduceMean over height and width as GlobalAveragePool.
+
+    A Flatten follows it where the mean drops the two axes.
+    """
+    from onnx import helper
+
     ranks = _ranks(model)
     for index, node in reversed(list(enumerate(model.graph.node))):
         if node.op_type != "ReduceMean" or ranks.get(node.input[0]) != 4:
             continue
-        given = {a.name: a for a in node.attribute}
-        axes = list(given["axes"].ints) if "axes" in given else None
-        if axes is None and len(node.input) > 1 and node.input[1] in values:
-            axes = numpy_helper.to_array(values[node.input[1]]).ravel().tolist()
-        if axes is None or sorted(a % 4 for a in axes) != [2, 3]:
+        axes = _reduced_axes(model, node)
+        if axes is None or sorted(axis % 4 for axis in axes) != [2, 3]:
             continue
-        keeps = "keepdims" not in given or given["keepdims"].i == 1
+        keepdims = next((a.i for a in node.attribute if a.name == "keepdims"), 1) == 1
         output = node.output[0]
-        pooled = helper.make_node(
-            "GlobalAveragePool",
-            [node.input[0]],
-            [output if keeps else f"{output}_pooled"],
-            node.name,
-        )
-        made = (
-            [pooled]
-            if keeps
-            else [pooled, helper.make_node("Flatten", pooled.output, [output], f"{node.name}_flat")]
-        )
-        del model.graph.node[index]
-        for new in reversed(made):
-            model.graph.node.insert(index, new)
+        pooled = output if keepdims else f"{output}_pooled"
+        nodes = [helper.make_node("GlobalAveragePool", [node.input[0]], [pooled], node.name)]
+        if not keepdims:
+            nodes.append(helper.make_node("Flatten", [pooled], [output], f"{node.name}_flat"))
+        replace_node(model, index, nodes)
+
+
+def _reduced_axes(model: ModelProto, node: NodeProto) -> list[int] | None:
+    """The axes of a ReduceMean, an attribute or a constant input; None if they are neither."""
+    from onnx import numpy_helper
+
+    for attribute in node.attribute:
+        if attribute.name == "axes":
+            return list(attribute.ints)
+    values = constants(model)
+    if len(node.input) > 1 and node.input[1] in values:
+        return numpy_helper.to_array(values[node.input[1]]).ravel().tolist()
+    return None
 
 
 def _ranks(model: ModelProto) -> dict[str, int]:
     import onnx
 
     graph = onnx.shape_inference.infer_shapes(model).graph
-    known = (*graph.value_info, *graph.input, *graph.output)
     return {
-        v.name: len(v.type.tensor_type.shape.dim)
-        for v in known
-        if v.type.tensor_type.HasField("shape")
+        value.name: len(value.type.tensor_type.shape.dim)
+        for value in (*graph.value_info, *graph.input, *graph.output)
+        if value.type.tensor_type.HasField("shape")
     }
 
 
 def _folded(model: ModelProto) -> ModelProto:
-    """The graph after ONNX Runtime's basic optimizations: constants folded, batch norms in the
-    convolutions before them.
+    """The graph after ONNX Runtime's basic optimizations.
+
+    They compute constant parts, and fold batch norms into the convolutions before them.
     """
     import onnx
     import onnxruntime as ort
@@ -226,95 +187,26 @@ def _folded(model: ModelProto) -> ModelProto:
         options.optimized_model_filepath = str(Path(scratch) / "folded.onnx")
         ort.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
         folded = onnx.load(options.optimized_model_filepath)
-    used = {n.domain for n in folded.graph.node} | {""}
-    kept = [o for o in folded.opset_import if o.domain in used]
+    domains = {node.domain for node in folded.graph.node} | {""}
+    opsets = [opset for opset in folded.opset_import if opset.domain in domains]
     del folded.opset_import[:]
-    folded.opset_import.extend(kept)
+    folded.opset_import.extend(opsets)
     return folded
 
 
-def _fingerprints(module: Any) -> dict[bytes, str]:
-    """Names of a torch module's weights by their values, as they are and transposed."""
-    found: dict[bytes, str] = {}
-    for name, tensor in module.state_dict().items() if hasattr(module, "state_dict") else ():
-        if hasattr(tensor, "detach") and tensor.is_floating_point() and tensor.ndim > 1:
-            array = tensor.detach().cpu().float().numpy()
-            for turned in (array, array.T):
-                found.setdefault(np.ascontiguousarray(turned).tobytes(), name)
-    return found
-
-
-def _named(model: ModelProto, by_value: Mapping[bytes, str]) -> tuple[Layer, ...]:
-    """Give every node its name; returns those that hold weights."""
-    from onnx import numpy_helper
-
-    values = constants(model)
-    readers: dict[str, list[NodeProto]] = {}
-    for node in model.graph.node:
-        for name in node.input:
-            readers.setdefault(name, []).append(node)
-    taken: Counter[str] = Counter()
-    kinds: Counter[str] = Counter()
-    layers = []
-    for node in model.graph.node:
-        weights = tuple(_weights(node, values))
-        name = ""
-        if weights:
-            after = readers.get(node.output[0], [])
-            biases = [i for n in (node, *after) if n is node or n.op_type == "Add" for i in n.input]
-            name = _layer_name(weights[0], biases, values)
-            name = name or _stem(
-                by_value.get(numpy_helper.to_array(values[weights[0]]).tobytes(), "")
-            )
-        if not name:
-            name = f"{node.op_type}_{kinds[node.op_type]}"
-            kinds[node.op_type] += 1
-        node.name = name if not taken[name] else f"{name}:{taken[name] + 1}"
-        taken[name] += 1
-        if weights:
-            source = next((i for i in node.input if i and i not in values), "")
-            flags = frozenset(a.name for a in node.attribute if a.i)
-            layers.append(
-                Layer(node.name, node.op_type, weights, source, node.output[0], node.name, flags)
-            )
-    return tuple(layers)
-
-
-def _weights(node: NodeProto, values: Mapping[str, TensorProto]) -> Iterator[str]:
-    """Constant float arrays of two axes or more that an operator multiplies with, or looks up rows
-    in.
-    """
-    for place in WEIGHTS_AT.get(node.op_type, ()):
-        if place < len(node.input) and node.input[place] in values:
-            value = values[node.input[place]]
-            if value.data_type == FLOAT and len(value.dims) > 1:
-                yield value.name
-
-
-def _layer_name(weight: str, biases: list[str], values: Mapping[str, TensorProto]) -> str:
-    if weight.endswith("weight") or "." in weight:
-        return _stem(weight)
-    return next((_stem(b) for b in biases if b in values and b.endswith("bias") and "." in b), "")
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"[._](weight|bias)(_bias)?$", "", name)
-
-
 def _check_finite(model: ModelProto, layers: tuple[Layer, ...], name: str) -> None:
-    """NaN makes nonsense of every scale; an infinite constant may be meant (a mask), an infinite
-    weight may not.
-    """
+    """Refuse NaN anywhere, and infinity in weights; an infinite constant can be a mask."""
     from onnx import numpy_helper
 
-    weights = {w for layer in layers for w in layer.weights}
+    weights = {weight for layer in layers for weight in layer.weights}
     for value in model.graph.initializer:
         if value.data_type != FLOAT:
             continue
         array = numpy_helper.to_array(value)
         if np.isnan(array).any() or (value.name in weights and not np.isfinite(array).all()):
+            n_values = int((~np.isfinite(array)).sum())
             raise CandidateError(
-                f"`{name}` holds {int((~np.isfinite(array)).sum())} values that are not finite in "
-                f"`{value.name}`: no scale can be found for them. Train the model anew, or take an "
+                f"`{name}` holds {n_values} values that are not finite in `{value.name}`: "
+                "quantization cannot compute a scale for them. Train the model again, or use an "
                 "earlier checkpoint."
             )

@@ -1,14 +1,15 @@
-"""Quantization-aware training: the network rehearses int8 while it trains, and leaves as an ONNX
-file that computes in it.
+"""Quantization-aware training: training with int8 rounding, and an ONNX file that computes in int8.
 
-    module --torch.export--> graph --torchao--> graph with fake quantizers --fit--> int8 weights --torch.onnx--> QDQ ONNX
-                                    (OrtQuantizer)   rounding in the forward pass,      biases on the grid of
-                                                     gradients pass straight through    input times weight (int32)
+    torch module
+      -- torch.export --> graph
+      -- torchao -------> graph with fake quantizers (`OrtQuantizer`)
+      -- fit -----------> weights that suit int8: the forward pass rounds, gradients pass unchanged
+      -- torch.onnx ----> QDQ ONNX; biases are int32, with the scale of input times weight
 
-Ranges of activations are read from calibration rows first, then move with training, and hold still
-in its last part; those of weights follow the weights. Batch norms are folded and dropout is left
-out: this is fine-tuning, with a learning rate of about a tenth of the one that trained the network
-(`DEFAULT_LR`).
+Ranges of activations are computed from calibration rows first, change with training, and stay fixed
+in its last part; those of weights follow the weights. Batch norms are folded and dropout is
+removed: this is fine-tuning, with a learning rate of about a tenth of the one that trained the
+network (`DEFAULT_LR`).
 
 Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
 Integer-Arithmetic-Only Inference", 2018; gradients: Bengio et al., "Estimating or Propagating
@@ -18,7 +19,6 @@ Paper on Neural Network Quantization", 2021.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,14 +30,15 @@ from workbench.errors import CandidateError
 from workbench.metrics import like_targets
 from workbench.system.cache import fingerprint
 from workbench.technique import Job
+from workbench.techniques.quantization.base import DEFAULT_LR, is_symmetric
 from workbench.techniques.quantization.pt2e_quantizer import AVERAGING
 from workbench.techniques.quantization.qat_file import written
 from workbench.techniques.quantization.qat_graph import (
-    grid_of,
-    prepared,
-    quantizers,
+    activation_type_of,
+    fake_quantized,
+    fake_quantizers,
     recorded,
-    silent,
+    without_library_warnings,
 )
 from workbench.training import FitSettings, fit
 from workbench.training.evaluate import predict_batches
@@ -46,23 +47,22 @@ from workbench.training.settings import n_steps_of
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["DEFAULT_LR", "Aware", "train_aware"]
+    from workbench.techniques.quantization import QuantizationSettings
 
-DEFAULT_LR = 2e-4
-CALIBRATION_ROWS = 512
+__all__ = ["DEFAULT_LR", "AwareResult", "train_aware"]
+
 BATCH = 64
-# share of the steps after which ranges hold still, so that the weights settle on a fixed grid
-FREEZE_AT = 0.8
+FREEZE_AT = 0.8  # share of the steps after which ranges stay fixed, so that weights settle
 
 
 @dataclass(frozen=True)
-class Aware:
-    """The QDQ ONNX file, how training went (a row an epoch), and what was chosen on the way.
+class AwareResult:
+    """The QDQ ONNX file, the history of training (a row per epoch), and choices.
 
     `choices`: `precision` and `memory_format` of the training, `activation_type`,
-    `valid_score_calibrated` (calibrated only, before training), `trained` (whether training did not
-    lose against that, and was kept), and `int8` and `float`: the operators that compute in int8,
-    and the layers with weights that do not.
+    `valid_score_calibrated` (score before training, with calibrated ranges), `trained` (whether the
+    trained network is in the file, as its score is at least that one), `int8` (operators in int8)
+    and `float` (layers with weights that stay in float).
     """
 
     content: bytes
@@ -70,117 +70,133 @@ class Aware:
     choices: dict[str, Any]
 
 
-def train_aware(job: Job, settings: Any) -> Aware:
-    """Fine-tune a copy of the job's torch network under int8 rounding and write it as QDQ ONNX with
-    a dynamic batch.
+def train_aware(job: Job, settings: QuantizationSettings) -> AwareResult:
+    """Fine-tune a copy of the job's torch network with int8 rounding, and write it as QDQ ONNX.
 
-    Of `settings` it reads `fit` (FitSettings), `per_channel`, `activation_type`, `keep_float`, and,
-    if there, `symmetric` and `calibration_rows`. Raises CandidateError for a network that
-    torch.export cannot follow, that has recurrent layers not named in `keep_float`, or nothing to
-    quantize; SettingsError for a name in `keep_float` that nothing has; Cancelled on request.
+    The number of rows stays free in the file. Of `settings`, which are resolved, it reads `fit`,
+    `per_channel`, `activation_type`, `symmetric`, `keep_float` and `calibration_rows`. Raises
+    CandidateError for a network that torch.export cannot record, that has recurrent layers not
+    named in `keep_float`, or no operator to quantize; SettingsError for a name in `keep_float` that
+    the network does not have; Cancelled on request.
     """
     job.report.message("Recording the network for quantization-aware training.")
     _check_form(job)
     inputs = {
-        name: tensor(np.concatenate([a[:2], a[:1]]), "cpu") for name, a in job.example(2).items()
+        name: tensor(np.concatenate([array[:2], array[:1]]), "cpu")
+        for name, array in job.example(2).items()
     }
-    with silent():
-        rehearsal, found = prepared(recorded(job.start, inputs), job.start.name, settings)
-    left = ", ".join(found["float"]) or "none"
+    with without_library_warnings():
+        graph = recorded(job.start, inputs)
+        model, layers = fake_quantized(graph, job.start.name, settings)
     job.report.message(
-        f"{len(found['int8'])} operators will compute in int8; layers that stay in float: {left}."
+        f"{len(layers['int8'])} operators will compute in int8; layers that stay in float: "
+        f"{', '.join(layers['float']) or 'none'}."
     )
-    _calibrate(rehearsal, job, getattr(settings, "calibration_rows", None) or CALIBRATION_ROWS)
-    before = _score(rehearsal, job)
+    _calibrate(model, job, settings.calibration_rows)
+    calibrated_score = _score(model, job)
     fitted = fit(
-        rehearsal,
+        model,
         job.task,
-        _plain(settings.fit),
+        _in_fp32(settings.fit),
         prepare=job.start.prepare,
         report=job.report,
         seed=job.seed,
         device=job.device,
-        checkpoint=job.folder / f"qat-{_key(settings)}.pt",
-        step_hook=_freezing(job, settings.fit),
+        checkpoint=job.folder / f"qat-{_checkpoint_key(settings)}.pt",
+        step_hook=_freeze_ranges(job, settings.fit),
     )
-    sign = 1 if job.task.metric.higher_is_better else -1
-    kept = (
-        max((sign * row["valid_score"] for row in fitted.history), default=-math.inf)
-        >= sign * before
-    )
+    is_better = _reaches(fitted.history, calibrated_score, job)
     job.report.message("Writing the trained network as ONNX.")
-    with silent():
-        content = written(fitted.model if kept else rehearsal, inputs, job.start)
+    with without_library_warnings():
+        content = written(fitted.model if is_better else model, inputs, job.start)
     choices = {
         "precision": "fp32",
         "memory_format": "contiguous",
-        "activation_type": grid_of(settings)[0],
-        "valid_score_calibrated": before,
-        "trained": kept,
-        **found,
+        "activation_type": activation_type_of(settings),
+        "valid_score_calibrated": calibrated_score,
+        "trained": is_better,
+        **layers,
     }
-    return Aware(content, fitted.history, choices)
+    return AwareResult(content, fitted.history, choices)
 
 
 def _check_form(job: Job) -> None:
     if job.start.form != "torch":
         raise CandidateError(
-            f"Quantization-aware training trains, so it takes a torch network; `{job.start.name}` "
-            f"is in the form {job.start.form}. Take the method static, or put this step before the "
-            "one that changes the form."
+            f"Quantization-aware training needs a torch network, and `{job.start.name}` has the "
+            f"form {job.start.form}. Use the method static, or put this step before the one that "
+            "changes the form."
         )
 
 
-def _plain(settings: FitSettings) -> FitSettings:
-    """Fake quantizers round in fp32; in bf16 the rounding of the number format would drown theirs."""
+def _in_fp32(settings: FitSettings) -> FitSettings:
+    """Settings with fp32 arithmetic: the rounding of bf16 is coarser than that of int8."""
     return settings.model_copy(update={"precision": "fp32", "memory_format": "contiguous"})
 
 
-def _key(settings: Any) -> str:
-    """What shapes the recorded graph: a checkpoint of another one must not be continued."""
+def _checkpoint_key(settings: QuantizationSettings) -> str:
+    """A key of the settings that shape the graph: training of another graph cannot be resumed."""
+    activation_type = activation_type_of(settings)
+    symmetric = is_symmetric(settings, activation_type)
     return fingerprint(
-        *map(str, grid_of(settings)), str(settings.per_channel), ",".join(settings.keep_float or ())
+        activation_type,
+        str(symmetric),
+        str(settings.per_channel),
+        ",".join(settings.keep_float),
     )[:12]
 
 
-def _calibrate(rehearsal: nn.Module, job: Job, n_rows: int) -> None:
-    """Read the ranges of activations from calibration rows, without rounding: the mean over batches
-    of their extremes.
+def _calibrate(model: nn.Module, job: Job, n_rows: int) -> None:
+    """Compute the ranges of activations from calibration rows, without rounding.
+
+    Each range is the mean, over batches, of the smallest and the largest value.
     """
     import torch
 
-    rows = TensorRows(job.task.data.calibration.take(slice(0, n_rows)), job.start.prepare, "cpu")
-    every = [*quantizers(rehearsal, of_weights=True), *quantizers(rehearsal, of_weights=False)]
-    rehearsal.train()
-    for quantizer in every:
+    split = job.task.data.calibration.take(slice(0, n_rows))
+    rows = TensorRows(split, job.start.prepare, "cpu")
+    of_activations = fake_quantizers(model, of_weights=False)
+    quantizers = [*fake_quantizers(model, of_weights=True), *of_activations]
+    model.train()
+    for quantizer in quantizers:
         quantizer.fake_quant_enabled[0] = 0
-    for done, (inputs, _) in enumerate(rows.batches(BATCH)):
-        job.report.progress(done * BATCH, len(rows), f"reading ranges from {len(rows)} rows")
-        for quantizer in quantizers(rehearsal, of_weights=False):
-            quantizer.activation_post_process.averaging_constant = 1 / (done + 1)
+    for number, (inputs, _) in enumerate(rows.batches(BATCH)):
+        job.report.progress(number * BATCH, len(rows), f"computing ranges from {len(rows)} rows")
+        for quantizer in of_activations:
+            quantizer.activation_post_process.averaging_constant = 1 / (number + 1)
         with torch.no_grad():
-            rehearsal(*inputs.values())
-    for quantizer in quantizers(rehearsal, of_weights=False):
+            model(*inputs.values())
+    for quantizer in of_activations:
         quantizer.activation_post_process.averaging_constant = AVERAGING
-    for quantizer in every:
+    for quantizer in quantizers:
         quantizer.fake_quant_enabled[0] = 1
-    rehearsal.eval()
+    model.eval()
 
 
-def _score(rehearsal: nn.Module, job: Job) -> float:
-    """Score on valid of what was calibrated and not yet trained."""
+def _score(model: nn.Module, job: Job) -> float:
+    """Score on valid."""
     targets = np.asarray(job.task.data.valid.targets)
     rows = TensorRows(job.task.data.valid, job.start.prepare, "cpu")
-    outputs = np.concatenate(list(predict_batches(rehearsal, rows, "cpu", {}, job.report)))
+    outputs = np.concatenate(list(predict_batches(model, rows, "cpu", {}, job.report)))
     return job.task.metric(like_targets(outputs, targets), targets)
 
 
-def _freezing(job: Job, settings: FitSettings) -> Callable[[nn.Module, int], None]:
-    """A step hook that holds the ranges of activations still in the last part of training."""
-    last = FREEZE_AT * n_steps_of(settings, len(job.task.data.train))
+def _reaches(history: list[dict[str, float]], score: float, job: Job) -> bool:
+    """Whether the best score on valid of any epoch is at least as good as `score`."""
+    scores = [row["valid_score"] for row in history]
+    if not scores:
+        return False
+    if job.task.metric.higher_is_better:
+        return max(scores) >= score
+    return min(scores) <= score
+
+
+def _freeze_ranges(job: Job, settings: FitSettings) -> Callable[[nn.Module, int], None]:
+    """A step hook that fixes the ranges of activations in the last part of training."""
+    first_frozen_step = FREEZE_AT * n_steps_of(settings, len(job.task.data.train))
 
     def freeze(model: nn.Module, step: int) -> None:
-        if step >= last and not bool(model.frozen):
+        if step >= first_frozen_step and not bool(model.frozen):
             model.frozen.fill_(True)
             model.train()
 

@@ -1,6 +1,4 @@
-"""What was trained for int8 as a QDQ ONNX file that ONNX Runtime fuses, accepted only if it answers
-as the program does.
-"""
+"""Write the trained network as a QDQ ONNX file that ONNX Runtime computes in int8."""
 
 from __future__ import annotations
 
@@ -14,40 +12,59 @@ from workbench.errors import ExportError, sentence_of
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import OPSET, free_dims
 from workbench.task import Candidate
-from workbench.techniques.quantization.small import small
+from workbench.techniques.quantization.strip import stripped
 from workbench.techniques.quantization.tidy import tidy
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
+    from torch import fx, nn
 
-__all__ = ["written"]
+__all__ = ["MAX_DIFFERENCE", "written"]
 
-# of the largest output: kernels round otherwise here and there, a graph put together wrongly is
-# further off
-DISAGREES = 0.2
+# Share of the largest output. Single values differ because kernels round differently; a graph that
+# is written wrongly differs by more.
+MAX_DIFFERENCE = 0.2
 
 
-def written(rehearsal: nn.Module, inputs: dict[str, torch.Tensor], start: Candidate) -> bytes:
-    """The trained program as QDQ ONNX that ONNX Runtime fuses; raises ExportError when it answers
-    differently.
+def written(model: nn.Module, inputs: dict[str, torch.Tensor], start: Candidate) -> bytes:
+    """The fake-quantized network as QDQ ONNX.
+
+    `inputs` are prepared rows `(rows, ...)`, `start` is the candidate before training, for its name
+    and preparation. Raises ExportError when the network cannot be written, or when the outputs of
+    the file differ from its own.
     """
-    import onnx
     import torch
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e
 
     with torch.no_grad():
-        rehearsal.eval()(*inputs.values())  # the grids of the weights as they are now
-        program = convert_pt2e(copy.deepcopy(rehearsal.program))
-        wanted = program(*inputs.values()).numpy()
+        model.eval()(*inputs.values())  # updates the scales of the weights
+        program = convert_pt2e(copy.deepcopy(model.program))
+        outputs = program(*inputs.values()).numpy()
+    content = _exported(program, inputs, start.name)
+    candidate = start.child(start.name, "quantization", form="onnx", model=content)
+    arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+    file_outputs = predictor(candidate, threads=1).predict(arrays).reshape(outputs.shape)
+    difference = float(np.abs(file_outputs - outputs).max())
+    largest = float(np.abs(outputs).max())
+    if not difference <= MAX_DIFFERENCE * max(largest, 1.0):  # true for NaN too
+        raise ExportError(
+            f"The outputs of the int8 file of `{start.name}` differ from those of the trained "
+            f"network by {difference:.3g}, and the largest output is {largest:.3g}. Use the method "
+            "static."
+        )
+    return content
+
+
+def _exported(program: fx.GraphModule, inputs: dict[str, torch.Tensor], name: str) -> bytes:
+    import onnx
+    import torch
+
     buffer = io.BytesIO()
+    arguments = tuple(inputs.values())
+    shapes = tuple(free_dims(tensor) for tensor in arguments)
     try:
         exported = torch.onnx.export(
-            torch.export.export(
-                program,
-                tuple(inputs.values()),
-                dynamic_shapes=tuple(free_dims(t) for t in inputs.values()),
-            ),
+            torch.export.export(program, arguments, dynamic_shapes=shapes),
             dynamo=True,
             opset_version=OPSET,
             input_names=list(inputs),
@@ -58,23 +75,9 @@ def written(rehearsal: nn.Module, inputs: dict[str, torch.Tensor], start: Candid
         exported.save(buffer)
     except Exception as error:
         raise ExportError(
-            f"`{start.name}` was trained for int8, and cannot be written as ONNX by "
-            f"torch.onnx.export: {sentence_of(error)} Rewrite that part, or take the method "
-            "static."
+            f"`{name}` was trained for int8, but torch.onnx.export cannot write it as ONNX: "
+            f"{sentence_of(error)} Rewrite that part, or use the method static."
         ) from error
     model = onnx.load_from_string(buffer.getvalue())
     tidy(model)
-    content = small(model)
-    made = start.child(start.name, "quantization", form="onnx", model=content)
-    got = (
-        predictor(made, threads=1)
-        .predict({n: t.numpy() for n, t in inputs.items()})
-        .reshape(wanted.shape)
-    )
-    gap, scale = float(np.abs(got - wanted).max()), float(np.abs(wanted).max())
-    if not gap <= DISAGREES * max(scale, 1.0):
-        raise ExportError(
-            f"The int8 file of `{start.name}` answers differently: off by {gap:.3g} where outputs "
-            f"reach {scale:.3g}."
-        )
-    return content
+    return stripped(model)

@@ -1,5 +1,6 @@
-"""The network as a graph that rehearses int8: recorded by torch.export, given fake quantizers, and
-trainable by `fit`.
+"""The network as a graph with fake quantizers, which `fit` can train.
+
+torch.export records the network as a graph of operators; torchao inserts the fake quantizers.
 """
 
 from __future__ import annotations
@@ -14,21 +15,26 @@ from workbench.errors import CandidateError, sentence_of
 from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.to_onnx import free_dims, quiet
 from workbench.task import Candidate
-from workbench.techniques.quantization.pt2e_quantizer import (
-    WEIGHT_LOW,
-    OrtQuantizer,
-    layer_of,
-    operator,
-)
+from workbench.techniques.quantization.base import is_symmetric
+from workbench.techniques.quantization.pt2e_operators import layer_of, operator
+from workbench.techniques.quantization.pt2e_quantizer import WEIGHT_LOW, OrtQuantizer
 
 if TYPE_CHECKING:
     import torch
     from torch import fx, nn
 
-__all__ = ["grid_of", "prepared", "quantizers", "recorded", "silent"]
+    from workbench.techniques.quantization import QuantizationSettings
+
+__all__ = [
+    "activation_type_of",
+    "fake_quantized",
+    "fake_quantizers",
+    "recorded",
+    "without_library_warnings",
+]
 
 RECURRENT = {"lstm": "LSTM", "gru": "GRU", "rnn_tanh": "RNN", "rnn_relu": "RNN"}
-HOLDING_WEIGHTS = {
+OPERATORS_WITH_WEIGHTS = {
     "conv1d",
     "conv2d",
     "conv3d",
@@ -40,141 +46,150 @@ HOLDING_WEIGHTS = {
 }
 
 
-def grid_of(settings: Any) -> tuple[str, bool]:
-    """Type of activations, auto being uint8 (the one that ONNX Runtime fuses fully), and whether
-    zero is in its middle.
-    """
-    kind = "int8" if settings.activation_type == "int8" else "uint8"
-    wanted = getattr(settings, "symmetric", None)
-    return kind, kind == "int8" if wanted is None else wanted
+def activation_type_of(settings: QuantizationSettings) -> str:
+    """Integer type of activations; auto is uint8, the type that ONNX Runtime fuses fully."""
+    return "int8" if settings.activation_type == "int8" else "uint8"
 
 
 def recorded(start: Candidate, inputs: dict[str, torch.Tensor]) -> fx.GraphModule:
-    """The network in evaluation mode as a graph of operators, with its parameters; refuses what
-    torch.export cannot follow.
+    """The network in evaluation mode as a graph of operators, with its parameters.
+
+    Raises CandidateError for weights that are not finite, and for a network that torch.export
+    cannot record.
     """
+    network = copy.deepcopy(start.model).to("cpu").eval()
+    _check_finite(network, start.name)
+    function = _function_of_arrays(network, tuple(inputs))
+    first_error: Exception | None = None
+    # Strict mode reads the source code instead of running it. It is slower, but keeps the number of
+    # rows free where the code calls `len(x)`.
+    for strict in (False, True):
+        try:
+            return _export(function, tuple(inputs.values()), strict)
+        except Exception as error:
+            first_error = first_error or error
+    raise CandidateError(
+        f"`{start.name}` cannot be trained for int8: torch.export cannot record "
+        f"{_failing_module(first_error, network)}: {sentence_of(first_error)} Rewrite that part "
+        "without decisions that depend on values or on the number of rows, or use the method "
+        "static or dynamic."
+    ) from first_error
+
+
+def _export(function: nn.Module, arrays: tuple[torch.Tensor, ...], strict: bool) -> fx.GraphModule:
     import torch
 
-    net = copy.deepcopy(start.model).to("cpu").eval()
-    _check_finite(net, start.name)
-    function, arrays = _answering(net, tuple(inputs)), tuple(inputs.values())
-    shapes = {"arrays": tuple(free_dims(t) for t in inputs.values())}
-    failed: Exception | None = None
-    for strict in (
-        False,
-        True,
-    ):  # strict reads the source instead of running it: slower, and `len(x)` stays free
-        try:
-            program = torch.export.export(function, arrays, dynamic_shapes=shapes, strict=strict)
-            if any(
-                getattr(getattr(n.target, "_schema", None), "is_mutable", False)
-                for n in program.graph.nodes
-            ):
-                program = program.run_decompositions(
-                    {}
-                )  # in-place operators would write over values that are still needed
-            return program.module(check_guards=False)
-        except Exception as error:
-            failed = failed or error
-    raise CandidateError(
-        f"`{start.name}` cannot be trained for int8: torch.export cannot follow "
-        f"{_where(failed, net)}: {sentence_of(failed)} Rewrite that part without decisions that "
-        "depend on values or on the number of rows, or take the method static or dynamic."
-    ) from failed
+    shapes = {"arrays": tuple(free_dims(tensor) for tensor in arrays)}
+    program = torch.export.export(function, arrays, dynamic_shapes=shapes, strict=strict)
+    schemas = [getattr(node.target, "_schema", None) for node in program.graph.nodes]
+    if any(getattr(schema, "is_mutable", False) for schema in schemas):
+        # in-place operators would overwrite values that other operators still read
+        program = program.run_decompositions({})
+    return program.module(check_guards=False)
 
 
-def _check_finite(net: nn.Module, name: str) -> None:
-    """NaN makes nonsense of every scale."""
-    for path, value in net.named_parameters():
+def _check_finite(network: nn.Module, name: str) -> None:
+    """Refuse weights that are not finite."""
+    for path, value in network.named_parameters():
         if not bool(value.isfinite().all()):
-            n = int((~value.isfinite()).sum())
+            n_values = int((~value.isfinite()).sum())
             raise CandidateError(
-                f"`{name}` holds {n} values that are not finite in `{path}`: no scale can be found "
-                "for them. Train the model anew, or take an earlier checkpoint."
+                f"`{name}` holds {n_values} values that are not finite in `{path}`: quantization "
+                "cannot compute a scale for them. Train the model again, or use an earlier "
+                "checkpoint."
             )
 
 
-def _where(error: BaseException | None, net: nn.Module) -> str:
-    """The innermost module of the network that was at work when the error came."""
-    names = {id(m): n for n, m in net.named_modules()}
-    found, at = "", error.__traceback__ if error else None
-    while at is not None:
-        module = at.tb_frame.f_locals.get("self")
-        if id(module) in names and at.tb_frame.f_code.co_name == "forward":
-            found = (
-                f"the layer `{names[id(module)]}` ({type(module).__name__})"
-                if names[id(module)]
-                else f"`{type(net).__name__}`"
-            )
-        at = at.tb_next
-    return found or f"`{type(net).__name__}`"
+def _failing_module(error: BaseException | None, network: nn.Module) -> str:
+    """The innermost module of the network whose `forward` raised the error, in words."""
+    names = {id(module): name for name, module in network.named_modules()}
+    innermost = network
+    traceback = error.__traceback__ if error else None
+    while traceback is not None:
+        module = traceback.tb_frame.f_locals.get("self")
+        if id(module) in names and traceback.tb_frame.f_code.co_name == "forward":
+            innermost = module
+        traceback = traceback.tb_next
+    name, kind = names[id(innermost)], type(innermost).__name__
+    return f"the layer `{name}` ({kind})" if name else f"`{kind}`"
 
 
-def _answering(net: nn.Module, names: tuple[str, ...]) -> nn.Module:
-    """The network as a function of arrays in order that returns the one tensor that counts."""
+def _function_of_arrays(network: nn.Module, names: tuple[str, ...]) -> nn.Module:
+    """The network as a function of its inputs in order, which returns its first output."""
     from torch import nn
 
-    class Answering(nn.Module):
+    class FunctionOfArrays(nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.net = net
+            self.net = network
 
         def forward(self, *arrays: torch.Tensor) -> torch.Tensor:
             return first_tensor(call_model(self.net, dict(zip(names, arrays, strict=True))))
 
-    return Answering()
+    return FunctionOfArrays()
 
 
-def prepared(
-    graph: fx.GraphModule, name: str, settings: Any
+def fake_quantized(
+    graph: fx.GraphModule, name: str, settings: QuantizationSettings
 ) -> tuple[nn.Module, dict[str, list[str]]]:
-    """The graph with fake quantizers, and the layers that compute in int8 and in float; refuses one
-    without any.
+    """The graph with fake quantizers, and the layers `int8` and `float`.
+
+    Raises CandidateError for a network with recurrent layers not named in `keep_float`, or without
+    an operator to quantize; SettingsError for a name in `keep_float` that the network does not
+    have.
     """
     from torchao.quantization.pt2e.quantize_pt2e import prepare_qat_pt2e
 
-    keep = tuple(settings.keep_float or ())
-    _refuse_recurrent(graph, name, keep)
-    kind, symmetric = grid_of(settings)
+    keep_float = tuple(settings.keep_float)
+    _refuse_recurrent(graph, name, keep_float)
+    activation_type = activation_type_of(settings)
     quantizer = OrtQuantizer(
-        activation_type=kind, symmetric=symmetric, per_channel=settings.per_channel, keep_float=keep
+        activation_type=activation_type,
+        symmetric=is_symmetric(settings, activation_type),
+        per_channel=settings.per_channel,
+        keep_float=keep_float,
     )
-    weighted = [(layer_of(n), n) for n in graph.graph.nodes if operator(n) in HOLDING_WEIGHTS]
-    made = prepare_qat_pt2e(graph, quantizer)
-    int8 = [f"{layer} ({kind})" if layer else kind for layer, kind in quantizer.annotated]
-    if not any(kind in ("Conv", "Gemm") for _, kind in quantizer.annotated):
-        kinds = ", ".join(sorted({operator(n) for n in graph.graph.nodes} - {""}))
+    layers_with_weights = {
+        layer_of(node) for node in graph.graph.nodes if operator(node) in OPERATORS_WITH_WEIGHTS
+    }
+    program = prepare_qat_pt2e(graph, quantizer)
+    if not any(op_type in ("Conv", "Gemm") for _, op_type in quantizer.annotated):
+        operators = ", ".join(sorted({operator(node) for node in graph.graph.nodes} - {""}))
         raise CandidateError(
-            f"`{name}` has nothing that can be trained for int8: convolutions and linear layers "
-            f"can, and with `keep_float`={list(keep)} none is left among its operators ({kinds}). "
-            "Shorten `keep_float`, or take the method float16."
+            f"`{name}` has nothing that can be trained for int8. Convolutions and linear layers "
+            f"can be; with `keep_float`={list(keep_float)} none is left among its operators "
+            f"({operators}). Shorten `keep_float`, or use the method float16."
         )
-    ours = {layer for layer, _ in quantizer.annotated}
-    return _rehearsing(made), {
-        "int8": int8,
-        "float": sorted({layer for layer, _ in weighted} - ours),
+    int8_layers = {layer for layer, _ in quantizer.annotated}
+    return _trainable(program), {
+        "int8": [f"{layer} ({op})" if layer else op for layer, op in quantizer.annotated],
+        "float": sorted(layers_with_weights - int8_layers),
     }
 
 
-def _refuse_recurrent(graph: fx.GraphModule, name: str, keep: tuple[str, ...]) -> None:
+def _refuse_recurrent(graph: fx.GraphModule, name: str, keep_float: tuple[str, ...]) -> None:
     for node in graph.graph.nodes:
-        kind, layer = RECURRENT.get(operator(node)), layer_of(node)
-        if kind and not any(k in (kind, layer) or layer.startswith(f"{k}.") for k in keep):
+        op_type, layer = RECURRENT.get(operator(node)), layer_of(node)
+        stays_float = any(
+            entry in (op_type, layer) or layer.startswith(f"{entry}.") for entry in keep_float
+        )
+        if op_type and not stays_float:
             raise CandidateError(
-                f"`{name}` has the recurrent layer `{layer}` ({kind}), for which ONNX Runtime has "
-                "no trained int8 form. Name it in `keep_float` to train the rest (`keep_float: "
-                f"[{layer}]`), or take the method dynamic or weight_only."
+                f"`{name}` has the recurrent layer `{layer}` ({op_type}), for which ONNX Runtime "
+                "has no int8 form that can be trained. Name it in `keep_float` to train the rest "
+                f"(`keep_float: [{layer}]`), or use the method dynamic or weight_only."
             )
 
 
-def _rehearsing(program: fx.GraphModule) -> nn.Module:
-    """The prepared graph as a module that `fit` can train: arrays in order, ranges of activations
-    move in training only.
+def _trainable(program: fx.GraphModule) -> nn.Module:
+    """The graph as a module for `fit`; ranges of activations change in training mode only.
+
+    Once its buffer `frozen` is true, they do not change in training mode either.
     """
     import torch
     from torch import nn
 
-    class Rehearsing(nn.Module):
+    class FakeQuantized(nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.program = program
@@ -184,38 +199,40 @@ def _rehearsing(program: fx.GraphModule) -> nn.Module:
             return self.program(*arrays)
 
         def __deepcopy__(self, memo: dict[int, Any]) -> nn.Module:
-            with quiet():  # copying a recorded graph makes torch warn of itself
-                twin = _rehearsing(copy.deepcopy(self.program, memo))
-            twin.frozen.copy_(self.frozen)
-            return twin.train(self.training)
+            with quiet():  # torch warns when a recorded graph is copied
+                duplicate = _trainable(copy.deepcopy(self.program, memo))
+            duplicate.frozen.copy_(self.frozen)
+            return duplicate.train(self.training)
 
         def train(self, mode: bool = True) -> nn.Module:
             self.training = mode
-            for quantizer in quantizers(self, of_weights=False):
+            for quantizer in fake_quantizers(self, of_weights=False):
                 quantizer.observer_enabled[0] = int(mode and not bool(self.frozen))
             return self
 
-    return Rehearsing().eval()
+    return FakeQuantized().eval()
 
 
-def quantizers(model: nn.Module, *, of_weights: bool) -> list[Any]:
-    """The fake quantizers of weights (which follow at once) or of activations (which average)."""
-    found = [m for m in model.modules() if hasattr(m, "fake_quant_enabled")]
-    return [q for q in found if (q.activation_post_process.quant_min == WEIGHT_LOW) is of_weights]
+def fake_quantizers(model: nn.Module, *, of_weights: bool) -> list[Any]:
+    """The fake quantizers of weights, or those of activations."""
+    return [
+        module
+        for module in model.modules()
+        if hasattr(module, "fake_quant_enabled")
+        and (module.activation_post_process.quant_min == WEIGHT_LOW) is of_weights
+    ]
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """torchao warns of GPU kernels that it does not find and of torch's own future; none of it
-    helps a user.
-    """
-    loggers = [logging.getLogger(n) for n in ("torchao", "torch.utils._pytree", "torch.fx")]
-    before = [lg.level for lg in loggers]
-    for lg in loggers:
-        lg.setLevel(logging.ERROR)
+def without_library_warnings() -> Iterator[None]:
+    """Hide log messages of torch and torchao about missing GPU kernels and future versions."""
+    loggers = [logging.getLogger(name) for name in ("torchao", "torch.utils._pytree", "torch.fx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         with quiet():
             yield
     finally:
-        for lg, level in zip(loggers, before, strict=True):
-            lg.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

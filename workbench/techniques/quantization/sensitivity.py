@@ -1,283 +1,136 @@
-"""Sensitivity: how much noise int8 puts into each layer, and what each layer costs the whole
-network.
+"""Sensitivity: the noise that int8 adds to each layer, and its effect on the whole network.
 
-Noise is told as SQNR, the signal-to-quantization-noise ratio in dB: 10 log10(sum y^2 / sum (y -
-y')^2); 6 dB are one bit. `sqnr_db` compares a layer's output with that of its int8 twin, both fed
-the same float values, all layers in two passes. `output_sqnr_db` compares the outputs of the whole
-network when only this layer is int8: it knows what the layers after it do with the noise, moves
-where accuracy on a few hundred rows does not, and so decides which layer is put back first.
+Noise is measured as SQNR, the signal-to-quantization-noise ratio in dB:
+10 log10(sum y^2 / sum (y - y')^2). 6 dB are one bit.
+
+    sqnr_db         output of a layer against that of its int8 form, on the same float inputs
+    output_sqnr_db  output of the network against that with only this layer in int8
+
+`output_sqnr_db` includes the effect of the layers after this one, and it changes even where the
+accuracy on a few hundred rows does not. It ranks the layers that go back to float.
 
 Sources: Lin, Talathi and Annapureddy, "Fixed Point Quantization of Deep Convolutional Networks",
-ICML 2016 (SQNR a layer, and that noise of layers adds up at the output); Pandey et al., "A
-Practical Mixed Precision Algorithm for Post-Training Quantization", BMVC 2023 (SQNR at the
-network's output as the list of sensitivities).
+ICML 2016 (SQNR of a layer; noise of layers adds up at the output); Pandey et al., "A Practical
+Mixed Precision Algorithm for Post-Training Quantization", BMVC 2023 (SQNR at the network's output
+as the measure of sensitivity).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.runtimes import predictor
 from workbench.system.cache import Cache, fingerprint
-from workbench.techniques.quantization.network import failure
-from workbench.techniques.quantization.small import small
-from workbench.techniques.quantization.static import qdq
+from workbench.techniques.quantization.base import FloatModel, is_symmetric
+from workbench.techniques.quantization.layer_noise import layer_noise, sqnr_db
+from workbench.techniques.quantization.qdq import qdq
+from workbench.techniques.quantization.strip import stripped
 
 if TYPE_CHECKING:
     import pandas as pd
-    from onnx import ModelProto, NodeProto
+    from onnx import ModelProto
 
-    from workbench.task import Candidate
     from workbench.technique import Job
-    from workbench.techniques.quantization.network import Network
+    from workbench.techniques.quantization import QuantizationSettings
 
-__all__ = ["MOST_DB", "Probe", "impacts", "layer_noise", "sqnr_db"]
+__all__ = ["Probe", "impacts"]
 
-MOST_DB = 150.0  # float32 itself has about this much
-N_ROWS = 256  # of calibration, on which outputs are compared
-
-
-def sqnr_db(signal: np.ndarray, noisy: np.ndarray) -> float:
-    """Signal-to-quantization-noise ratio in dB of arrays of one shape; 150 where they are equal."""
-    signal, noisy = np.asarray(signal, np.float64), np.asarray(noisy, np.float64)
-    return _db(float(np.sum(signal**2)), float(np.sum((signal - noisy) ** 2)))
-
-
-def _db(signal: float, noise: float) -> float:
-    if noise <= 0:
-        return MOST_DB
-    return float(min(10 * np.log10(max(signal, 1e-30) / noise), MOST_DB))
+N_ROWS = 256  # rows of calibration on which outputs are compared, and rows of a batch
+RANKED = ("Conv", "ConvTranspose", "Gemm", "MatMul")  # operators whose layers can go back to float
+KEY_VERSION = 2  # of the saved scores
 
 
 @dataclass(frozen=True)
 class Probe:
-    """All that is needed to try the network with any of its layers in float."""
+    """Makes and runs int8 graphs with any of the layers in float, and saves their scores."""
 
-    network: Network
-    source: Candidate
+    source: FloatModel
     ranges: Any
-    kind: str
+    activation_type: str
     per_channel: bool
     symmetric: bool
-    keep: tuple[str, ...]
     job: Job
     cache: Cache
 
     @classmethod
     def make(
         cls,
-        network: Network,
-        source: Candidate,
+        source: FloatModel,
         ranges: Any,
-        job: Job,
-        *,
-        kind: str,
-        per_channel: bool,
-        symmetric: bool,
-        keep: Iterable[str],
         rows: Mapping[str, np.ndarray],
-        calibration: str,
+        activation_type: str,
+        settings: QuantizationSettings,
+        job: Job,
     ) -> Probe:
-        """A probe whose scores are kept under all that decides them: weights, calibration rows,
-        valid and settings.
+        """A probe whose scores are saved under everything that they depend on.
+
+        `rows` are the calibration rows from which `ranges` were computed.
         """
+        symmetric = is_symmetric(settings, activation_type)
         key = fingerprint(
-            network.model.SerializeToString(deterministic=True),
+            source.network.model.SerializeToString(deterministic=True),
             dict(rows),
             job.task.data.valid,
-            kind,
-            per_channel,
+            activation_type,
+            settings.per_channel,
             symmetric,
-            sorted(keep),
-            calibration,
+            sorted(source.float_nodes),
+            settings.calibration,
             job.task.metric.name,
-            2,
+            KEY_VERSION,
         )
-        return cls(
-            network,
-            source,
-            ranges,
-            kind,
-            per_channel,
-            symmetric,
-            tuple(keep),
-            job,
-            Cache(job.cache, f"quantization-{key}"),
-        )
+        cache = Cache(job.cache, f"quantization-{key}")
+        return cls(source, ranges, activation_type, settings.per_channel, symmetric, job, cache)
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """Nodes of each layer that is quantized, by its name."""
-        found: dict[str, list[str]] = {}
-        for layer in self.network.layers:
-            if layer.node not in self.keep and layer.op_type in (
-                "Conv",
-                "ConvTranspose",
-                "Gemm",
-                "MatMul",
-            ):
-                found.setdefault(layer.base, []).append(layer.node)
-        return found
+        """Nodes of each layer that can be quantized, by the layer's name."""
+        groups: dict[str, list[str]] = {}
+        for layer in self.source.network.layers:
+            if layer.node not in self.source.float_nodes and layer.op_type in RANKED:
+                groups.setdefault(layer.base, []).append(layer.node)
+        return groups
 
-    def graph(self, keep: Iterable[str] = (), only: list[str] | None = None) -> ModelProto:
-        """The int8 graph with the nodes `keep` in float besides those that always are."""
+    def graph(self, float_nodes: Iterable[str] = (), only: Sequence[str] = ()) -> ModelProto:
+        """The int8 graph with `float_nodes` in float too, or with none but `only` in int8."""
         return qdq(
-            self.network,
+            self.source.network,
             self.ranges,
-            self.kind,
+            self.activation_type,
             per_channel=self.per_channel,
             symmetric=self.symmetric,
-            keep=[*self.keep, *keep],
+            float_nodes=[*self.source.float_nodes, *float_nodes],
             only=only,
         )
 
     def outputs(self, model: ModelProto | None, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(rows, ...)` of a graph on prepared rows, in batches that notice a request to
-        cancel; None is the float one.
+        """Outputs `(rows, ...)` of a graph on prepared rows; None stands for the float graph.
+
+        Raises Cancelled on request, between two batches.
         """
-        from dataclasses import replace
-
-        made = self.source if model is None else replace(self.source, model=small(model))
-        runner = predictor(made)
-        n = len(next(iter(inputs.values())))
-        found = []
-        for at in range(0, n, N_ROWS):
+        candidate = self.source.candidate
+        if model is not None:
+            candidate = replace(candidate, model=stripped(model))
+        runner = predictor(candidate)
+        n_rows = len(next(iter(inputs.values())))
+        outputs = []
+        for start in range(0, n_rows, N_ROWS):
             self.job.report.check()
-            found.append(runner.predict({k: a[at : at + N_ROWS] for k, a in inputs.items()}))
-        return np.concatenate(found)
-
-
-def layer_noise(probe: Probe, rows: Mapping[str, np.ndarray]) -> pd.DataFrame:
-    """SQNR of each layer's output when only its own weights and inputs are int8.
-
-    Columns layer, op_type, parameters, sqnr_db; the noisiest first.
-    """
-    import onnxruntime as ort
-    import pandas as pd
-
-    from workbench.techniques.quantization.network import constants
-
-    model, names = _twins(probe)
-    table: list[tuple[str, str, int, float]] = []
-    if names:
-        options = ort.SessionOptions()
-        options.log_severity_level = 4
-        try:
-            session = ort.InferenceSession(
-                model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
-            some = {k: a[:N_ROWS] for k, a in rows.items()}
-            sums = session.run(
-                [o for pair in names.values() for o in pair], predictor(probe.source).feed(some)
-            )
-        except Exception as error:
-            raise failure(error, probe.source.name, "static", model) from error
-        values = constants(probe.network.model)
-        layers = {layer.node: layer for layer in probe.network.layers}
-        for number, node in enumerate(names):
-            layer = layers[node]
-            n = sum(int(np.prod(values[w].dims)) for w in layer.weights)
-            table.append(
-                (
-                    layer.name,
-                    layer.op_type,
-                    n,
-                    _db(float(sums[2 * number]), float(sums[2 * number + 1])),
-                )
-            )
-    found = pd.DataFrame(table, columns=["layer", "op_type", "parameters", "sqnr_db"])
-    return found.sort_values("sqnr_db", kind="stable").reset_index(drop=True)
-
-
-def _twins(probe: Probe) -> tuple[ModelProto, dict[str, tuple[str, str]]]:
-    """The float graph with an int8 twin beside each layer, and the names of (signal, noise) sums
-    for each.
-    """
-    from onnx import TensorProto, helper
-
-    int8, model = probe.graph(), probe.network.copy()
-    made_by = {o: n for n in int8.graph.node for o in n.output}
-    twins = {n.name: n for n in int8.graph.node}
-    known = {w.name for w in model.graph.initializer}
-    model.graph.initializer.extend(w for w in int8.graph.initializer if w.name not in known)
-    int8_only = {
-        o
-        for n in int8.graph.node
-        if n.op_type in ("QuantizeLinear", "DequantizeLinear")
-        for o in n.output
-    }
-    copied: set[str] = set()
-    names: dict[str, tuple[str, str]] = {}
-    for layer in probe.network.layers:
-        twin = twins.get(layer.node)
-        if twin is None or not any(
-            made_by[i].op_type == "DequantizeLinear" for i in twin.input if i in made_by
-        ):
-            continue
-        chain = [n for i in twin.input if i in made_by for n in _chain(made_by, i)]
-        for node in chain:
-            if node.output[0] not in copied:
-                copied.add(node.output[0])
-                model.graph.node.append(_renamed(node, int8_only))
-        signal, noise, other = (f"{layer.output}_{part}" for part in ("signal", "noise", "twin"))
-        inputs = list(_renamed(twin, int8_only).input)
-        new = helper.make_node(
-            twin.op_type, inputs, [other, *[""] * (len(twin.output) - 1)], f"{layer.name} twin"
-        )
-        new.attribute.extend(twin.attribute)
-        new.domain = twin.domain
-        gap = helper.make_node("Sub", [layer.output, other], [f"{other}_gap"])
-        sums = [
-            helper.make_node("ReduceSumSquare", [a], [b], keepdims=0)
-            for a, b in ((layer.output, signal), (f"{other}_gap", noise))
-        ]
-        model.graph.node.extend([new, gap, *sums])
-        model.graph.output.extend(
-            helper.make_tensor_value_info(n, TensorProto.FLOAT, []) for n in (signal, noise)
-        )
-        names[layer.node] = (signal, noise)
-    return model, names
-
-
-def _chain(made_by: Mapping[str, Any], tensor: str) -> list[Any]:
-    """The dequantize node behind a tensor, and the quantize node behind that where it is no
-    constant.
-    """
-    node = made_by[tensor]
-    if node.op_type != "DequantizeLinear":
-        return []
-    before = made_by.get(node.input[0])
-    return [before, node] if before is not None and before.op_type == "QuantizeLinear" else [node]
-
-
-def _renamed(node: NodeProto, tensors: set[str]) -> NodeProto:
-    """A copy that reads and writes `tensors` under names of their own: a bias gives its name to
-    what dequantizes it.
-    """
-    import copy
-
-    made = copy.deepcopy(node)
-    # where an output of the graph is quantized, the quantizer renames what comes out of its
-    # operator
-    made.input[:] = [
-        f"{i} int8" if i in tensors else i.removesuffix("_QuantizeLinear_Input") for i in node.input
-    ]
-    made.output[:] = [f"{o} int8" if o in tensors else o for o in node.output]
-    made.name = ""
-    return made
+            batch = {name: array[start : start + N_ROWS] for name, array in inputs.items()}
+            outputs.append(runner.predict(batch))
+        return np.concatenate(outputs)
 
 
 def impacts(probe: Probe, rows: Mapping[str, np.ndarray], *, accuracy: bool = True) -> pd.DataFrame:
-    """What each layer costs the whole network; scores are saved as they are found, and read where
-    they are known.
+    """Effect of each layer in int8 on the whole network, the most sensitive layer first.
 
-    Columns layer, op_type, parameters, sqnr_db, output_sqnr_db, and with `accuracy` also only_this
-    (change of the metric on valid when only this layer is int8) and without_this (when all but this
-    one are int8), both against float; the most sensitive first.
+    Columns layer, op_type, parameters, sqnr_db, output_sqnr_db. With `accuracy` also the change of
+    the metric on valid against float, below 0 for a loss: only_this (only this layer in int8) and
+    without_this (all other layers in int8). Each score is saved at once; saved scores are read.
     """
     table = layer_noise(probe, rows)
     table["layer"] = table["layer"].str.split(":").str[0]
@@ -290,38 +143,40 @@ def impacts(probe: Probe, rows: Mapping[str, np.ndarray], *, accuracy: bool = Tr
     for number, name in enumerate(table["layer"]):
         probe.job.report.progress(number, len(table), f"sensitivity of `{name}`")
         scores.append(_impact(probe, name, groups[name], rows, accuracy))
-    for column in ("output_sqnr_db", *(("only_this", "without_this") if accuracy else ())):
-        table[column] = [s[column] for s in scores]
+    columns = ("output_sqnr_db", "only_this", "without_this") if accuracy else ("output_sqnr_db",)
+    for column in columns:
+        table[column] = [score[column] for score in scores]
     return table.sort_values("output_sqnr_db", kind="stable").reset_index(drop=True)
 
 
 def _impact(
     probe: Probe, name: str, nodes: list[str], rows: Mapping[str, np.ndarray], accuracy: bool
 ) -> dict[str, float]:
-    known = dict(probe.cache.get(f"layer {name}") or {})
-    if "output_sqnr_db" not in known or (accuracy and "only_this" not in known):
-        some = {k: a[:N_ROWS] for k, a in rows.items()}
-        alone = probe.graph(only=nodes)
-        known["output_sqnr_db"] = sqnr_db(probe.outputs(None, some), probe.outputs(alone, some))
-        if accuracy:
-            known["only_this"] = change_of(probe, alone)
-            known["without_this"] = change_of(probe, probe.graph(keep=nodes))
-        probe.cache.put(f"layer {name}", known)
-    return known
+    scores = dict(probe.cache.get(f"layer {name}") or {})
+    if "output_sqnr_db" in scores and ("only_this" in scores or not accuracy):
+        return scores
+    first_rows = {key: array[:N_ROWS] for key, array in rows.items()}
+    only_this = probe.graph(only=nodes)
+    scores["output_sqnr_db"] = sqnr_db(
+        probe.outputs(None, first_rows), probe.outputs(only_this, first_rows)
+    )
+    if accuracy:
+        scores["only_this"] = _change_of_metric(probe, only_this)
+        scores["without_this"] = _change_of_metric(probe, probe.graph(float_nodes=nodes))
+    probe.cache.put(f"layer {name}", scores)
+    return scores
 
 
-def change_of(probe: Probe, model: ModelProto) -> float:
-    """Change of the metric on valid against the float network, in the metric's own unit; below 0 is
-    a loss.
+def _change_of_metric(probe: Probe, model: ModelProto) -> float:
+    """Change of the metric on valid against the float network, in its own unit; below 0 is a loss.
 
-    For a metric where lower is better the sign is turned, so that a loss is below 0 there too.
+    The sign is reversed for a metric where lower is better.
     """
     valid, metric = probe.job.task.data.valid, probe.job.task.metric
     inputs = dict(valid.prepared(probe.job.start.prepare).inputs)
-    key = "float"
-    before = probe.cache.get(key)
-    if before is None:
-        before = float(metric(probe.outputs(None, inputs), valid.targets))
-        probe.cache.put(key, before)
-    change = float(metric(probe.outputs(model, inputs), valid.targets)) - before
+    float_score = probe.cache.get("float")
+    if float_score is None:
+        float_score = float(metric(probe.outputs(None, inputs), valid.targets))
+        probe.cache.put("float", float_score)
+    change = float(metric(probe.outputs(model, inputs), valid.targets)) - float_score
     return change if metric.higher_is_better else -change

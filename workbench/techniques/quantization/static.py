@@ -1,133 +1,129 @@
-"""Static int8: weights and activations in int8, ranges of activations read beforehand, in QDQ form.
+"""The method static: int8 weights and activations, the ranges of activations fixed beforehand.
 
-Weights become int8 (symmetric). Activations become uint8 or int8, whichever runs faster here: ONNX
-Runtime fuses residual networks fully only with uint8 (a ReLU then needs no operator of its own: it
-is where the range begins). What leaves the graph stays in float: eight bits of a logit make ties
-that the float model does not have.
+    calibration rows -> ranges of activations
+    timing of both   -> uint8 or int8 activations
+    `at_most_lost`   -> layers that go back to float
+    all of these     -> graph with quantize and dequantize nodes
 
-Source: Jacob et al., "Quantization and Training of Neural Networks for Efficient
-Integer-Arithmetic-Only Inference", 2018.
+`qdq` writes the graph, `calibration` computes the ranges.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import CandidateError
-from workbench.runtimes.to_onnx import quiet
-from workbench.techniques.quantization.tidy import hold_floats
+import numpy as np
+
+from workbench.errors import Cancelled, CandidateError
+from workbench.technique import Job
+from workbench.techniques.quantization.activation_type import faster_activation_type
+from workbench.techniques.quantization.base import FloatModel, Quantized
+from workbench.techniques.quantization.calibration import (
+    calibration_rows,
+    doubts,
+    histograms,
+    ranges_of,
+)
+from workbench.techniques.quantization.mixed import fewest_in_float
+from workbench.techniques.quantization.network import Network, failure
+from workbench.techniques.quantization.qdq import OPERATORS
+from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
+from workbench.techniques.quantization.strip import stripped
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    import pandas as pd
 
-    from workbench.techniques.quantization.network import Network
+    from workbench.techniques.quantization import QuantizationSettings
 
-__all__ = ["OPERATORS", "qdq"]
-
-OPERATORS = (
-    "Conv",
-    "ConvTranspose",
-    "Gemm",
-    "MatMul",
-    "Add",
-    "Mul",
-    "Relu",
-    "Clip",
-    "LeakyRelu",
-    "Sigmoid",
-    "MaxPool",
-    "AveragePool",
-    "GlobalAveragePool",
-    "Concat",
-    "Split",
-    "Pad",
-    "Resize",
-    "Slice",
-    "Gather",
-    "Reshape",
-    "Transpose",
-    "Squeeze",
-    "Unsqueeze",
-    "Flatten",
-)
-"""What is quantized: operators with int8 kernels, and those that only move values. Softmax and
-norms need their precision.
-"""
+__all__ = ["sensitivity_table", "static_int8"]
 
 
-def qdq(
-    network: Network,
-    ranges: Any,
-    kind: str,
-    *,
-    per_channel: bool,
-    symmetric: bool,
-    keep: list[str],
-    only: list[str] | None = None,
-) -> ModelProto:
-    """The graph with quantize and dequantize nodes around every operator that has an int8 form.
+def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) -> Quantized:
+    """Quantize weights and activations to int8, with ranges from the calibration rows.
 
-    `keep` names nodes that stay in float; `only`, if given, those that do not. Raises
-    CandidateError when nothing is left.
+    The resolved settings hold the chosen `activation_type` and `symmetric`, and in `keep_float` the
+    layers that `at_most_lost` moved back to float. Tables: sqnr, ranges; activation_type if it was
+    timed; mixed if layers were chosen.
     """
-    from onnxruntime.quantization import QuantType
-    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
-
-    quantizer = QDQQuantizer(
-        network.copy(),
-        per_channel,
-        False,
-        QuantType.QInt8,
-        QuantType.QUInt8 if kind == "uint8" else QuantType.QInt8,
-        ranges,
-        only or [],
-        keep,
-        list(OPERATORS),
-        {
-            "ActivationSymmetric": symmetric,
-            "WeightSymmetric": True,
-            "ForceQuantizeNoInputCheck": False,
-        },
+    rows = calibration_rows(job, settings.calibration_rows)
+    n_rows = len(next(iter(rows.values())))
+    job.report.progress(1, 4, f"calibrating on {n_rows} rows")
+    ranges = _ranges(source, rows, settings, job)
+    notes = [*doubts(job, n_rows), *_float_layers_note(source.network)]
+    tables: dict[str, pd.DataFrame] = {}
+    activation_type = settings.activation_type
+    if activation_type == "auto":
+        job.report.progress(2, 4, "timing uint8 against int8 activations")
+        activation_type, tables["activation_type"], note = faster_activation_type(
+            source, ranges, settings, job
+        )
+        notes.append(note)
+    probe = Probe.make(source, ranges, rows, activation_type, settings, job)
+    job.report.progress(3, 4, "noise of each layer")
+    float_layers: tuple[str, ...] = ()
+    if settings.at_most_lost is not None:
+        mixed = fewest_in_float(
+            probe, rows, settings.at_most_lost, estimate=settings.budget == "smoke"
+        )
+        float_layers, tables["mixed"] = mixed.float_layers, mixed.table
+        notes += mixed.notes
+    tables["sqnr"] = layer_noise(probe, rows)
+    tables["ranges"] = histograms(source, ranges, rows)
+    model = probe.graph([node for layer in float_layers for node in probe.groups[layer]])
+    choices = {
+        "activation_type": activation_type,
+        "symmetric": probe.symmetric,
+        "at_most_lost": None,
+        "keep_float": list(dict.fromkeys([*settings.keep_float, *float_layers])),
+    }
+    return Quantized(
+        stripped(model, _weight_names(source.network)),
+        settings.model_copy(update=choices),
+        tables,
+        tuple(notes),
     )
-    before = logging.getLogger().level
+
+
+def sensitivity_table(source: FloatModel, settings: QuantizationSettings, job: Job) -> pd.DataFrame:
+    """Noise of each layer in static int8, and the change of the metric on valid that it causes."""
+    rows = calibration_rows(job, settings.calibration_rows)
+    n_layers = len(source.network.layers)
+    job.report.progress(0, n_layers, f"calibrating on {settings.calibration_rows} rows")
+    activation_type = "uint8" if settings.activation_type == "auto" else settings.activation_type
+    ranges = _ranges(source, rows, settings, job)
+    return impacts(Probe.make(source, ranges, rows, activation_type, settings, job), rows)
+
+
+def _ranges(
+    source: FloatModel, rows: dict[str, np.ndarray], settings: QuantizationSettings, job: Job
+) -> Any:
     try:
-        logging.getLogger().setLevel(logging.ERROR)  # its hints go to the root logger
-        with quiet():
-            quantizer.quantize_model()
-    finally:
-        logging.getLogger().setLevel(before)
-    model = quantizer.model.model
-    if not any(n.op_type == "QuantizeLinear" for n in model.graph.node):
-        kinds = ", ".join(sorted({n.op_type for n in network.model.graph.node}))
-        raise CandidateError(f"Nothing in this graph has an int8 form: its operators are {kinds}.")
-    _float_outputs(model)
-    hold_floats(model)
-    return model
+        return ranges_of(source, rows, settings.calibration, list(OPERATORS), job.report)
+    except (Cancelled, CandidateError):
+        raise
+    except Exception as error:
+        raise failure(error, job.start.name, "static", source.network.model) from error
 
 
-def _float_outputs(model: ModelProto) -> None:
-    """Take the last quantize and dequantize away, where the operator before them can give floats."""
-    made_by = {o: n for n in model.graph.node for o in n.output}
-    read = [i for n in model.graph.node for i in n.input]
-    for output in model.graph.output:
-        last = made_by.get(output.name)
-        if last is None or last.op_type != "DequantizeLinear" or read.count(output.name):
-            continue
-        quantize = made_by.get(last.input[0])
-        if (
-            quantize is None
-            or quantize.op_type != "QuantizeLinear"
-            or read.count(last.input[0]) > 1
-        ):
-            continue
-        maker = made_by.get(quantize.input[0])
-        if (
-            maker is None
-            or maker.op_type not in ("Gemm", "MatMul", "Conv")
-            or read.count(quantize.input[0]) > 1
-        ):
-            continue
-        maker.output[0] = output.name
-        model.graph.node.remove(quantize)
-        model.graph.node.remove(last)
+def _float_layers_note(network: Network) -> tuple[str, ...]:
+    """A note on the layers that have no static int8 form."""
+    op_types = [layer.op_type for layer in network.layers if layer.op_type not in OPERATORS]
+    if not op_types:
+        return ()
+    counts = ", ".join(
+        f"{op_types.count(op_type)} {op_type}" for op_type in dict.fromkeys(op_types)
+    )
+    others = "dynamic (for LSTM) or weight_only" if "LSTM" in op_types else "weight_only"
+    return (
+        f"{counts} stayed in float: static has no int8 form for them. The method {others} makes "
+        "them smaller.",
+    )
+
+
+def _weight_names(network: Network) -> dict[str, str]:
+    """New names of quantized weights: those of their layers, which readers of the file look for."""
+    return {
+        f"{weight}_quantized": f"{layer.base}.weight"
+        for layer in network.layers
+        for weight in layer.weights[:1]
+    }

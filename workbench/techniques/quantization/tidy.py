@@ -1,6 +1,4 @@
-"""Quantized graphs in the shapes that ONNX Runtime's selectors look for: what should fuse does, and
-what should not does not.
-"""
+"""Rewrite quantized graphs into the patterns that ONNX Runtime fuses into int8 operators."""
 
 from __future__ import annotations
 
@@ -15,124 +13,131 @@ if TYPE_CHECKING:
 __all__ = ["hold_floats", "tidy"]
 
 FUSED = ("Conv", "ConvTranspose", "Gemm")
+BIAS_LIMIT = 2**31 - 1  # of int32
 
 
 def tidy(model: ModelProto) -> None:
-    """Change the exporter's graph, in place, to the shapes that ONNX Runtime's QDQ selectors look
-    for.
+    """Rewrite an exported QDQ graph, in place, into the patterns of ONNX Runtime's QDQ selectors.
 
-    Means over height and width become GlobalAveragePool, transposed weights are stored transposed,
-    and biases lie on the grid of input times weight, as int32: a Gemm with a float bias stays in
-    float. Layers whose weights are float keep them: ONNX Runtime would quantize the weights of any
-    that stand between grids, by one scale for all channels.
+    Means over height and width become GlobalAveragePool. Transposed weights are stored transposed.
+    Biases become int32, with the scale of input times weight: ONNX Runtime leaves a Gemm with a
+    float bias in float. Layers with float weights are held in float (see `hold_floats`).
     """
-    from onnx import numpy_helper
-
     graph = model.graph
-    values = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
-    made_by = {o: n for n in graph.node for o in n.output}
-
-    def dequantizing(name: str) -> NodeProto | None:
-        node = made_by.get(name)
-        return node if node is not None and node.op_type == "DequantizeLinear" else None
-
+    values = _values(graph)
+    producers = _dequantizers(graph)
     for node in list(graph.node):
-        if node.op_type == "ReduceMean" and dequantizing(node.input[0]):
-            _pooled(node, values)
-        elif (
-            node.op_type == "Transpose"
-            and (weight := dequantizing(node.input[0]))
-            and weight.input[0] in values
-        ):
-            _turned(graph, node, weight, values)
-    made_by = {o: n for n in graph.node for o in n.output}
+        if not node.input or node.input[0] not in producers:
+            continue
+        if node.op_type == "ReduceMean":
+            _write_as_pooling(node, values)
+        elif node.op_type == "Transpose" and producers[node.input[0]].input[0] in values:
+            _transpose_constant(graph, node, producers[node.input[0]], values)
+    producers = _dequantizers(graph)
     for node in list(graph.node):
-        source = dequantizing(node.input[0]) if node.op_type in FUSED else None
-        weight = dequantizing(node.input[1]) if source else None
-        if source and weight is None:
-            _held_in_float(graph, node, source, values)
-        elif (
-            source
-            and weight
-            and weight.input[0] in values
-            and len(node.input) == 3
-            and node.input[2] in values
-        ):
-            _bias_on_grid(graph, node, source, weight, values)
+        if node.op_type not in FUSED or node.input[0] not in producers:
+            continue
+        source, weight = producers[node.input[0]], producers.get(node.input[1])
+        if weight is None:
+            _hold_float(graph, node, source, values)
+        elif weight.input[0] in values and len(node.input) == 3 and node.input[2] in values:
+            _quantize_bias(graph, node, source, weight, values)
 
 
 def hold_floats(model: ModelProto) -> None:
     """Keep layers with float weights in float, in place.
 
-    ONNX Runtime 1.32 takes any that stands between grids for a quantized one, and rounds its
-    weights by one scale for all channels, unasked.
+    ONNX Runtime 1.32 treats a float layer between quantized tensors as a quantized one, and rounds
+    its weights with one scale for all channels.
     """
+    graph = model.graph
+    values = _values(graph)
+    producers = _dequantizers(graph)
+    for node in list(graph.node):
+        if node.op_type not in FUSED or node.input[0] not in producers:
+            continue
+        source = producers[node.input[0]]
+        if node.input[1] in values and source.input[1] in values:
+            _hold_float(graph, node, source, values)
+
+
+def _values(graph: Any) -> dict[str, np.ndarray]:
     from onnx import numpy_helper
 
-    graph = model.graph
-    values = {w.name: numpy_helper.to_array(w) for w in graph.initializer}
-    made_by = {o: n for n in graph.node for o in n.output}
-    for node in list(graph.node):
-        source = made_by.get(node.input[0]) if node.op_type in FUSED and node.input else None
-        if (
-            source is not None
-            and source.op_type == "DequantizeLinear"
-            and node.input[1] in values
-            and source.input[1] in values
-        ):
-            _held_in_float(graph, node, source, values)
+    return {value.name: numpy_helper.to_array(value) for value in graph.initializer}
 
 
-def _held_in_float(
+def _dequantizers(graph: Any) -> dict[str, NodeProto]:
+    """Dequantize nodes by their outputs."""
+    return {
+        output: node
+        for node in graph.node
+        if node.op_type == "DequantizeLinear"
+        for output in node.output
+    }
+
+
+def _store(graph: Any, array: np.ndarray, name: str) -> None:
+    from onnx import numpy_helper
+
+    graph.initializer.append(numpy_helper.from_array(array, name))
+
+
+def _insert_before(graph: Any, node: NodeProto, new_node: NodeProto) -> None:
+    graph.node.insert(list(graph.node).index(node), new_node)
+
+
+def _hold_float(
     graph: Any, node: NodeProto, source: NodeProto, values: dict[str, np.ndarray]
 ) -> None:
-    """A Clip at the ends of the grid changes no value, and keeps the layer from being taken for a
-    quantized one.
+    """Put a Clip before a layer, so that ONNX Runtime does not quantize it.
+
+    It clips at the ends of the integer range of its input, so it changes no value.
     """
-    from onnx import helper, numpy_helper
-
-    scale, zero = values[source.input[1]], values[source.input[2]]
-    limits = np.iinfo(zero.dtype)
-    names = [f"{node.output[0]}_{end}" for end in ("low", "high", "clipped")]
-    for name, end in zip(names, (limits.min, limits.max), strict=False):
-        graph.initializer.append(
-            numpy_helper.from_array(np.float32((float(end) - float(zero)) * float(scale)), name)
-        )
-    graph.node.insert(
-        list(graph.node).index(node),
-        helper.make_node("Clip", [source.output[0], *names[:2]], names[2:]),
-    )
-    node.input[0] = names[2]
-
-
-def _pooled(node: NodeProto, values: Mapping[str, np.ndarray]) -> None:
     from onnx import helper
 
-    kept = next((a.i for a in node.attribute if a.name == "keepdims"), 1)
-    if (
-        kept
-        and len(node.input) == 2
-        and sorted(values.get(node.input[1], np.zeros(0)).tolist()) in ([-2, -1], [2, 3])
-    ):
+    scale, zero_point = values[source.input[1]], values[source.input[2]]
+    limits = np.iinfo(zero_point.dtype)
+    low, high, clipped = (f"{node.output[0]}_{part}" for part in ("low", "high", "clipped"))
+    for name, limit in ((low, limits.min), (high, limits.max)):
+        value = (float(limit) - float(zero_point)) * float(scale)
+        _store(graph, np.array(value, np.float32), name)
+    clip = helper.make_node("Clip", [source.output[0], low, high], [clipped])
+    _insert_before(graph, node, clip)
+    node.input[0] = clipped
+
+
+def _write_as_pooling(node: NodeProto, values: Mapping[str, np.ndarray]) -> None:
+    """Rewrite a ReduceMean over height and width that keeps its axes as GlobalAveragePool."""
+    from onnx import helper
+
+    keepdims = next((a.i for a in node.attribute if a.name == "keepdims"), 1)
+    if not keepdims or len(node.input) != 2:
+        return
+    axes = sorted(values.get(node.input[1], np.zeros(0)).tolist())
+    if axes in ([-2, -1], [2, 3]):
         node.CopyFrom(
             helper.make_node("GlobalAveragePool", [node.input[0]], list(node.output), node.name)
         )
 
 
-def _turned(graph: Any, node: NodeProto, weight: NodeProto, values: dict[str, np.ndarray]) -> None:
-    """Quantized weight, dequantized, transposed: the same as the transposed weight, dequantized."""
-    from onnx import helper, numpy_helper
+def _transpose_constant(
+    graph: Any, node: NodeProto, dequantize: NodeProto, values: dict[str, np.ndarray]
+) -> None:
+    """Rewrite the transpose of a dequantized weight as the dequantized transposed weight."""
+    from onnx import helper
 
     order = next(list(a.ints) for a in node.attribute if a.name == "perm")
-    axis = next((a.i for a in weight.attribute if a.name == "axis"), 1)
-    name = f"{weight.input[0]}_{''.join(map(str, order))}"
+    axis = next((a.i for a in dequantize.attribute if a.name == "axis"), 1)
+    weight = dequantize.input[0]
+    name = f"{weight}_{''.join(map(str, order))}"
     if name not in values:
-        values[name] = np.ascontiguousarray(values[weight.input[0]].transpose(order))
-        graph.initializer.append(numpy_helper.from_array(values[name], name))
+        values[name] = np.ascontiguousarray(values[weight].transpose(order))
+        _store(graph, values[name], name)
     node.CopyFrom(
         helper.make_node(
             "DequantizeLinear",
-            [name, *weight.input[1:]],
+            [name, *dequantize.input[1:]],
             list(node.output),
             node.name,
             axis=order.index(axis),
@@ -140,27 +145,27 @@ def _turned(graph: Any, node: NodeProto, weight: NodeProto, values: dict[str, np
     )
 
 
-def _bias_on_grid(
+def _quantize_bias(
     graph: Any, node: NodeProto, source: NodeProto, weight: NodeProto, values: dict[str, np.ndarray]
 ) -> None:
-    from onnx import helper, numpy_helper
+    """Store the bias of a layer as int32, with the scale of input times weight."""
+    from onnx import helper
 
     bias = values[node.input[2]]
-    scale = np.broadcast_to(
-        values[source.input[1]].reshape(-1) * values[weight.input[1]].reshape(-1), bias.shape
+    input_scale = values[source.input[1]].reshape(-1)
+    weight_scale = values[weight.input[1]].reshape(-1)
+    scale = np.broadcast_to(input_scale * weight_scale, bias.shape)
+    integers = np.rint(bias / scale.astype(np.float64))
+    integers = np.clip(integers, -BIAS_LIMIT, BIAS_LIMIT).astype(np.int32)
+    per_tensor = weight_scale.size == 1
+    int32, scale_name, dequantized = (
+        f"{node.output[0]}_bias_{part}" for part in ("int32", "scale", "float")
     )
-    rounded = np.clip(np.rint(bias / scale.astype(np.float64)), -(2**31) + 1, 2**31 - 1).astype(
-        np.int32
+    _store(graph, integers, int32)
+    _store(graph, (scale[0] if per_tensor else scale).astype(np.float32), scale_name)
+    attributes = {} if per_tensor else {"axis": 0}
+    dequantize = helper.make_node(
+        "DequantizeLinear", [int32, scale_name], [dequantized], **attributes
     )
-    names = [f"{node.output[0]}_bias_{part}" for part in ("int32", "scale", "float")]
-    graph.initializer.append(numpy_helper.from_array(rounded, names[0]))
-    per_tensor = values[weight.input[1]].size == 1
-    graph.initializer.append(
-        numpy_helper.from_array((scale[0] if per_tensor else scale).astype(np.float32), names[1])
-    )
-    axis = {} if per_tensor else {"axis": 0}
-    graph.node.insert(
-        list(graph.node).index(node),
-        helper.make_node("DequantizeLinear", names[:2], names[2:], **axis),
-    )
-    node.input[2] = names[2]
+    _insert_before(graph, node, dequantize)
+    node.input[2] = dequantized
