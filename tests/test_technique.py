@@ -31,7 +31,9 @@ def rounding(job: Job, settings: RoundingSettings) -> Outcome:
     More about it.
     """
     return Outcome(
-        job.start.child("rounded", "rounding"), settings, decision=Decision("rounded", f"{settings.digits} digits")
+        job.start.child("rounded", "rounding"),
+        settings,
+        decision=Decision("rounded", f"{settings.digits} digits"),
     )
 
 
@@ -111,7 +113,8 @@ def test_unknown_technique_is_refused_with_the_nearest_name(typed, meant):
 def test_module_that_declares_no_technique_is_refused(third_party, value):
     third_party({"plain": lambda job, settings: None}, plain=value)
     with pytest.raises(
-        UnknownName, match=f"`{value}` declares no technique `plain`: it must hold a Technique of this name"
+        UnknownName,
+        match=f"`{value}` declares no technique `plain`: it must hold a Technique of this name",
     ):
         get_technique("plain")
 

@@ -8,8 +8,8 @@ import nbformat
 import pytest
 from papermill.inspection import inspect_notebook
 
-from workbench.lessons.cells import COMMON, parameters_cell, recipe_cells, settings_cell
-from workbench.settings import TechniqueSettings, knob, knobs
+from workbench.lessons.cells import common_knobs, parameters_cell, recipe_cells, settings_cell
+from workbench.settings import RunOptions, TechniqueSettings, knob, knobs
 from workbench.techniques import get_technique, technique_names
 
 
@@ -48,18 +48,18 @@ def _ran(*sources: str) -> dict:
 
 def test_common_parameters_are_all_read_with_kind_and_help():
     seen = _seen(parameters_cell())
-    assert list(seen) == list(COMMON)
-    for name, (kind, default, text) in COMMON.items():
-        assert seen[name]["inferred_type_name"] == kind
-        assert seen[name]["default"] == repr(default)
-        assert seen[name]["help"] == text
+    assert list(seen) == list(RunOptions.model_fields), "declared once, in RunOptions"
+    for k in common_knobs():
+        assert seen[k.name]["inferred_type_name"] == k.cell_type
+        assert seen[k.name]["default"] == repr(k.default)
+        assert seen[k.name]["help"] == k.described
 
 
 @pytest.mark.parametrize("name", technique_names())
 def test_every_knob_of_a_technique_is_read(name):
     settings = get_technique(name).settings
     seen = _seen(parameters_cell(settings))
-    assert set(seen) == {*COMMON, *(k.name for k in knobs(settings))}
+    assert set(seen) == {*RunOptions.model_fields, *(k.name for k in knobs(settings))}
 
 
 def test_text_that_looks_like_code_hides_no_parameter():

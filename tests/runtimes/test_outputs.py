@@ -27,11 +27,11 @@ SPLITS = ("train", "valid", "calibration", "test")
         (
             "classification",
             9,
-            r"\(batch, n_classes\) with n_classes = 10, and gave \(2, 9\) for 2 rows",
+            r"\(batch, n_classes\) with n_classes = 10, and gave \(32, 9\) for 32 rows",
         ),
-        ("binary", 3, r"\(batch,\), \(batch, 1\) or \(batch, 2\), and gave \(2, 3\)"),
-        ("regression", 2, r"\(batch, 1\), and gave \(2, 2\)"),
-        ("multilabel", 5, r"\(batch, 4\), and gave \(2, 5\)"),
+        ("binary", 3, r"\(batch,\), \(batch, 1\) or \(batch, 2\), and gave \(32, 3\)"),
+        ("regression", 2, r"\(batch, 1\), and gave \(32, 2\)"),
+        ("multilabel", 5, r"\(batch, 4\), and gave \(32, 5\)"),
     ],
 )
 def test_check_task_refuses_outputs_that_do_not_fit_the_labels(

@@ -8,71 +8,70 @@ an equals sign in the help, would hide a parameter from it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from workbench.errors import SettingsError, unknown
-from workbench.settings import Settings, knobs
+from workbench.settings import Knob, RunOptions, Settings, knobs
 from workbench.techniques import get_technique
 
-__all__ = ["COMMON", "parameters_cell", "recipe_cells", "settings_cell"]
+__all__ = ["common_knobs", "parameters_cell", "recipe_cells", "settings_cell"]
 
-COMMON: dict[str, tuple[str, Any, str]] = {
-    "task": ("str", "fashion", "built-in task, or package.module:function that makes one"),
-    "start": ("str", "resnet20", "model to start from"),
-    "seed": ("int", 0, "seed of everything random"),
-    "device": ("str", "auto", "auto, cpu, cuda or mps"),
-    "store": ("str", "", "URL of an MLflow server; empty is SQLite under the runs"),
-    "root": ("str", "", "folder of the runs; empty is ./runs or WORKBENCH_RUNS"),
-    "budget": ("str", "smoke", "smoke, standard or thorough"),
-}
+STARTS_WITH: dict[str, Any] = {"start": "resnet20", "budget": "smoke"}  # in a committed notebook
+
+
+def common_knobs() -> tuple[Knob, ...]:
+    """The parameters that every notebook has: the options of a run, as a notebook starts."""
+    return tuple(replace(k, default=STARTS_WITH.get(k.name, k.default)) for k in knobs(RunOptions))
 
 
 def parameters_cell(
     settings: type[Settings] | None = None, values: Mapping[str, Any] | None = None
 ) -> str:
-    """The source of a `parameters` cell: what every notebook has, then a line a knob; `values`
-    replaces defaults.
+    """The source of a `parameters` cell: the options of a run, then a line a setting.
+
+    `values` replaces defaults. Raises SettingsError for a name that is no parameter.
     """
     values = dict(values or {})
-    lines = [
-        _line(name, kind, values.pop(name, default), text)
-        for name, (kind, default, text) in COMMON.items()
-    ]
-    for k in knobs(settings) if settings else ():
-        if k.name not in COMMON:
-            lines.append(_line(k.name, k.cell_type, values.pop(k.name, k.default), k.described))
-    if values:
-        known = [*COMMON, *(k.name for k in (knobs(settings) if settings else ()))]
-        raise SettingsError(" ".join(unknown("parameter", name, known) for name in values))
-    return "\n".join(lines)
+    parameters = {k.name: k for k in (*common_knobs(), *(knobs(settings) if settings else ()))}
+    parameters |= {k.name: k for k in common_knobs()}  # the effort of a step is that of the run
+    problems = [unknown("parameter", name, parameters) for name in values if name not in parameters]
+    if problems:
+        raise SettingsError(" ".join(problems))
+    return "\n".join(
+        _line(name, k.cell_type, values.get(name, k.default), k.described)
+        for name, k in parameters.items()
+    )
 
 
 def settings_cell(technique: str) -> str:
-    """The source of the cell that makes a technique's settings from the parameters, before anything
-    runs.
-    """
+    """The source of the cell that makes settings and recipe from the parameters, and checks them."""
     declared = get_technique(technique)
-    names = [k.name for k in knobs(declared.settings)]
-    pairs = ", ".join(f"{n}={n}" for n in names)
+    pairs = ", ".join(f"{k.name}={k.name}" for k in knobs(declared.settings))
     return (
         "import workbench as wb\n\n"
         f'settings = wb.get_technique("{technique}").settings.from_flat(dict({pairs}))\n'
-        f'recipe = wb.Recipe.make(task, [("{technique}", settings)], start=start, seed=seed, budget=budget, device=device)'
+        f'recipe = wb.Recipe.make(task, [("{technique}", settings)], {_options()})'
     )
 
 
 def recipe_cells(steps: str) -> tuple[str, str]:
-    """Both cells of a notebook that runs a recipe of several steps, given as YAML text on one line."""
+    """Both cells of a notebook that runs a recipe of several steps, given as YAML on one line."""
     parameters = (
         parameters_cell()
         + "\n"
         + _line("steps", "str", steps, "YAML list of techniques with their settings")
     )
-    made = (
-        "import workbench as wb\n\nrecipe = wb.Recipe.make(task, steps, start=start, seed=seed, "
-        "budget=budget, device=device)\nprint(recipe.to_yaml())"
+    code = (
+        f"import workbench as wb\n\nrecipe = wb.Recipe.make(task, steps, {_options()})\n"
+        "print(recipe.to_yaml())"
     )
-    return parameters, made
+    return parameters, code
+
+
+def _options() -> str:
+    """The options of a run as keyword arguments; the task is handed over by place."""
+    return ", ".join(f"{k.name}={k.name}" for k in knobs(RunOptions) if k.name != "task")
 
 
 def _line(name: str, kind: str, value: Any, text: str) -> str:

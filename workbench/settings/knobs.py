@@ -73,10 +73,9 @@ class Knob:
         elif self.low is not None or self.high is not None:
             notes.append(_range_text(self.low, self.high))
         if self.by_budget is not None:
-            notes.append(
-                "None lets the budget decide: "
-                + ", ".join(f"{b} {v}" for b, v in self.by_budget.items())
-            )
+            notes.append(_deciding(self.by_budget))
+        if self.only_if:
+            notes.append(f"only if {self.condition}")
         return f"{self.help} ({'; '.join(notes)})" if notes else self.help
 
 
@@ -181,8 +180,23 @@ def _bounds(metadata: list[Any]) -> tuple[float | None, float | None]:
 
 def _range_text(low: float | None, high: float | None) -> str:
     if low is None:
-        return f"at most {high:g}"
-    return f"at least {low:g}" if high is None else f"{low:g} to {high:g}"
+        return f"at most {_bound_text(high)}"
+    if high is None:
+        return f"at least {_bound_text(low)}"
+    return f"{_bound_text(low)} to {_bound_text(high)}"
+
+
+def _bound_text(bound: float) -> str:
+    return str(int(bound)) if float(bound).is_integer() else f"{bound:g}"
+
+
+def _deciding(by_budget: Mapping[str, Any]) -> str:
+    """Who decides where the value is None, with the value of each budget."""
+    values = list(by_budget.values())
+    if all(value == values[0] for value in values):
+        return f"None takes the model's own value, else {values[0]}"
+    shown = ", ".join(f"{budget} {value}" for budget, value in by_budget.items())
+    return f"None lets the budget decide: {shown}"
 
 
 def reach(settings: Any, path: tuple[str, ...]) -> Any:

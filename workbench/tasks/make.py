@@ -21,7 +21,7 @@ from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
 from workbench.data.yours import is_table_pair, read_all
 from workbench.errors import TaskError
-from workbench.metrics import BY_KIND, METRICS, Metric, metric_named
+from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import form_named
 from workbench.models.transformed import Transformed
 from workbench.task import Task
@@ -213,6 +213,8 @@ def _metrics(metric: Any, task: Task, probe: Probe | None) -> tuple[Metric, ...]
         raise TaskError(
             f"Two metrics have one name among {names}: give a Metric with a name of its own."
         )
+    for one in metrics:
+        check_kind(one, task.kind)
     return tuple(metrics)
 
 
