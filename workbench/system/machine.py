@@ -13,7 +13,7 @@ from typing import Any
 
 from workbench.errors import SettingsError
 
-__all__ = ["Host", "device_of", "host", "n_cores", "n_threads"]
+__all__ = ["Host", "device_of", "host", "lacks_int8_products", "n_cores", "n_threads"]
 
 LIBRARIES = ("torch", "torch-pruning", "onnx", "onnxruntime", "scikit-learn", "numpy", "skl2onnx")
 # Instructions that decide how fast a network runs, by their names in /proc/cpuinfo.
@@ -91,6 +91,16 @@ def host() -> Host:
         python=platform.python_version(),
         versions=_versions(),
     )
+
+
+def lacks_int8_products() -> bool:
+    """Whether this is an x86 processor without int8 dot products (VNNI or AMX).
+
+    There, two products of uint8 and int8 are added in 16 bits, which saturates for large weights.
+    """
+    is_x86 = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
+    has_them = {"avx512_vnni", "avx_vnni", "amx_int8"} & set(host().instructions)
+    return is_x86 and not has_them
 
 
 def busy() -> float:

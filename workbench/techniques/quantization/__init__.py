@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.quantization.base import DEFAULT_LR, float_model
+from workbench.techniques.quantization.base import DEFAULT_LR, float_model, with_weight_range
 from workbench.techniques.quantization.checks import changed_predictions, check_file
 from workbench.techniques.quantization.evidence import weights
 from workbench.techniques.quantization.methods import quantized
@@ -77,6 +77,16 @@ class QuantizationSettings(TechniqueSettings):
     )
     """Centre the range of each activation on zero. None: yes for int8, no for uint8."""
 
+    reduce_range: bool | None = knob(
+        None,
+        only_if={"method": ("static", "dynamic", "aware")},
+        expert=True,
+        title="7 bits of a weight",
+    )
+    """Use 7 of the 8 bits of a weight, so that sums of products fit into 16 bits. None: yes on an
+    x86 processor without int8 dot products (VNNI), where the sums would saturate; no elsewhere.
+    """
+
     calibration: Literal["minmax", "percentile", "entropy"] = knob(
         "minmax", only_if={"method": "static"}, title="Calibration"
     )
@@ -118,7 +128,8 @@ def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.Dat
     layer. Returns the table `sensitivity`, the most sensitive layer first. Scores are saved, so a
     second call continues the first one.
     """
-    settings = settings.model_copy(update={"method": "static"}).resolved()
+    settings = job.resolved(settings.model_copy(update={"method": "static"}))
+    settings = with_weight_range(settings)
     return {"sensitivity": sensitivity_table(float_model(job, settings), settings, job)}
 
 
@@ -135,7 +146,7 @@ def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
     Raises CandidateError when the method has no form for the network, or gives outputs that are not
     finite, and SettingsError for a name in `keep_float` that the network does not have.
     """
-    settings = settings.resolved()
+    settings = with_weight_range(job.resolved(settings))
     job.report.progress(0, 1, f"quantizing, method {settings.method}")
     source = float_model(job, settings)
     result = quantized(source, settings, job)

@@ -52,6 +52,7 @@ def _candidate(
         activation_type,
         per_channel=settings.per_channel,
         symmetric=is_symmetric(settings, activation_type),
+        reduce_range=bool(settings.reduce_range),
         float_nodes=source.float_nodes,
     )
     return source.candidate.child(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.system.machine import lacks_int8_products
 from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques.quantization.network import Network, excluded, network_of
@@ -16,7 +17,14 @@ if TYPE_CHECKING:
 
     from workbench.techniques.quantization import QuantizationSettings
 
-__all__ = ["DEFAULT_LR", "FloatModel", "Quantized", "float_model", "is_symmetric"]
+__all__ = [
+    "DEFAULT_LR",
+    "FloatModel",
+    "Quantized",
+    "float_model",
+    "is_symmetric",
+    "with_weight_range",
+]
 
 DEFAULT_LR = 2e-4  # of the method aware
 
@@ -54,6 +62,13 @@ def float_model(job: Job, settings: QuantizationSettings) -> FloatModel:
     module = job.start.model if job.start.form == "torch" else None
     network = network_of(candidate.model, job.start.name, module)
     return FloatModel(candidate, network, tuple(excluded(network, settings.keep_float)))
+
+
+def with_weight_range(settings: QuantizationSettings) -> QuantizationSettings:
+    """The settings with `reduce_range` written down, where the method computes in integers."""
+    if settings.reduce_range is not None or settings.method not in ("static", "dynamic", "aware"):
+        return settings
+    return settings.model_copy(update={"reduce_range": lacks_int8_products()})
 
 
 def is_symmetric(settings: QuantizationSettings, activation_type: str) -> bool:

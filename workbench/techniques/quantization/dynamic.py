@@ -31,7 +31,7 @@ OPERATORS = ("MatMul", "Gemm", "LSTM", "Gather", "Attention", "EmbedLayerNormali
 
 
 def dynamic(
-    network: Network, *, per_channel: bool, float_nodes: Sequence[str]
+    network: Network, *, per_channel: bool, reduce_range: bool, float_nodes: Sequence[str]
 ) -> tuple[ModelProto, tuple[str, ...]]:
     """The graph with integer products, and notes on the layers that stayed in float.
 
@@ -64,6 +64,7 @@ def dynamic(
                 model,
                 path,
                 per_channel=per_channel,
+                reduce_range=reduce_range,
                 weight_type=QuantType.QInt8,
                 nodes_to_quantize=[layer.node for layer in layers],
                 op_types_to_quantize=list(OPERATORS),

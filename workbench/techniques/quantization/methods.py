@@ -46,7 +46,12 @@ def _without_rows(
     """The graph and the notes of a method that needs no rows."""
     network, float_nodes = source.network, source.float_nodes
     if settings.method == "dynamic":
-        return dynamic(network, per_channel=settings.per_channel, float_nodes=float_nodes)
+        return dynamic(
+            network,
+            per_channel=settings.per_channel,
+            reduce_range=bool(settings.reduce_range),
+            float_nodes=float_nodes,
+        )
     if settings.method == "weight_only":
         return weights_only(
             network,

@@ -39,10 +39,10 @@ from workbench.techniques.quantization.pt2e_rewrite import rewrite
 if TYPE_CHECKING:
     from torch import fx
 
-__all__ = ["AVERAGING", "WEIGHT_LOW", "OrtQuantizer"]
+__all__ = ["AVERAGING", "WEIGHT_LOWS", "OrtQuantizer"]
 
 SMALLEST_SCALE = 2.0**-16  # with a smaller one, a bias would need more than 32 bits
-WEIGHT_LOW = -127  # symmetric: as many steps below zero as above
+WEIGHT_LOWS = (-127, -63)  # symmetric: as many steps below zero as above; activations have more
 AVERAGING = 0.01  # share of the newest batch in the range of an activation
 
 
@@ -61,11 +61,13 @@ class OrtQuantizer:
         activation_type: str = "uint8",
         symmetric: bool = False,
         per_channel: bool = True,
+        reduce_range: bool = False,
         keep_float: tuple[str, ...] = (),
     ) -> None:
         self.activation_type = activation_type
         self.symmetric = symmetric
         self.per_channel = per_channel
+        self.weight_high = 63 if reduce_range else 127
         self.keep_float = tuple(keep_float)
         self.annotated: list[tuple[str, str]] = []
 
@@ -198,8 +200,8 @@ class OrtQuantizer:
         # the training.
         return QuantizationSpec(
             dtype=torch.int8,
-            quant_min=WEIGHT_LOW,
-            quant_max=127,
+            quant_min=-self.weight_high,
+            quant_max=self.weight_high,
             ch_axis=0 if self.per_channel else None,
             qscheme=scheme,
             observer_or_fake_quant_ctr=FakeQuantize.with_args(

@@ -17,7 +17,7 @@ from workbench.runtimes.to_onnx import free_dims, quiet
 from workbench.task import Candidate
 from workbench.techniques.quantization.base import is_symmetric
 from workbench.techniques.quantization.pt2e_operators import layer_of, operator
-from workbench.techniques.quantization.pt2e_quantizer import WEIGHT_LOW, OrtQuantizer
+from workbench.techniques.quantization.pt2e_quantizer import WEIGHT_LOWS, OrtQuantizer
 
 if TYPE_CHECKING:
     import torch
@@ -147,6 +147,7 @@ def fake_quantized(
         activation_type=activation_type,
         symmetric=is_symmetric(settings, activation_type),
         per_channel=settings.per_channel,
+        reduce_range=bool(settings.reduce_range),
         keep_float=keep_float,
     )
     layers_with_weights = {
@@ -219,7 +220,7 @@ def fake_quantizers(model: nn.Module, *, of_weights: bool) -> list[Any]:
         module
         for module in model.modules()
         if hasattr(module, "fake_quant_enabled")
-        and (module.activation_post_process.quant_min == WEIGHT_LOW) is of_weights
+        and (module.activation_post_process.quant_min in WEIGHT_LOWS) is of_weights
     ]
 
 

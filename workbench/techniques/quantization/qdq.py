@@ -64,12 +64,13 @@ def qdq(
     *,
     per_channel: bool,
     symmetric: bool,
+    reduce_range: bool,
     float_nodes: Sequence[str],
     only: Sequence[str] = (),
 ) -> ModelProto:
     """The graph with quantize and dequantize nodes around every operator that has an int8 form.
 
-    `float_nodes` names nodes that stay in float; `only`, if not empty, names the nodes to quantize.
+    `reduce_range` uses 7 bits of a weight; `float_nodes` names nodes that stay in float; `only`, if not empty, names the nodes to quantize.
     Raises CandidateError when no node can be quantized.
     """
     from onnxruntime.quantization import QuantType
@@ -78,7 +79,7 @@ def qdq(
     quantizer = QDQQuantizer(
         network.copy(),
         per_channel=per_channel,
-        reduce_range=False,
+        reduce_range=reduce_range,
         weight_qType=QuantType.QInt8,
         activation_qType=QuantType.QUInt8 if activation_type == "uint8" else QuantType.QInt8,
         tensors_range=ranges,

@@ -55,6 +55,7 @@ class Probe:
     symmetric: bool
     job: Job
     cache: Cache
+    reduce_range: bool = False
 
     @classmethod
     def make(
@@ -78,13 +79,23 @@ class Probe:
             activation_type,
             settings.per_channel,
             symmetric,
+            bool(settings.reduce_range),
             sorted(source.float_nodes),
             settings.calibration,
             job.task.metric.name,
             KEY_VERSION,
         )
         cache = Cache(job.cache, f"quantization-{key}")
-        return cls(source, ranges, activation_type, settings.per_channel, symmetric, job, cache)
+        return cls(
+            source,
+            ranges,
+            activation_type,
+            settings.per_channel,
+            symmetric,
+            job,
+            cache,
+            reduce_range=bool(settings.reduce_range),
+        )
 
     @property
     def groups(self) -> dict[str, list[str]]:
@@ -103,6 +114,7 @@ class Probe:
             self.activation_type,
             per_channel=self.per_channel,
             symmetric=self.symmetric,
+            reduce_range=self.reduce_range,
             float_nodes=[*self.source.float_nodes, *float_nodes],
             only=only,
         )
