@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import zipfile
 from pathlib import Path
 
@@ -72,6 +73,16 @@ def test_estimator_that_was_kept_as_onnx_alone_comes_back_as_onnx(runs):
     assert candidate.form == "onnx"
     outputs = wb.predictor(candidate).predict({"x": np.zeros((3, 6), np.float32)})
     assert outputs.shape == (3, 2)
+
+
+def test_showing_a_run_imports_no_code_that_its_recipe_names(runs):
+    recipe = runs / "digits" / "recipe.yml"
+    recipe.write_text(recipe.read_text().replace("task: digits", "task: antigravity:task"))
+    run = wb.attach(runs / "digits")
+    assert run.recipe.task == "antigravity:task"
+    assert "dscnn" in run.result._repr_html_() or run.result.rows
+    assert run.result.onnx_path.exists()
+    assert "antigravity" not in sys.modules
 
 
 @pytest.mark.slow

@@ -205,7 +205,7 @@ def _print_trail(run: Run) -> int:
         out.print(f"[bold]{trail.test.text}[/bold]")
     out.print(f"Run folder: {run.folder}", soft_wrap=True)
     try:
-        out.print(f"Model file: {trail.onnx_path}", soft_wrap=True)
+        out.print(f"Model file: {trail.onnx_path} (takes {trail.onnx_takes})", soft_wrap=True)
     except RunError:
         out.print(f"Model: {trail.steps[-1]} (it could not be written as ONNX)", soft_wrap=True)
     return 0

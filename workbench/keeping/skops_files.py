@@ -68,8 +68,8 @@ class NotWritable(Exception):
 def write_skops(value: Any) -> bytes:
     """The content of a skops file.
 
-    Raises NotWritable for what skops cannot write (lambdas, open files), and for classes of
-    `__main__`, a notebook's own, which no other process can import.
+    Raises NotWritable for an object that skops cannot write and read back (lambdas, open files),
+    and for classes of `__main__`, a notebook's own, which no other process can import.
     """
     from skops import io as skops_io
 
@@ -78,9 +78,13 @@ def write_skops(value: Any) -> bytes:
         types = skops_io.get_untrusted_types(data=content)
     except Exception as error:  # skops passes on whatever an object's own methods raise
         raise NotWritable(f"skops cannot write it: {line_of(error)}") from error
-    own = [t for t in types if t.partition(".")[0] == "__main__" or "<locals>" in t]
+    own = [t for t in types if t.partition(".")[0] == "__main__" or "<" in t]
     if own:
-        raise NotWritable(f"{', '.join(own)} is no class of a module that can be imported")
+        raise NotWritable(f"{', '.join(own)} lies in no module that another process can import")
+    try:
+        skops_io.loads(content, trusted=types)
+    except Exception as error:  # written, but not as it can be read
+        raise NotWritable(f"skops cannot read it back: {line_of(error)}") from error
     return content
 
 

@@ -1,6 +1,7 @@
 """The one training loop, its settings, and the choice of precision."""
 
+from workbench.training.callbacks import Callback, TrainingContext
 from workbench.training.loop import Fitted, LossContext, fit
 from workbench.training.settings import FitSettings
 
-__all__ = ["FitSettings", "Fitted", "LossContext", "fit"]
+__all__ = ["Callback", "FitSettings", "Fitted", "LossContext", "TrainingContext", "fit"]

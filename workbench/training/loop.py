@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from workbench.events import Report
 from workbench.metrics import like_targets
 from workbench.models.networks import call_model, first_tensor
 from workbench.task import Task
+from workbench.training.callbacks import Callback, TrainingContext
 from workbench.training.evaluate import autocast, predict_batches
 from workbench.training.losses import loss_for
 from workbench.training.precision import fastest
@@ -92,13 +93,15 @@ def fit(
     beside: Mapping[str, np.ndarray] | None = None,
     loss_hook: Callable[[LossContext], torch.Tensor] | None = None,
     step_hook: Callable[[nn.Module, int], None] | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Fitted:
     """Train a copy of `model` on the task's train rows, keeping the weights that score best on
     valid.
 
     `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory
     format; `checkpoint` is a file to write at each epoch and to continue from if it is there.
-    `beside` are arrays `(train rows, ...)` that the loss hook gets by batch. Raises Cancelled when
+    `beside` are arrays `(train rows, ...)` that the loss hook gets by batch. `callbacks` are called
+    in order at each moment; they may change the batch or stop the training. Raises Cancelled when
     the report was asked to stop, TaskError when the loss is no longer finite.
     """
     import torch
@@ -118,6 +121,7 @@ def fit(
             loss_hook,
             step_hook,
             beside or {},
+            tuple(callbacks),
         )
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
@@ -140,7 +144,9 @@ class _Loop:
         loss_hook: Callable[[LossContext], torch.Tensor] | None,
         step_hook: Callable[[nn.Module, int], None] | None,
         beside: Mapping[str, np.ndarray],
+        callbacks: tuple[Callback, ...] = (),
     ) -> None:
+        self.callbacks = callbacks
         self.model = copy.deepcopy(model).to(device)
         self.task, self.settings, self.prepare, self.report = task, settings, prepare, report
         self.seed, self.device, self.loss_hook, self.step_hook = seed, device, loss_hook, step_hook
@@ -163,6 +169,7 @@ class _Loop:
         self.state = _State()
         self.best = copy.deepcopy(self.model.state_dict())
         self.choices: dict[str, Any] = {}
+        self.context = TrainingContext(self.model, self.optimizer, settings, self.n_steps)
 
     def choose(self, known: dict[str, Any]) -> None:
         """Precision and memory format: as set, as the parent measured (not where it trained too
@@ -192,8 +199,11 @@ class _Loop:
             self.model = self.model.to(memory_format=torch.channels_last)
 
     def run(self, checkpoint: Path | None) -> None:
-        state = self.state
-        while state.step < self.n_steps and state.epoch - state.best_epoch < self.settings.patience:
+        state, context = self.state, self.context
+        context.model, context.step, context.epoch = self.model, state.step, state.epoch
+        for callback in self.callbacks:
+            callback.on_train_begin(context)
+        while self._goes_on():
             mean_loss = self._epoch()
             score = self._score()
             state.epoch += 1
@@ -210,8 +220,19 @@ class _Loop:
             if signed > state.best_score:
                 state.best_score, state.best_epoch = signed, state.epoch
                 self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            context.epoch = state.epoch
+            for callback in self.callbacks:
+                callback.on_epoch_end(context, state.history[-1])
             if checkpoint:
                 self._save(checkpoint)
+        for callback in self.callbacks:
+            callback.on_train_end(context)
+
+    def _goes_on(self) -> bool:
+        """Whether another epoch follows: steps are left, the score still rises, nobody stopped."""
+        state = self.state
+        is_patient = state.epoch - state.best_epoch < self.settings.patience
+        return state.step < self.n_steps and is_patient and not self.context.stopped
 
     def _epoch(self) -> float:
         import torch
@@ -220,7 +241,7 @@ class _Loop:
         total, n = torch.zeros((), device=self.device), 0
         order, size = self._permutation(state.epoch), self.settings.batch_size
         for inputs, targets in self.train.batches(size, self._order(state.epoch)):
-            if state.step >= self.n_steps:
+            if state.step >= self.n_steps or self.context.stopped:
                 break
             if self.task.augment:
                 generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.step)
@@ -229,13 +250,22 @@ class _Loop:
                 group["lr"] = self.settings.lr * _schedule(
                     self.settings.schedule, state.step, self.n_steps
                 )
-            loss = self._loss(
-                model, inputs, targets, self._beside(order[n * size : n * size + len(targets)])
-            )
+            beside = self._beside(order[n * size : n * size + len(targets)])
+            for callback in self.callbacks:
+                inputs, targets = callback.on_batch_begin(self.context, inputs, targets) or (
+                    inputs,
+                    targets,
+                )
+            loss = self._loss(model, inputs, targets, beside)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            for callback in self.callbacks:
+                callback.on_grad_computed(self.context)
             self.optimizer.step()
             state.step += 1
+            self.context.step = state.step
+            for callback in self.callbacks:
+                callback.on_batch_end(self.context, loss.detach())
             total, n = total + loss.detach(), n + 1
             if self.step_hook:
                 self.step_hook(model, state.step)
@@ -310,6 +340,7 @@ class _Loop:
             "state": vars(self.state),
             "choices": self.choices,
             "settings": self.settings.tree(),
+            "callbacks": [(type(c).__name__, c.state_dict()) for c in self.callbacks],
         }
         part = path.with_suffix(".part")
         torch.save(content, part)
@@ -322,8 +353,12 @@ class _Loop:
         if path is None or not path.exists():
             return
         content = torch.load(path, weights_only=True, map_location=self.device)
-        if content["settings"] != self.settings.tree():
+        kept = content.get("callbacks", [])
+        same = [name for name, _ in kept] == [type(c).__name__ for c in self.callbacks]
+        if content["settings"] != self.settings.tree() or not same:
             return
+        for callback, (_, state) in zip(self.callbacks, kept, strict=True):
+            callback.load_state_dict(state)
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["random"].cpu())

@@ -14,6 +14,7 @@ from workbench.data.rows import Rows, Splits
 from workbench.errors import SettingsError
 from workbench.metrics import METRICS
 from workbench.settings import knobs
+from workbench.system.machine import lacks_int8_products
 from workbench.task import Candidate, Task
 from workbench.technique import Job
 from workbench.techniques.quantization import QuantizationSettings, quantize
@@ -29,6 +30,7 @@ CHANGES = {
     "activation_type": "int8",
     "per_channel": False,
     "symmetric": True,
+    "reduce_range": not lacks_int8_products(),
     "calibration": "percentile",
     "calibration_rows": 16,
     "keep_float": ["3"],
