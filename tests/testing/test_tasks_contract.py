@@ -8,10 +8,28 @@ from workbench.tasks import load_task
 from workbench.testing import TaskContract, sklearn_task, torch_task
 
 
-class TestTasks(TaskContract):
-    @pytest.fixture(params=["digits", "flights"])
-    def declared(self, request):
-        return load_task(request.param)
+class TestDigits(TaskContract):
+    @pytest.fixture
+    def declared(self):
+        return load_task("digits")
+
+
+class TestFlights(TaskContract):
+    @pytest.fixture
+    def declared(self):
+        return load_task("flights")
+
+    @pytest.mark.xfail(
+        strict=True, reason="Task.example prepares rows for an estimator, which takes raw ones"
+    )
+    def test_example_rows_fit_each_model(self, declared):
+        super().test_example_rows_fit_each_model(declared)
+
+    @pytest.mark.xfail(
+        strict=True, reason="the builders `logistic` and `boosting` hold all splits, test included"
+    )
+    def test_task_travels_to_another_process_without_its_test_rows(self, declared):
+        super().test_task_travels_to_another_process_without_its_test_rows(declared)
 
 
 class TestReadyTasks(TaskContract):

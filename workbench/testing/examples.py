@@ -30,7 +30,12 @@ __all__ = [
     "torch_task",
 ]
 
-SPLITS = {"train": (0, 900), "valid": (900, 1250), "calibration": (1250, 1400), "test": (1400, 1797)}
+SPLITS = {
+    "train": (0, 900),
+    "valid": (900, 1250),
+    "calibration": (1250, 1400),
+    "test": (1400, 1797),
+}
 FIT = {"max_steps": 200, "lr": 0.01, "precision": "fp32", "memory_format": "contiguous"}
 
 

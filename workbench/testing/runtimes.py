@@ -116,7 +116,9 @@ class RuntimeContract(Contract):
         assert actual.shape == expected.shape
         largest = max(1.0, float(np.abs(expected).max()))
         assert np.abs(actual - expected).max() <= tolerance * largest
-        np.testing.assert_array_equal(predictor.predict(inputs), actual, "equal rows, equal answers")
+        np.testing.assert_array_equal(
+            predictor.predict(inputs), actual, "equal rows, equal answers"
+        )
 
     def test_predictor_says_its_name_and_details(
         self, predictor: Predictor, declared: Runtime

@@ -196,7 +196,9 @@ class TechniqueContract(Contract):
         first = first_run.outcome
         (tmp_path / "again").mkdir()
         again = declared(job_of(folder=tmp_path / "again"), first.resolved)
-        assert again.resolved == first.resolved, "settings that are resolved leave nothing to decide"
+        assert again.resolved == first.resolved, (
+            "settings that are resolved leave nothing to decide"
+        )
         assert again.decision == first.decision
         if first.candidate is None:
             return

@@ -45,21 +45,28 @@ def walk(
     """
     all_knobs = knobs(settings)
     by_name = {k.name: k for k in all_knobs}
-    named = {name for k in all_knobs for name, _ in k.only_if}
+    conditions = [condition for k in all_knobs for condition in k.only_if]
+    named = {name for name, _ in conditions}
     yield _filled(all_knobs, {}, named, other)
     for name in sorted(named):
-        for value in _values_of(by_name[name], other):
+        is_emptied = any(SET in allowed for owner, allowed in conditions if owner == name)
+        for value in _values_of(by_name[name], other, is_emptied):
             pinned = _pinned(by_name[name], value, by_name, other)
             yield _filled(all_knobs, pinned, named, other)
 
 
-def _values_of(k: Knob, other: Callable[[Knob], Any]) -> Sequence[Any]:
-    return k.choices or (k.default, other(k))
+def _values_of(k: Knob, other: Callable[[Knob], Any], is_emptied: bool) -> Sequence[Any]:
+    """All choices of a setting, or its default, its other value and, where asked, an empty one."""
+    if k.choices:
+        return k.choices
+    values = (k.default, other(k))
+    if is_emptied and k.kind in ("int", "float", "text"):
+        empty = {"int": 0, "float": 0.0, "text": ""}[k.kind]
+        return tuple(dict.fromkeys((*values, empty)))
+    return values
 
 
-def _pinned(
-    k: Knob, value: Any, by_name: Mapping[str, Knob], other: Callable[[Knob], Any]
-) -> Flat:
+def _pinned(k: Knob, value: Any, by_name: Mapping[str, Knob], other: Callable[[Knob], Any]) -> Flat:
     """A value of one setting, with the values of others that give it an effect."""
     pinned: Flat = {}
     for name, allowed in k.only_if:
