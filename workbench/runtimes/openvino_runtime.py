@@ -112,7 +112,8 @@ class OpenvinoPredictor:
         return as_scores(np.array(outputs, dtype), self._kind)
 
     def close(self) -> None:
-        self._requests, self._free = {}, None
+        """Free the model; a closed predictor compiles no other one."""
+        self._requests, self._free, self._model = {}, None, None
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         if shapes in self._requests:
