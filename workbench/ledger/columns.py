@@ -84,7 +84,8 @@ def _throughput(row: Row) -> Cell:
 
 
 def _in_int8(row: Row) -> Cell:
-    peak = "" if row.peak_share is None else f"{100 * row.peak_share:.2g} % peak"
+    share = row.peak_share
+    peak = "" if share is None else f"{100 * share:.{0 if share >= 0.1 else 1}f} % peak"
     return ("" if not row.int8_operators else f"{row.int8_operators} of {row.operators}"), peak
 
 
