@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "Cancelled",
@@ -33,6 +33,9 @@ class WorkbenchError(Exception):
 
 class SettingsError(WorkbenchError, ValueError):
     """One or more settings have a value that is not allowed."""
+
+    problems: Sequence[tuple[str, str]] = ()
+    """Each problem as the flat name of its setting and a sentence."""
 
 
 class SettingsTypeError(SettingsError, TypeError):

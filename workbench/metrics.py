@@ -55,9 +55,15 @@ class Metric:
     kinds: tuple[str, ...] = ()
 
     def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> float:
-        if self.per_sample is not None:
-            return float(np.mean(self.per_sample(outputs, targets)))
+        if self.whole is None or self.per_sample is not None:
+            return float(np.mean(self.samples(outputs, targets)))
         return float(self.whole(outputs, targets))
+
+    def samples(self, outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """One score a row `(rows,)`; raises TaskError for a metric without `per_sample`."""
+        if self.per_sample is None:
+            raise TaskError(f"The metric `{self.name}` has no score a row: give it `per_sample`.")
+        return self.per_sample(outputs, targets)
 
     @property
     def sign(self) -> float:

@@ -241,7 +241,7 @@ def _step(step: Any, budget: str) -> Step:
     if isinstance(step, Step):
         return step
     if isinstance(step, str):
-        name, given = step, {}
+        name, given = step, None
     elif isinstance(step, Mapping) and len(step) == 1:
         ((name, given),) = step.items()
     elif isinstance(step, (tuple, list)) and len(step) == 2:

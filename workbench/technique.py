@@ -131,13 +131,13 @@ class Job:
     seed: int = 0
     device: str = "cpu"
     report: Report = field(default_factory=Report)
-    cache: Path | None = None
+    cache: Path = Path()
     exported: Candidate | None = None
     data: Mapping[str, AnyRows | Iterable[AnyRows]] = field(default_factory=dict)
     threads: int | None = None
 
     def __post_init__(self) -> None:
-        if self.cache is None:
+        if self.cache == Path():
             object.__setattr__(self, "cache", self.folder / "cache")
         if self.task is not None and self.task.data.test is not None:
             raise TaskError(NO_TEST)

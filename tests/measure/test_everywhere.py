@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workbench.measure.everywhere import _agreement, _picked, measure_everywhere, sweep
+from workbench.measure.everywhere import _agreement, _compared, measure_everywhere, sweep
 from workbench.measure.timing.records import BatchTiming, Timing
 
 
@@ -35,7 +35,7 @@ def _timing(name: str, ms: float) -> Timing:
     )
 
 
-def test_fastest_that_answers_the_same_is_picked():
+def test_fastest_that_answers_the_same_is_compared():
     right = np.eye(10)[np.arange(100) % 10]
     wrong = np.roll(right, 1, axis=1)
     timings = {
@@ -44,7 +44,7 @@ def test_fastest_that_answers_the_same_is_picked():
         "other": _timing("other", 0.5),
     }
     answers = {"slow": right, "quick": right, "other": wrong}
-    found = _picked(timings, dict.fromkeys(timings, "fp32"), answers, {}, 1)
+    found = _compared(timings, dict.fromkeys(timings, "fp32"), answers, {}, 1)
     assert found.best == "quick"
     rows = found.table.set_index("runtime")
     assert rows.loc["other", "agreement"] == 0.0

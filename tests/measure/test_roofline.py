@@ -8,15 +8,18 @@ import pytest
 import torch
 
 from workbench.measure.roofline import fraction_of_peak, peaks
+from workbench.system.machine import host
 
 
 def test_peaks_are_measured_once_and_leave_the_threads_alone():
     before = torch.get_num_threads()
     found = peaks(1)
     assert set(found) == {"fp32", "bf16", "int8"}
-    assert all(value > 1 for value in found.values()), (
+    assert min(found["fp32"], found["int8"]) > 1, (
         "a core of the last ten years does more than a billion a second"
     )
+    has_bf16 = any("bf16" in name for name in host().instructions)
+    assert found["bf16"] > (1 if has_bf16 else 0), "in software it is far slower"
     assert peaks(1) is found
     assert torch.get_num_threads() == before
 

@@ -51,10 +51,10 @@ def test_what_it_cannot_run_is_told(exported, digits_cnn):
     with pytest.raises(CandidateError, match="OpenVINO cannot read the model"):
         predictor(Candidate("broken", "onnx", b"nothing"), "openvino")
     with pytest.raises(
-        CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"
+        CandidateError, match=r"needs the inputs \['image'\]; the data has \['a', 'b'\]"
     ):
         predictor(exported, "openvino").predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})
-    with pytest.raises(RunError, match="used on the processor only"):
+    with pytest.raises(RunError, match="runs on the CPU only"):
         predictor(exported, "openvino", device="cuda")
     with pytest.raises(CandidateError, match="`openvino` runs onnx models.*Write it as ONNX first"):
         predictor(digits_cnn, "openvino")

@@ -57,6 +57,6 @@ def test_broken_file_and_wrong_inputs_are_told(digits_cnn, digits_task):
         OnnxPredictor(b"not a model")
     runner = predictor(to_onnx(digits_cnn, digits_task.example(16)))
     with pytest.raises(
-        CandidateError, match=r"wants the inputs \['image'\]; the data has \['a', 'b'\]"
+        CandidateError, match=r"needs the inputs \['image'\]; the data has \['a', 'b'\]"
     ):
         runner.predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.data.sets.fashion import DEBIAN
 from workbench.data.tensors import tensor
-from workbench.errors import TaskError, UnknownName
+from workbench.errors import UnknownName
 from workbench.models.networks import call_model
-from workbench.tasks import TASKS, load_task
+from workbench.tasks import TASKS, _loaded, load_task
 from workbench.tasks.builtin import flip_and_shift
 
 SIZES = {
@@ -39,6 +40,10 @@ def test_built_in_task_has_its_rows_and_models(name):
     assert set(task.data.valid.targets.tolist()) <= set(range(len(task.classes)))
 
 
+@pytest.mark.skipif(
+    not (DEBIAN / "train-images-idx3-ubyte.gz").exists(),
+    reason="Debian's package is not here: apt-get install dataset-fashion-mnist",
+)
 def test_fashion_full_has_the_valid_and_test_rows_of_fashion():
     small, full = load_task("fashion").data, load_task("fashion-full").data
     assert len(full.train) == 54_000
@@ -171,15 +176,16 @@ def test_unknown_model_of_a_task_is_refused_with_the_nearest_name(digits_task):
 def my_tasks(tmp_path, monkeypatch):
     """A module of the user's own in the working folder."""
     (tmp_path / "my_tasks_here.py").write_text(
-        "from dataclasses import replace\nfrom workbench.tasks.builtin import load_task\n"
+        "from dataclasses import replace\nfrom workbench.task import Task\nfrom workbench.tasks import load_task\n"
         "ready = replace(load_task('digits'), name='mine', built_in=False)\n"
-        "def make(): return ready\ndef wrong(): return 3\n"
+        "def make() -> Task: return ready\ndef wrong() -> Task: return 3\n"
+        "def plain(): return ready\n"
     )
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     yield "my_tasks_here"
     sys.modules.pop("my_tasks_here", None)
-    load_task.cache_clear()
+    _loaded.cache_clear()
 
 
 def test_reference_makes_a_task_from_the_working_folder(my_tasks):
@@ -188,8 +194,10 @@ def test_reference_makes_a_task_from_the_working_folder(my_tasks):
 
 
 def test_reference_to_something_else_is_refused(my_tasks):
-    with pytest.raises(TaskError, match="gave int, not a Task"):
+    with pytest.raises(UnknownName, match="gave int, not a Task"):
         load_task(f"{my_tasks}:wrong")
+    with pytest.raises(UnknownName, match="must be annotated `-> Task`"):
+        load_task(f"{my_tasks}:plain")
     with pytest.raises(UnknownName, match="cannot be imported"):
         load_task(f"{my_tasks}:missing")
 

@@ -99,7 +99,7 @@ class SklearnForm(Form):
 
     def fit(self, candidate: Candidate, task: Task, training: Training) -> Candidate:
         training.report.message(f"Fitting {candidate.name}.")
-        rows = task.data.train.prepared(candidate.prepare)
+        rows = task.data.train.take(slice(None)).prepared(candidate.prepare)
         estimator = unfitted(candidate.model)
         return candidate.fitted(estimator.fit(as_features(rows.inputs), rows.targets))
 

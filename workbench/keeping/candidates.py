@@ -152,15 +152,14 @@ def describe(folder: Path) -> dict[str, Any]:
 def _trained_again(candidate: Candidate, about: Mapping[str, Any], task: Task | None) -> Candidate:
     """A model that has no file: its builder's, trained on the same rows."""
     name = (candidate.builder or "").rpartition("/")[2]
-    if task is None or (name not in task.builders and task.start is None):
+    start = task.start if task is not None else None
+    if task is None or (name not in task.builders and start is None):
         raise CandidateError(
             f"`{candidate.name}` was not written to a file ({about['reason']}): it is trained "
             "again on the task's rows, and the task is not at hand. Move its classes into a module "
             "and its lambdas into functions, or load it with `task=`."
         )
-    if name in task.builders:
-        model = task.build(name, **candidate.builder_args)
-    else:
-        model = task.start.model
+    is_built = name in task.builders or start is None
+    model = task.build(name, **candidate.builder_args) if is_built else start.model
     fresh = Candidate(**{**candidate.__dict__, "model": model})
     return form_named(candidate.form).fit(fresh, task, Training())

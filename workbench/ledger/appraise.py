@@ -37,6 +37,13 @@ class Contestant:
     outputs: np.ndarray | None = None
 
     @property
+    def answers(self) -> np.ndarray:
+        """The outputs, once they are known; raises ValueError before."""
+        if self.outputs is None:
+            raise ValueError(f"The outputs of `{self.label}` are not known yet.")
+        return self.outputs
+
+    @property
     def runtime(self) -> str:
         return runtimes_for(self.candidate)[0]
 
@@ -121,7 +128,7 @@ def _card(
         candidate,
         task.example(1, candidate.prepare),
         quality=tuple(
-            quality(contestant.outputs, targets, m, times=valid.times, split="valid")
+            quality(contestant.answers, targets, m, times=valid.times, split="valid")
             for m in task.metrics
         ),
         timing=timing,
@@ -199,13 +206,13 @@ def _compared(
         changes |= {
             "against_start": _verdicts(first, contestant, task, timings),
             "speedup_start": _speedup(timings, first.label, contestant.label),
-            "size_ratio": _size_bytes(first) / row.size_bytes,
+            "size_ratio": _size_bytes(first) / _size_bytes(contestant),
         }
     if parent is not None:
         changes |= {
             "against_parent": _verdicts(parent, contestant, task, timings),
             "speedup_parent": _speedup(timings, parent.label, contestant.label),
-            "size_ratio_parent": _size_bytes(parent) / row.size_bytes,
+            "size_ratio_parent": _size_bytes(parent) / _size_bytes(contestant),
         }
     return replace(row, **changes)
 
@@ -215,7 +222,7 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     valid = task.data.valid
     of_scores = compare_many(
-        before.outputs, after.outputs, np.asarray(valid.targets), task.metrics, times=valid.times
+        before.answers, after.answers, np.asarray(valid.targets), task.metrics, times=valid.times
     )
     if not timings:
         return tuple(of_scores)

@@ -53,7 +53,7 @@ def _step(row: Row) -> Cell:
 def _quality(row: Row) -> Cell:
     if row.decision is not None and row.quality is None:
         return row.decision.verdict, ""
-    if row.quality is None:
+    if row.quality is None or row.quality_low is None or row.quality_high is None:
         return "", ""
     return quality_text((row.quality, row.quality_low, row.quality_high), row.unit)
 

@@ -1,5 +1,6 @@
-"""Measuring: quality, cost and latency of candidates, and verdicts on two of them; techniques are
-judged here, all alike.
+"""Measuring: quality, cost and latency of candidates, and verdicts on two of them.
+
+All techniques are judged here, by the same rules.
 """
 
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of

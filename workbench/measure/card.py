@@ -1,4 +1,4 @@
-"""card_of(): the scorecard of a candidate, from its answers, its timing, and what can be counted."""
+"""card_of(): the scorecard of a candidate, from its quality, its timing and its counted costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from workbench.task import Candidate
 
 __all__ = ["card_of", "macs_of", "prepare_ms"]
 
-N_PREPARED = 5  # times that one row is prepared, of which the best counts
+N_PREPARED = 5  # times that one row is prepared; the shortest time counts
 
 
 def card_of(
@@ -35,10 +35,10 @@ def card_of(
     price_per_core_hour: float | None = None,
     prepare_ms: float | None = None,
 ) -> tuple[Scorecard, Coverage | None]:
-    """The scorecard, and the operators of the engine's graph where the engine tells them.
+    """The scorecard, and the coverage of int8 operators where the engine can report it.
 
     `inputs` is one prepared row `(1, ...)`, on which multiply-adds are counted. Without `timing`
-    the model was not timed.
+    the scorecard holds no times.
     """
     form = form_named(candidate.form)
     raw, zipped = form.size(candidate.model)
@@ -73,7 +73,7 @@ def card_of(
 
 
 def macs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> int | None:
-    """Multiply-adds for one sample, as the candidate says or as its form counts them."""
+    """Multiply-adds for one sample: the candidate's own number, else counted by its form."""
     if candidate.macs is not None:
         return candidate.macs
     try:
@@ -83,7 +83,7 @@ def macs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> int | Non
 
 
 def prepare_ms(candidate: Candidate, rows: Any) -> float | None:
-    """Milliseconds to prepare one raw row, the best of a few; None without a `prepare`."""
+    """Shortest time to prepare one raw row, in milliseconds; None without a `prepare`."""
     if candidate.prepare is None:
         return None
     row = rows.take(slice(0, 1))

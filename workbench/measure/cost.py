@@ -1,12 +1,12 @@
-"""Cost that needs no clock: bytes, parameters and multiply-adds (MACs)."""
+"""Costs that are counted, not timed: bytes, parameters and multiply-adds (MACs)."""
 
 from __future__ import annotations
 
 import copy
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 __all__ = ["macs_onnx", "macs_torch", "n_parameters", "size_of"]
 
-CHUNK = 1 << 20
-GZIP = 31  # zlib's window bits for the gzip format
+CHUNK_BYTES = 2**20
+GZIP_WINDOW_BITS = 31  # zlib's code for the gzip format
 
 
 def size_of(content: bytes | Path) -> tuple[int, int]:
-    """Bytes of a model's file (or of all files in a folder): as they are, and gzipped."""
-    raw = zipped = 0
-    for chunks in _files(content):
-        packer = zlib.compressobj(6, zlib.DEFLATED, GZIP)
+    """Bytes of a model's file (or of all files in a folder): as they are, and gzipped.
+
+    Raises CandidateError when there is no such file.
+    """
+    raw = 0
+    zipped = 0
+    for chunks in _chunks_by_file(content):
+        packer = zlib.compressobj(6, zlib.DEFLATED, GZIP_WINDOW_BITS)
         for chunk in chunks:
             raw += len(chunk)
             zipped += len(packer.compress(chunk))
@@ -37,29 +41,34 @@ def size_of(content: bytes | Path) -> tuple[int, int]:
     return raw, zipped
 
 
-def _files(content: bytes | Path) -> Iterator[Iterator[bytes]]:
+def _chunks_by_file(content: bytes | Path) -> Iterator[Iterable[bytes]]:
     if isinstance(content, bytes):
-        yield iter([content])
+        yield [content]
         return
     path = Path(content)
     if not path.exists():
-        raise CandidateError(f"There is no model file `{path}` to take the size of.")
-    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        raise CandidateError(f"There is no model file `{path}` whose size could be measured.")
+    files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+    for file in files:
         with file.open("rb") as stream:
-            yield iter(lambda stream=stream: stream.read(CHUNK), b"")
+            yield _chunks(stream)
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while chunk := stream.read(CHUNK_BYTES):
+        yield chunk
 
 
 def n_parameters(candidate: Candidate) -> int | None:
-    """Learned numbers of a model; None where its form, or its kind of estimator, has no count."""
+    """Number of learned parameters; None if the form or the kind of estimator has no count."""
     return form_named(candidate.form).n_parameters(candidate.model)
 
 
 def macs_torch(module: nn.Module, inputs: Mapping[str, np.ndarray]) -> int:
-    """Multiply-adds of one sample through a network: half of what torch's own counter calls
-    operations.
+    """Multiply-adds of one sample through a network: half of the operations that torch counts.
 
-    `inputs` are prepared arrays `(rows, ...)`, of which the first row is taken. Matrix products,
-    convolutions and attention count; what is added or compared element by element does not.
+    `inputs` are prepared arrays `(rows, ...)`; the first row is used. Matrix products, convolutions
+    and attention count, operations element by element do not.
     """
     import torch
     from torch.utils.flop_counter import FlopCounterMode

@@ -13,7 +13,7 @@ def coverage(content: bytes, runtime: str = "onnxruntime") -> Coverage:
     """The coverage of an ONNX file's content on a runtime.
 
     Raises CandidateError when the runtime cannot load it, UnknownName for a runtime that does not
-    tell its operators.
+    report its operators.
     """
     readers = {name: r.coverage for name, r in RUNTIMES.all().items() if r.coverage is not None}
     if runtime not in readers:

@@ -1,6 +1,4 @@
-"""One candidate on every runtime that is installed here: which is fastest, by how much, and whether
-it answers the same.
-"""
+"""One candidate on every installed runtime: speed of each, and agreement of their predictions."""
 
 from __future__ import annotations
 
@@ -25,10 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Everywhere", "measure_everywhere", "sweep"]
 
-N_COMPARED = 256  # rows on which the runtimes' answers are compared
-# share of equal answers below which a runtime is not picked: a faster other model is no faster
-# runtime
-SAME = 0.99
+N_COMPARED = 256  # rows on which the predictions of the runtimes are compared
+# Least agreement with the first runtime: below it, the runtime in fact runs another model.
+LEAST_AGREEMENT = 0.99
 
 
 @dataclass(frozen=True)
@@ -37,8 +34,8 @@ class Everywhere:
 
     `table` has a row a runtime, the fastest first: runtime, precision, best_ms, p50_ms (a call at
     `batch_size`), speedup (against the first runtime of `timings`, with `low` and `high`),
-    agreement (share of rows answered alike), note. `verdicts` compare each runtime with the picked
-    one.
+    agreement (share of rows with the same prediction), note. `verdicts` compare each runtime with
+    `best`. `failed` holds the error of each runtime that could not run the candidate.
     """
 
     best: str
@@ -50,7 +47,7 @@ class Everywhere:
 
     @property
     def text(self) -> str:
-        """The pick in a sentence."""
+        """The fastest runtime, in a sentence."""
         first = next(iter(self.timings))
         row = self.table.set_index("runtime").loc[self.best]
         shown = (
@@ -72,27 +69,26 @@ def measure_everywhere(
     budget: str = "standard",
     report: Report | None = None,
 ) -> Everywhere:
-    """Time a candidate on all runtimes that are installed for it, a torch one also as ONNX, and
-    pick the fastest.
+    """Time a candidate on all runtimes that are installed for it, and choose the fastest.
 
-    `inputs_of(candidate, n)` gives prepared named arrays `(n, ...)`. Picked is the runtime with the
-    lowest best call at `batch_size` among those that give at least 99 % of the same answers as the
-    first. A runtime that cannot run the candidate is told in `failed`, and the others are measured
-    all the same.
+    A torch candidate is timed as ONNX too. `inputs_of(candidate, n)` gives prepared named arrays
+    `(n, ...)`. Chosen is the runtime with the shortest call at `batch_size`, among those whose
+    predictions agree with those of the first runtime on at least 99 % of the rows. A runtime that
+    cannot run the candidate is listed in `failed`, and the others are measured.
     """
     report = report or Report()
     forms = _forms(candidate, inputs_of, runtimes)
     rows = inputs_of(candidate, N_COMPARED)
-    answers: dict[str, np.ndarray] = {}
+    outputs: dict[str, np.ndarray] = {}
     failed: dict[str, str] = {}
     for name, one in forms.items():
         report.check()
         try:
-            answers[name] = predictor(one, name, threads=threads).predict(rows)
+            outputs[name] = predictor(one, name, threads=threads).predict(rows)
         except WorkbenchError as error:
             failed[name] = str(error)
     timings = time_side_by_side(
-        {name: (forms[name], name) for name in answers},
+        {name: (forms[name], name) for name in outputs},
         inputs_of,
         batch_sizes=(batch_size,),
         threads=threads,
@@ -100,33 +96,33 @@ def measure_everywhere(
         report=report,
     )
     precisions = {name: _precision(timing, forms[name]) for name, timing in timings.items()}
-    return _picked(timings, precisions, answers, failed, batch_size)
+    return _compared(timings, precisions, outputs, failed, batch_size)
 
 
 def _forms(
-    candidate: Candidate, inputs_of: InputsOf, wanted: Sequence[str] | None
+    candidate: Candidate, inputs_of: InputsOf, runtimes: Sequence[str] | None
 ) -> dict[str, Candidate]:
-    """The candidate in the form that each runtime takes."""
-    found = dict.fromkeys(installed_for(candidate), candidate)
+    """The candidate in the form that each runtime takes, by the name of the runtime."""
+    forms = dict.fromkeys(installed_for(candidate), candidate)
     try:
         exported = to_onnx(candidate, inputs_of(candidate, 16))
-        found |= dict.fromkeys((n for n in installed_for(exported) if n not in found), exported)
+        forms |= dict.fromkeys((n for n in installed_for(exported) if n not in forms), exported)
     except (ExportError, MissingExtra):
-        pass  # the engines of its own form are left
-    return found if wanted is None else {name: found[name] for name in wanted if name in found}
+        pass  # the runtimes of its own form are measured
+    return forms if runtimes is None else {name: forms[name] for name in runtimes if name in forms}
 
 
 def _precision(timing: Timing, candidate: Candidate) -> str:
-    """What really ran: as the runtime says, else what most operators of its optimized graph run in."""
+    """Precision that the runtime reports, else that of most operators of its optimized graph."""
     if timing.details.get("precision") or RUNTIMES.get(timing.runtime).coverage is None:
         return str(timing.details.get("precision", ""))
     return "int8" if coverage(candidate.model, timing.runtime).share > 0.5 else "fp32"
 
 
-def _picked(
+def _compared(
     timings: dict[str, Timing],
     precisions: dict[str, str],
-    answers: dict[str, np.ndarray],
+    outputs: dict[str, np.ndarray],
     failed: dict[str, str],
     batch_size: int,
 ) -> Everywhere:
@@ -136,7 +132,7 @@ def _picked(
     rows = []
     for name, timing in timings.items():
         batch = timing.at(batch_size)
-        agreement = _agreement(answers[first], answers[name])
+        agreement = _agreement(outputs[first], outputs[name])
         against = (
             compare_timings(timings[first], timing, batch_size=batch_size)
             if name != first
@@ -147,7 +143,7 @@ def _picked(
             if against
             else (1.0, 1.0, 1.0)
         )
-        note = "" if agreement >= SAME else "not picked: it answers differently"
+        note = "" if agreement >= LEAST_AGREEMENT else "not chosen: its predictions differ"
         rows.append((name, precisions[name], batch.best_ms, batch.p50_ms, *speed, agreement, note))
     columns = [
         "runtime",
@@ -161,7 +157,7 @@ def _picked(
         "note",
     ]
     table = pd.DataFrame(rows, columns=columns).sort_values("best_ms", ignore_index=True)
-    best = str(table[table.agreement >= SAME].runtime.iloc[0])
+    best = str(table[table.agreement >= LEAST_AGREEMENT].runtime.iloc[0])
     verdicts = {
         name: compare_timings(timing, timings[best], batch_size=batch_size)
         for name, timing in timings.items()
@@ -170,12 +166,13 @@ def _picked(
     return Everywhere(best, batch_size, table, timings, verdicts, failed)
 
 
-def _agreement(wanted: np.ndarray, got: np.ndarray) -> float:
-    """The share of rows with the same answer: the same class, or a number within 1 % of the spread."""
-    got = got.reshape(wanted.shape)
-    if wanted.ndim == 2 and wanted.shape[1] > 1:
-        return float(np.mean(wanted.argmax(1) == got.argmax(1)))
-    return float(np.mean(np.abs(wanted - got) <= 0.01 * max(float(np.ptp(wanted)), 1e-9)))
+def _agreement(reference: np.ndarray, outputs: np.ndarray) -> float:
+    """Share of rows with the same class, or with a number within 1 % of the reference's range."""
+    outputs = outputs.reshape(reference.shape)
+    if reference.ndim == 2 and reference.shape[1] > 1:
+        return float(np.mean(reference.argmax(1) == outputs.argmax(1)))
+    tolerance = 0.01 * max(float(np.ptp(reference)), 1e-9)
+    return float(np.mean(np.abs(reference - outputs) <= tolerance))
 
 
 def sweep(
@@ -187,12 +184,11 @@ def sweep(
     budget: str = "smoke",
     report: Report | None = None,
 ) -> pd.DataFrame:
-    """Thread counts and batch sizes of several candidates on their runtimes, as a table for
-    `plot_sweep`.
+    """Times by thread count and batch size of several candidates, as a table for `plot_sweep`.
 
     One row a candidate, thread count and batch size: name, runtime, precision, threads, batch_size,
-    best_ms, p50_ms, throughput (samples a second, of the best call). Candidates are timed side by
-    side at each thread count.
+    best_ms, p50_ms, throughput (samples a second, of the shortest call). Candidates are timed side
+    by side at each thread count.
     """
     import pandas as pd
 

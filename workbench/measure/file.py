@@ -1,6 +1,4 @@
-"""Measuring any ONNX file, or a kept candidate, on this machine: what `workbench measure FILE`
-does.
-"""
+"""Measuring any ONNX file or kept candidate on this machine, for `workbench measure FILE`."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
 
-FREE_LENGTH = (
-    32  # what a free dimension other than the batch is set to, where only the file is given
-)
+FREE_LENGTH = 32  # of a free dimension other than the batch, without the rows of a task
 
 
 def measure_file(
@@ -39,8 +35,8 @@ def measure_file(
 ) -> Scorecard:
     """The scorecard of an ONNX file or of a kept candidate's folder.
 
-    With a task (or its name) quality on its valid rows is measured too, and its rows are what is
-    timed; without one, random numbers in the shapes that the graph asks for. Raises CandidateError
+    With a task (or its name), its rows are timed, and quality on its valid rows is measured too.
+    Without one, random numbers in the shapes of the graph's inputs are timed. Raises CandidateError
     when there is no such file or it does not load.
     """
     candidate, chosen, inputs_of = _opened(path, task)
@@ -72,9 +68,7 @@ def measure_file_everywhere(
     budget: str = "standard",
     report: Report | None = None,
 ) -> Everywhere:
-    """An ONNX file, or a kept candidate, on every runtime that is installed here; see
-    `measure_everywhere`.
-    """
+    """An ONNX file or kept candidate on every installed runtime; see `measure_everywhere`."""
     candidate, _, inputs_of = _opened(path, task)
     return measure_everywhere(
         candidate,
@@ -87,18 +81,14 @@ def measure_file_everywhere(
 
 
 def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
-    """The candidate of a file, its task if there is one, and what makes rows for it."""
+    """The candidate of a file, its task if there is one, and a function that gives its inputs."""
     from workbench.tasks import load_task
 
     chosen = load_task(task) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
-    return (
-        candidate,
-        chosen,
-        (lambda c, n: chosen.example(n, c.prepare))
-        if chosen
-        else (lambda c, n: _made_up(c.model, n)),
-    )
+    if chosen:
+        return candidate, chosen, lambda c, n: chosen.example(n, c.prepare)
+    return candidate, chosen, lambda c, n: _random_inputs(c.model, n)
 
 
 def _batch_sizes(content: bytes) -> tuple[int, ...]:
@@ -129,24 +119,20 @@ def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     )
 
 
-def _made_up(content: bytes, n: int) -> dict[str, np.ndarray]:
-    """Random inputs `(n, ...)` for a graph: its fixed dimensions as they are, the first free one as
-    the batch.
-    """
+def _random_inputs(content: bytes, n: int) -> dict[str, np.ndarray]:
+    """Random inputs `(n, ...)` in the shapes of a graph; its first free dimension is the batch."""
     import onnx
 
-    rng, made = np.random.default_rng(0), {}
+    rng = np.random.default_rng(0)
+    inputs = {}
     for value in graph_inputs(content):
         kind = value.type.tensor_type
         dims = [d.dim_value or (n if i == 0 else FREE_LENGTH) for i, d in enumerate(kind.shape.dim)]
-        name = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
-        if name == np.object_:
+        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type))
+        if dtype == np.object_:
             raise CandidateError(
                 f"Input `{value.name}` takes text: give the task whose rows it is for (`--task`)."
             )
-        made[value.name] = (
-            rng.standard_normal(dims).astype(name)
-            if np.dtype(name).kind == "f"
-            else rng.integers(0, 2, dims).astype(name)
-        )
-    return made
+        numbers = rng.standard_normal(dims) if dtype.kind == "f" else rng.integers(0, 2, dims)
+        inputs[value.name] = numbers.astype(dtype)
+    return inputs

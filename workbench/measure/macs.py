@@ -1,5 +1,6 @@
-"""Multiply-adds of an ONNX graph for one sample, from the shapes of its products: in float,
-quantized, or QDQ alike.
+"""Multiply-adds of an ONNX graph for one sample, from the shapes of its products.
+
+Graphs in float, in integers, and with quantize-dequantize pairs are counted alike.
 """
 
 from __future__ import annotations
@@ -10,12 +11,15 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError
+from workbench.runtimes.graphs import graph_inputs
 
 __all__ = ["macs_onnx"]
 
 Shape = tuple[int, ...]
 
-# Where an operator has its two factors among its inputs.
+RECURRENT = ("LSTM", "GRU", "RNN")
+
+# Positions of an operator's two factors among its inputs.
 FACTORS = {
     "Conv": (0, 1),
     "FusedConv": (0, 1),
@@ -38,12 +42,12 @@ FACTORS = {
 
 
 def macs_onnx(content: bytes, inputs: Mapping[str, np.ndarray] | None = None) -> int:
-    """Multiply-adds of one sample: convolutions, matrix products and recurrent layers of the main
-    graph.
+    """Multiply-adds of one sample: convolutions, matrix products and recurrent layers.
 
-    Batch is set to 1, and so are other free lengths unless `inputs` (prepared arrays `(rows, ...)`)
-    says how long they are. Where shapes cannot be inferred (operators of one runtime only) the
-    graph is run once to see them. Raises CandidateError when that fails too.
+    Nodes inside loops and branches are not counted. The batch is set to 1, and so are other free
+    lengths, unless `inputs` (prepared arrays `(rows, ...)`) give their length. Where shapes cannot
+    be inferred (operators of one runtime only), the graph is run once to get them. Raises
+    CandidateError when that fails too.
     """
     import onnx
     from onnx import inliner
@@ -51,37 +55,30 @@ def macs_onnx(content: bytes, inputs: Mapping[str, np.ndarray] | None = None) ->
     model = inliner.inline_local_functions(onnx.load_from_string(content))
     _fix_shapes(model, inputs or {})
     nodes = [node for node in model.graph.node if node.op_type in FACTORS]
-    wanted = {name for node in nodes for name in _names(node)}
-    shapes = _inferred(model)
-    if not wanted <= shapes.keys():
-        shapes |= _seen(model, wanted - shapes.keys())
+    names = {name for node in nodes for name in _names(node)}
+    shapes = _inferred_shapes(model)
+    if not names <= shapes.keys():
+        shapes |= _shapes_of_a_run(model, names - shapes.keys())
     return sum(_macs(node, [shapes[name] for name in _names(node)]) for node in nodes)
 
 
 def _names(node: Any) -> tuple[str, ...]:
-    """The first factor, the second, the output; of a recurrent layer its recurrent weights in place
-    of the output.
-    """
+    """Names of both factors and of the output; of a recurrent layer, its recurrent weights last."""
     first, second = FACTORS[node.op_type]
-    third = node.input[2] if node.op_type in ("LSTM", "GRU", "RNN") else node.output[0]
+    third = node.input[2] if node.op_type in RECURRENT else node.output[0]
     return node.input[first], node.input[second], third
 
 
 def _macs(node: Any, shapes: list[Shape]) -> int:
     a, b, out = shapes
-    if node.op_type in (
-        "LSTM",
-        "GRU",
-        "RNN",
-    ):  # x (length, batch, in), weights (directions, gates, in) and (.., hidden)
+    if node.op_type in RECURRENT:
+        # x (length, batch, in), weights (directions, gates, in) and (directions, gates, hidden)
         return a[0] * a[1] * (_size(b) + _size(out))
-    if (
-        node.op_type == "ConvTranspose"
-    ):  # weights (in, out / groups, *kernel), used once for every input value
+    if node.op_type == "ConvTranspose":
+        # weights (in, out / groups, *kernel), used once for every input value
         return _size(a) * _size(b[1:])
-    if (
-        "Conv" in node.op_type
-    ):  # weights (out, in / groups, *kernel), used once for every output value
+    if "Conv" in node.op_type:
+        # weights (out, in / groups, *kernel), used once for every output value
         return _size(out) * _size(b[1:])
     flipped = {attribute.name: attribute.i for attribute in node.attribute}.get("transA", 0)
     return _size(out) * (a[-2] if flipped and len(a) > 1 else a[-1])
@@ -92,21 +89,18 @@ def _size(shape: Shape) -> int:
 
 
 def _fix_shapes(model: Any, inputs: Mapping[str, np.ndarray]) -> None:
-    """Give every free length of the inputs a number, and drop what was noted about inner shapes for
-    other lengths.
-    """
-    weights = {w.name for w in model.graph.initializer}
-    free = [value for value in model.graph.input if value.name not in weights]
-    named = {value.name: inputs.get(value.name) for value in free}
-    if len(free) == 1 and len(inputs) == 1:
-        named = {free[0].name: next(iter(inputs.values()))}
-    for value in free:
-        example = named[value.name]
+    """Set every free length of the inputs, and clear the shapes noted for other lengths."""
+    values = graph_inputs(model)
+    examples = {value.name: inputs.get(value.name) for value in values}
+    if len(values) == 1 and len(inputs) == 1:
+        examples = {values[0].name: next(iter(inputs.values()))}
+    for value in values:
+        example = examples[value.name]
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
-            known = dim.HasField("dim_value") and dim.dim_value > 0
-            if axis and not known and example is not None and axis < example.ndim:
+            is_fixed = dim.HasField("dim_value") and dim.dim_value > 0
+            if axis and not is_fixed and example is not None and axis < example.ndim:
                 dim.dim_value = example.shape[axis]
-            elif not known or (axis == 0 and example is not None):
+            elif not is_fixed or (axis == 0 and example is not None):
                 dim.dim_value = 1
     del model.graph.value_info[:]
     for value in model.graph.output:
@@ -114,8 +108,8 @@ def _fix_shapes(model: Any, inputs: Mapping[str, np.ndarray]) -> None:
             value.type.tensor_type.ClearField("shape")
 
 
-def _inferred(model: Any) -> dict[str, Shape]:
-    """All shapes that ONNX's own inference knows in full."""
+def _inferred_shapes(model: Any) -> dict[str, Shape]:
+    """Shapes that ONNX's own inference gives in full, by the name of the value."""
     from onnx import shape_inference
 
     graph = shape_inference.infer_shapes(model, data_prop=True).graph
@@ -127,36 +121,34 @@ def _inferred(model: Any) -> dict[str, Shape]:
     return shapes
 
 
-def _seen(model: Any, wanted: set[str]) -> dict[str, Shape]:
+def _shapes_of_a_run(model: Any, names: set[str]) -> dict[str, Shape]:
     """Shapes of inner values, from running the graph once on ones."""
     import onnx
     import onnxruntime as ort
 
     changed = onnx.ModelProto()
     changed.CopyFrom(model)
-    there = {value.name for value in changed.graph.output}
-    changed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in wanted - there)
+    present = {value.name for value in changed.graph.output}
+    changed.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names - present)
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
-    weights = {w.name for w in model.graph.initializer}
     feed = {
         value.name: np.ones(
             [d.dim_value for d in value.type.tensor_type.shape.dim],
             onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type),
         )
-        for value in model.graph.input
-        if value.name not in weights
+        for value in graph_inputs(model)
     }
+    asked = sorted(names)
     try:
         session = ort.InferenceSession(
             changed.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        found = session.run(sorted(wanted), feed)
+        results = session.run(asked, feed)
     except Exception as error:
         raise CandidateError(
-            "The multiply-adds of this graph cannot be counted, as the shapes of "
-            f"{sorted(wanted)[:3]} are unknown: {error} Give `inputs`, so that free lengths get "
-            "real numbers."
+            f"Cannot count the multiply-adds of this graph: the shapes of {asked[:3]} are unknown: "
+            f"{error} Give `inputs`, so that free lengths get real numbers."
         ) from error
-    return {name: np.shape(value) for name, value in zip(sorted(wanted), found, strict=True)}
+    return {name: np.shape(value) for name, value in zip(asked, results, strict=True)}

@@ -1,14 +1,14 @@
-"""The machine's measured peak, by a matrix product in each precision, and the fraction of it that a
-model reaches.
+"""Peak speed of this machine in each precision, and the fraction of it that a model reaches.
 
-A model at 80 % of the peak gains by fewer multiply-adds only (pruning, distillation); one at 5 %
-gains by fewer or larger operators, larger batches, or another runtime. See Williams, Waterman,
-Patterson, "Roofline" (CACM 52, 2009); of its two limits only the one of arithmetic is measured
-here.
+The peak is that of a large matrix product. A model at 80 % of the peak gets faster only with fewer
+multiply-adds (pruning, distillation); one at 5 % gets faster with fewer or larger operators, larger
+batches, or another runtime. See Williams, Waterman, Patterson, "Roofline" (CACM 52, 2009); of its
+two limits, only the one of arithmetic is measured here.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from functools import lru_cache
@@ -21,37 +21,37 @@ from workbench.measure.timing.records import Timing
 
 __all__ = ["fraction_of_peak", "peak_share", "peaks"]
 
-# rows and columns of the square matrices: large enough for the peak, small enough for the caches
+# Rows and columns of the square matrices: large enough for the peak, small enough for the caches.
 SIZE = 1024
-PATIENCE_SECONDS = 0.25  # for each precision and library
+PROBE_SECONDS = 0.25  # for each precision and library
 
 
 @lru_cache(maxsize=8)
 def peaks(threads: int = 1) -> dict[str, float]:
-    """Billions of operations a second (a multiply-add is two) in fp32, bf16 and int8, the best of
-    what is installed here.
+    """Peak in fp32, bf16 and int8, in billions of operations a second (a multiply-add is two).
 
-    Takes about two seconds, once a process. int8 multiplies uint8 with int8, as quantized networks
-    do.
+    It is the peak of the fastest installed library. It is measured once a process, in about two
+    seconds. int8 multiplies uint8 with int8, as quantized networks do.
     """
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        found = {
+        speeds = {
             "fp32": max(_torch_gemm(torch.float32), _onnx_gemm("MatMul", threads)),
             "bf16": _torch_gemm(torch.bfloat16),
             "int8": _onnx_gemm("MatMulInteger", threads),
         }
     finally:
         torch.set_num_threads(before)
-    return {name: round(value, 1) for name, value in found.items()}
+    return {name: round(value, 1) for name, value in speeds.items()}
 
 
 def fraction_of_peak(macs: int, latency_ms: float, batch_size: int, peak: float) -> float:
-    """The share of a peak (in billions of operations a second) that a call reaches: `macs` of one
-    sample, a batch, its time.
+    """Fraction of a peak (in billions of operations a second) that a call of a batch reaches.
+
+    `macs` are the multiply-adds of one sample, `latency_ms` is the time of the call.
     """
     return 2 * macs * batch_size / (latency_ms * 1e6) / peak
 
@@ -59,11 +59,11 @@ def fraction_of_peak(macs: int, latency_ms: float, batch_size: int, peak: float)
 def peak_share(
     covered: Coverage | None, macs: int | None, timing: Timing
 ) -> tuple[str, float | None]:
-    """The precision that most operators run in, and the fraction of its peak that the largest batch
-    reaches at its best.
+    """Precision of most operators, and the fraction of its peak that the largest batch reaches.
 
-    The fraction is None where multiply-adds could not be counted, off the processor, and where
-    other work disturbs the probe so much that the model seems faster than the peak.
+    The shortest call counts. The fraction is None if multiply-adds could not be counted, if the
+    device is not the CPU, and if other work on the machine slowed the measurement of the peak so
+    much that the model seems faster than it.
     """
     precision = "int8" if covered is not None and covered.share > 0.5 else "fp32"
     if not macs or timing.device != "cpu":
@@ -75,7 +75,7 @@ def peak_share(
         )
         if share <= 1:
             return precision, share
-        peaks.cache_clear()  # the probe was disturbed by other work: once more
+        peaks.cache_clear()  # other work slowed the measurement of the peak: measure it again
     return precision, None
 
 
@@ -92,18 +92,15 @@ def _onnx_gemm(kind: str, threads: int) -> float:
     from onnx import TensorProto, helper, numpy_helper
 
     rng = np.random.default_rng(0)
+    shape = (SIZE, SIZE)
     if kind == "MatMul":
-        types, left = (
-            (TensorProto.FLOAT, TensorProto.FLOAT),
-            rng.standard_normal((SIZE, SIZE)).astype(np.float32),
-        )
-        right = rng.standard_normal((SIZE, SIZE)).astype(np.float32)
+        types = (TensorProto.FLOAT, TensorProto.FLOAT)
+        left = rng.standard_normal(shape).astype(np.float32)
+        right = rng.standard_normal(shape).astype(np.float32)
     else:
-        types, left = (
-            (TensorProto.UINT8, TensorProto.INT32),
-            rng.integers(0, 255, (SIZE, SIZE)).astype(np.uint8),
-        )
-        right = rng.integers(-64, 64, (SIZE, SIZE)).astype(np.int8)
+        types = (TensorProto.UINT8, TensorProto.INT32)
+        left = rng.integers(0, 255, shape).astype(np.uint8)
+        right = rng.integers(-64, 64, shape).astype(np.int8)
     graph = helper.make_graph(
         [helper.make_node(kind, ["a", "b"], ["c"])],
         "gemm",
@@ -114,7 +111,8 @@ def _onnx_gemm(kind: str, threads: int) -> float:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     options = ort.SessionOptions()
     options.log_severity_level = 3
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
     session = ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
@@ -124,7 +122,8 @@ def _onnx_gemm(kind: str, threads: int) -> float:
 def _best(call: Callable[[], object]) -> float:
     """Billions of operations a second of the fastest call."""
     call()
-    best, until = float("inf"), time.perf_counter() + PATIENCE_SECONDS
+    best = math.inf
+    until = time.perf_counter() + PROBE_SECONDS
     while time.perf_counter() < until:
         started = time.perf_counter()
         call()

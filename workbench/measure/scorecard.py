@@ -1,4 +1,4 @@
-"""Scorecard: all that was measured about one candidate, and where and how it was measured."""
+"""Scorecard: all measurements of one candidate, and where and how they were taken."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import DataError
 from workbench.measure.statistics.quality import Quality
 from workbench.measure.timing.records import Timing
+from workbench.system.wording import percent
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -18,14 +19,14 @@ __all__ = ["Scorecard"]
 
 @dataclass(frozen=True)
 class Scorecard:
-    """What was measured about one candidate.
+    """All measurements of one candidate.
 
-    `quality` holds one entry a metric and split, `timing` one a runtime, of which `runtime` leads
-    (empty where nothing was timed). `coverage` tells how many operators run in int8
-    (`workbench.measure.coverage`), `peak_share` the fraction of this machine's measured peak in
-    `peak_precision` that the largest batch reaches, `prepare_ms` the time to prepare one raw row. `host` is `workbench.system.machine.Host` as
-    JSON. `measured_at` is a time in ISO 8601 with its zone. Numbers of different hosts, devices or
-    thread counts do not compare.
+    `quality` holds one entry a metric and split, `timing` one a runtime; `runtime` is the main one
+    (empty if nothing was timed). `coverage` counts the operators that run in int8
+    (`workbench.measure.coverage`). `peak_share` is the fraction of this machine's measured peak in
+    `peak_precision` that the largest batch reaches. `prepare_ms` is the time to prepare one raw
+    row. `host` is `workbench.system.machine.Host` as JSON. `measured_at` is a time in ISO 8601 with
+    its zone. Numbers of different hosts, devices or thread counts cannot be compared.
     """
 
     name: str
@@ -49,43 +50,41 @@ class Scorecard:
     def __post_init__(self) -> None:
         if self.runtime and self.runtime not in self.timing:
             raise DataError(
-                f"The leading runtime `{self.runtime}` was not timed; timed: "
+                f"The main runtime `{self.runtime}` was not timed; timed: "
                 f"{', '.join(self.timing) or 'none'}."
             )
 
     @property
     def leading(self) -> Timing | None:
-        """The timing on the runtime that leads."""
+        """The timing on the main runtime, `runtime`."""
         return self.timing.get(self.runtime)
 
     @property
     def core_seconds_per_million(self) -> float | None:
-        """Processor time of a million predictions, in core-seconds, at the largest batch size."""
+        """CPU time of a million predictions at the largest batch size, in core-seconds."""
         return None if self.leading is None else self.leading.core_seconds_per_million
 
     @property
     def money_per_million(self) -> float | None:
-        """What a million predictions cost, in the currency of `price_per_core_hour`."""
+        """Cost of a million predictions, in the currency of `price_per_core_hour`."""
         if self.price_per_core_hour is None or self.core_seconds_per_million is None:
             return None
         return self.core_seconds_per_million / 3600 * self.price_per_core_hour
 
     def quality_of(self, metric: str, split: str | None = None) -> Quality:
-        """The entry of a metric, on a split where several were measured; raises DataError that
-        lists what there is.
+        """The entry of a metric on a split; without a split, the first entry of the metric.
+
+        Raises DataError that lists the metrics and splits that were measured.
         """
         for entry in self.quality:
             if entry.metric == metric and split in (None, entry.split):
                 return entry
-        there = ", ".join(f"{q.metric} on {q.split or 'rows'}" for q in self.quality) or "none"
-        raise DataError(
-            f"`{self.name}` has no `{metric}`{f' on {split}' if split else ''}; measured: {there}."
-        )
+        measured = ", ".join(f"{q.metric} on {q.split or 'rows'}" for q in self.quality) or "none"
+        place = f" on {split}" if split else ""
+        raise DataError(f"`{self.name}` has no `{metric}`{place}; measured: {measured}.")
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; both costs are written too, for whoever reads the file without this
-        package.
-        """
+        """Plain values, and both costs, for those who read the file without this package."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return values | {
             "quality": [q.to_json() for q in self.quality],
@@ -104,7 +103,7 @@ class Scorecard:
         return cls(**values | {"quality": quality, "timing": timing})
 
     def to_frame(self) -> DataFrame:
-        """A small table for people: columns `measure`, `value`, `note`."""
+        """A table with a row a measurement: columns `measure`, `value`, `note`, all of text."""
         import pandas as pd
 
         rows = [*self._quality_rows(), *self._cost_rows(), *self._timing_rows()]
@@ -135,26 +134,30 @@ class Scorecard:
         return rows
 
     def _timing_rows(self) -> list[tuple[str, str, str]]:
-        lead = self.leading
-        if lead is None:
+        timing = self.leading
+        if timing is None:
             return []
-        size = lead.largest.batch_size
+        size = timing.largest.batch_size
         rows = []
-        for b in lead.batches:
+        for b in timing.batches:
             note = f"best {b.best_ms:.3g}, p95 {b.p95_ms:.3g}, CPU {b.cpu_ms:.3g} ms"
             rows.append((f"latency, batch {b.batch_size}", f"{b.p50_ms:.3g} ms", note))
         rows += [
             (
                 "throughput",
-                f"{lead.throughput:,.0f} samples/s",
-                f"batch {size}, {self.runtime}, threads: {lead.threads}",
+                f"{timing.throughput:,.0f} samples/s",
+                f"batch {size}, {self.runtime}, threads: {timing.threads}",
             ),
-            ("cost", f"{lead.core_seconds_per_million:,.0f} core-seconds", "a million predictions"),
-            ("load time", f"{lead.load_time_ms:,.0f} ms", "file to first prediction"),
+            (
+                "cost",
+                f"{timing.core_seconds_per_million:,.0f} core-seconds",
+                "a million predictions",
+            ),
+            ("load time", f"{timing.load_time_ms:,.0f} ms", "file to first prediction"),
             (
                 "memory",
-                f"{lead.model_memory_bytes / 1e6:,.0f} MB",
-                f"process {lead.peak_memory_bytes / 1e6:,.0f} MB at most",
+                f"{timing.model_memory_bytes / 1e6:,.0f} MB",
+                f"process {timing.peak_memory_bytes / 1e6:,.0f} MB at most",
             ),
         ]
         if self.coverage:
@@ -169,12 +172,12 @@ class Scorecard:
             rows.append(
                 (
                     "of the peak",
-                    f"{100 * self.peak_share:.3g} %",
+                    percent(self.peak_share, None),
                     f"of the {self.peak_precision} peak measured here",
                 )
             )
         if self.money_per_million is not None:
             rows.append(("price", f"{self.money_per_million:.3g}", "a million predictions"))
-        if lead.warning:
-            rows.append(("warning", "busy machine", lead.warning))
+        if timing.warning:
+            rows.append(("warning", "busy machine", timing.warning))
         return rows

@@ -274,7 +274,7 @@ class Run:
         write_json(self.folder / "process.json", _starting())
         (self.folder / "state.json").unlink(missing_ok=True)
         options: dict[str, Any] = (
-            {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
             if os.name == "nt"
             else {"start_new_session": True}
         )

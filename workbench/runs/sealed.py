@@ -106,7 +106,8 @@ def _completed(value: Any) -> Any:
     """A task or candidate of an older version, with the fields that it did not have."""
     for item in fields(value):
         if item.name not in value.__dict__:
-            default = item.default_factory() if item.default is MISSING else item.default
+            factory = item.default_factory
+            default = item.default if factory is MISSING else factory()
             object.__setattr__(value, item.name, default)
     if isinstance(value, Task) and value.start is not None:
         _completed(value.start)

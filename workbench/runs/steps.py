@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -148,6 +148,13 @@ class _Runner:
         run = folder / "run.json"
         self.store = read_json(run).get("store", "") if run.exists() else ""
 
+    @property
+    def at_hand(self) -> Task:
+        """The task; raises RunError in a run that has none."""
+        if self.task is None:
+            raise RunError("This run has no task, and a step of it needs one: name it as `task`.")
+        return self.task
+
     # The start
 
     def start(self) -> _Standing:
@@ -165,11 +172,11 @@ class _Runner:
         self.recipe.check_forms(named.candidate.form, named.candidate.name)
         if not named.is_trained and not needs[0].trained_start:
             return _Standing(named.candidate)
-        report.send("step_started", text=f"{named.candidate.name} on {self.task.name}")
-        for warning in check_task(self.task, named.candidate):
+        report.send("step_started", text=f"{named.candidate.name} on {self.at_hand.name}")
+        for warning in check_task(self.at_hand, named.candidate):
             report.message(warning)
         work, began = self._work(place), time.perf_counter()
-        candidate = trained(named, self.task, self._training(report, work / "fit.pt"))
+        candidate = trained(named, self.at_hand, self._training(report, work / "fit.pt"))
         seconds = time.perf_counter() - began
         notes = self._keep(candidate, work)
         exporting = time.perf_counter() - began - seconds
@@ -179,7 +186,7 @@ class _Runner:
         origin = self._first(named, work) or native
         rows = appraise(
             rivals,
-            self.task,
+            self.at_hand,
             report=report,
             recipe=self.recipe,
             seconds=(seconds, exporting),
@@ -195,7 +202,7 @@ class _Runner:
     def _named(self, reference: str) -> Named:
         return candidate_named(
             reference,
-            self.task,
+            self.at_hand,
             seed=self.options.seed,
             store=self.store,
             root=self.folder.parent,
@@ -206,13 +213,15 @@ class _Runner:
 
         Its files are copied, so that the earlier run may be deleted.
         """
-        earlier = first_start(named.folder) if named.folder is not None else None
+        if named.folder is None:
+            return None
+        earlier = first_start(named.folder)
         if earlier is None or earlier == named.folder:
             return None
         if task_name_of(named.folder) != self.options.task:
             return None
         shutil.copytree(earlier, work / FIRST, ignore=shutil.ignore_patterns(FIRST, "evidence"))
-        return Contestant(FIRST, load_candidate(work / FIRST, self.task))
+        return Contestant(FIRST, load_candidate(work / FIRST, self.at_hand))
 
     # Steps
 
@@ -241,7 +250,7 @@ class _Runner:
         others = {
             reference: trained(
                 self._named(reference),
-                self.task,
+                self.at_hand,
                 self._training(report, work / f"other-{number}.pt"),
             )
             for number, reference in enumerate(step.declared.referred(step.settings))
@@ -252,12 +261,12 @@ class _Runner:
         }
         start = before.candidate
         return Job(
-            self.task,
-            start,
+            cast(Task, self.task),  # None where the step needs neither
+            cast(Candidate, start),
             work,
             others=others,
             data=data,
-            build=None if start is None else builder_for(start, self.task),
+            build=None if start is None else builder_for(start, self.at_hand),
             seed=self.options.seed,
             device=self.device,
             report=report,
@@ -293,7 +302,7 @@ class _Runner:
         beside = [before.shipped] if before.shipped is not None else []
         rows = appraise(
             [*beside, Contestant(label, shipped)],
-            self.task,
+            self.at_hand,
             report=report,
             recipe=self.recipe,
             seconds=[0.0] * len(beside) + [seconds],
@@ -323,7 +332,7 @@ class _Runner:
             return before
         reference = decision.goes_on
         chosen = (others or {}).get(reference) or trained(
-            self._named(reference), self.task, self._training(self.report, None)
+            self._named(reference), self.at_hand, self._training(self.report, None)
         )
         return _Standing(chosen, Contestant(f"{label}-choice", chosen))
 
@@ -346,8 +355,8 @@ class _Runner:
 
     def _keep(self, candidate: Candidate, work: Path) -> tuple[str, ...]:
         """Keep a candidate; returns notes about what could not be kept."""
-        inputs = self.task.example(16, candidate.prepare)
-        about = keep(candidate, work, inputs, task=self.task)
+        inputs = self.at_hand.example(16, candidate.prepare)
+        about = keep(candidate, work, inputs, task=self.at_hand)
         notes = []
         if about.get("kept") == REFIT:
             notes.append(
@@ -363,7 +372,7 @@ class _Runner:
         about = describe(work)
         if about["form"] == "onnx" or "onnx_error" in about:
             return None
-        return replace(load_kept(work, form="onnx", task=self.task), prepare=candidate.prepare)
+        return replace(load_kept(work, form="onnx", task=self.at_hand), prepare=candidate.prepare)
 
     def _write_evidence(self, outcome: Outcome, work: Path) -> None:
         for name, table in outcome.evidence.items():
@@ -395,7 +404,7 @@ class _Runner:
         """Where the next step starts, from a finished step's folder; the user's own module where it
         is still at hand.
         """
-        kept = candidate or load_candidate(place, self.task)
+        kept = candidate or load_candidate(place, self.at_hand)
         exported = self._exported(kept, place)
         if self.origin is None:
             self.origin = self._origin(place, label, kept, exported)
@@ -410,7 +419,7 @@ class _Runner:
         the first result in a run without a trained start.
         """
         if (place / FIRST / "candidate.json").exists():
-            first = load_candidate(place / FIRST, self.task)
+            first = load_candidate(place / FIRST, self.at_hand)
             return Contestant(FIRST, first, outputs=_saved(place, FIRST))
         chosen = kept if label == START else exported or kept
         return Contestant(label, chosen, outputs=_saved(place, label))

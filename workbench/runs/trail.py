@@ -106,7 +106,9 @@ class Trail:
     @property
     def onnx_takes(self) -> str:
         """The rows that the ONNX file takes: `raw rows`, or `prepared rows`, after `prepare`."""
-        return read_json(self.onnx_path.parent / "candidate.json").get("onnx_takes", "prepared rows")
+        return read_json(self.onnx_path.parent / "candidate.json").get(
+            "onnx_takes", "prepared rows"
+        )
 
     def candidate(self, step: str = "") -> Candidate:
         """The candidate that a step made, by the step's name in the ledger (`pruning`); the last

@@ -13,8 +13,8 @@ __all__ = ["RUNTIMES", "Predictor", "Runtime", "installed_for", "predictor", "ru
 def runtimes_for(candidate: Candidate) -> tuple[str, ...]:
     """The engines that the candidate's form prefers, the first choice first.
 
-    `torch-compiled` is not among them: compiling takes longer than most measurements, so it is used
-    where it is named.
+    `torch-compiled` is not among them, as compiling takes longer than most measurements. It is used
+    only by its name.
     """
     return form_named(candidate.form).runtimes
 
@@ -37,14 +37,14 @@ def predictor(
     """Make a candidate ready to run on an engine.
 
     `threads` None takes all cores that this process may use, or OMP_NUM_THREADS. Raises UnknownName
-    for an engine that does not exist, CandidateError for one that does not run this form,
-    MissingExtra or RunError for one that this machine lacks something for.
+    for an engine that does not exist, CandidateError for one that does not run this form, and
+    MissingExtra or RunError for one whose library or hardware is missing on this machine.
     """
     declared = RUNTIMES.get(runtimes_for(candidate)[0] if runtime == "auto" else runtime)
     if candidate.form not in declared.forms:
         raise CandidateError(
             f"`{declared.name}` runs {' or '.join(declared.forms)} models, and `{candidate.name}` "
             f"is in the form {candidate.form}. Write it as ONNX first (`workbench.to_onnx`), or "
-            "take another runtime."
+            "use another runtime."
         )
     return declared.make(candidate, threads, device)

@@ -1,9 +1,9 @@
-"""Coverage, the operators of a quantized graph that really run in int8, and why the others do not.
+"""Coverage: the operators of a quantized graph that run in int8, and the reasons of the others.
 
-A file full of int8 weights is no promise: an engine fuses a quantized operator only when all of its
-inputs and its output are quantized in the way that its kernel wants; else it turns everything back
-into floats around it, which costs more than it saves. So each engine's declaration reads the graph
-as the engine has rewritten it on this machine.
+A file of int8 weights may still run in float. An engine fuses a quantized operator only if all of
+its inputs and its output are quantized as its int8 kernel requires; else it converts to floats
+around it, which costs more time than int8 saves. So each engine reads the graph as it has rewritten
+it on this machine.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CONVERSIONS", "MOVES", "Coverage", "counted"]
 
-# They move or reshape numbers and compute nothing; conversions are told apart, as they cost time.
+# They move or reshape numbers and compute nothing. Conversions are counted too, as they cost time.
 MOVES = frozenset(
     {
         "Reshape",
@@ -70,8 +70,9 @@ CONVERSIONS = frozenset(
 class Coverage:
     """The operators of one graph as one runtime runs it.
 
-    `operators` has a row for each that computes: name, op_type, precision, why (of those in float).
-    `n_low` of `n_all` run in 8 bits or fewer; `n_conversions` go between floats and integers.
+    `operators` has a row for each operator that computes: name, op_type, precision, why (the reason
+    of those in float). `n_low` of `n_all` run in 8 bits or fewer; `n_conversions` operators convert
+    between floats and integers.
     """
 
     runtime: str
@@ -82,18 +83,18 @@ class Coverage:
 
     @property
     def share(self) -> float:
-        """The share of operators that run in 8 bits or fewer; 0 for a graph without any operator."""
+        """Share of operators that run in 8 bits or fewer; 0 for a graph without any operator."""
         return self.n_low / self.n_all if self.n_all else 0.0
 
     @property
     def text(self) -> str:
-        """The finding in a sentence, with those that stay in float and the first reason."""
-        said = f"{self.n_low} of {self.n_all} operators run in int8 in {self.runtime}"
-        left = self.operators[self.operators.why != ""]
-        if not self.n_low or not len(left):
-            return f"{said}."
-        kinds = ", ".join(f"{n} {kind}" for kind, n in left.op_type.value_counts().items())
-        return f"{said}; in float stay {kinds} ({left.why.iloc[0]})."
+        """The coverage in a sentence, with the operators in float and the first reason."""
+        sentence = f"{self.n_low} of {self.n_all} operators run in int8 in {self.runtime}"
+        in_float = self.operators[self.operators.why != ""]
+        if not self.n_low or not len(in_float):
+            return f"{sentence}."
+        kinds = ", ".join(f"{n} {kind}" for kind, n in in_float.op_type.value_counts().items())
+        return f"{sentence}; in float stay {kinds} ({in_float.why.iloc[0]})."
 
     def to_json(self) -> dict[str, Any]:
         return {

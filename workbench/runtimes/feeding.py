@@ -1,6 +1,4 @@
-"""Named arrays under the names, in the types and the ranks that a graph wants: the same for every
-engine that runs ONNX.
-"""
+"""Named arrays with the names, types and ranks of a graph's inputs, for all engines of ONNX."""
 
 from __future__ import annotations
 
@@ -15,27 +13,28 @@ __all__ = ["fed"]
 
 
 def fed(
-    wanted: Mapping[str, tuple[Any, int]], inputs: Mapping[str, np.ndarray]
+    signature: Mapping[str, tuple[Any, int]], inputs: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """The arrays of `inputs` in the order of `wanted` (a type and a rank by name); a single one
-    takes whatever name it has.
+    """The arrays of `inputs` in the order of `signature` (type and rank of each graph input).
 
-    Raises CandidateError when an input is missing.
+    If the graph and the data have one input each, their names may differ. Raises CandidateError
+    when an input is missing.
     """
-    if len(wanted) == 1 and len(inputs) == 1:
-        inputs = {next(iter(wanted)): next(iter(inputs.values()))}
-    missing = [name for name in wanted if name not in inputs]
+    if len(signature) == 1 and len(inputs) == 1:
+        inputs = {next(iter(signature)): next(iter(inputs.values()))}
+    missing = [name for name in signature if name not in inputs]
     if missing:
         raise CandidateError(
-            f"The ONNX graph wants the inputs {list(wanted)}; the data has {list(inputs)}."
+            f"The ONNX graph needs the inputs {list(signature)}; the data has {list(inputs)}. "
+            "Rename the columns or arrays of the data."
         )
     return {
         name: _shaped(np.asarray(inputs[name]), dtype, rank)
-        for name, (dtype, rank) in wanted.items()
+        for name, (dtype, rank) in signature.items()
     }
 
 
 def _shaped(array: np.ndarray, dtype: Any, rank: int) -> np.ndarray:
     if array.ndim == 1 and rank == 2:
-        array = array[:, None]  # a column of a table: skl2onnx wants (rows, 1)
+        array = array[:, None]  # a column of a table: graphs of skl2onnx need (rows, 1)
     return array.astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""ONNX graphs as data: their inputs, their batch size, and files without what only debuggers read."""
+"""ONNX graphs as data: their inputs, their batch size, and files without metadata."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ __all__ = ["fixed_batch", "graph_inputs", "stripped"]
 
 
 def graph_inputs(model: Any) -> list[Any]:
-    """Inputs of a graph (`onnx.ValueInfoProto`) that are no weights; `model` is the file's content,
-    an `onnx.ModelProto`, or its graph.
+    """Inputs of a graph that are no weights, as `onnx.ValueInfoProto`.
+
+    `model` is the content of a file, an `onnx.ModelProto`, or its graph.
     """
     import onnx
 
@@ -21,7 +22,7 @@ def graph_inputs(model: Any) -> list[Any]:
 
 
 def fixed_batch(content: bytes) -> int:
-    """Batch size that a graph was made for; 0 where any will do."""
+    """The batch size that a graph requires; 0 if it takes any."""
     shapes = [value.type.tensor_type.shape.dim for value in graph_inputs(content)]
     return next((dims[0].dim_value for dims in shapes if dims), 0)
 

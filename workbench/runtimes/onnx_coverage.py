@@ -24,8 +24,7 @@ INTEGER = frozenset(
         "QEmbedLayerNormalization",
     }
 )
-# What has an int8 kernel in ONNX Runtime on a processor. Softmax and its like have one that is
-# rarely chosen.
+# Operators with an int8 kernel in ONNX Runtime on a CPU. That of Softmax is rarely chosen.
 HAS_INT8 = frozenset(
     {
         "Conv",
@@ -61,9 +60,8 @@ def coverage_of(content: bytes) -> Coverage:
     in_int8 = {
         out for node in graph.node if node.op_type == "QuantizeLinear" for out in node.output
     }
-    in_int8 |= {
-        i.name for i in graph.input if i.type.tensor_type.elem_type in (2, 3)
-    }  # UINT8, INT8
+    uint8_or_int8 = (2, 3)  # of onnx.TensorProto
+    in_int8 |= {i.name for i in graph.input if i.type.tensor_type.elem_type in uint8_or_int8}
     rows, n_conversions = [], 0
     for node in graph.node:  # in topological order
         if node.op_type in CONVERSIONS:
@@ -106,11 +104,8 @@ def _precision(node: Any, in_int8: set[str]) -> str:
     if node.op_type.startswith("QLinear") or node.op_type in INTEGER:
         return "int8"
     if node.op_type == "MatMulNBits":
-        return (
-            "4-bit weights"
-            if next((a.i for a in node.attribute if a.name == "bits"), 4) == 4
-            else "8-bit weights"
-        )
+        bits = next((a.i for a in node.attribute if a.name == "bits"), 4)
+        return "4-bit weights" if bits == 4 else "8-bit weights"
     if node.op_type in KEEPS_TYPE and node.input and node.input[0] in in_int8:
         return "int8"
     return "fp32"
@@ -119,9 +114,7 @@ def _precision(node: Any, in_int8: set[str]) -> str:
 def _why(
     node: Any, made_by: Mapping[str, Any], used_by: Mapping[str, list[Any]], weights: set[str]
 ) -> str:
-    """Why an operator stays in float: no kernel, an input that is not quantized, or an output that
-    is not.
-    """
+    """The reason why an operator stays in float: its kernel, an input, or its output."""
     kind = node.op_type
     if kind not in HAS_INT8:
         return f"ONNX Runtime has no int8 kernel for {kind}"
@@ -135,6 +128,6 @@ def _why(
     if "QuantizeLinear" not in users:
         return "its output is not quantized"
     return (
-        "its types are not those of the int8 kernel: ONNX Runtime wants uint8 activations with "
+        "its types are not those of the int8 kernel: ONNX Runtime needs uint8 activations with "
         "int8 weights here"
     )

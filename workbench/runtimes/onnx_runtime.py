@@ -1,4 +1,4 @@
-"""ONNX Runtime: ONNX files, on the processor or on CUDA, never falling back silently."""
+"""ONNX Runtime: ONNX files on the CPU or on CUDA, without a silent change of device."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ DTYPES = {
 
 
 class OnnxPredictor:
-    """One session; `content` is the bytes or the path of an ONNX file. Threads do not spin while
-    idle.
+    """One session; `content` is the bytes or the path of an ONNX file.
+
+    Threads do not spin while idle. Raises CandidateError when the file does not load, RunError when
+    the installed ONNX Runtime does not run on `device`.
     """
 
     runtime = "onnxruntime"
@@ -56,7 +58,7 @@ class OnnxPredictor:
         if provider is None or provider not in ort.get_available_providers():
             raise RunError(
                 f"This build of ONNX Runtime has no provider for `{device}`; it has "
-                f"{ort.get_available_providers()}."
+                f"{ort.get_available_providers()}. Use another device, or install a build with it."
             )
         source = content if isinstance(content, bytes) else str(content)
         try:
@@ -65,7 +67,8 @@ class OnnxPredictor:
             raise CandidateError(f"ONNX Runtime cannot load the model: {error}") from error
         if provider not in self._session.get_providers():
             raise RunError(
-                f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}."
+                f"ONNX Runtime fell back from {provider} to {self._session.get_providers()}: the "
+                "libraries or the driver of the device are missing."
             )
         self._inputs = {
             i.name: (DTYPES.get(i.type, np.float32), len(i.shape))
@@ -80,15 +83,14 @@ class OnnxPredictor:
         }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(batch, ...)`; probabilities come back as their logarithm, which metrics read as
-        logits.
-        """
+        """Scores `(batch, ...)`: logits, or log-probabilities of a model that gives shares."""
         out = self._session.run([self._output], self.feed(inputs))[0]
         return as_scores(out, self._kind)
 
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Arrays under the names and in the types that the graph wants; raises CandidateError when
-        they do not fit.
+        """The arrays with the names and types of the graph's inputs.
+
+        Raises CandidateError when an input is missing.
         """
         return fed(self._inputs, inputs)
 

@@ -1,9 +1,8 @@
-"""OpenVINO: ONNX files on Intel's and other x86 or Arm processors, in the precision that was asked
-for.
+"""OpenVINO: ONNX files on x86 and Arm processors, in the precision that its name says.
 
-Left alone, OpenVINO runs an fp32 model in bf16 where the processor has it. Here `openvino` computes
-fp32 models in fp32 and `openvino-bf16` in bf16; int8 graphs run in int8 in both. What really ran is
-read off the compiled graph, into `details`.
+By default, OpenVINO runs an fp32 model in bf16 if the processor supports it. Here, `openvino`
+computes fp32 models in fp32 and `openvino-bf16` in bf16; int8 graphs run in int8 in both. The
+precision that really ran is read from the compiled graph, into `details`.
 """
 
 from __future__ import annotations
@@ -47,14 +46,16 @@ MATRIX = (
     "GRUSequence",
     "RNNSeq",
 )
-# shapes that get a graph of their own; more of them (free lengths of text) share the one of free
-# shapes
+# Number of input shapes that get a graph of their own. Further ones (texts of any length) share the
+# graph of free shapes.
 MOST_SHAPES = 4
 
 
 class OpenvinoPredictor:
-    """One graph compiled for each shape of inputs, as fixed shapes were measured 10 to 25 % faster
-    than free ones.
+    """One compiled graph for each shape of inputs.
+
+    Fixed shapes were measured to be 10 to 25 % faster than free ones. Raises CandidateError when
+    the file does not load, MissingExtra without OpenVINO, RunError for a device other than the CPU.
     """
 
     def __init__(
@@ -68,13 +69,10 @@ class OpenvinoPredictor:
     ) -> None:
         openvino = library()
         if device != "cpu":
-            raise RunError(f"`{runtime}` is used on the processor only here, not on `{device}`.")
-        self.runtime, self._kind, self._content, self._core = (
-            runtime,
-            outputs,
-            content,
-            openvino.Core(),
-        )
+            raise RunError(f"`{runtime}` runs on the CPU only, got `{device}`. Use `device='cpu'`.")
+        self.runtime = runtime
+        self._kind = outputs
+        self._core = openvino.Core()
         self._options = {
             "INFERENCE_NUM_THREADS": threads or n_threads(),
             "NUM_STREAMS": 1,
@@ -102,19 +100,20 @@ class OpenvinoPredictor:
         }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(batch, ...)` as float32; probabilities come back as their logarithm, which
-        metrics read as logits.
+        """Scores `(batch, ...)`, in float32 unless the graph gives float64.
+
+        They are logits, or log-probabilities of a model that gives probabilities.
         """
-        given = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]
-        request = self._request(tuple(a.shape for a in given))
-        request.infer(dict(enumerate(given)), share_inputs=True)
-        found = request.get_output_tensor(self._output).data
-        return as_scores(
-            np.array(found, np.float32 if found.dtype != np.float64 else np.float64), self._kind
-        )
+        arrays = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]
+        request = self._request(tuple(a.shape for a in arrays))
+        request.infer(dict(enumerate(arrays)), share_inputs=True)
+        outputs = request.get_output_tensor(self._output).data
+        dtype = np.float64 if outputs.dtype == np.float64 else np.float32
+        return as_scores(np.array(outputs, dtype), self._kind)
 
     def close(self) -> None:
-        self._requests, self._free = {}, None
+        """Free the model; a closed predictor compiles no other one."""
+        self._requests, self._free, self._model = {}, None, None
 
     def _request(self, shapes: tuple[tuple[int, ...], ...]) -> Any:
         if shapes in self._requests:
@@ -125,12 +124,11 @@ class OpenvinoPredictor:
                 fixed.reshape({n: list(shape) for n, shape in enumerate(shapes)})
                 self._requests[shapes] = self._compiled(fixed)
                 return self._requests[shapes]
-            except (
-                RuntimeError
-            ) as error:  # a shape that the graph cannot take says so on the free one too
-                if self._free is None and not any(
-                    i.partial_shape.is_dynamic for i in self._model.inputs
-                ):
+            except RuntimeError as error:
+                # With free dimensions, the graph of free shapes is tried; it reports a shape that
+                # the model cannot take.
+                is_free = any(i.partial_shape.is_dynamic for i in self._model.inputs)
+                if self._free is None and not is_free:
                     raise CandidateError(
                         f"OpenVINO cannot run the model: {line_of(error)}"
                     ) from error
@@ -149,13 +147,15 @@ class OpenvinoPredictor:
 
 
 def library() -> Any:
-    """The module `openvino`, which looks up an analytics host when it is imported, unless its
-    telemetry cannot be found.
+    """The module `openvino`, imported without its telemetry.
+
+    With telemetry, the import looks up an analytics host. Raises MissingExtra without OpenVINO.
     """
     absent = object()
     before = sys.modules.get("openvino_telemetry", absent)
     if "openvino" not in sys.modules:
-        sys.modules["openvino_telemetry"] = None  # its own stub is then taken
+        # None makes its import fail; OpenVINO then uses its own stub. Typeshed allows modules only.
+        sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
     try:
         import openvino
     except ImportError as error:
@@ -167,8 +167,10 @@ def library() -> Any:
 
 
 def executed(content: bytes, runtime: str = "openvino") -> list[dict[str, str]]:
-    """The operators of a graph as OpenVINO runs them on this machine: name, op_type, precision, and
-    the layers fused in it.
+    """The operators of a graph as OpenVINO runs them on this machine.
+
+    Each has its `name`, `op_type`, `precision` and `layers`, the layers fused in it. Raises
+    CandidateError when OpenVINO cannot run the graph.
     """
     core = library().Core()
     try:
@@ -180,25 +182,25 @@ def executed(content: bytes, runtime: str = "openvino") -> list[dict[str, str]]:
 
 
 def precision_of(compiled: Any) -> str:
-    """The precisions in which matrix work runs, most of it first: "int8 21, fp32 1"; of all
-    operators where there is none.
+    """Precisions of the matrix operators with their counts, most frequent first: "int8 21, fp32 1".
+
+    Of a graph without matrix operators, the precisions of all operators.
     """
-    found = _operators(compiled)
-    counts = Counter(o["precision"] for o in found if o["op_type"] in MATRIX) or Counter(
-        o["precision"] for o in found
-    )
+    operators = _operators(compiled)
+    matrix = [o for o in operators if o["op_type"] in MATRIX]
+    counts = Counter(o["precision"] for o in matrix or operators)
     return ", ".join(f"{name} {n}" if len(counts) > 1 else name for name, n in counts.most_common())
 
 
 def _operators(compiled: Any) -> list[dict[str, str]]:
-    found = []
+    operators = []
     for node in compiled.get_runtime_model().get_ordered_ops():
         about = node.get_rt_info()
         kind = _text(about, "layerType")
         if kind in ("Input", "Output", "Const", "Parameter", "Result"):
             continue
         precision = _text(about, "runtimePrecision").lower()
-        found.append(
+        operators.append(
             {
                 "name": node.get_friendly_name(),
                 "op_type": kind,
@@ -206,15 +208,13 @@ def _operators(compiled: Any) -> list[dict[str, str]]:
                 "layers": _text(about, "originalLayersNames"),
             }
         )
-    return found
+    return operators
 
 
 def _text(about: Any, key: str) -> str:
-    return (
-        str(about[key].value if hasattr(about[key], "value") else about[key])
-        if key in about
-        else ""
-    )
+    if key not in about:
+        return ""
+    return str(getattr(about[key], "value", about[key]))
 
 
 def coverage_of(content: bytes, runtime: str) -> Coverage:

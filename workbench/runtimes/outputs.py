@@ -1,6 +1,4 @@
-"""Outputs of a candidate, whatever its form: of which kind they are, and whether they are what a
-task needs.
-"""
+"""Outputs of a candidate of any form: their kind, and whether their shape fits a task."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +14,9 @@ from workbench.events import Report
 from workbench.model_form import form_named
 from workbench.runtimes import predictor
 from workbench.task import Candidate, Task
+
+if TYPE_CHECKING:
+    from torch import nn
 
 __all__ = [
     "BATCH",
@@ -27,6 +28,8 @@ __all__ = [
     "predict_rows",
 ]
 
+BATCH = 256  # rows a batch, where any size will do
+
 
 def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """Outputs `(rows, ...)` on prepared inputs; the candidate's model keeps its mode and device."""
@@ -35,8 +38,9 @@ def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.nda
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Two rows are no work to share: on a busy machine, waiting for a second thread took five times
-    as long.
+    """Let torch use one thread, for a few rows only.
+
+    On a busy machine, waiting for a second thread took five times as long.
     """
     import torch
 
@@ -49,32 +53,36 @@ def one_thread() -> Iterator[None]:
 
 
 def misfit(task: Task, outputs: np.ndarray, targets: np.ndarray, n_rows: int) -> str:
-    """The shape that outputs should have, in words; empty when they have it."""
+    """The shape that outputs should have, as text; empty when they have it."""
     shape = outputs.shape
+    fits: bool
     if task.kind == "classification":
         n = len(task.classes) or (
             int(targets.max()) + 1 if targets.dtype.kind in "iu" and len(targets) else 0
         )
         fits = len(shape) == 2 and (shape[1] == n if task.classes else shape[1] >= n)
-        wanted = f"(batch, n_classes) with n_classes = {n}"
+        expected = f"(batch, n_classes) with n_classes = {n}"
     elif task.kind == "binary":
-        fits, wanted = shape[1:] in ((), (1,), (2,)), "(batch,), (batch, 1) or (batch, 2)"
+        fits = shape[1:] in ((), (1,), (2,))
+        expected = "(batch,), (batch, 1) or (batch, 2)"
     elif task.kind in ("multilabel", "regression"):
         size = int(np.prod(targets.shape[1:]))
-        fits, wanted = int(np.prod(shape[1:])) == size, f"(batch, {size})"
+        fits = int(np.prod(shape[1:])) == size
+        expected = f"(batch, {size})"
     else:
-        fits, wanted = True, "(batch, ...)"
-    return "" if len(shape) >= 1 and shape[0] == n_rows and fits else wanted
+        fits = True
+        expected = "(batch, ...)"
+    return "" if len(shape) >= 1 and shape[0] == n_rows and fits else expected
 
 
 def are_probabilities(task: Task, outputs: np.ndarray) -> bool:
-    """Whether outputs of a classifier are no logits: shares that sum to one, or one value a label,
-    all from 0 to 1.
+    """Whether outputs of a classifier are probabilities, not logits.
+
+    All must be from 0 to 1. They must sum to 1 a row, unless there is one value a label.
     """
-    if (
-        task.kind not in ("classification", "binary", "multilabel")
-        or not ((outputs >= 0) & (outputs <= 1 + 1e-6)).all()
-    ):
+    if task.kind not in ("classification", "binary", "multilabel"):
+        return False
+    if not ((outputs >= 0) & (outputs <= 1 + 1e-6)).all():
         return False
     return bool(_one_a_label(task, outputs) or np.allclose(outputs.sum(axis=1), 1, atol=1e-3))
 
@@ -85,10 +93,10 @@ def ends_in(
     inputs: Mapping[str, np.ndarray],
     outputs: np.ndarray | None = None,
 ) -> str:
-    """`softmax` or `sigmoid` where a network for classes or labels seems to end in one, else empty.
+    """`softmax` or `sigmoid` if a network for classes or labels seems to end in one, else empty.
 
-    An untrained network's logits may all lie between 0 and 1 by chance. Only behind a sigmoid do
-    they stay there when the weights of the last layer are large and negative.
+    An untrained network's logits may all lie between 0 and 1 by chance. Behind a sigmoid they stay
+    there even if the weights of the last layer are large and negative.
     """
     outputs = outputs_of(network, inputs) if outputs is None else outputs
     if not are_probabilities(task, outputs):
@@ -96,25 +104,23 @@ def ends_in(
     if not _one_a_label(task, outputs):
         return "softmax"
     changed = copy.deepcopy(network.model)
-    owners = [
-        own
-        for m in changed.modules()
-        if (own := [w for w in m.parameters(recurse=False) if w.is_floating_point()])
-    ]
-    for weight in owners[-1] if owners else ():
+    for weight in _last_weights(changed):
         weight.data.fill_(-1e3)
-    return (
-        "sigmoid"
-        if are_probabilities(task, outputs_of(replace(network, model=changed), inputs))
-        else ""
-    )
+    outputs_then = outputs_of(replace(network, model=changed), inputs)
+    return "sigmoid" if are_probabilities(task, outputs_then) else ""
+
+
+def _last_weights(network: nn.Module) -> list[Any]:
+    """Weights of the last module that has any."""
+    for module in reversed(list(network.modules())):
+        weights = [w for w in module.parameters(recurse=False) if w.is_floating_point()]
+        if weights:
+            return weights
+    return []
 
 
 def _one_a_label(task: Task, outputs: np.ndarray) -> bool:
     return task.kind == "multilabel" or outputs.ndim == 1 or outputs.shape[1] == 1
-
-
-BATCH = 256
 
 
 def predict_rows(
@@ -128,16 +134,15 @@ def predict_rows(
     report: Report | None = None,
     runtime: str = "auto",
 ) -> np.ndarray:
-    """Outputs `(rows, ...)` on rows that are prepared already, by `runtime` or the one that the
-    candidate's form prefers.
-    """
+    """Outputs `(rows, ...)` on prepared rows; `runtime="auto"` is the one that the form prefers."""
     runner = predictor(
         candidate,
         runtime,
         threads=threads,
         device=device if form_named(candidate.form).on_device else "cpu",
     )
-    report, parts = report or Report(), []
+    report = report or Report()
+    parts = []
     for done, (inputs, _) in enumerate(rows.batches(batch_size)):
         report.progress(done * batch_size, len(rows), text)
         parts.append(runner.predict(inputs))

@@ -38,11 +38,11 @@ class Runtime:
     """One engine.
 
     `make(candidate, threads, device)` gives a predictor; threads None means all cores. `lacks()`
-    says in a sentence, with the pip line, which requirement this machine does not meet; empty where
-    it meets all. `libraries` are imported before a model is loaded, so that loading is timed alone;
-    `prepare_import` replaces plain importing. `coverage(content)` reads the precision of each
-    operator off the engine's own graph. `free_batch` is False for an engine that runs only the
-    batch size that a model was made for. `deterministic` promises equal outputs for equal inputs.
+    names, in a sentence with the pip line, the requirement that this machine does not meet; empty
+    if it meets all. `libraries` are imported before a model is loaded, so that loading is timed
+    alone; `prepare_import` replaces plain importing. `coverage(content)` reads the precision of
+    each operator from the engine's own graph. `free_batch` is False for an engine that runs only
+    the batch size that a model was made for.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Runtime:
     details: Mapping[str, str] = field(default_factory=dict)
 
     def import_libraries(self) -> None:
-        """Import what the engine needs; a library that is missing is told when a model is loaded."""
+        """Import the engine's libraries; loading a model reports a missing one."""
         try:
             if self.prepare_import is not None:
                 self.prepare_import()

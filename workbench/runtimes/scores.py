@@ -1,6 +1,4 @@
-"""What a model gives as what metrics read: probabilities become logits or their logarithm,
-everything else stays.
-"""
+"""Outputs of a model as scores for metrics: probabilities become log-odds or their logarithm."""
 
 from __future__ import annotations
 
@@ -9,17 +7,16 @@ import numpy as np
 __all__ = ["as_scores"]
 
 LEAST = 1e-12
-MOST = (
-    1 - 1e-7
-)  # of a single probability: float32 has no number closer to 1 whose logit is finite and exact
+# Of a single probability: float32 has no number closer to 1 whose logit is finite and exact.
+MOST = 1 - 1e-7
 
 
 def as_scores(outputs: np.ndarray, kind: str) -> np.ndarray:
-    """Scores `(rows, ...)` from outputs of a kind: logits, probabilities, label_probabilities or
-    values.
+    """Scores `(rows, ...)` from outputs of a kind.
 
-    Log-probabilities of classes are logits; one probability a row, or one a label, becomes its
-    log-odds.
+    The kind is `logits`, `probabilities`, `label_probabilities` or `values`. Probabilities of
+    classes become log-probabilities, which are logits too. One probability a row, or one a label,
+    becomes its log-odds. Logits and values stay.
     """
     if kind not in ("probabilities", "label_probabilities"):
         return outputs

@@ -14,10 +14,11 @@ __all__ = ["SklearnPredictor"]
 
 
 class SklearnPredictor:
-    """A fitted estimator; `outputs` "values" asks for its plain predictions `(batch,)`.
+    """A fitted estimator; with `outputs="values"` it gives its plain predictions `(batch,)`.
 
-    All others: log-probabilities `(batch, classes)`, of several labels a row log-odds `(batch,
-    labels)`, from those that have `predict_proba`.
+    Else it gives log-probabilities `(batch, classes)`, or log-odds `(batch, labels)` for several
+    labels a row. An estimator without `predict_proba` gives its `decision_function`, or its
+    predictions.
     """
 
     runtime = "sklearn"
@@ -35,15 +36,11 @@ class SklearnPredictor:
         if self._outputs == "values":
             return np.asarray(self._estimator.predict(features))
         if hasattr(self._estimator, "predict_proba"):
-            given = self._estimator.predict_proba(features)
-            if isinstance(given, list):  # an array `(batch, 2)` a label
-                return as_scores(np.column_stack([p[:, 1] for p in given]), "label_probabilities")
-            return as_scores(
-                given,
-                "label_probabilities"
-                if self._outputs == "label_probabilities"
-                else "probabilities",
-            )
+            shares = self._estimator.predict_proba(features)
+            if isinstance(shares, list):  # an array `(batch, 2)` a label
+                return as_scores(np.column_stack([p[:, 1] for p in shares]), "label_probabilities")
+            of_labels = self._outputs == "label_probabilities"
+            return as_scores(shares, "label_probabilities" if of_labels else "probabilities")
         if hasattr(self._estimator, "decision_function"):
             return np.asarray(self._estimator.decision_function(features))
         return np.asarray(self._estimator.predict(features))

@@ -1,4 +1,4 @@
-"""Writing a candidate as ONNX, accepted only if the file gives the same outputs."""
+"""Writing a candidate as ONNX, with a check that the file gives the same outputs."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ OPSET = 18
 
 
 def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate:
-    """The same model as an ONNX candidate with a free batch.
+    """The same model as an ONNX candidate that takes any batch size.
 
-    `inputs` are prepared rows `(rows, ...)`, two at least. Raises ExportError that names the
-    operator, layer or pipeline step that cannot be written, or the difference between the outputs.
+    `inputs` are prepared rows `(rows, ...)`, at least two. Raises ExportError that names the
+    operator, layer or pipeline step that cannot be written, or the difference of the outputs.
     """
     if candidate.form == "onnx":
         return candidate
@@ -43,7 +43,7 @@ def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate
 
 
 def _compare(source: Candidate, exported: Candidate, inputs: Mapping[str, np.ndarray]) -> None:
-    """Raise ExportError unless both give the same outputs, as far as the form's tolerance goes."""
+    """Raise ExportError unless both give the same outputs, within the form's tolerance."""
     import torch
 
     rows = {name: a[:16] for name, a in inputs.items()}
@@ -55,9 +55,10 @@ def _compare(source: Candidate, exported: Candidate, inputs: Mapping[str, np.nda
             f"The ONNX file of `{source.name}` does not run: {line_of(error, -1)}"
         ) from error
     if exported.outputs in ("probabilities", "label_probabilities"):
-        # logarithms of probabilities near zero differ for no reason that matters
+        # Logarithms of probabilities near zero differ although the probabilities agree.
         expected, actual = np.exp(expected), np.exp(actual)
-    gap, scale = float(np.max(np.abs(expected - actual))), float(np.max(np.abs(expected)))
+    gap = float(np.max(np.abs(expected - actual)))
+    scale = float(np.max(np.abs(expected)))
     if not gap <= form_named(source.form).tolerance * max(scale, 1.0):
         raise ExportError(
             f"The ONNX file of `{source.name}` gives other outputs: the difference is {gap:.3g} "
@@ -66,8 +67,9 @@ def _compare(source: Candidate, exported: Candidate, inputs: Mapping[str, np.nda
 
 
 def free_dims(t: Any) -> dict[int, Any]:
-    """Dimensions that the graph leaves free: the batch; and the length of sequences or of tokens,
-    where the model allows it.
+    """Free dimensions of a graph's input, as `torch.export` takes them.
+
+    They are the batch and, if the model allows it, the length of sequences or of tokens.
     """
     import torch
 
@@ -79,7 +81,7 @@ def free_dims(t: Any) -> dict[int, Any]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """The exporters chat on standard output and through warnings; none of it helps a user."""
+    """Silence the exporters: their prints, warnings and log lines do not help a user."""
     loggers = [
         logging.getLogger(n)
         for n in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export", "skl2onnx")

@@ -1,4 +1,4 @@
-"""PyTorch: eager, or compiled where a C++ compiler is found."""
+"""PyTorch: eager, or compiled if the machine has a C++ compiler."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ __all__ = ["TorchPredictor", "compiler"]
 
 def compiler() -> str | None:
     """The C++ compiler that torch.compile would use, if there is one."""
-    return next(
-        (found for name in ("c++", "g++", "clang++", "cl") if (found := shutil.which(name))), None
-    )
+    paths = (shutil.which(name) for name in ("c++", "g++", "clang++", "cl"))
+    return next((path for path in paths if path), None)
 
 
 class TorchPredictor:
-    """A copy of a network in evaluation mode; `threads` is set for the whole process, as torch has
-    it.
+    """A copy of a network in evaluation mode.
+
+    torch sets `threads` for the whole process. Raises RunError without a compiler for `compiled`.
     """
 
     def __init__(
@@ -65,14 +65,13 @@ class TorchPredictor:
         }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Outputs `(batch, ...)` as float32; on a GPU this waits until they are there."""
+        """Scores `(batch, ...)` as float32; on a GPU it waits until they are computed."""
         import torch
 
         with torch.inference_mode():
             tensors = {name: tensor(a, self._device) for name, a in inputs.items()}
-            return as_scores(
-                first_tensor(call_model(self._model, tensors)).float().cpu().numpy(), self._outputs
-            )
+            outputs = first_tensor(call_model(self._model, tensors))
+            return as_scores(outputs.float().cpu().numpy(), self._outputs)
 
     def close(self) -> None:
         self._model = None

@@ -28,7 +28,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
-from workbench.settings.knobs import Knob, flat_value, knobs, reach, strip_optional
+from workbench.settings.knobs import Knob, extra_of, flat_value, knobs, reach, strip_optional
 from workbench.settings.refusals import problems_of, without_effect
 
 __all__ = [
@@ -68,7 +68,7 @@ def knob(
     has an effect; `SET` stands for any value but an empty one. `expert=True` folds it away; `title`
     is its label.
     """
-    extra = {
+    extra: Any = {
         "step": step,
         "log": log,
         "unit": unit,
@@ -99,7 +99,7 @@ def scaled(
 
     The other arguments are those of `knob`.
     """
-    extra = {
+    extra: Any = {
         "unit": unit,
         "log": log,
         "by_budget": {"smoke": smoke, "standard": standard, "thorough": thorough},
@@ -124,7 +124,7 @@ def free_form(
     title: str = "",
 ) -> Any:
     """A field holding a list or a mapping: given as such, as YAML text, or as a YAML file's path."""
-    extra = {
+    extra: Any = {
         "free_form": True,
         "only_if": dict(only_if or {}),
         "expert": expert,
@@ -145,7 +145,7 @@ def nested(
 
     `only_if` and `expert` hold for all of them, `title` heads their group in a form.
     """
-    extra = {"only_if": dict(only_if or {}), "expert": expert, "title": title}
+    extra: Any = {"only_if": dict(only_if or {}), "expert": expert, "title": title}
     return Field(default_factory=lambda: settings(**defaults), json_schema_extra=extra)
 
 
@@ -231,7 +231,7 @@ class Settings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _read_free_form(cls, value: Any, info: Any) -> Any:
-        extra = cls.model_fields[info.field_name].json_schema_extra or {}
+        extra = extra_of(cls.model_fields[info.field_name])
         if not isinstance(value, str):
             return value
         if extra.get("free_form"):
@@ -297,13 +297,13 @@ class Settings(BaseModel):
         for (`{"fit": {"lr": 0.01}}`); where it has none, `budget` decides. A choice without an
         effect stays None.
         """
-        budget = budget or getattr(self, "budget", "standard")
+        effort = str(budget or getattr(self, "budget", "standard"))
         values = self.flat()
         changed: Any = self
         for k in knobs(type(self)):
             if k.by_budget is None or values[k.name] is not None or not k.applies(values):
                 continue
-            value = _brought(own, k).get(k.path[-1], k.by_budget[budget])
+            value = _brought(own, k).get(k.path[-1], k.by_budget[effort])
             changed = _with(changed, k.path, value)
         return changed
 

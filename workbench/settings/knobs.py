@@ -17,9 +17,10 @@ from workbench.errors import SettingsTypeError
 if TYPE_CHECKING:
     from workbench.settings.base import Settings
 
-__all__ = ["SET", "Knob", "flat_value", "knobs", "reach", "strip_optional"]
+__all__ = ["SET", "Knob", "extra_of", "flat_value", "knobs", "reach", "strip_optional"]
 
 SET = "any value"  # in a condition: the other setting is neither empty, nor zero, nor off
+Kind = Literal["bool", "int", "float", "choice", "text", "yaml"]
 Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
 
 
@@ -31,7 +32,7 @@ class Knob:
 
     name: str
     path: tuple[str, ...]
-    kind: Literal["bool", "int", "float", "choice", "text", "yaml"]
+    kind: Kind
     default: Any
     help: str
     optional: bool = False
@@ -79,13 +80,19 @@ class Knob:
         return f"{self.help} ({'; '.join(notes)})" if notes else self.help
 
 
+def extra_of(field: Any) -> Mapping[str, Any]:
+    """What `knob` and its like wrote beside a field; empty for a plain one."""
+    extra = field.json_schema_extra
+    return extra if isinstance(extra, Mapping) else {}
+
+
 @cache
 def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
     """The fields of a settings class as flat knobs, nested classes included, as declared."""
     flat: list[Knob] = []
     for name, field in settings.model_fields.items():
         inner, optional = strip_optional(field.annotation)
-        extra: Mapping[str, Any] = field.json_schema_extra or {}
+        extra = extra_of(field)
         if isinstance(inner, type) and hasattr(inner, "model_fields"):
             defaults = field.get_default(call_default_factory=True)
             flat += [_inside(k, name, defaults, extra) for k in knobs(inner)]
@@ -146,12 +153,12 @@ def _condition_text(name: str, allowed: tuple[Any, ...]) -> str:
     return f"{name} is {' or '.join(shown)}"
 
 
-def _kind(annotation: Any, is_free_form: bool) -> tuple[str, tuple[Any, ...]]:
+def _kind(annotation: Any, is_free_form: bool) -> tuple[Kind, tuple[Any, ...]]:
     if typing.get_origin(annotation) is Literal:
         return "choice", typing.get_args(annotation)
     if is_free_form or typing.get_origin(annotation) in (list, dict, tuple):
         return "yaml", ()
-    kinds = {bool: "bool", int: "int", float: "float", str: "text"}
+    kinds: dict[Any, Kind] = {bool: "bool", int: "int", float: "float", str: "text"}
     if annotation not in kinds:
         raise SettingsTypeError(
             f"A setting of type {annotation} has no control: use bool, int, float, str, Literal or "
@@ -169,18 +176,16 @@ def strip_optional(annotation: Any) -> tuple[Any, bool]:
 
 
 def _bounds(metadata: list[Any]) -> tuple[float | None, float | None]:
-    low = next(
-        (m.ge if isinstance(m, Ge) else m.gt for m in metadata if isinstance(m, (Ge, Gt))), None
-    )
-    high = next(
-        (m.le if isinstance(m, Le) else m.lt for m in metadata if isinstance(m, (Le, Lt))), None
-    )
-    return low, high
+    lows: list[Any] = [m.ge for m in metadata if isinstance(m, Ge)]
+    lows += [m.gt for m in metadata if isinstance(m, Gt)]
+    highs: list[Any] = [m.le for m in metadata if isinstance(m, Le)]
+    highs += [m.lt for m in metadata if isinstance(m, Lt)]
+    return (lows[0] if lows else None), (highs[0] if highs else None)
 
 
 def _range_text(low: float | None, high: float | None) -> str:
     if low is None:
-        return f"at most {_bound_text(high)}"
+        return "" if high is None else f"at most {_bound_text(high)}"
     if high is None:
         return f"at least {_bound_text(low)}"
     return f"{_bound_text(low)} to {_bound_text(high)}"

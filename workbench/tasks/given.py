@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import CandidateError, TaskError
-from workbench.model_form import FORMS, Form, form_named, form_of
+from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
@@ -42,7 +42,7 @@ class OwnModel:
         build = sized(self.build, task, task.prepare) if self.wants_n_in else self.build
         return {"untrained" if self.trained else self.name: build}
 
-    def start(self, task: Task, outputs: str | None) -> Candidate | None:
+    def start(self, task: Task, outputs: Outputs | None) -> Candidate | None:
         """The candidate to start from; None for a model that is not trained."""
         if not self.trained or self.form is None:
             return None

@@ -22,7 +22,7 @@ from workbench.data.rows import AnyRows
 from workbench.data.yours import is_table_pair, read_all
 from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
-from workbench.model_form import form_named
+from workbench.model_form import Outputs, form_named
 from workbench.models.transformed import Transformed
 from workbench.task import Task
 from workbench.tasks.checks import check_task
@@ -51,7 +51,7 @@ def make_task(
     reword: Callable[..., Any] | None = None,
     times: Any = None,
     seed: int = 0,
-    outputs: str | None = None,
+    outputs: Outputs | None = None,
     models: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Task:
     """A checked Task, with its start candidate if the model is trained, from what a user has.
@@ -95,7 +95,7 @@ def make_task(
     knows.
     """
     own = own_model(model)
-    if prepare is not None and not own.takes_prepared:
+    if prepare is not None and own.form is not None and not own.form.takes_prepared:
         raise TaskError(
             f"`model` is {own.form.noun}, which takes its rows as they are: put the work of "
             "`prepare` into its pipeline."
@@ -139,9 +139,9 @@ def make_task(
     task = replace(task, start=own.start(task, outputs))
     probe = _probe(task)
     if probe is not None and outputs is None and _is_told_by_outputs(probe):
-        told = "label_probabilities" if kind == "multilabel" else "probabilities"
-        task = replace(task, start=replace(task.start, outputs=told))
-        probe = Probe(task, task.start)
+        told: Outputs = "label_probabilities" if kind == "multilabel" else "probabilities"
+        probe = Probe(task, replace(probe.candidate, outputs=told))
+        task = replace(task, start=probe.candidate)
     task = replace(task, metrics=_metrics(metric, task, probe))
     check_task(task, probe=probe.about(task) if probe is not None else None)
     return task
@@ -161,7 +161,7 @@ def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, is_table: bool)
     if hasattr(prepare, "transform") and not isinstance(prepare, type):
         return Transformed.fitted(prepare, train)
     if prepare is None and is_table and own.form is not None and not own.form.takes_columns:
-        return Columns.fitted(train)
+        return Columns.fitted(train.take(slice(None)))
     return prepare
 
 
@@ -178,8 +178,9 @@ def _probe(task: Task) -> Probe | None:
 def _is_told_by_outputs(probe: Probe) -> bool:
     """Whether the meaning of a trained model's outputs is found by looking at them."""
     start = probe.task.start
-    is_graph = start is not None and not form_named(start.form).trained_by_loss
-    return is_graph and start.outputs == "logits" and probe.gives_probabilities
+    if start is None or form_named(start.form).trained_by_loss:
+        return False
+    return start.outputs == "logits" and probe.gives_probabilities
 
 
 def _kind_of(own: OwnModel, targets: np.ndarray, classes: tuple[Any, ...]) -> Kind:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -66,9 +66,9 @@ class Probe:
         outputs = self.outputs
         return outputs is not None and are_probabilities(self.task, outputs)
 
-    def about(self, task: Task, **changes: object) -> Probe:
+    def about(self, task: Task) -> Probe:
         """The same answer beside a task that was completed meanwhile."""
-        other = Probe(task, replace(self.candidate, **changes) if changes else self.candidate)
+        other = Probe(task, self.candidate)
         other.__dict__.update(
             {k: self.__dict__[k] for k in ("rows", "_answer") if k in self.__dict__}
         )

@@ -37,7 +37,7 @@ CONTENT = {  # split: rows, sha256 of the images' bytes, sha256 of the labels as
 }
 needs_published = pytest.mark.skipif(
     not (module.DEBIAN / "train-images-idx3-ubyte.gz").exists(),
-    reason="Debian's package dataset-fashion-mnist is not installed",
+    reason="Debian's package is not here: apt-get install dataset-fashion-mnist",
 )
 
 

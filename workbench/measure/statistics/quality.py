@@ -96,7 +96,7 @@ def scores_of(outputs: np.ndarray, targets: np.ndarray, metric: Metric) -> np.nd
     Raises DataError for no rows, unequal lengths, and scores that are not finite.
     """
     _check(outputs, targets)
-    scores = np.asarray(metric.per_sample(outputs, targets), dtype=np.float64)
+    scores = np.asarray(metric.samples(outputs, targets), dtype=np.float64)
     if scores.shape != (len(targets),):
         raise DataError(
             f"`{metric.name}` must give one score a row, shape {(len(targets),)}, got "

@@ -1,14 +1,15 @@
 """Latency: candidates timed side by side, each in its own process, in alternating blocks.
 
-Why so: two runtimes that take turns inside one process made each other's median five times worse
-through spinning thread pools; and on a shared machine the load changes by the minute, so only what
-ran in the same second compares.
+Each has its own process, as two runtimes that take turns inside one process made each other's
+median five times worse through spinning thread pools. Blocks alternate, as the load of a shared
+machine changes by the minute: only calls made at nearly the same time can be compared.
 
-    round 1:  pause A.A.A.A.A  pause B.B.B.B.B  pause C.C.C.C.C        (the first calls of a block are not counted)
-    round 2:  pause C.C.C.C.C  pause B.B.B.B.B  pause A.A.A.A.A        (order turned: a steady drift cancels)
+    round 1:  pause A.A.A.A.A  pause B.B.B.B.B  pause C.C.C.C.C
+    round 2:  pause C.C.C.C.C  pause B.B.B.B.B  pause A.A.A.A.A
 
-See Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013), on blocks and
-restarts.
+The first calls of a block are not counted. The order is reversed each round, so that a steady drift
+cancels. See Kalibera and Jones, "Rigorous Benchmarking in Reasonable Time" (ISMM 2013), on blocks
+and restarts.
 """
 
 from __future__ import annotations
@@ -31,17 +32,19 @@ from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.runtimes import runtimes_for
 from workbench.system.machine import busy as machine_busy
 from workbench.system.machine import n_cores
+from workbench.system.wording import percent
 from workbench.task import Candidate
 
 __all__ = ["BUDGETS", "time_side_by_side"]
 
+# Rounds, and seconds a block.
 BUDGETS = {
     "smoke": (6, 0.05),
     "standard": (20, 0.15),
     "thorough": (40, 0.25),
-}  # rounds, seconds a block
+}
 PAUSE_SECONDS = 0.01
-TOO_BUSY = 0.2  # share of the cores that others may use before a warning
+TOO_BUSY = 0.2  # share of the cores used by other processes above which there is a warning
 
 InputsOf = Callable[[Candidate, int], dict[str, np.ndarray]]
 
@@ -68,12 +71,12 @@ def time_side_by_side(
     report: Report | None = None,
     device: str = "cpu",
 ) -> dict[str, Timing]:
-    """The timing of each candidate, by its name in `candidates` (values: the candidate and its
-    runtime, or "auto").
+    """The timing of each candidate, by its name in `candidates`.
 
-    `inputs_of(candidate, n)` gives prepared named arrays `(n, ...)`. `budget` sets rounds and block
-    length where they are None. Raises RunError when a worker dies or cannot run its candidate,
-    Cancelled on request; no process stays.
+    The values of `candidates` are a candidate and its runtime, or "auto" for the first runtime of
+    its form. `inputs_of(candidate, n)` gives prepared named arrays `(n, ...)`. `budget` sets
+    `rounds` and `block_seconds` where they are None. All processes are ended before it returns or
+    raises: RunError when a worker dies or cannot run its candidate, Cancelled on request.
     """
     plan = _plan(batch_sizes, threads, rounds, block_seconds, budget, device)
     report = report or Report()
@@ -110,20 +113,27 @@ def _plan(
         raise UnknownName(unknown("budget", budget, BUDGETS))
     if not batch_sizes or min(batch_sizes) < 1:
         raise SettingsError(
-            f"`batch_sizes` must be one or more numbers from 1 on, got {tuple(batch_sizes)}."
+            f"`batch_sizes` must be one or more numbers, each at least 1, got {tuple(batch_sizes)}."
         )
     if threads < 1:
         raise SettingsError(f"`threads` must be at least 1, got {threads}.")
-    n_rounds, seconds = rounds or BUDGETS[budget][0], block_seconds or BUDGETS[budget][1]
-    return _Plan(tuple(sorted(set(batch_sizes))), threads, n_rounds, seconds, budget, device)
+    usual_rounds, usual_seconds = BUDGETS[budget]
+    return _Plan(
+        tuple(sorted(set(batch_sizes))),
+        threads,
+        rounds or usual_rounds,
+        block_seconds or usual_seconds,
+        budget,
+        device,
+    )
 
 
 def _measure(workers: dict[str, Worker], plan: _Plan, report: Report) -> dict[str, Timing]:
-    started = {
-        name: worker.answer() for name, worker in workers.items()
-    }  # libraries are imported all at once,
+    # All workers import their libraries at the same time; models are loaded one by one, as loading
+    # is timed.
+    started = {name: worker.answer() for name, worker in workers.items()}
     loaded: dict[str, dict[str, Any]] = {}
-    for name, worker in workers.items():  # models loaded one by one, as that is timed
+    for name, worker in workers.items():
         loaded[name] = worker.ask(do="load")
         worker.forget_files()
     others = _Others(workers)
@@ -160,10 +170,11 @@ def _measure(workers: dict[str, Worker], plan: _Plan, report: Report) -> dict[st
 def _blocks(
     workers: dict[str, Worker], plan: _Plan, report: Report
 ) -> dict[tuple[str, int], list[dict[str, Any]]]:
-    """One block a round of each candidate at each batch size; the order of candidates turns every
-    round.
+    """One block a round of each candidate at each batch size, by name and batch size.
+
+    The order of the candidates is reversed each round.
     """
-    found: dict[tuple[str, int], list[dict[str, Any]]] = {
+    blocks: dict[tuple[str, int], list[dict[str, Any]]] = {
         (name, size): [] for name in workers for size in plan.batch_sizes
     }
     names = list(workers)
@@ -172,12 +183,12 @@ def _blocks(
         for size in plan.batch_sizes:
             for name in names:
                 time.sleep(PAUSE_SECONDS)
-                found[name, size].append(
+                blocks[name, size].append(
                     workers[name].ask(do="block", batch_size=size, seconds=plan.block_seconds)
                 )
         names.reverse()
     report.progress(plan.rounds, plan.rounds, "timing done")
-    return found
+    return blocks
 
 
 def _batch(size: int, blocks: list[dict[str, Any]], calls: dict[str, Any]) -> BatchTiming:
@@ -203,14 +214,14 @@ def _warning(busy: float) -> str:
     if busy <= TOO_BUSY:
         return ""
     return (
-        f"Other work used {100 * busy:.0f} % of this machine's cores meanwhile: comparisons side "
-        "by side hold, with wider intervals, but the milliseconds are too high. Measure again "
-        "when the machine is quiet."
+        f"Other work used {percent(busy, 0)} of this machine's cores during timing. Comparisons "
+        "side by side hold, with wider intervals, but the milliseconds are too high. Measure again "
+        "when the machine is idle."
     )
 
 
 class _Others:
-    """How much of the cores that this process may use others take, from now until `share` is asked."""
+    """Share of this process's cores that other processes use, from now until `share()`."""
 
     def __init__(self, workers: dict[str, Worker]) -> None:
         self._workers = workers
@@ -218,7 +229,7 @@ class _Others:
 
     def share(self) -> float:
         clock, used, ours = (b - a for a, b in zip(self._start, self._now(), strict=True))
-        if used <= 0:  # a system that does not tell: fall back on its load average, less ourselves
+        if used <= 0:  # the system reports no times: its load average, less this process
             return max(0.0, machine_busy() - 1 / n_cores())
         return float(min(1.0, max(0.0, (used - ours) / (clock * n_cores()))))
 
@@ -231,9 +242,7 @@ class _Others:
 
 
 def _used_seconds() -> float:
-    """Processor seconds that anybody used so far on the cores that this process may use, stolen
-    ones included.
-    """
+    """CPU seconds used so far by all processes on the cores of this one, with stolen time."""
     import psutil
 
     allowed = (

@@ -16,9 +16,7 @@ def resident_memory() -> int:
 
 
 def reset_peak() -> None:
-    """Let the peak start from here where the system can (Linux); elsewhere it counts from the start
-    of the process.
-    """
+    """Start a new measurement of the peak; on macOS and Windows it stays that of the process."""
     if sys.platform == "linux":
         try:
             Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
@@ -27,7 +25,7 @@ def reset_peak() -> None:
 
 
 def peak_memory() -> int:
-    """The most bytes that this process ever held, or held since `reset_peak`."""
+    """Most bytes that this process held since `reset_peak`, or since its start."""
     import psutil
 
     info = psutil.Process().memory_info()

@@ -1,6 +1,4 @@
-"""Worker processes as their parent sees them: start, ask, wait with an eye on cancelling, and leave
-none behind.
-"""
+"""Worker processes, on the side of their parent: start, send commands, read answers, end."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ import time
 from collections import deque
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import numpy as np
 
@@ -29,8 +27,8 @@ from workbench.task import Candidate
 
 __all__ = ["Worker"]
 
-POLL_SECONDS = 0.1  # how long a request to cancel may go unnoticed
-LIMIT_SECONDS = 900  # no answer for that long: the worker hangs
+POLL_SECONDS = 0.1  # between two checks for a request to cancel
+LIMIT_SECONDS = 900  # without an answer, after which the worker counts as hanging
 TAIL_LINES = 12
 THREADS = (
     "OMP_NUM_THREADS",
@@ -39,12 +37,12 @@ THREADS = (
     "VECLIB_MAXIMUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
-KEPT_BYTES = str(1 << 30)
-# Idle threads sleep instead of spinning, torch.compile keeps no pool of its own processes, and ONNX
-# Runtime, which reports to its maker by default from 1.29 on, does not. Freed memory stays with the
-# process: whether glibc gives it back after each call, to be faulted in again at the next, depends
-# on what happens to lie at the top of the heap. It doubled the time of torch eager at batch 64 (25
-# to 48 ms) where engines with an arena of their own did not notice.
+KEPT_BYTES = str(2**30)
+# Idle threads sleep instead of spinning. torch.compile keeps no pool of processes. ONNX Runtime
+# sends no telemetry, as it does by default from 1.29 on. Freed memory stays with the process: glibc
+# else returns it after some calls, depending on the block at the top of the heap, and the next call
+# pays for new pages. That doubled the time of torch eager at batch 64 (25 to 48 ms); engines with
+# an arena of their own were not affected.
 QUIET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "KMP_BLOCKTIME": "0",
@@ -57,8 +55,9 @@ QUIET = {
 
 
 class Worker:
-    """One candidate in its own process; use it as a context manager, which ends the process
-    whatever happens.
+    """One candidate in its own process.
+
+    Use it as a context manager: leaving it ends the process, after an exception too.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Worker:
         self._files = [folder / "candidate", *(folder / f"inputs-{size}.npz" for size in inputs)]
         modules = _write(candidate, self._files[0])
         for path, arrays in zip(self._files[1:], inputs.values(), strict=True):
-            np.savez(path, **arrays)
+            np.savez(path, allow_pickle=True, **arrays)
         self._job = {
             "name": name,
             "form": candidate.form,
@@ -96,12 +95,10 @@ class Worker:
         self._process = self._start(threads)
 
     def _start(self, threads: int) -> subprocess.Popen[str]:
-        paths = os.pathsep.join(
-            p or os.getcwd() for p in sys.path
-        )  # what this process can import, the worker can
-        environment = (
-            os.environ | QUIET | dict.fromkeys(THREADS, str(threads)) | {"PYTHONPATH": paths}
-        )
+        # The worker can import all that this process can.
+        paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
+        threads_of_libraries = dict.fromkeys(THREADS, str(threads))
+        environment = os.environ | QUIET | threads_of_libraries | {"PYTHONPATH": paths}
         process = subprocess.Popen(
             [sys.executable, "-m", "workbench.measure.timing.worker", str(self._files[0].parent)],
             stdin=subprocess.PIPE,
@@ -132,21 +129,26 @@ class Worker:
         return self._process.pid
 
     def ask(self, **command: Any) -> dict[str, Any]:
-        """Send a command and wait for its answer; raises RunError when there is none, Cancelled on
-        request.
+        """Send a command and return its answer.
+
+        Raises RunError when the worker fails or gives none, Cancelled on request.
         """
         self.send(command)
         return self.answer()
 
     def send(self, command: dict[str, Any]) -> None:
+        stdin, _ = self._pipes()
         try:
-            self._process.stdin.write(json.dumps(command) + "\n")
-            self._process.stdin.flush()
+            stdin.write(json.dumps(command) + "\n")
+            stdin.flush()
         except OSError as error:
             raise self._died() from error
 
     def answer(self) -> dict[str, Any]:
-        """The next answer; meanwhile requests to cancel are noticed."""
+        """The next answer of the worker.
+
+        Raises RunError when the worker fails or gives none, Cancelled on request.
+        """
         until = time.monotonic() + LIMIT_SECONDS
         while True:
             self._report.check()
@@ -156,8 +158,8 @@ class Worker:
             except queue.Empty:
                 if time.monotonic() > until:
                     raise RunError(
-                        f"Timing `{self.name}` on {self.runtime} hangs: no answer for "
-                        f"{LIMIT_SECONDS} s."
+                        f"Timing `{self.name}` on {self.runtime} hangs: its process gave no answer "
+                        f"for {LIMIT_SECONDS} s."
                     ) from None
         if line is None:
             raise self._died()
@@ -165,18 +167,18 @@ class Worker:
         if "error" in answer:
             trace = "\n".join(answer["trace"].splitlines()[-TAIL_LINES:])
             raise RunError(
-                f"`{self.name}` could not be timed on {self.runtime}: {answer['error']}\nIn its "
-                f"process:\n{trace}"
+                f"`{self.name}` could not be timed on {self.runtime}: {answer['error']}\n"
+                f"Traceback of its process:\n{trace}"
             )
         return answer
 
     def forget_files(self) -> None:
-        """Delete what was handed over; call it once the candidate is loaded."""
+        """Delete the files of the candidate and its inputs; call it once the worker has loaded."""
         for path in self._files:
             path.unlink(missing_ok=True)
 
     def cpu_seconds(self) -> float:
-        """Processor time that the process has used so far."""
+        """CPU time that the process has used so far."""
         import psutil
 
         try:
@@ -186,28 +188,35 @@ class Worker:
         return times.user + times.system
 
     def close(self) -> None:
-        """End the process and all that it started, and wait until it is gone."""
+        """End the process and all processes that it started, and wait for it."""
         for process in _tree(self.pid):
             with contextlib.suppress(Exception):
                 process.kill()
         self._process.wait()
+        stdin, stdout = self._pipes()
         with contextlib.suppress(OSError):
-            self._process.stdin.close()
-        self._process.stdout.close()
+            stdin.close()
+        stdout.close()
         self._errors.close()
+
+    def _pipes(self) -> tuple[IO[str], IO[str]]:
+        """Standard input and output of the process, which was started with pipes for both."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        return self._process.stdin, self._process.stdout
 
     def _died(self) -> RunError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
         self._errors.seek(0)
         tail = self._errors.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
-        said = "\n".join(tail) or "It wrote nothing to its error stream."
         code = self._process.returncode
-        why = " Killed: often for want of memory; try a smaller batch size." if code == -9 else ""
-        what = (
-            f"The process that timed `{self.name}` on {self.runtime} ended with code {code}.{why}"
-        )
-        return RunError(f"{what}\nIts last words:\n{said}")
+        message = f"The process that timed `{self.name}` on {self.runtime} ended with code {code}."
+        if code == -9:
+            message += " It was killed, often for lack of memory: try a smaller batch size."
+        if not tail:
+            return RunError(f"{message} Its error stream is empty.")
+        return RunError("\n".join([message, "The end of its error stream:", *tail]))
 
 
 def _tree(pid: int) -> list[Any]:
@@ -223,15 +232,15 @@ def _tree(pid: int) -> list[Any]:
 def _write(candidate: Candidate, path: Path) -> list[str]:
     """Write the candidate for its worker; returns the modules that reading it imports.
 
-    An ONNX file is written as it is. A torch module or an estimator goes as a cloudpickle, which
-    also carries classes of a notebook; it is read by the worker only, and deleted right after.
+    An ONNX file is written as it is. A torch module or an estimator is written by cloudpickle,
+    which also carries classes of a notebook. Only the worker reads the file; it is deleted then.
     """
     try:
         content = form_named(candidate.form).packed(replace(candidate, prepare=None))
     except (pickle.PicklingError, TypeError, AttributeError, RuntimeError) as error:
         raise CandidateError(
             f"`{candidate.name}` ({type(candidate.model).__name__}) cannot be handed to the "
-            f"process that times it: {error}. Remove what it holds that cannot be pickled (an open "
+            f"process that times it: {error}. Remove the attribute that cannot be pickled (an open "
             "file, a lock, a generator)."
         ) from error
     path.write_bytes(content)
@@ -241,22 +250,20 @@ def _write(candidate: Candidate, path: Path) -> list[str]:
 
 
 def _modules(content: bytes) -> set[str]:
-    """The modules of all classes and functions that a pickle (of protocol 4 or 5) refers to,
-    without reading it.
-    """
-    found, memo = set(), {}
-    last: deque[str | None] = deque(
-        maxlen=2
-    )  # the strings pushed last: of a reference, its module and its name
+    """Modules of all classes and functions in a pickle of protocol 4 or 5, without loading it."""
+    modules: set[str] = set()
+    memo: dict[int, str | None] = {}
+    # The two strings pushed last: of a reference, its module and its name.
+    last: deque[str | None] = deque(maxlen=2)
     is_text = False
     for operation, argument, _ in pickletools.genops(content):
         if operation.name == "STACK_GLOBAL":
-            found.add(str(last[0]))
+            modules.add(str(last[0]))
         elif operation.name == "MEMOIZE":
             memo[len(memo)] = last[-1] if is_text else None
         elif operation.name in ("BINGET", "LONG_BINGET"):
-            last.append(memo.get(argument))
+            last.append(memo.get(cast(int, argument)))
         elif isinstance(argument, str):
             last.append(argument)
         is_text = isinstance(argument, str)
-    return found
+    return modules

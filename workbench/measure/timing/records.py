@@ -1,4 +1,4 @@
-"""Timing: how fast one candidate was on one runtime, as measured side by side with others."""
+"""Timing: latency, CPU time and memory of one candidate on one runtime."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ __all__ = ["BatchTiming", "Timing", "compare_timings"]
 
 @dataclass(frozen=True)
 class BatchTiming:
-    """Milliseconds a call at one batch size. Wall clock: best, p10, p50, p95; `cpu_ms` is processor
-    time of all threads.
+    """Milliseconds a call at one batch size.
 
-    `block_bests`, `block_medians` and `block_cpus` hold one entry a round, for `compare_speed`.
+    `best_ms`, `p10_ms`, `p50_ms` and `p95_ms` are wall-clock time, `cpu_ms` is CPU time of all
+    threads. `block_bests`, `block_medians` and `block_cpus` hold one entry a round, for
+    `compare_speed`.
     """
 
     batch_size: int
@@ -33,17 +34,21 @@ class BatchTiming:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> BatchTiming:
-        return cls(**{k: tuple(v) if k.startswith("block_") else v for k, v in data.items()})
+        values: dict[str, Any] = {
+            name: tuple(value) if name.startswith("block_") else value
+            for name, value in data.items()
+        }
+        return cls(**values)
 
 
 @dataclass(frozen=True)
 class Timing:
     """One candidate on one runtime.
 
-    `load_time_ms` goes from the file to the first prediction, without the import of libraries
-    (`import_time_ms`). `peak_memory_bytes` is the whole process at its peak, `model_memory_bytes`
-    what it grew by from before loading. `busy` is the share of the machine's cores that others used
-    meanwhile. Only timings of one `session` compare.
+    `load_time_ms` is the time from the file to the first prediction, without the import of
+    libraries (`import_time_ms`). `peak_memory_bytes` is the peak of the whole process,
+    `model_memory_bytes` its growth since before loading. `busy` is the share of the machine's cores
+    that other processes used during timing. Only timings of one `session` can be compared.
     """
 
     name: str
@@ -64,7 +69,7 @@ class Timing:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def at(self, batch_size: int) -> BatchTiming:
-        """The numbers at a batch size; raises DataError that lists those measured."""
+        """The numbers at a batch size; raises DataError that lists the measured batch sizes."""
         for batch in self.batches:
             if batch.batch_size == batch_size:
                 return batch
@@ -85,13 +90,11 @@ class Timing:
 
     @property
     def core_seconds_per_million(self) -> float:
-        """Processor time of a million predictions at the largest batch size, in core-seconds."""
+        """CPU time of a million predictions at the largest batch size, in core-seconds."""
         return 1000 * self.largest.cpu_ms / self.largest.batch_size
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; throughput and cost are written too, for whoever reads the file without
-        this package.
-        """
+        """Plain values, throughput and cost, for those who read the file without this package."""
         return asdict(self) | {
             "throughput": self.throughput,
             "core_seconds_per_million": self.core_seconds_per_million,
@@ -108,8 +111,9 @@ class Timing:
 def compare_timings(
     before: Timing, after: Timing, *, batch_size: int = 1, margin: float = 0.03, alpha: float = 0.05
 ) -> Verdict:
-    """The verdict on latency at one batch size; raises DataError when the two were not measured
-    side by side.
+    """The verdict on latency at one batch size.
+
+    Raises DataError when the two were not timed side by side, in one session.
     """
     if before.session != after.session:
         raise DataError(

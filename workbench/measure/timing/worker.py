@@ -1,9 +1,9 @@
-"""The process in which one candidate is timed: commands as JSON lines on standard input, answers on
-standard output.
+"""The process in which one candidate is timed.
 
-It imports only what its runtime needs, sits idle between blocks, and ends itself as soon as its
-standard input is closed, so that it never outlives the process that started it. Its argument is the
-folder of its private files. The first line is the job, then:
+Commands are JSON lines on standard input, answers are JSON lines on standard output. The process
+imports only the libraries of its runtime, is idle between blocks, and ends as soon as its standard
+input is closed, so that it never outlives the process that started it. Its argument is the folder
+of its private files. The first line is the job, then:
 
     {"do": "load"}                                     -> load_ms, runtime, details
     {"do": "block", "batch_size": 1, "seconds": 0.1}   -> best_ms, median_ms, cpu_ms, n_calls
@@ -35,8 +35,10 @@ from workbench.runtimes import RUNTIMES, predictor
 
 __all__ = ["main"]
 
-# of a block's time, before counting: caches are cold and the clock is low after an idle stretch
+# Share of a block's time before its calls count: after a pause, caches are cold and the processor's
+# clock is low.
 DISCARDED = 0.15
+# Least numbers of calls in a block.
 N_DISCARDED = 2
 N_COUNTED = 2
 
@@ -60,8 +62,9 @@ class Session:
         self.import_ms = 1000 * (time.perf_counter() - started)
 
     def load(self) -> dict[str, Any]:
-        """From the file to the first prediction; the other batch sizes run once too, as a runtime
-        may prepare for each.
+        """Load the file and predict once; `load_ms` is the time of both.
+
+        The other batch sizes run once too, untimed, as a runtime may prepare for each.
         """
         reset_peak()
         self._before = resident_memory()
@@ -84,7 +87,7 @@ class Session:
         }
 
     def block(self, batch_size: int, seconds: float) -> dict[str, Any]:
-        """Call the model for about `seconds`; milliseconds a call, the first calls not counted."""
+        """Call the model for about `seconds`; returns milliseconds a call, without first calls."""
         call = self._call(batch_size)
         gc.collect(0)
         gc.disable()
@@ -96,11 +99,15 @@ class Session:
         finally:
             gc.enable()
         self._calls.setdefault(batch_size, []).extend(calls)
-        best, median = min(calls) / 1e6, float(np.median(calls)) / 1e6
-        return {"best_ms": best, "median_ms": median, "cpu_ms": cpu_ms, "n_calls": len(calls)}
+        return {
+            "best_ms": min(calls) / 1e6,
+            "median_ms": float(np.median(calls)) / 1e6,
+            "cpu_ms": cpu_ms,
+            "n_calls": len(calls),
+        }
 
     def finish(self) -> dict[str, Any]:
-        """What all counted calls say together, and the memory that was needed."""
+        """Quantiles of all counted calls a batch size, and the memory that was needed."""
         quantiles = {
             size: (np.quantile(ns, [0.1, 0.5, 0.95]) / 1e6).tolist()
             for size, ns in self._calls.items()
@@ -113,21 +120,21 @@ class Session:
         return {"calls": calls, "peak_bytes": peak, "grown_bytes": max(0, peak - self._before)}
 
     def _call(self, batch_size: int) -> Callable[[], object]:
-        predict, inputs, synchronize = (
-            self._predictor.predict,
-            self._inputs[batch_size],
-            self._synchronize,
-        )
+        predict = self._predictor.predict
+        inputs = self._inputs[batch_size]
+        synchronize = self._synchronize
         if synchronize is None:
             return lambda: predict(inputs)
         return lambda: (predict(inputs), synchronize())
 
 
 def _run(call: Callable[[], object], seconds: float, at_least: int) -> list[int]:
-    """Nanoseconds of each call, for a time and a least number; one slow call is enough where it
-    takes five times as long.
+    """Nanoseconds of each call: calls for `seconds`, and at least `at_least` of them.
+
+    Slow calls end after five times `seconds`, however few they are.
     """
-    clock, calls = time.perf_counter_ns, []
+    clock = time.perf_counter_ns
+    calls: list[int] = []
     started = before = clock()
     end = started + int(seconds * 1e9)
     far_beyond = started + int(5 * seconds * 1e9)
@@ -146,8 +153,7 @@ def _candidate(job: dict[str, Any]) -> Any:
 
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
-    # Text columns are object arrays; the file is private, written a moment ago by the process that
-    # started this one.
+    # Text columns are object arrays. The file is private and comes from the parent process.
     with np.load(path, allow_pickle=True) as file:
         return {name: file[name] for name in file.files}
 
@@ -155,7 +161,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
 def _import(module: str) -> None:
     try:
         importlib.import_module(module)
-    except ImportError:  # then loading says what is missing, if it is
+    except ImportError:  # loading the candidate raises the error, if it needs the module
         return
 
 
@@ -173,11 +179,10 @@ def _synchronize() -> None:
 
 
 def _commands(folder: Path) -> queue.Queue[str]:
-    """Lines of standard input; when it closes the process ends at once, even in the middle of a
-    call.
+    """Lines of standard input; when it closes, the process ends at once, even during a call.
 
-    That is how it learns that its parent was killed, so it then deletes the private files, as
-    nobody else can.
+    It closes when the parent is killed too. The worker then deletes the private files, as the
+    parent cannot.
     """
     lines: queue.Queue[str] = queue.Queue()
 
@@ -185,7 +190,7 @@ def _commands(folder: Path) -> queue.Queue[str]:
         for line in sys.stdin:
             lines.put(line)
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # others' files are still in it
+        with suppress(OSError):  # files of other workers are still in it
             folder.parent.rmdir()
         os._exit(0)
 
@@ -194,13 +199,12 @@ def _commands(folder: Path) -> queue.Queue[str]:
 
 
 def main() -> None:
-    """Answer commands until standard input closes; an exception is answered too, and ends nothing."""
+    """Answer commands until standard input closes; an exception becomes an answer too."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(
-        2, 1
-    )  # whatever a library prints goes to the error stream, and cannot garble the answers
+    os.dup2(2, 1)  # the prints of libraries go to the error stream, not between the answers
     lines = _commands(Path(sys.argv[1]))
     session: Session | None = None
+    answer: dict[str, Any]
     while True:
         command = json.loads(lines.get())
         try:

@@ -1,0 +1,1 @@
+"""Tests of the forms, and of the runtimes that run them."""

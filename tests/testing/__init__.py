@@ -1,0 +1,1 @@
+"""Tests of the contract: what it refuses, and that all of ours pass it."""
