@@ -44,7 +44,7 @@ def parameters_cell(
 
 
 def settings_cell(technique: str) -> str:
-    """The source of the cell that makes settings and recipe from the parameters, and checks them."""
+    """The source of the cell that makes and checks settings and recipe from the parameters."""
     declared = get_technique(technique)
     pairs = ", ".join(f"{k.name}={k.name}" for k in knobs(declared.settings))
     return (

@@ -1,4 +1,4 @@
-"""One HTML file from an executed notebook: prose, tables and interactive figures, without a network.
+"""One HTML file from an executed notebook: prose, tables, interactive figures, and no network.
 
 nbconvert silently drops figures in Plotly's format, and its page loads scripts from four hosts. So
 a figure becomes a `<div>` and its JSON here, nbconvert writes the cells only, and the page around

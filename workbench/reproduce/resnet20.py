@@ -1,7 +1,7 @@
 """Train the reference weights of fashion/resnet20, and write them with their log.
 
-The command is `python -m workbench.reproduce.resnet20`. It trains on the 54,000 train rows of `fashion-full`: no row of valid, calibration or test is among
-them.
+The command is `python -m workbench.reproduce.resnet20`. It trains on the 54,000 train rows of
+`fashion-full`: no row of valid, calibration or test is among them.
 """
 
 from __future__ import annotations
