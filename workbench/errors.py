@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 __all__ = [
     "Cancelled",
@@ -22,9 +23,12 @@ __all__ = [
     "WorkbenchError",
     "all_of",
     "line_of",
+    "required",
     "sentence_of",
     "unknown",
 ]
+
+T = TypeVar("T")
 
 
 class WorkbenchError(Exception):
@@ -107,6 +111,13 @@ def all_of(problems: list[str], heading: str) -> str:
         return f"{heading}: {problems[0]}"
     lines = "\n".join(f"  - {problem}" for problem in problems)
     return f"{heading}, {len(problems)} problems:\n{lines}"
+
+
+def required(value: T | None) -> T:
+    """The value of something that is never None here, such as a setting that was resolved."""
+    if value is None:
+        raise TypeError("A value is None that must be set here, such as a setting of a run.")
+    return value
 
 
 def line_of(error: BaseException | None, which: int = 0) -> str:

@@ -235,7 +235,7 @@ def test_train_mode_that_goes_another_way_is_noted() -> None:
     structure = describe(Noisy(), ROW)
     assert structure["graph"] is not None
     assert not structure["trains"]
-    assert "another way in train mode" in structure["notes"][0]
+    assert "other calls in train mode" in structure["notes"][0]
 
 
 def test_network_that_fails_on_its_inputs_is_not_kept(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_fastest_that_answers_the_same_is_compared():
     assert found.best == "quick"
     rows = found.table.set_index("runtime")
     assert rows.loc["other", "agreement"] == 0.0
-    assert "answers differently" in rows.loc["other", "note"]
+    assert "its predictions differ" in rows.loc["other", "note"]
     assert (
         3.8
         < rows.loc["quick", "low"]

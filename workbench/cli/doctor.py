@@ -65,9 +65,7 @@ def _print_checks(found: Sequence[Check]) -> None:
 
 
 def checks() -> list[Check]:
-    """Everything that is looked at; a check that fails itself is a problem, and does not stop the
-    others.
-    """
+    """The results of all checks; one that raises an error counts as a problem."""
     looks: dict[str, Callable[[], Check]] = {
         "Python": _python,
         "PyTorch": _torch,
@@ -102,9 +100,7 @@ def checks() -> list[Check]:
 
 
 def summary(found: Sequence[Check]) -> str:
-    """Versions, system, cores and memory in one line, without names of users or hosts and without
-    paths.
-    """
+    """Versions, system, cores and memory in one line, without users, hosts and paths."""
     import psutil
 
     from workbench import __version__
@@ -392,12 +388,9 @@ def _version(library: str) -> str:
 
 
 def _same(one: str, other: str) -> bool:
-    """Whether two interpreters are one environment's: by their folder, as python and python3.11 lie
-    side by side.
-    """
-    return os.path.normcase(os.path.abspath(Path(one).parent)) == os.path.normcase(
-        os.path.abspath(Path(other).parent)
-    )
+    """Whether two interpreters have one folder, as python and python3.11 of one environment do."""
+    folders = {os.path.normcase(os.path.abspath(Path(path).parent)) for path in (one, other)}
+    return len(folders) == 1
 
 
 if __name__ == "__main__":

@@ -1,6 +1,4 @@
-"""Opening JupyterLab on the notebooks, copied to the working folder first unless that is the clone
-itself.
-"""
+"""JupyterLab on the notebooks, or on copies in the working folder if that is no clone."""
 
 from __future__ import annotations
 
@@ -17,15 +15,16 @@ from workbench.lessons.notebooks import Copied, copy_notebooks, notebooks_folder
 __all__ = ["command", "lab", "prepare_folder"]
 
 FIRST = "00_start_here.ipynb"
-OFFLINE = (  # JupyterLab asks the internet for news and for newer versions unless it is told not to
+OFFLINE = (  # by default, JupyterLab loads news and looks for newer versions
     "--LabApp.news_url=None",
     "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
 )
 
 
 def lab(options: Sequence[str]) -> int:
-    """Copy the notebooks if need be and become `jupyter lab`, `options` handed on; returns its exit
-    status.
+    """Copy the notebooks if needed, then run `jupyter lab` with `options`; returns its exit status.
+
+    Raises WorkbenchError without JupyterLab.
     """
     if find_spec("jupyterlab") is None:
         raise WorkbenchError("JupyterLab is not installed here: python -m pip install jupyterlab")
@@ -36,16 +35,13 @@ def lab(options: Sequence[str]) -> int:
     line = command(folder, options)
     sys.stderr.flush()
     if os.name != "nt":
-        os.execv(
-            line[0], line
-        )  # no process in between: signals and the terminal go straight to JupyterLab
+        # JupyterLab replaces this process, so that it gets signals and the terminal directly.
+        os.execv(line[0], line)
     return subprocess.call(line)
 
 
 def command(folder: Path, options: Sequence[str]) -> list[str]:
-    """The command line that opens the first notebook of a folder; options given come last, so that
-    they win.
-    """
+    """The command line that opens a folder's first notebook; `options` are last and so override."""
     first = folder / FIRST
     return [
         sys.executable,
@@ -58,8 +54,9 @@ def command(folder: Path, options: Sequence[str]) -> list[str]:
 
 
 def prepare_folder(working: Path, source: Path | None = None) -> tuple[Path, list[Copied]]:
-    """The folder to open, and what was copied into it: the clone's own notebooks, or copies under
-    the working folder.
+    """The folder to open and the files copied into it.
+
+    It is the folder of the clone, or a folder of copies below the working folder.
     """
     source = (source or notebooks_folder()).resolve()
     here = working.resolve()

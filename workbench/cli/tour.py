@@ -1,6 +1,4 @@
-"""`workbench tour`: the first notebook run as a batch job, with a progress bar, the ledger and a
-report.
-"""
+"""`workbench tour`: the first notebook as a batch job, with progress bar, ledger and report."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ NOTEBOOK = "00_start_here.ipynb"
 
 
 def tour(root: str | None = None) -> int:
-    """Run the notebook through papermill and print its ledger; leaves notebook, report and model in
-    a folder of the runs.
-    """
+    """Run the notebook with papermill, print its ledger, and keep notebook, report and model."""
     runs = runs_root(root)
     folder = runs / f"tour-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
@@ -80,9 +76,7 @@ def _without_widgets(path: Path) -> None:
 
 
 def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> Run | None:
-    """The run that the notebook starts, as soon as it is there; None when the notebook ended
-    without one.
-    """
+    """The run that the notebook starts; None when the notebook ended without one."""
     while True:
         new = [f for f in run_folders(runs) if f not in known]
         if new:

@@ -27,7 +27,7 @@ class Reading:
     arrange: Callable[[AnyRows], AnyRows] | None = None
 
     def __call__(self, data: Any, name: str = "data") -> AnyRows:
-        """Rows from data in any shape that `make_task` takes; raises DataError that names `name`."""
+        """Rows from data in any shape that `make_task` takes; DataError names the data `name`."""
         rows = read_all({name: data}, self.target, self.times)
         if self.arrange is not None:
             rows = {n: self.arrange(r) for n, r in rows.items()}

@@ -1,11 +1,10 @@
-"""Keep a torch network as weights and a description, never as a pickle, and load it with or without
-its own class.
+"""Keep a torch network as weights and a structure in JSON, and load it with or without its class.
 
-A pruned network no longer has the widths that its class's constructor makes. So its layers are
-written down one by one, and the calls between them as torch.fx follows them; `load_network.py`,
-which is copied beside the two files, makes a module of that without this package and without the
-user's code. Where the calls cannot be followed, the description says why, and an untrained instance
-of the user's class (a template) takes the layers instead.
+No pickle is written. A pruned network no longer has the widths that its class's constructor makes.
+So the structure lists its layers one by one, and the calls between them as torch.fx records them.
+`load_network.py`, which is copied beside the two files, builds a module from them without this
+package and without the user's code. If the calls cannot be recorded, the structure holds the
+reason, and an untrained instance of the user's class (a template) takes the layers instead.
 """
 
 from __future__ import annotations
@@ -43,19 +42,20 @@ _CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn
 
 
 def describe(model: nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """The content of structure.json for a network, checked by building it again and comparing
-    outputs at batch sizes 1 and 2.
+    """The content of structure.json for a network; the model is not changed.
 
-    `inputs` are named arrays or tensors `(batch, ...)`; raises CandidateError when the network
-    fails on them. Where it cannot be followed, or the one built again gives other outputs, `graph`
-    is None and `reason` names the layer or operator. The model itself is not changed.
+    The network is built again from it, and outputs are compared at batch sizes 1 and 2. `inputs`
+    are named arrays or tensors `(batch, ...)`; raises CandidateError when the network fails on
+    them. If its calls cannot be recorded, or the rebuilt network gives other outputs, `graph` is
+    None and `reason` names the layer or operator.
     """
     return _described(model, inputs)[0]
 
 
 def save_network(model: nn.Module, folder: Path, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Write model.safetensors, load_network.py and structure.json, each atomically, and return the
-    structure.
+    """Write model.safetensors, load_network.py and structure.json; returns the structure.
+
+    Each file is written completely or not at all. Raises CandidateError as `describe` does.
     """
     structure, weights = _described(model, inputs)
     write_bytes(Path(folder) / "model.safetensors", save(weights))
@@ -65,8 +65,7 @@ def save_network(model: nn.Module, folder: Path, inputs: Mapping[str, Any]) -> d
 
 
 def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
-    """The kept network in eval mode: an instance of the template's class if one is given, else a
-    `torch.fx.GraphModule`.
+    """The kept network in eval mode: a copy of the template, else a `torch.fx.GraphModule`.
 
     `template` is an untrained instance of the network's own class, with any widths; it is copied.
     Raises CandidateError when the files are missing or refused, when template and structure do not
@@ -81,10 +80,8 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
             f"{folder} holds no kept network: {' and '.join(missing)} not found. `save_network` "
             "writes them."
         )
-    structure, weights = (
-        read_json(folder / "structure.json"),
-        load_file(folder / "model.safetensors"),
-    )
+    structure = read_json(folder / "structure.json")
+    weights = load_file(folder / "model.safetensors")
     if template is None and structure.get("graph", ...) is None:
         raise CandidateError(
             f"The network {structure['name']} can only be loaded into its own class, because "
@@ -92,9 +89,9 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
             "`template=`; its widths do not matter."
         )
     try:
-        return (
-            build(structure, weights) if template is None else _into(template, structure, weights)
-        )
+        if template is None:
+            return build(structure, weights)
+        return _into(template, structure, weights)
     except StructureError as error:
         raise CandidateError(f"{folder} cannot be loaded. {error}") from error
 
@@ -102,8 +99,8 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
 def _described(
     model: nn.Module, inputs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The structure and the weights that go with it, constants of the graph among them."""
-    network = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # what torch.compile wraps
+    """The structure and its weights, with the constants of the graph."""
+    network = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # the one in torch.compile's
     device = next((t.device for _, _, _, t in named_tensors(network)), torch.device("cpu"))
     examples = {name: torch.as_tensor(value).to(device) for name, value in _named(inputs).items()}
     structure, weights, unreadable = _layers(network)
@@ -116,21 +113,18 @@ def _described(
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         try:
-            found, constants = _flow(
-                network, _rows(examples, 2), unreadable, set(weights) | set(structure["ties"])
-            )
-            whole = json.loads(
-                json.dumps(structure | found | {"buffers": structure["buffers"] | found["buffers"]})
-            )
-            return _verified(network, whole, weights | constants, examples), weights | constants
+            kept_names = set(weights) | set(structure["ties"])
+            flow, constants = _flow(network, _rows(examples, 2), unreadable, kept_names)
+            buffers = structure["buffers"] | flow["buffers"]
+            whole = json.loads(json.dumps(structure | flow | {"buffers": buffers}))
+            weights_of_all = weights | constants
+            return _verified(network, whole, weights_of_all, examples), weights_of_all
         except StructureError as error:
             return structure | {"reason": str(error)}, weights
 
 
 def _layers(network: nn.Module) -> tuple[dict[str, Any], dict[str, torch.Tensor], dict[str, str]]:
-    """All of the structure but the graph, the weights by name, and why some layers could not be
-    read.
-    """
+    """The structure without its graph, the weights by name, and errors of layers by path."""
     specs: dict[str, Any] = {}
     unreadable: dict[str, str] = {}
     for path, module in network.named_modules():
@@ -158,9 +152,9 @@ def _layers(network: nn.Module) -> tuple[dict[str, Any], dict[str, torch.Tensor]
         "output": None,
         "notes": [],
         "attributes": {
-            path: found
+            path: numbers
             for path in ("", *unreadable)
-            if (found := _numbers(network.get_submodule(path)))
+            if (numbers := _numbers(network.get_submodule(path)))
         },
     }
     weights: dict[str, torch.Tensor] = {}
@@ -179,14 +173,15 @@ def _layers(network: nn.Module) -> tuple[dict[str, Any], dict[str, torch.Tensor]
 
 
 def _within(name: str, specs: Mapping[str, Any]) -> bool:
-    """Whether a layer that is written down, or one around it, makes this tensor."""
+    """Whether a layer of `specs`, or one around it, makes this tensor."""
     parts = name.split(".")
     return any(".".join(parts[:n]) in specs for n in range(1, len(parts)))
 
 
 def _numbers(module: nn.Module) -> dict[str, Any]:
-    """Plain numbers that a module of the user's keeps (heads, groups, split sizes): pruning may
-    have changed them.
+    """Plain numbers among the attributes of the user's module, which pruning may have changed.
+
+    Examples are heads, groups and sizes of splits.
     """
 
     def plain(value: Any) -> bool:
@@ -205,10 +200,12 @@ def _flow(
     network: nn.Module,
     examples: Mapping[str, torch.Tensor],
     unreadable: Mapping[str, str],
-    known: set[str],
+    kept_names: set[str],
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """The part of the structure that the graph needs, and its constant tensors; raises
-    StructureError.
+    """The part of the structure for the graph, and the constant tensors of the graph.
+
+    `kept_names` are the tensors that the structure holds already. Raises StructureError when the
+    calls cannot be recorded.
     """
     in_training = copy.deepcopy(network).train()
     nodes, notes = follow(network, examples, unreadable)
@@ -219,19 +216,16 @@ def _flow(
     }
     constants = {}
     for node in nodes:
-        if node["op"] == "get_attr" and node["target"] not in known:
+        if node["op"] == "get_attr" and node["target"] not in kept_names:
             owner, _, local = node["target"].rpartition(".")
-            constants[node["target"]] = (
-                getattr(network.get_submodule(owner), local).detach().cpu().contiguous().clone()
-            )
+            tensor = getattr(network.get_submodule(owner), local)
+            constants[node["target"]] = tensor.detach().cpu().contiguous().clone()
     trains = True
     try:
         nodes = with_modes(nodes, follow(in_training, examples, unreadable)[0], helpers)
     except StructureError as error:
-        trains, notes = (
-            False,
-            [*notes, f"In train mode the kept graph computes as in eval mode: {error}."],
-        )
+        trains = False
+        notes = [*notes, f"In train mode the kept graph computes as in eval mode: {error}."]
     buffers = {name: list(tensor.shape) for name, tensor in constants.items()}
     return {
         "graph": nodes,
@@ -249,14 +243,15 @@ def _verified(
     weights: dict[str, torch.Tensor],
     examples: Mapping[str, torch.Tensor],
 ) -> dict[str, Any]:
-    """The structure again, if what is built from it computes the same as the network; raises
-    StructureError.
+    """The structure, if the network built from it computes the same as the original.
+
+    Raises StructureError for outputs that differ in eval mode. If they differ in train mode only,
+    `trains` becomes False.
     """
     device = next(iter(examples.values())).device
     try:
-        rebuilt = build(structure, {name: tensor.clone() for name, tensor in weights.items()}).to(
-            device
-        )
+        copies = {name: tensor.clone() for name, tensor in weights.items()}
+        rebuilt = build(structure, copies).to(device)
     except Exception as error:  # torch.fx generates and compiles code from the graph
         raise StructureError(f"the graph cannot be built again: {error}") from error
     fixed = f" {' '.join(structure['notes'])}" if structure["notes"] else ""
@@ -264,14 +259,11 @@ def _verified(
         problem = _difference(network, rebuilt, _rows(examples, n))
         if problem:
             raise StructureError(
-                f"the graph that was followed does not compute the same for {n} rows: "
-                f"{problem}.{fixed}"
+                f"the recorded graph does not compute the same for {n} rows: {problem}.{fixed}"
             )
-    problem = (
-        _difference(network.train(), rebuilt.train(), _rows(examples, 2))
-        if structure["trains"]
-        else ""
-    )
+    if not structure["trains"]:
+        return structure
+    problem = _difference(network.train(), rebuilt.train(), _rows(examples, 2))
     if problem:
         structure["trains"] = False
         structure["notes"].append(f"Train mode could not be shown to compute the same: {problem}.")
@@ -279,31 +271,24 @@ def _verified(
 
 
 def _difference(network: nn.Module, rebuilt: nn.Module, inputs: Mapping[str, torch.Tensor]) -> str:
-    """How the outputs of two networks differ under the same seed, or nothing."""
-    found = []
+    """The difference of two networks' outputs under the same seed, as text; empty if none."""
+    outputs = []
     for each in (network, rebuilt):
         torch.manual_seed(0)
         try:
             with torch.no_grad():
-                found.append(
-                    _tensors(
-                        call_model(each, {name: tensor.clone() for name, tensor in inputs.items()})
-                    )
-                )
-        except (
-            Exception
-        ) as error:  # the user's forward, or the graph at a size that it was not followed with
-            return (
-                f"{'the network itself' if each is network else 'it'} fails with "
-                f"{type(error).__name__}: {error}"
-            )
-    expected, got = found
-    if [t.shape for t in expected] != [t.shape for t in got]:
+                copies = {name: tensor.clone() for name, tensor in inputs.items()}
+                outputs.append(_tensors(call_model(each, copies)))
+        except Exception as error:  # of the user's forward, or of the graph at another size
+            subject = "the network itself" if each is network else "it"
+            return f"{subject} fails with {type(error).__name__}: {error}"
+    expected, actual = outputs
+    if [t.shape for t in expected] != [t.shape for t in actual]:
         return (
-            f"outputs have the shapes {[tuple(t.shape) for t in got]}, not "
+            f"outputs have the shapes {[tuple(t.shape) for t in actual]}, not "
             f"{[tuple(t.shape) for t in expected]}"
         )
-    for a, b in zip(expected, got, strict=True):
+    for a, b in zip(expected, actual, strict=True):
         scale = float(a.double().abs().nan_to_num(0, 0, 0).max()) if a.numel() else 0.0
         if not torch.allclose(
             a.double(), b.double(), rtol=1e-4, atol=1e-5 * scale + 1e-9, equal_nan=True
@@ -323,15 +308,16 @@ def _tensors(outputs: Any) -> list[torch.Tensor]:
 
 
 def _about(network: nn.Module, examples: Mapping[str, torch.Tensor]) -> str:
-    """The output in words, for the summary; raises CandidateError when the network fails on its
-    inputs.
+    """Kind and shapes of the output as text, for the summary of the kept network.
+
+    Raises CandidateError when the network fails on its inputs.
     """
     try:
         with torch.no_grad():
             outputs = call_model(network, examples)
-    except Exception as error:  # whatever the user's own forward may raise
+    except Exception as error:  # the user's own forward may raise any error
         raise CandidateError(
-            f"{type(network).__name__} fails on the inputs that it is to be kept with: "
+            f"{type(network).__name__} fails on the inputs given to keep it: "
             f"{type(error).__name__}: {error}. If it was pruned, prune it again with other "
             "`ignored_layers`."
         ) from error
@@ -358,8 +344,9 @@ def _rows(examples: Mapping[str, torch.Tensor], n: int) -> dict[str, torch.Tenso
 def _into(
     template: nn.Module, structure: Mapping[str, Any], weights: dict[str, torch.Tensor]
 ) -> nn.Module:
-    """A copy of the template with the kept layers and weights; raises CandidateError that lists all
-    that does not fit.
+    """A copy of the template with the kept layers and weights.
+
+    Raises CandidateError that lists all layers and weights that do not fit.
     """
     model = copy.deepcopy(template)
     device = next((tensor.device for _, _, _, tensor in named_tensors(model)), torch.device("cpu"))
@@ -369,19 +356,14 @@ def _into(
     kept = {name: tensor for name, tensor in weights.items() if name not in structure["constants"]}
     for name, owner, local, tensor in list(named_tensors(model)):
         stored = kept.get(structure["ties"].get(name, name))
-        raw = name in structure["parameters"] or name in structure["buffers"]
-        if (
-            raw
-            and stored is not None
-            and stored.ndim == tensor.ndim
-            and stored.shape != tensor.shape
-        ):
-            new = torch.empty_like(stored)
-            setattr(
-                owner,
-                local,
-                nn.Parameter(new, requires_grad=False) if isinstance(tensor, nn.Parameter) else new,
-            )
+        of_a_user_module = name in structure["parameters"] or name in structure["buffers"]
+        if not of_a_user_module or stored is None:
+            continue
+        if stored.ndim == tensor.ndim and stored.shape != tensor.shape:
+            resized = torch.empty_like(stored)
+            is_parameter = isinstance(tensor, nn.Parameter)
+            new = nn.Parameter(resized, requires_grad=False) if is_parameter else resized
+            setattr(owner, local, new)
     for path, numbers in structure["attributes"].items():
         module = dict(model.named_modules()).get(path)
         for name in set(numbers) & set(vars(module) if module is not None else ()):
@@ -404,16 +386,16 @@ def _into(
 
 
 def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
-    """Give the layer at `path` the kept widths, in place, so that all who hold it see them; says
-    what does not fit.
+    """Give the layer at `path` the kept widths; returns a problem as text, empty if it fits.
+
+    The layer is changed in place, so that all modules that share it see the change.
     """
     try:
         layer = model.get_submodule(path)
     except AttributeError:
         return f"`{path}` ({spec['class']}) is not in the template."
-    if (
-        spec["class"] == "Identity" and type(layer) is not nn.Identity
-    ):  # a layer or block that was taken out
+    if spec["class"] == "Identity" and type(layer) is not nn.Identity:
+        # Depth pruning removed this layer or block.
         parent, _, local = path.rpartition(".")
         setattr(model.get_submodule(parent), local, nn.Identity())
         return ""
@@ -423,6 +405,6 @@ def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
             "the template."
         )
     with torch.device("meta"):
-        made = module_from(spec)
-    vars(layer).update({name: value for name, value in vars(made).items() if "hook" not in name})
+        kept = module_from(spec)
+    vars(layer).update({name: value for name, value in vars(kept).items() if "hook" not in name})
     return ""

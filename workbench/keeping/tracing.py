@@ -1,9 +1,9 @@
-"""Write down the calls between the layers of a network, as torch.fx follows them.
+"""The calls between the layers of a network, as torch.fx records them.
 
-torch.fx runs `forward` once on stand-ins (proxies) and records what it does to them. Ours also
-knows the example values, so Python that asks for a size (`if x.dim() == 3`, `range(x.size(1))`,
-`*x.shape`) is answered, and the answer noted, because it is fixed in the graph from then on.
-Questions about values, which differ from row to row, are refused.
+torch.fx runs `forward` once on proxies and records the calls on them. The proxies of this file also
+have example values. So Python code that needs a size (`if x.dim() == 3`, `range(x.size(1))`,
+`*x.shape`) gets the size of the example. The graph keeps it as a constant, and a note says so. Code
+that needs values of the data, which differ from row to row, is refused.
 """
 
 from __future__ import annotations
@@ -32,13 +32,16 @@ from workbench.keeping.specs import encode
 
 __all__ = ["follow", "with_modes"]
 
+OTHER_CALLS = "forward makes other calls in train mode than in eval mode"
+
 _NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
 
 
 class _Answers:
-    """Answers of a proxy to Python that needs a real number; each asks the tracer, which knows the
-    example values.
-    """
+    """Real numbers of a proxy, where Python needs them: those of the tracer's example values."""
+
+    node: fx.Node
+    tracer: _Tracer
 
     def __getattr__(self, name: str) -> _Attribute:
         return _Attribute(self, name)
@@ -54,7 +57,7 @@ class _Answers:
     def __len__(self) -> int:
         return self.tracer.length(self.node)
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self: Any) -> Iterator[Any]:
         return iter([self[index] for index in range(len(self))])
 
 
@@ -67,20 +70,21 @@ class _Attribute(_Answers, fx.proxy.Attribute):
 
 
 class _Tracer(fx.Tracer):
-    """torch.fx's tracer with example values; `at` is the innermost module in which it failed."""
+    """The tracer of torch.fx with example values; `at` is the innermost module that failed."""
 
     proxy_buffer_attributes = True
 
     def __init__(self, inputs: Mapping[str, torch.Tensor]) -> None:
         super().__init__()
-        self.inputs, self.at, self.notes = inputs, "", {}
+        self.inputs = inputs
+        self.at = ""
+        self.notes: dict[str, None] = {}  # in order, each once
         self.values: dict[fx.Node, Any] = {}
         self.answering = False
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, tuple(HELPERS.values())) or super().is_leaf_module(
-            m, module_qualified_name
-        )
+        is_helper = isinstance(m, tuple(HELPERS.values()))
+        return is_helper or super().is_leaf_module(m, module_qualified_name)
 
     def proxy(self, node: fx.Node) -> _Proxy:
         return _Proxy(node, self)
@@ -90,40 +94,32 @@ class _Tracer(fx.Tracer):
     ) -> tuple[Any, list[Any]]:
         proxies = {name: self.create_proxy("placeholder", name, (), {}) for name in self.inputs}
         accepted = inspect.signature(self.root.forward).parameters
-        by_name = len(proxies) > 1 and all(
-            name in accepted for name in proxies
-        )  # as `workbench.models.networks.call_model` does
+        # By name or by place, as in `workbench.models.networks.call_model`.
+        by_name = len(proxies) > 1 and all(name in accepted for name in proxies)
 
         def run(root: nn.Module) -> Any:
-            return self._plain(
-                root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values())
-            )
+            outputs = root_fn(root, **proxies) if by_name else root_fn(root, *proxies.values())
+            return self._plain(outputs)
 
         return run, [self.root]
 
     def _plain(self, outputs: Any) -> Any:
-        """What forward returned as tensors, tuples and dicts; an object with `.logits` becomes a
-        `Fields`.
-        """
+        """Outputs as tensors, tuples and dicts; an object with `.logits` becomes `Fields`."""
         if isinstance(outputs, fx.Proxy) or outputs is None:
             return outputs
         if hasattr(outputs, "logits"):
-            if isinstance(outputs, tuple):
-                return self.helper(Gather(), (), outputs._asdict())
-            return self.helper(
-                Gather(), (), dict(outputs if isinstance(outputs, Mapping) else vars(outputs))
-            )
+            return self.helper(Gather(), (), _fields(outputs))
         if isinstance(outputs, Mapping):
             return dict(outputs)
         if isinstance(outputs, (tuple, list)):
             return tuple(outputs)
-        got = type(outputs).__name__
         raise StructureError(
-            f"forward returns a {got}; return a tensor, a tuple, a dict or an object with `.logits`"
+            f"forward returns a {type(outputs).__name__}; return a tensor, a tuple, a dict or an "
+            "object with `.logits`"
         )
 
     def helper(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> fx.Proxy:
-        """A call to one of the modules of load_network.py, added to the (copied) network."""
+        """A call of a helper module of load_network.py, which is added to the copied network."""
         name = f"_helper_{sum(isinstance(m, tuple(HELPERS.values())) for m in self.root.modules())}"
         self.root.add_module(name, module)
         return self.create_proxy("call_module", name, args, kwargs)
@@ -140,16 +136,17 @@ class _Tracer(fx.Tracer):
             raise
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        return (
-            attr_val if self.answering else super().getattr(attr, attr_val, parameter_proxy_cache)
-        )
+        if self.answering:
+            return attr_val
+        return super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
         return bool(self.ask(obj.node, "The branch"))
 
     def value(self, node: fx.Node) -> Any:
-        """What a node gives for the example inputs; all before it run first, in order, as some
-        change in place.
+        """The value of a node for the example inputs.
+
+        All nodes before it run first, in order, as some change their arguments in place.
         """
         self.answering = True
         try:
@@ -174,6 +171,10 @@ class _Tracer(fx.Tracer):
         return getattr(args[0], node.target)(*args[1:], **kwargs)
 
     def ask(self, node: fx.Node, what: str) -> Any:
+        """The value of a node, which becomes a constant of the graph; a note says so.
+
+        Raises StructureError for a tensor, as its values are those of the data.
+        """
         value = self.value(node)
         if isinstance(value, torch.Tensor):
             raise StructureError(
@@ -184,41 +185,46 @@ class _Tracer(fx.Tracer):
         return value
 
     def length(self, node: fx.Node) -> int:
+        """The length of a node's value; that of a tensor becomes a constant of the graph."""
         value = self.value(node)
         if isinstance(value, torch.Tensor):
-            self.notes[
-                f"The length of `{node.name}` in {_where(node)} is fixed as {len(value)}."
-            ] = None
+            note = f"The length of `{node.name}` in {_where(node)} is fixed as {len(value)}."
+            self.notes[note] = None
         return len(value)
+
+
+def _fields(outputs: Any) -> dict[str, Any]:
+    """The named outputs of an object: of a named tuple, a mapping, or its attributes."""
+    if isinstance(outputs, tuple):
+        return outputs._asdict()  # type: ignore[attr-defined]  # a tuple with `.logits` has names
+    return dict(outputs if isinstance(outputs, Mapping) else vars(outputs))
 
 
 @contextmanager
 def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
-    """For a moment, `len` in the model's own files and torch.zeros and its like take proxies."""
+    """Let `len` in the model's own files, and functions such as torch.zeros, take proxies."""
     originals = {name: getattr(torch, name) for name in FACTORIES}
 
-    def make(name: str) -> Any:
-        def made(*args: Any, **kwargs: Any) -> Any:
+    def factory(name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             if any(isinstance(leaf, fx.Proxy) for leaf in tree_leaves((args, kwargs))):
                 return tracer.helper(Factory(name), args, kwargs)
             return originals[name](*args, **kwargs)
 
-        return made
+        return call
 
     def length(value: Any) -> Any:
         if not isinstance(value, fx.Proxy):
             return len(value)
-        return (
-            value.size(0)
-            if isinstance(tracer.value(value.node), torch.Tensor)
-            else tracer.length(value.node)
-        )
+        if isinstance(tracer.value(value.node), torch.Tensor):
+            return value.size(0)
+        return tracer.length(value.node)
 
     own = [type(m).forward for m in model.modules() if not type(m).__module__.startswith("torch.")]
     files = [f.__globals__ for f in own if "len" not in getattr(f, "__globals__", {"len": len})]
     try:
         for name in FACTORIES:
-            setattr(torch, name, make(name))
+            setattr(torch, name, factory(name))
         for names in files:
             names["len"] = length
         yield
@@ -237,22 +243,19 @@ def _where(node: fx.Node) -> str:
 def follow(
     model: nn.Module, inputs: Mapping[str, torch.Tensor], unreadable: Mapping[str, str]
 ) -> tuple[list[dict[str, Any]], list[str]]:
-    """The calls of `forward` as JSON nodes, and notes on what is fixed in them; may add helper
-    modules to `model`.
+    """The calls of `forward` as JSON nodes, and notes on the sizes that are fixed in them.
 
-    `unreadable` names layers that have no entry, and why. Raises StructureError that names the
-    layer or operator.
+    It may add helper modules to `model`. `unreadable` holds the reason for each layer that cannot
+    be kept. Raises StructureError that names the layer or operator.
     """
     tracer = _Tracer(inputs)
     try:
         with _patched(tracer, model):
             graph = tracer.trace(model)
-    except Exception as error:  # whatever the user's own forward may raise on stand-ins
-        where = (
-            f"`{tracer.at}` ({type(model.get_submodule(tracer.at)).__name__})"
-            if tracer.at
-            else "the network's own forward"
-        )
+    except Exception as error:  # the user's own forward may raise any error on proxies
+        where = "the network's own forward"
+        if tracer.at:
+            where = f"`{tracer.at}` ({type(model.get_submodule(tracer.at)).__name__})"
         raise StructureError(f"{where} cannot be followed: {error}.") from error
     return [_written(node, unreadable) for node in graph.nodes], list(tracer.notes)
 
@@ -262,17 +265,15 @@ def _written(node: fx.Node, unreadable: Mapping[str, str]) -> dict[str, Any]:
     if node.op == "call_function":
         target = _NAMES.get(target, getattr(target, "__qualname__", str(target)))
     if node.op == "call_module" and target in unreadable:
-        raise StructureError(f"layer `{target}` cannot be written down: {unreadable[target]}.")
-    known = {
+        raise StructureError(f"layer `{target}` cannot be kept: {unreadable[target]}.")
+    allowed = {
         "call_function": target in FUNCTIONS,
         "call_method": str(target).removesuffix("_") in METHODS,
     }.get(node.op, True)
-    if target == "getattr":
-        target, known = (
-            f"getattr .{node.args[1]}" if node.args[1] not in ATTRIBUTES else target,
-            node.args[1] in ATTRIBUTES,
-        )
-    if not known:
+    if target == "getattr" and node.args[1] not in ATTRIBUTES:
+        target = f"getattr .{node.args[1]}"
+        allowed = False
+    if not allowed:
         raise StructureError(
             f"`{target}` in {_where(node)} is not among the operators that can be kept."
         )
@@ -290,8 +291,9 @@ def _written(node: fx.Node, unreadable: Mapping[str, str]) -> dict[str, Any]:
 
 
 def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]) -> list[Any]:
-    """One graph from those of eval and train mode: constants that differ become `Choice` helpers;
-    raises StructureError.
+    """One graph from those of eval and train mode: constants that differ become `Choice` helpers.
+
+    Raises StructureError if the two differ in more than constants.
     """
     merged: list[Any] = []
 
@@ -307,12 +309,13 @@ def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]
                 {"op": "call_module", "name": name, "target": name, "args": [], "kwargs": {}}
             )
             return {"$node": name}
-        raise StructureError("forward takes another way in train mode than in eval mode")
+        raise StructureError(OTHER_CALLS)
 
-    if [(n["op"], n["name"], n["target"]) for n in evaluated] != [
-        (n["op"], n["name"], n["target"]) for n in trained
-    ]:
-        raise StructureError("forward takes another way in train mode than in eval mode")
+    def calls(nodes: list[Any]) -> list[tuple[str, str, str]]:
+        return [(node["op"], node["name"], node["target"]) for node in nodes]
+
+    if calls(evaluated) != calls(trained):
+        raise StructureError(OTHER_CALLS)
     for a, b in zip(evaluated, trained, strict=True):
         kwargs = {name: choose(value, b["kwargs"].get(name)) for name, value in a["kwargs"].items()}
         merged.append(a | {"args": choose(a["args"], b["args"]), "kwargs": kwargs})

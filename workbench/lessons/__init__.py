@@ -1,3 +1,1 @@
-"""Lessons: generated cells, editions, checks and hints, and the report that a notebook leaves
-behind.
-"""
+"""Lessons: generated cells of notebooks, copies for learners, and reports in HTML."""

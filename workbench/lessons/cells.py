@@ -1,8 +1,7 @@
-"""The generated cells of a notebook: its `parameters` and its `settings`, written from what
-`knobs()` returns.
+"""The generated cells of a notebook, `parameters` and `settings`, made from `knobs()`.
 
-papermill reads plain lines only, `name: type = value  # help`; an annotation such as `X | None`, or
-an equals sign in the help, would hide a parameter from it.
+papermill reads plain lines only, `name: type = value  # help`. It does not see a parameter with an
+annotation such as `X | None`, or with an equals sign in its help.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def parameters_cell(
 
 
 def settings_cell(technique: str) -> str:
-    """The source of the cell that makes settings and recipe from the parameters, and checks them."""
+    """The source of the cell that makes and checks settings and recipe from the parameters."""
     declared = get_technique(technique)
     pairs = ", ".join(f"{k.name}={k.name}" for k in knobs(declared.settings))
     return (
@@ -76,8 +75,7 @@ def _options() -> str:
 
 def _line(name: str, kind: str, value: Any, text: str) -> str:
     shown = repr(value)
-    if isinstance(
-        value, str
-    ):  # papermill takes an equals sign for another assignment, and a hash for the help
+    if isinstance(value, str):
+        # papermill reads an equals sign as another assignment, and a hash as the help.
         shown = shown.replace("=", "\\x3d").replace("#", "\\x23")
     return f"{name}: {kind} = {shown}  # {text.replace('=', 'is')}"

@@ -1,9 +1,8 @@
-"""The notebooks that come with the package, and copying them to where a learner works without ever
-undoing that work.
+"""The notebooks of the package, and copying them without overwriting a learner's work.
 
-A small manifest beside the copies holds the hashes of every version that we put there. A copy that
-matches one of them is ours and may be renewed; any other was changed by its owner and stays, the
-new version beside it as NAME.new.ipynb.
+A manifest beside the copies holds the hashes of every version that was copied there. A copy that
+matches one of them is unchanged, and is replaced by a new version. Any other was changed by its
+owner: it stays, and the new version is written beside it as NAME.new.ipynb.
 """
 
 from __future__ import annotations
@@ -24,10 +23,10 @@ MANIFEST = ".workbench.json"
 
 @dataclass(frozen=True)
 class Copied:
-    """What became of one notebook.
+    """The result of copying one file.
 
-    `new` and `updated` were written, `same` was there already, `kept` is one that its owner
-    changed, and `beside` is a new version written next to such a one.
+    `new` and `updated` files were written, a `same` file had this content already, a `kept` file
+    was changed by its owner, and a `beside` file is the new version next to a `kept` one.
     """
 
     path: Path
@@ -45,7 +44,7 @@ class Copied:
 
 
 def notebooks_folder() -> Path:
-    """Where the notebooks are: inside the installed package, else beside it in the clone.
+    """The folder of the notebooks: inside the installed package, else beside it in the clone.
 
     Raises WorkbenchError when there are none.
     """
@@ -60,39 +59,36 @@ def notebooks_folder() -> Path:
 
 
 def copy_notebooks(target: Path, source: Path | None = None) -> list[Copied]:
-    """Copy all notebooks, and the files that they use, into a folder; returns what became of each,
-    in order.
+    """Copy all notebooks, and the files that they use, into a folder; returns a result a file.
 
-    A file that its owner changed is never written over.
+    A file that its owner changed is never overwritten.
     """
     source = source or notebooks_folder()
-    known = _manifest(target)
+    hashes = _manifest(target)
     copied: list[Copied] = []
     for file in sorted(
         p for p in source.rglob("*") if p.is_file() and not _skipped(p.relative_to(source))
     ):
         content, name = file.read_bytes(), file.relative_to(source).as_posix()
-        copied += _place(content, target / name, known.setdefault(name, []))
-    write_json(
-        target / MANIFEST, {"version": 1, "files": {k: v for k, v in sorted(known.items()) if v}}
-    )
+        copied += _place(content, target / name, hashes.setdefault(name, []))
+    files = {name: listed for name, listed in sorted(hashes.items()) if listed}
+    write_json(target / MANIFEST, {"version": 1, "files": files})
     return copied
 
 
 def _place(content: bytes, path: Path, ours: list[str]) -> list[Copied]:
-    """Put one file in its place, or beside it; `ours`, the hashes of what we put there, grows by
-    this one.
-    """
-    shipped, there = _hash(content), _hash_of(path)
-    is_known = shipped in ours
-    if not is_known:
+    """Write one file in its place, or beside it; its hash is added to `ours`, the copied ones."""
+    shipped = _hash(content)
+    present = _hash_of(path)
+    copied_before = shipped in ours
+    if not copied_before:
         ours.append(shipped)
-    if there == shipped:
+    if present == shipped:
         return [Copied(path, "same")]
-    if there is None or there in ours:
+    if present is None or present in ours:
         write_bytes(path, content)
-        return [Copied(path, "new" if there is None else "updated")]
-    if is_known:  # its owner has had this version, and went on from it
+        return [Copied(path, "new" if present is None else "updated")]
+    if copied_before:  # its owner changed this version
         return [Copied(path, "kept")]
     beside = _beside(path, ours)
     write_bytes(beside, content)
@@ -100,7 +96,7 @@ def _place(content: bytes, path: Path, ours: list[str]) -> list[Copied]:
 
 
 def _beside(path: Path, ours: list[str]) -> Path:
-    """NAME.new.ipynb, or the next number when that one was changed as well."""
+    """NAME.new.ipynb, or NAME.new-2.ipynb and so on if its owner changed that one too."""
     numbered = (
         path.with_name(f"{path.stem}.new{'' if n == 1 else f'-{n}'}{path.suffix}")
         for n in range(1, 10_000)
@@ -109,8 +105,9 @@ def _beside(path: Path, ours: list[str]) -> Path:
 
 
 def _manifest(target: Path) -> dict[str, list[str]]:
-    """The hashes that we wrote, by name; without a readable manifest every file counts as its
-    owner's.
+    """The hashes of the copied versions, by name; empty if the manifest cannot be read.
+
+    Every file then counts as changed by its owner.
     """
     try:
         return {str(k): list(v) for k, v in read_json(target / MANIFEST)["files"].items()}

@@ -1,9 +1,8 @@
-"""The command that prepares a committed notebook: run it, add pictures, leave out what a reader
-does not need.
+"""The command that prepares a notebook for a commit: it runs it, adds pictures, and cleans it.
 
     python -m workbench.lessons.prepare notebooks/00_start_here.ipynb
 
-Outputs hold each figure as plotly's own format and as PNG, tables as HTML, and no widget state.
+Outputs hold each figure in plotly's format and as PNG, tables as HTML, and no widget state.
 Raises RunError when the notebook fails, prints to stderr, or grows over 300 KB.
 """
 
@@ -26,8 +25,9 @@ RENDERER = "plotly_mimetype+png"
 
 
 def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
-    """Execute a notebook in place with its committed parameters and clean it; raises RunError when
-    it is not fit to commit.
+    """Execute a notebook in place with its committed parameters, and clean it.
+
+    Raises RunError when a cell fails or writes to stderr, and when the file becomes too large.
     """
     import nbformat
     import papermill
@@ -53,18 +53,19 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
     ]
     if noisy:
         raise RunError(
-            f"{path.name}: the cells {', '.join(noisy)} write to stderr, which counts as output."
+            f"{path.name}: the cells {', '.join(noisy)} write to stderr. Mend the cause, or catch "
+            "the warning in the cell."
         )
     if len(text.encode()) > LIMIT_BYTES:
         raise RunError(
             f"{path.name} would have {len(text.encode()) / 1e3:.0f} KB, over "
-            f"{LIMIT_BYTES / 1e3:.0f}: smaller figures or fewer outputs."
+            f"{LIMIT_BYTES / 1e3:.0f}: use smaller figures or fewer outputs."
         )
     return write_text(path, text)
 
 
 def clean(notebook: Any) -> None:
-    """Take out, in place, what differs from run to run and what readers never see."""
+    """Remove, in place, the metadata that differ from run to run, and the state of widgets."""
     notebook.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -83,21 +84,21 @@ def clean(notebook: Any) -> None:
 
 
 def _shrink_pictures(notebook: Any) -> None:
-    """PNGs with 64 colours, in place: figures have few, and become a third of the size."""
+    """Reduce PNGs to 64 colours, in place: figures have few, and shrink to a third."""
     import base64
     import io
 
-    found = [
+    pictures = [
         o["data"]
         for c in notebook.cells
         for o in c.get("outputs", [])
         if "image/png" in o.get("data", {})
     ]
-    if not found:
+    if not pictures:
         return
     from PIL import Image
 
-    for data in found:
+    for data in pictures:
         small = io.BytesIO()
         picture = Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGBA")
         picture.quantize(64, method=Image.Quantize.FASTOCTREE).save(small, "PNG", optimize=True)

@@ -1,9 +1,8 @@
-"""One HTML file from an executed notebook: prose, tables and living figures, that opens anywhere
-without a network.
+"""One HTML file from an executed notebook: prose, tables, interactive figures, and no network.
 
-nbconvert drops Plotly's own output silently, and its page asks four hosts for scripts. So figures
-become a `<div>` and their JSON here, nbconvert writes the cells only, and the page around them is
-ours, with Plotly's script inside.
+nbconvert silently drops figures in Plotly's format, and its page loads scripts from four hosts. So
+a figure becomes a `<div>` and its JSON here, nbconvert writes the cells only, and the page around
+them is that of this module, with Plotly's script inside.
 """
 
 from __future__ import annotations
@@ -30,9 +29,9 @@ def write_report(notebook: Path, html: Path, *, title: str) -> Path:
     """Write an executed notebook as one self-contained HTML file, and return the file's path.
 
     All code is folded. Figures are drawn by Plotly's script inside the file (4.8 MB), which is left
-    out where there is no figure. Widgets are left out together with their text. Scripts of outputs
-    and anything that would be fetched are taken out. The file appears whole or not at all. Raises
-    RunError when the notebook cannot be read, or no cell was executed.
+    out if there is no figure. Widgets and their text are left out, as are scripts of outputs and
+    all that a browser would load from elsewhere. The file is written completely or not at all.
+    Raises RunError when the notebook cannot be read, or no cell was executed.
     """
     cells = _read(Path(notebook))
     for cell in cells.cells:
@@ -70,15 +69,15 @@ def _read(notebook: Path) -> Any:
 
 
 def _shown(output: Any) -> Any | None:
-    """An output as the report shows it, or None for one that it leaves out; figures become HTML."""
+    """An output for the report, with figures as HTML; None for one that is left out."""
     data = output.get("data")
     if data is None:
         return output
     if _PLOTLY in data:
-        # its PNG and its other HTML show the same figure
+        # Its PNG and its other HTML show the same figure.
         return _with_data(output, {"text/html": _figure_html(data[_PLOTLY])})
     if _WIDGET in data:
-        # what is left of a widget without its kernel is its repr: noise to a reader
+        # Without its kernel, a widget is only its repr, which does not help a reader.
         rest = {mime: value for mime, value in data.items() if mime not in (_WIDGET, "text/plain")}
         return _with_data(output, rest) if rest else None
     return output
@@ -98,7 +97,8 @@ def _figure_html(figure: dict[str, Any]) -> str:
     # `</script>` inside a label would end the element
     safe = spec.replace("</", "<\\/").replace("<!--", "<\\u0021--")
     return (
-        f'<div class="wb-figure" role="img" aria-label="{_label(figure)}" style="min-height:{int(height)}px"></div>'
+        f'<div class="wb-figure" role="img" aria-label="{_label(figure)}" '
+        f'style="min-height:{int(height)}px"></div>'
         f'<script type="application/json">{safe}</script>'
     )
 
@@ -127,8 +127,9 @@ def _cells_html(cells: Any, folder: Path) -> str:
 
 
 def _offline(body: str) -> str:
-    """The body without anything that a browser would fetch or run; an image from elsewhere leaves
-    its alt text.
+    """The body without scripts and without links that a browser would load.
+
+    An image from elsewhere is replaced by its alternative text.
     """
     from bs4 import BeautifulSoup
 
@@ -183,14 +184,12 @@ def _code_css() -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write beside the file and move it there: a reader sees the old file or the new one, never
-    half of one.
-    """
+    """Write to a temporary file, then move it: readers see the old file or all of the new one."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        # mkstemp lets nobody else read; a report is for others too
+        # mkstemp gives read permission to the owner only; a report is for others too.
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:

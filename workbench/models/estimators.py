@@ -1,6 +1,4 @@
-"""scikit-learn estimators: reference pipelines for tables, and what an estimator is given as
-features.
-"""
+"""scikit-learn estimators: reference pipelines for tables, and the features of an estimator."""
 
 from __future__ import annotations
 
@@ -25,16 +23,16 @@ __all__ = [
     "unfitted",
 ]
 
-ARRAY = "x"  # the name that the front doors give to an array that came without one
+ARRAY = "x"  # the name of an array that the user gave without a name
 
 
 def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, bool]) -> Pipeline:
-    """An unfitted classifier for rows of named columns; `numeric` says of each column whether it
-    holds numbers.
+    """An unfitted classifier for rows of named columns.
 
-    Numbers: missing ones become the median, then scaled. Categories: one-hot, unseen ones all
-    zeros. Every step is one that skl2onnx can write (HistGradientBoosting is not). Raises
-    UnknownName for another kind.
+    `numeric` tells for each column whether it holds numbers. Missing numbers become the median;
+    numbers are scaled. Categories become one-hot columns; an unseen category gives zeros. skl2onnx
+    can write every step (it cannot write HistGradientBoosting). Raises UnknownName for another
+    kind.
     """
     from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import GradientBoostingClassifier
@@ -45,9 +43,8 @@ def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, 
 
     if kind not in ("logistic", "boosting"):
         raise UnknownName(unknown("estimator", kind, ("logistic", "boosting")))
-    sparse = (
-        kind == "logistic"
-    )  # lbfgs is several times faster on sparse one-hot columns; trees want them dense
+    # lbfgs is several times faster on sparse one-hot columns; trees need them dense.
+    sparse = kind == "logistic"
     numbers = [name for name, is_number in numeric.items() if is_number]
     categories = [name for name, is_number in numeric.items() if not is_number]
     parts: list[tuple[str, Any, list[str]]] = []
@@ -81,11 +78,11 @@ def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, 
 
 
 def as_features(inputs: Mapping[str, np.ndarray]) -> pd.DataFrame | np.ndarray:
-    """What an estimator takes: named 1-d columns as a DataFrame `(rows, columns)`, arrays as a
-    matrix `(rows, features)`.
+    """Inputs for an estimator, from named arrays.
 
-    A lone array called `x` stays an array, `(rows,)` too (texts for a vectorizer); arrays of more
-    dimensions are flattened, several are put side by side.
+    Columns `(rows,)` become a DataFrame `(rows, columns)`. Arrays of more dimensions are flattened
+    and joined to a matrix `(rows, features)`. A single array named `x` stays an array, also with
+    shape `(rows,)` (texts for a vectorizer).
     """
     if set(inputs) == {ARRAY} and np.ndim(inputs[ARRAY]) <= 2:
         return np.asarray(inputs[ARRAY])
@@ -97,15 +94,16 @@ def as_features(inputs: Mapping[str, np.ndarray]) -> pd.DataFrame | np.ndarray:
 
 
 def is_estimator(model: Any) -> bool:
-    """Whether this is an instance with `fit` and `predict` that is no torch module."""
+    """Whether a model is an instance with `fit` and `predict`, and no torch module."""
     if isinstance(model, type) or hasattr(model, "state_dict"):
         return False
     return hasattr(model, "fit") and hasattr(model, "predict")
 
 
 def is_fitted(estimator: Any) -> bool:
-    """Whether an estimator was fitted: as scikit-learn tells, else by attributes that end in an
-    underscore.
+    """Whether an estimator was fitted, as scikit-learn's `check_is_fitted` says.
+
+    Any other class counts as fitted if it has attributes that end in an underscore.
     """
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
@@ -120,28 +118,24 @@ def is_fitted(estimator: Any) -> bool:
 
 
 def fills_missing(estimator: Any) -> bool:
-    """Whether an estimator says that it takes missing values, or a step of it imputes them; one
-    that says nothing may.
+    """Whether an estimator accepts missing values, by its tags or by an imputer among its steps.
+
+    An estimator without tags counts as one that does.
     """
     from sklearn.utils import get_tags
 
     inner = estimator.get_params(deep=True).values() if hasattr(estimator, "get_params") else ()
     if any("Imputer" in type(step).__name__ for step in inner):
-        return True  # the tags of a pipeline do not tell
+        return True  # the tags of a pipeline do not say so
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     try:
-        return bool(
-            get_tags(
-                estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
-            ).input_tags.allow_nan
-        )
+        return bool(get_tags(last).input_tags.allow_nan)
     except (AttributeError, TypeError):
         return True
 
 
 def unfitted(estimator: Any) -> Any:
-    """A new estimator with the same settings and nothing learned; one without `get_params` is
-    deep-copied.
-    """
+    """A new, unfitted estimator with the same settings; a deep copy if it has no `get_params`."""
     from sklearn.base import clone
 
     return clone(estimator) if hasattr(estimator, "get_params") else copy.deepcopy(estimator)

@@ -1,6 +1,4 @@
-"""Torch networks as this package calls and builds them: inputs by name, the output that counts,
-weights drawn from a seed.
-"""
+"""Torch networks: calls with named inputs, their main output, and weights drawn from a seed."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ __all__ = ["build_seeded", "call_model", "can_reset", "first_tensor", "reset"]
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:
-    """What `build` makes, its random weights decided by `seed` and the caller's random state left
-    alone.
-    """
+    """The result of `build`, with weights drawn from `seed`; the caller's random state stays."""
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -30,7 +26,7 @@ def build_seeded(build: Callable[[], Any], seed: int) -> Any:
 
 
 def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
-    """Call a network with named inputs: by name where its `forward` has these names, else in order."""
+    """Call a network with named inputs: by name if its `forward` has these names, else in order."""
     if len(inputs) > 1:
         accepted = inspect.signature(model.forward).parameters
         if all(name in accepted for name in inputs):
@@ -39,8 +35,9 @@ def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
 
 
 def first_tensor(outputs: Any) -> torch.Tensor:
-    """The tensor that counts in what a network returns: itself, its `.logits`, or the first of a
-    tuple or mapping.
+    """The main tensor of a network's outputs: itself, its `.logits`, or the first of several.
+
+    Raises CandidateError for outputs that are no tensor and hold none.
     """
     if hasattr(outputs, "logits"):
         return outputs.logits
@@ -50,20 +47,20 @@ def first_tensor(outputs: Any) -> torch.Tensor:
         return outputs[0]
     if not hasattr(outputs, "detach"):
         raise CandidateError(
-            f"The model returned {type(outputs).__name__}; it must return a tensor, or something "
-            "with `.logits`."
+            f"The model returned {type(outputs).__name__}; it must return a tensor, a tuple, a "
+            "mapping, or an object with `.logits`."
         )
     return outputs
 
 
 def can_reset(model: Any) -> bool:
-    """Whether every module that owns parameters knows how to draw them anew."""
+    """Whether every module with parameters of its own has `reset_parameters`."""
     owners = [m for m in model.modules() if next(m.parameters(recurse=False), None) is not None]
     return bool(owners) and all(hasattr(m, "reset_parameters") for m in owners)
 
 
 def reset(model: Any) -> Any:
-    """A copy of a network with all parameters drawn anew."""
+    """A copy of a network with newly drawn parameters, in train mode."""
     fresh = copy.deepcopy(model)
     for module in fresh.modules():
         if hasattr(module, "reset_parameters"):

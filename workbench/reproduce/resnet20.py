@@ -1,13 +1,11 @@
-"""`python -m workbench.reproduce.resnet20` trains the reference weights of fashion/resnet20 and
-writes them with their log.
+"""Train the reference weights of fashion/resnet20, and write them with their log.
 
-It trains on the 54,000 train rows of `fashion-full`: no row of valid, calibration or test is among
-them.
+The command is `python -m workbench.reproduce.resnet20`. It trains on the 54,000 train rows of
+`fashion-full`: no row of valid, calibration or test is among them.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.models.reference import FILES, LOG, WEIGHTS
+from workbench.system.files import sha256_of
 
 __all__ = ["train_resnet20"]
 
@@ -22,7 +21,7 @@ __all__ = ["train_resnet20"]
 def train_resnet20(
     *, epochs: int = 24, seed: int = 0, checkpoint: Path | None = None
 ) -> dict[str, Any]:
-    """Train, write weights and log, and return the log; test is looked at once, at the end."""
+    """Train, write weights and log, and return the log; test is used once, at the end."""
     import numpy as np
     from safetensors.torch import save_file
 
@@ -53,14 +52,11 @@ def train_resnet20(
     )
     FILES.mkdir(exist_ok=True)
     save_file({k: v.contiguous() for k, v in fitted.model.state_dict().items()}, WEIGHTS)
-    accuracy = {
-        split: float(
-            np.mean(
-                predict_torch(fitted.model, rows, prepare=task.prepare).argmax(1) == rows.targets
-            )
-        )
-        for split, rows in (("valid", task.data.valid), ("test", task.data.test))
-    }
+    accuracy = {}
+    for split in ("valid", "test"):
+        rows = getattr(task.data, split)
+        outputs = predict_torch(fitted.model, rows, prepare=task.prepare)
+        accuracy[split] = float(np.mean(outputs.argmax(1) == rows.targets))
     log = {
         "command": f"python -m workbench.reproduce.resnet20 --epochs {epochs} --seed {seed}",
         "seed": seed,
@@ -72,7 +68,7 @@ def train_resnet20(
         "accuracy": accuracy,
         "best_epoch": fitted.best_epoch,
         "history": fitted.history,
-        "sha256": hashlib.sha256(WEIGHTS.read_bytes()).hexdigest(),
+        "sha256": sha256_of(WEIGHTS),
         "host": {**host().to_json(), "name": ""},
     }
     LOG.write_text(json.dumps(log, indent=1), encoding="utf-8")
@@ -80,6 +76,7 @@ def train_resnet20(
 
 
 def main(arguments: list[str]) -> None:
+    """Train with the options of the command line, and print the accuracy on valid and test."""
     import argparse
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -88,8 +85,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--checkpoint", type=Path, help="file to continue from after an interruption"
     )
-    given = parser.parse_args(arguments)
-    print(json.dumps(train_resnet20(**vars(given))["accuracy"]))
+    options = parser.parse_args(arguments)
+    print(json.dumps(train_resnet20(**vars(options))["accuracy"]))
 
 
 if __name__ == "__main__":

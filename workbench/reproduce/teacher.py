@@ -1,12 +1,11 @@
-"""`python -m workbench.reproduce.teacher` fine-tunes MiniLM on the train rows of `reviews` and
-writes its logits for all rows.
+"""Fine-tune MiniLM on the train rows of `reviews`, and write its logits for all rows.
 
-The epoch that scores best on valid is kept; the log lies beside the logits.
+The command is `python -m workbench.reproduce.teacher`. The epoch with the best score on valid is
+kept; the log is written beside the logits.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ import numpy as np
 
 from workbench.data.rows import SPLIT_NAMES
 from workbench.models.teacher import LOG, LOGITS
+from workbench.system.files import sha256_of
 
 __all__ = ["train_teacher"]
 
@@ -29,8 +29,9 @@ def train_teacher(
     checkpoint: Path | None = None,
     weights: Path | None = None,
 ) -> dict[str, Any]:
-    """Fine-tune, write logits and log, and return the log; test is looked at once, at the end.
-    `weights` keeps those too.
+    """Fine-tune, write logits and log, and return the log; test is used once, at the end.
+
+    `weights` is a file for the fine-tuned weights, which are not written without it.
     """
     import torch
     from safetensors.torch import save_file
@@ -74,13 +75,12 @@ def train_teacher(
         n: predict_torch(fitted.model, getattr(task.data, n), prepare=candidate.prepare)
         for n in SPLIT_NAMES
     }
-    np.savez_compressed(LOGITS, **{n: a.astype(np.float16) for n, a in logits.items()})
-    given = {
-        n: (a.astype(np.float16).astype(np.float32), getattr(task.data, n).targets)
-        for n, a in logits.items()
-    }
+    halves = {n: a.astype(np.float16) for n, a in logits.items()}
+    np.savez_compressed(LOGITS, allow_pickle=False, **halves)
+    scored = {n: (a.astype(np.float32), getattr(task.data, n).targets) for n, a in halves.items()}
     baseline, _ = task.candidate("tfidf")
-    train, test = task.data.train, task.data.test
+    train: Any = task.data.train
+    test: Any = task.data.test
     baseline.model.fit(as_features(train.inputs), train.targets)
     before = predictor(baseline).predict(dict(test.inputs))
     log = {
@@ -91,14 +91,14 @@ def train_teacher(
         "choices": fitted.choices,
         "n_steps": fitted.n_steps,
         "seconds": seconds,
-        "accuracy": {n: task.metric(*pair) for n, pair in given.items()},
-        "quality": {n: quality(*given[n], task.metric).text for n in ("valid", "test")},
+        "accuracy": {n: task.metric(*pair) for n, pair in scored.items()},
+        "quality": {n: quality(*scored[n], task.metric).text for n in ("valid", "test")},
         "baseline": {"model": "tfidf", "test": quality(before, test.targets, task.metric).text},
-        "against_baseline": compare_quality(before, *given["test"], task.metric).to_json(),
+        "against_baseline": compare_quality(before, *scored["test"], task.metric).to_json(),
         "best_epoch": fitted.best_epoch,
         "history": fitted.history,
         "n_threads": torch.get_num_threads(),
-        "sha256": hashlib.sha256(LOGITS.read_bytes()).hexdigest(),
+        "sha256": sha256_of(LOGITS),
         "host": {**host().to_json(), "name": ""},
     }
     LOG.write_text(json.dumps(log, indent=1), encoding="utf-8")
@@ -106,6 +106,7 @@ def train_teacher(
 
 
 def main(arguments: list[str]) -> None:
+    """Fine-tune with the options of the command line, and print the accuracy by split."""
     import argparse
 
     parser = argparse.ArgumentParser(description=__doc__)
@@ -116,8 +117,8 @@ def main(arguments: list[str]) -> None:
         "--checkpoint", type=Path, help="file to continue from after an interruption"
     )
     parser.add_argument("--weights", type=Path, help="file to keep the fine-tuned weights in")
-    given = parser.parse_args(arguments)
-    print(json.dumps(train_teacher(**vars(given))["accuracy"]))
+    options = parser.parse_args(arguments)
+    print(json.dumps(train_teacher(**vars(options))["accuracy"]))
 
 
 if __name__ == "__main__":

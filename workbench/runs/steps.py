@@ -170,7 +170,7 @@ class _Runner:
             return self._restore(place, START)
         named = self._named(self.options.start)
         self.recipe.check_forms(named.candidate.form, named.candidate.name)
-        if not named.is_trained and not needs[0].trained_start:
+        if not named.is_trained and not _trains_start(self.recipe):
             return _Standing(named.candidate)
         report.send("step_started", text=f"{named.candidate.name} on {self.at_hand.name}")
         for warning in check_task(self.at_hand, named.candidate):
@@ -423,6 +423,16 @@ class _Runner:
             return Contestant(FIRST, first, outputs=_saved(place, FIRST))
         chosen = kept if label == START else exported or kept
         return Contestant(label, chosen, outputs=_saved(place, label))
+
+
+def _trains_start(recipe: Recipe) -> bool:
+    """Whether a step works on the start itself and needs it trained; a run without steps does."""
+    for step in recipe.steps:
+        if step.declared.needs.trained_start:
+            return True
+        if step.declared.gives is not None:  # later steps work on the candidate of this one
+            return False
+    return not recipe.steps
 
 
 def _about(

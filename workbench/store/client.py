@@ -1,6 +1,4 @@
-"""Where the store is, and opening it: an MLflow client on an SQLite file that is made safely, or on
-a server.
-"""
+"""The place of the store, and its client: MLflow on an SQLite file, or on a server."""
 
 from __future__ import annotations
 
@@ -20,9 +18,9 @@ __all__ = ["SERVERS", "file_of", "open_store", "shown_url", "store_url"]
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https")
 LOCK_SECONDS = 300
-LONGEST = 240  # characters of MLflow's own message that are worth showing
+LONGEST = 240  # characters of MLflow's own message in our errors
 ENVIRONMENT = {
-    # an open connection would outlive a database that was deleted or moved
+    # An open connection would outlive a database that was deleted or moved.
     "MLFLOW_SQLALCHEMYSTORE_POOLCLASS": "NullPool",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # the default tries for four minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -32,10 +30,10 @@ ENVIRONMENT = {
 
 
 def store_url(store: str, root: Path, *, mounts: str | None = None) -> str:
-    """The URL of the store: SQLite in the runs folder when `store` is empty, else the one given.
+    """The URL of the store: `store`, or an SQLite file in the runs folder when it is empty.
 
     Raises StoreError for a path or an unknown kind of URL, and for SQLite on a network file system.
-    `mounts` stands in for the text of /proc/mounts.
+    `mounts` replaces the text of /proc/mounts.
     """
     if not store:
         if "?" in str(root):
@@ -44,13 +42,13 @@ def store_url(store: str, root: Path, *, mounts: str | None = None) -> str:
                 "another folder."
             )
         store = f"sqlite:///{root.resolve().as_posix()}/store.db"
-    scheme, found, _ = store.partition("://")
+    scheme, separator, _ = store.partition("://")
     kind = scheme.partition("+")[0]
-    if not found or kind not in (*DATABASES, *SERVERS):
-        way = f"sqlite:///{store}" if not found else "sqlite:///runs/store.db"
+    if not separator or kind not in (*DATABASES, *SERVERS):
+        example = "sqlite:///runs/store.db" if separator else f"sqlite:///{store}"
         raise StoreError(
             "`store` must be the URL of a server or a database, such as http://localhost:5000 or "
-            f"{way}; got {store!r}."
+            f"{example}; got {store!r}."
         )
     if kind != "sqlite":
         return store
@@ -65,17 +63,16 @@ def store_url(store: str, root: Path, *, mounts: str | None = None) -> str:
 
 
 def shown_url(url: str) -> str:
-    """A URL that may be printed: without its password."""
+    """The URL without its password, for prints and errors."""
     return re.sub(r"(//[^/:@]*):[^@/]*@", r"\1:***@", url)
 
 
 @contextmanager
 def open_store(url: str) -> Iterator[Any]:
-    """A client of the store, its database made if there is none; whatever goes wrong in it comes
-    out as a StoreError.
+    """A client of the store; a missing database is created. All errors become StoreError.
 
-    SQLite is held under a file lock all the while: two processes that create it at once crash in
-    its migrations, and writers that take turns never see it busy.
+    A file lock is held for an SQLite database: two processes that create one at the same time crash
+    in its migrations, and writers that take turns never find it busy.
     """
     from filelock import FileLock
 
@@ -96,8 +93,8 @@ def open_store(url: str) -> Iterator[Any]:
         first = shown_url(str(error).strip().split("\n")[0])[:LONGEST].rstrip(". ")
         raise StoreError(
             f"The store {shown_url(url)} could not be used: {type(error).__name__}: {first}. Run "
-            "folders are whole: mend the store, or name another by `--store`, then record with "
-            "`workbench store rebuild`."
+            "folders are whole: repair the store, or name another with `--store`, then record the "
+            "runs with `workbench store rebuild`."
         ) from error
     finally:
         if lock:
@@ -106,7 +103,7 @@ def open_store(url: str) -> Iterator[Any]:
 
 @contextmanager
 def _quiet_mlflow() -> Iterator[Any]:
-    """MLflow, with its telemetry off before it is imported, and its chatter off while it is used."""
+    """MLflow without its telemetry, and with only errors in its log while it is used."""
     os.environ.update(MLFLOW_DISABLE_TELEMETRY="true", DO_NOT_TRACK="true")
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
@@ -124,10 +121,10 @@ def _quiet_mlflow() -> Iterator[Any]:
 
 
 def _create(url: str, file: Path) -> None:
-    """Make the database where there is none: beside, then moved into place, so that a kill leaves
-    no half of one.
+    """Create a missing database in a temporary file, then move it to its place.
 
-    The client alone would not make it again when it knew a file of this name that was deleted.
+    So a killed process leaves no unfinished database. The client alone does not create a database
+    again if it has seen a file of this name that was deleted.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
@@ -135,37 +132,33 @@ def _create(url: str, file: Path) -> None:
     if not file.exists():
         part = file.with_name(f".{file.name}.part")
         part.unlink(missing_ok=True)
-        with _hasty():
+        with _unsynchronized():
             SqlAlchemyStore(f"sqlite:///{part.as_posix()}", artifacts)
         os.replace(part, file)
     SqlAlchemyStore(url, artifacts)
 
 
 @contextmanager
-def _hasty() -> Iterator[None]:
-    """SQLite that does not wait for the disk: the hundreds of writes of the migrations, in a file
-    that nobody has yet.
-    """
+def _unsynchronized() -> Iterator[None]:
+    """Let SQLite not wait for the disk, for the hundreds of writes that create a new file."""
     from sqlalchemy import event
     from sqlalchemy.engine import Engine
 
-    def hurry(connection: Any, _: Any) -> None:
+    def switch_off(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA synchronous = OFF").close()
 
-    event.listen(Engine, "connect", hurry)
+    event.listen(Engine, "connect", switch_off)
     try:
         yield
     finally:
-        event.remove(Engine, "connect", hurry)
+        event.remove(Engine, "connect", switch_off)
 
 
 def file_of(url: str) -> Path:
-    """The file of an SQLite URL; raises StoreError for a database in memory, which nobody would
-    find again.
-    """
-    found = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", url)
-    if not found or found[1] == ":memory:":
+    """The file of an SQLite URL; raises StoreError for a database in memory, which is not kept."""
+    match = re.match(r"sqlite(?:\+\w+)?:///([^?]+)", url)
+    if not match or match[1] == ":memory:":
         raise StoreError(
             f"`store` names no file: {url!r}. Write sqlite:///runs/store.db, or leave it empty."
         )
-    return Path(found[1]).expanduser().resolve()
+    return Path(match[1]).expanduser().resolve()

@@ -1,12 +1,11 @@
-"""What of a run's folder goes into the index: names, parameters, numbers and tags, read from the
-folder alone.
-"""
+"""Entries of the index: names, parameters, numbers and tags, read from a run's folder alone."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,7 +39,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Entry:
-    """A run, or one row of its ledger, as the index lists it."""
+    """A run, or one row of its ledger, in the index."""
 
     name: str
     status: str
@@ -56,7 +55,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Model:
-    """The model file that a run ends with, under the name by which the registry knows its kind."""
+    """The last model file of a run; `name` is that of the registered model."""
 
     name: str
     folder: Path
@@ -83,28 +82,22 @@ def read_entry(folder: Path) -> Entry | None:
 
 
 def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
-    about, text = (
-        read_json(folder / "run.json"),
-        (folder / "recipe.yml").read_text(encoding="utf-8"),
-    )
-    recipe = {
-        **DEFAULTS,
-        **yaml.safe_load(text),
-    }  # as it was written, so that no technique must be imported, or still be installed
+    about = read_json(folder / "run.json")
+    text = (folder / "recipe.yml").read_text(encoding="utf-8")
+    # Plain YAML, so that the techniques of the recipe need not be installed.
+    recipe = {**DEFAULTS, **yaml.safe_load(text)}
     final = folder / "final.json"
     test = TestLine.from_json(read_json(final)) if final.exists() else None
     labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
     rows = [row for _, row in labelled]
-    created, status = float(about["created"]), _status(folder)
-    written = [
-        p.stat().st_mtime
-        for p in (*(place / "step.json" for place, _ in steps), final)
-        if p.exists()
-    ]
-    times = int(1000 * created), int(1000 * max(written))
+    created = float(about["created"])
+    status = _status(folder)
+    files = (*(place / "step.json" for place, _ in steps), final)
+    changed = [p.stat().st_mtime for p in files if p.exists()]
+    times = int(1000 * created), int(1000 * max(changed))
     tags = {
-        # The name alone is no identity on a shared server: two machines may start a run of one name
-        # in the same second.
+        # The name alone does not identify a run on a shared server: two machines may start runs
+        # with one name in the same second.
         "workbench.run": about["name"],
         "workbench.created": repr(created),
         "workbench.task": recipe["task"],
@@ -147,11 +140,11 @@ def _row_entry(
     params: dict[str, Any],
     times: tuple[int, int],
 ) -> Entry:
-    """A row as a run of its own, so that rows of many runs can be sorted, filtered and compared in
-    one table.
-    """
+    """A row as an entry of its own, so that rows of many runs can be compared in one table."""
     chosen = step.get("resolved") or step.get("settings") or {}
-    decisions = {f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start}
+    decisions: dict[str, str] = {
+        f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start
+    }
     decisions |= _decision_tags(row)
     return Entry(
         f"{row.step} of {run}",
@@ -178,7 +171,7 @@ def _row_entry(
 
 
 def _decision_tags(row: Row) -> dict[str, str]:
-    """What a step decided, as tags; empty for a step that made a model."""
+    """The decision of a step, as tags; empty for a step that made a model."""
     if row.decision is None:
         return {}
     tags = {"workbench.decision": row.decision.verdict, "workbench.reason": row.decision.reason}
@@ -207,9 +200,9 @@ def _points(row: Row, step: int) -> Iterator[Point]:
 
 def _test_points(test: TestLine, step: int) -> Iterator[Point]:
     values: dict[str, float | None] = {"test/looks": test.looks, "test/rows": test.n}
-    for who, interval in (("", test.chosen), ("start_", test.start)):
+    for prefix, interval in (("", test.chosen), ("start_", test.start)):
         values |= {
-            f"test/{who}{test.metric}{end}": v
+            f"test/{prefix}{test.metric}{end}": v
             for end, v in zip(("", "_low", "_high"), interval, strict=True)
         }
     return _finite(
@@ -226,26 +219,23 @@ def _finite(values: Mapping[str, float | None], step: int) -> Iterator[Point]:
 
 
 def _settings(steps: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
-    """Resolved settings of all steps under `technique.setting`; a second step of the same technique
-    is `technique-2`.
+    """Resolved settings of all steps, by `technique.setting`.
+
+    A second step of the same technique is `technique-2`.
     """
-    found: dict[str, Any] = {}
-    seen: dict[str, int] = {}
+    settings: dict[str, Any] = {}
+    counts: Counter[str] = Counter()
     for _, step in steps:
         name = step["technique"]
-        seen[name] = seen.get(name, 0) + 1
-        label = name if seen[name] == 1 else f"{name}-{seen[name]}"
-        found |= {
-            f"{label}.{k}": v
-            for k, v in _flat(step.get("resolved") or step.get("settings") or {}).items()
-        }
-    return found
+        counts[name] += 1
+        label = name if counts[name] == 1 else f"{name}-{counts[name]}"
+        flat = _flat(step.get("resolved") or step.get("settings") or {})
+        settings |= {f"{label}.{key}": value for key, value in flat.items()}
+    return settings
 
 
 def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested settings under one name, as the command line and a notebook's cell have them
-    (`fit_lr`).
-    """
+    """Nested settings under one name (`fit_lr`), as on the command line and in notebooks."""
     flat: dict[str, Any] = {}
     for key, value in settings.items():
         if isinstance(value, dict) and 0 < len(value) <= MOST_KEYS:
@@ -275,9 +265,10 @@ def _host(host: Mapping[str, Any]) -> dict[str, str]:
 def _model(
     steps: list[tuple[Path, dict[str, Any]]], name: str, test: TestLine | None, tags: dict[str, str]
 ) -> Model | None:
-    made = [place for place, _ in steps if (place / "candidate.json").exists()]
-    if not made:
+    candidates = [place for place, _ in steps if (place / "candidate.json").exists()]
+    if not candidates:
         return None
+    folder = candidates[-1]
     kept = (
         "workbench.run",
         "workbench.created",
@@ -285,20 +276,21 @@ def _model(
         "workbench.budget",
         "workbench.host.name",
     )
-    digests = read_json(made[-1] / "candidate.json").get("sha256", {})
+    digests = read_json(folder / "candidate.json").get("sha256", {})
     digest = digests.get("model.onnx") or next(iter(digests.values()), "")
     about = {
         **{k: tags[k] for k in kept if k in tags},
-        "workbench.step": made[-1].name,
+        "workbench.step": folder.name,
         "workbench.sha256": digest,
     }
-    name = re.sub(r"[^\w\-.]+", "-", name).strip("-")  # the registry takes no : and /
-    return Model(name, made[-1].resolve(), about, test.text if test else "Test was not opened.")
+    name = re.sub(r"[^\w\-.]+", "-", name).strip("-")  # the registry accepts no : and /
+    return Model(name, folder.resolve(), about, test.text if test else "Test was not opened.")
 
 
 def _status(folder: Path) -> str:
-    """As the index calls it. A run records itself before it is marked finished; then all steps are
-    in ledger.json.
+    """The status of a run in MLflow's words.
+
+    A run records itself before it is marked finished; all its steps are in ledger.json then.
     """
     path = folder / "state.json"
     state = read_json(path) if path.exists() else {}
@@ -316,7 +308,7 @@ def _is_there(pid: int | None) -> bool:
 
 
 def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
-    """What the page of the run shows: the ledger, the look at test, and where the truth lies."""
+    """Text for the page of the run: its ledger, its test result, and its folder."""
     heads, lines = cells(rows)
     texts = [[" · ".join(filter(None, cell)) for cell in line] for line in lines]
     table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *texts)]

@@ -1,10 +1,10 @@
-"""Store, where runs are listed and models registered: MLflow on an SQLite file beside the runs, or
-on a server by URL.
+"""Store, the list of runs and registered models: MLflow on an SQLite file or on a server.
 
-The run folder is the truth; the store is an index that `rebuild` makes again from it. One
-experiment a task holds one MLflow run a run, its ledger as a curve over the steps, and under it one
-run a row, so that rows of many runs compare in one table. The last ONNX file is a version of the
-registered model TASK-START, the newest with the alias `challenger`.
+The run folder is the truth; the store is an index that `rebuild` makes again from it. There is one
+experiment a task, and in it one MLflow run a run. Its metrics are the columns of the ledger, over
+the steps. Under it is one MLflow run a row of the ledger, so that rows of many runs can be compared
+in one table. The last ONNX file is a version of the registered model TASK-START; the newest version
+has the alias `challenger`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BATCH = 100  # parameters that MLflow takes in one call
 
 @dataclass(frozen=True)
 class Recorded:
-    """A run as the index has it; `rows` are the runs of its ledger's rows, in order."""
+    """A run in the index; `rows` are the entries of its ledger's rows, in order."""
 
     run_id: str
     name: str
@@ -42,12 +42,11 @@ class Recorded:
 
 
 def record_run(folder: Path, store: str = "") -> str | None:
-    """Put a run into the index, replacing what it holds of the same run; returns the id of the
-    MLflow run.
+    """Put a run into the index, in place of its older entry; returns the id of the MLflow run.
 
-    None when no step of the run is done yet. Raises StoreError when the store cannot be reached or
-    refuses, RunError when the folder cannot be read; the run folder is whole in both cases, and
-    `rebuild` records it later.
+    It is None when no step of the run is done yet. Raises StoreError when the store cannot be
+    reached or refuses, RunError when the folder cannot be read. The run folder is whole in both
+    cases, and `rebuild` can record it later.
     """
     entry = read_entry(folder)
     if entry is None:
@@ -58,15 +57,16 @@ def record_run(folder: Path, store: str = "") -> str | None:
 
 
 def rebuild(folders: Sequence[Path], store: str, root: Path) -> int:
-    """Make the index again from run folders; returns how many runs it now holds of them.
+    """Make the index again from run folders; returns the number of recorded runs.
 
-    A run whose folder is gone leaves the index when that is a database of this machine. A damaged
-    database, or one of another version of MLflow, is put aside. Raises StoreError, at the end, when
-    folders cannot be read.
+    Runs whose folder is gone are removed from a database on this machine. A damaged database, or
+    one of another version of MLflow, is renamed. Raises StoreError, at the end, when folders cannot
+    be read.
     """
     url = store_url(store, root)
     _put_aside_if_damaged(url)
-    n_recorded, problems = 0, []
+    n_recorded = 0
+    problems = []
     for folder in folders:
         try:
             n_recorded += record_run(folder, url) is not None
@@ -86,15 +86,13 @@ def rebuild(folders: Sequence[Path], store: str, root: Path) -> int:
 
 
 def recorded(store: str, root: Path) -> list[Recorded]:
-    """What the index holds, the oldest run first."""
+    """All runs in the index, the oldest first."""
     with open_store(store_url(store, root)) as client:
         return _runs(client)
 
 
 def _put_aside_if_damaged(url: str) -> None:
-    """Rename an SQLite file that cannot be opened as it is; nothing in it is not in the run folders
-    too, but aliases.
-    """
+    """Rename an SQLite file that MLflow cannot open; only its aliases are not in run folders."""
     if not url.startswith("sqlite"):
         return
     try:
@@ -111,9 +109,7 @@ def _put_aside_if_damaged(url: str) -> None:
 
 
 def _record(client: Any, entry: Entry, folder: Path, url: str) -> str:
-    """Write the new runs, then remove the old ones, so that a failure in between leaves the run in
-    the index.
-    """
+    """Write the new runs, then remove the old ones, so that a failure leaves one of both."""
     experiment = _experiment(client, f"{EXPERIMENT}{entry.task}", url)
     same = " and ".join(f"tags.`{k}` = '{entry.tags[k]}'" for k in IDENTITY)
     old = [r.info.run_id for r in client.search_runs([experiment], filter_string=same)]
@@ -130,23 +126,21 @@ def _record(client: Any, entry: Entry, folder: Path, url: str) -> str:
 
 
 def _experiment(client: Any, name: str, url: str) -> str:
-    """The id of the experiment, made if there is none; another process may make it at the same
-    moment.
-    """
+    """The id of the experiment; a missing one is created, perhaps by another process meanwhile."""
     from mlflow.exceptions import MlflowException
 
-    known = client.get_experiment_by_name(name)
-    if known is None:
+    experiment = client.get_experiment_by_name(name)
+    if experiment is None:
         place = (file_of(url).parent / "artifacts").as_uri() if url.startswith("sqlite") else None
         try:
             return client.create_experiment(name, artifact_location=place)
         except MlflowException as error:
             if error.error_code != EXISTS:
                 raise
-            known = client.get_experiment_by_name(name)
-    if known.lifecycle_stage == "deleted":
-        client.restore_experiment(known.experiment_id)
-    return known.experiment_id
+            experiment = client.get_experiment_by_name(name)
+    if experiment.lifecycle_stage == "deleted":
+        client.restore_experiment(experiment.experiment_id)
+    return experiment.experiment_id
 
 
 def _write(client: Any, experiment: str, entry: Entry, tags: dict[str, str] | None = None) -> str:
@@ -169,8 +163,9 @@ def _write(client: Any, experiment: str, entry: Entry, tags: dict[str, str] | No
 
 
 def _send(client: Any, run_id: str, folder: Path, step: Path) -> str:
-    """Upload the small files and the model, as a server takes no model that lies elsewhere; returns
-    where the model is.
+    """Upload the small files and the model; returns the URI of the model.
+
+    A server accepts no model that is stored elsewhere.
     """
     for name in ("recipe.yml", "ledger.json", "final.json"):
         if (folder / name).exists():
@@ -182,7 +177,7 @@ def _send(client: Any, run_id: str, folder: Path, step: Path) -> str:
 
 
 def _forget(client: Any, run_ids: Sequence[str]) -> None:
-    """Remove runs, and the model versions that only they made."""
+    """Remove runs, and their model versions."""
     for run_id in run_ids:
         for version in client.search_model_versions(f"run_id = '{run_id}'"):
             client.delete_model_version(version.name, version.version)
@@ -191,24 +186,25 @@ def _forget(client: Any, run_ids: Sequence[str]) -> None:
 
 def _runs(client: Any) -> list[Recorded]:
     ids = [e.experiment_id for e in client.search_experiments() if e.name.startswith(EXPERIMENT)]
-    found, token = [], None
+    runs: list[Any] = []
+    token = None
     while ids:
         page = client.search_runs(
             ids, max_results=1000, order_by=["attributes.start_time ASC"], page_token=token
         )
-        found += page
+        runs += page
         token = page.token
         if not token:
             break
     rows: dict[str, list[Recorded]] = {}
-    for run in found:
+    for run in runs:
         if "mlflow.parentRunId" in run.data.tags:
             rows.setdefault(run.data.tags["mlflow.parentRunId"], []).append(_recorded(run))
     for children in rows.values():
         children.sort(key=lambda r: int(r.params["row"]))
     return [
         _recorded(r, rows.get(r.info.run_id, ()))
-        for r in found
+        for r in runs
         if r.data.tags.get("workbench.kind") == "run"
     ]
 

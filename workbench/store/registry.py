@@ -18,9 +18,7 @@ EXISTS = "RESOURCE_ALREADY_EXISTS"
 
 
 def register(client: Any, model: Model, run_id: str, source: str) -> None:
-    """A new version of the registered model; it takes over the aliases of the version that the same
-    run had.
-    """
+    """Add a version of the registered model, which takes the aliases of the run's older version."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -30,7 +28,7 @@ def register(client: Any, model: Model, run_id: str, source: str) -> None:
     except MlflowException as error:
         if error.error_code != EXISTS:
             raise
-    made = client.create_model_version(
+    new = client.create_model_version(
         model.name,
         source,
         run_id,
@@ -41,7 +39,7 @@ def register(client: Any, model: Model, run_id: str, source: str) -> None:
     versions = [
         v
         for v in client.search_model_versions(f"name = '{model.name}'")
-        if v.version != made.version
+        if v.version != new.version
     ]
     aliases = {
         alias: str(v) for alias, v in client.get_registered_model(model.name).aliases.items()
@@ -50,10 +48,10 @@ def register(client: Any, model: Model, run_id: str, source: str) -> None:
         if all(old.tags.get(k) == model.tags[k] for k in IDENTITY):
             client.delete_model_version(model.name, old.version)
             for alias in (a for a, v in aliases.items() if v == str(old.version)):
-                client.set_registered_model_alias(model.name, alias, made.version)
+                client.set_registered_model_alias(model.name, alias, new.version)
     created = max((float(v.tags.get(IDENTITY[1], 0)) for v in versions), default=0.0)
     if float(model.tags[IDENTITY[1]]) >= created:
-        client.set_registered_model_alias(model.name, CHALLENGER, made.version)
+        client.set_registered_model_alias(model.name, CHALLENGER, new.version)
 
 
 def model_folder(reference: str, store: str, root: Path) -> Path:
@@ -69,21 +67,21 @@ def model_folder(reference: str, store: str, root: Path) -> Path:
     with open_store(url) as client:
         try:
             if alias:
-                found = client.get_model_version_by_alias(name, alias)
+                stored = client.get_model_version_by_alias(name, alias)
             else:
-                found = client.get_model_version(name, version)
+                stored = client.get_model_version(name, version)
         except MlflowException as error:
             models = sorted(m.name for m in client.search_registered_models())
             raise StoreError(
                 f"The store {shown_url(url)} has no model `{reference}` ({error.error_code}). "
                 f"Models: {', '.join(models) or 'none'}."
             ) from error
-        if found.source.startswith("file:") or Path(found.source).exists():
-            return _local(found.source)
-        target = root / "models" / f"{name}-{found.version}"
+        if stored.source.startswith("file:") or Path(stored.source).exists():
+            return _local(stored.source)
+        target = root / "models" / f"{name}-{stored.version}"
         if not (target / "candidate.json").exists():
             target.mkdir(parents=True, exist_ok=True)
-            client.download_artifacts(found.run_id, "model", str(target))
+            client.download_artifacts(stored.run_id, "model", str(target))
         inner = target / "model"
         return inner if (inner / "candidate.json").exists() else target
 

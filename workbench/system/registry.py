@@ -1,6 +1,4 @@
-"""Registry, the one way to find a thing by its name: ours in this package, those of other packages
-by entry point.
-"""
+"""Registry: things by name, from this package and from entry points of other packages."""
 
 from __future__ import annotations
 
@@ -20,8 +18,7 @@ T = TypeVar("T")
 
 
 def modules_in(package: str, *, ending: str = "") -> dict[str, str]:
-    """Names of the modules in one of our folders, each with its import path; nothing of the folder
-    is imported.
+    """Names of the modules in a folder of this package, with import paths; none is imported.
 
     `ending` takes only modules with that ending, and leaves it out of the name. A name that begins
     with `_` is no entry.
@@ -33,10 +30,9 @@ def modules_in(package: str, *, ending: str = "") -> dict[str, str]:
 
 
 class Registry(Generic[T]):
-    """Things of one kind by name; `group` is the entry point group under which other packages
-    register theirs.
+    """Things of one kind by name; other packages register theirs in the entry point group `group`.
 
-    `built_in` gives ours: a name with the thing itself, or with the `module` or `module:attribute`
+    `built_in` gives those of this package: a name with the thing itself, or with the `module` or `module:attribute`
     that declares it. A module without an attribute declares the instance of `kind` that has this
     `name`.
     """
@@ -61,9 +57,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def _places(self) -> dict[str, list[Any]]:
-        """Every name with all things or locations that are registered under it; one, unless two
-        packages clash.
-        """
+        """All things or locations registered under each name; more than one if packages clash."""
         places: dict[str, list[Any]] = {name: [place] for name, place in self._built_in().items()}
         for entry in entry_points(group=self.group):
             same = places.setdefault(entry.name, [])

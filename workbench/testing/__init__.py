@@ -15,17 +15,7 @@ Every other fixture has a small ready value and can be overridden in the same wa
 
 from __future__ import annotations
 
-from workbench.errors import MissingExtra
-
-try:
-    import pytest
-except ModuleNotFoundError as error:
-    raise MissingExtra("`workbench.testing`", "test") from error
-
-# A failed `assert` shows its values only in modules that pytest rewrites before they are imported.
-_WITH_ASSERT = ("contract", "faces", "forms", "metrics", "runtimes", "tasks", "techniques")
-pytest.register_assert_rewrite(*(f"{__name__}.{name}" for name in _WITH_ASSERT))
-
+from workbench.testing.assertions import REWRITTEN
 from workbench.testing.examples import (
     onnx_candidate,
     sklearn_candidate,
@@ -40,6 +30,7 @@ from workbench.testing.tasks import TaskContract
 from workbench.testing.techniques import TechniqueContract
 
 __all__ = [
+    "REWRITTEN",
     "FormContract",
     "MetricContract",
     "RuntimeContract",

@@ -1,4 +1,4 @@
-"""What a torch network answers on rows: in batches, in evaluation mode, in fp32 or bf16."""
+"""Outputs of a torch network on rows: in batches, in evaluation mode, in fp32 or bf16."""
 
 from __future__ import annotations
 
@@ -42,17 +42,14 @@ def predict_torch(
     model: nn.Module, rows: Any, *, prepare: Any = None, device: str = "cpu"
 ) -> np.ndarray:
     """Outputs `(rows, ...)` of a network on rows, in fp32."""
-    return np.concatenate(
-        list(predict_batches(model.to(device), TensorRows(rows, prepare, device), device, {}))
-    )
+    tensors = TensorRows(rows, prepare, device)
+    return np.concatenate(list(predict_batches(model.to(device), tensors, device, {})))
 
 
 def autocast(device: str, precision: str) -> Any:
-    """A context in which the forward pass runs in bf16, or one that changes nothing."""
+    """A context in which the forward pass runs in bf16; it does nothing for other precisions."""
     import torch
 
-    return (
-        torch.autocast(torch.device(device).type, torch.bfloat16)
-        if precision == "bf16"
-        else nullcontext()
-    )
+    if precision == "bf16":
+        return torch.autocast(torch.device(device).type, torch.bfloat16)
+    return nullcontext()

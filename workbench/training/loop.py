@@ -1,10 +1,10 @@
-"""fit(), the one training loop: everything that trains a torch network here goes through it.
+"""fit(), the one training loop of torch networks, which all techniques use.
 
-Techniques shape it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and
+Techniques change it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and
 `step_hook(model, step)` after each optimizer step (masks, schedules of sparsity).
 
-The order of batches and of augmentation depends on (seed, epoch, step) alone, so a run that was
-interrupted and resumed from its checkpoint gives the same weights as one that was not.
+The order of batches and of augmentation depends on (seed, epoch, step) alone. So a run that was
+interrupted and resumed from its checkpoint gives the same weights as an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.tensors import TensorRows, tensor
-from workbench.errors import TaskError
+from workbench.errors import TaskError, required
 from workbench.events import Report
 from workbench.metrics import like_targets
 from workbench.models.networks import call_model, first_tensor
@@ -40,8 +40,10 @@ __all__ = ["Fitted", "LossContext", "fit"]
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained network and how it went: `history` has a row an epoch, `choices` the automatic ones
-    written down.
+    """A trained network and its training.
+
+    `history` has a row an epoch. `choices` are the precision and the memory format that were used,
+    with their measured times if they were chosen automatically.
     """
 
     model: nn.Module
@@ -53,11 +55,10 @@ class Fitted:
 
 @dataclass(frozen=True)
 class LossContext:
-    """One batch as a loss hook sees it: tensors `(batch, ...)`, `outputs` with their gradient,
-    `loss` the task's own.
+    """One batch for a loss hook: tensors `(batch, ...)`, `outputs` with their gradient.
 
-    `beside` holds this batch's rows of the arrays that `fit` was given beside the train rows (a
-    teacher's answers, say).
+    `loss` is the task's own loss. `beside` holds this batch's rows of the arrays given to `fit` as
+    `beside`, such as a teacher's outputs.
     """
 
     model: nn.Module
@@ -70,7 +71,7 @@ class LossContext:
 
 @dataclass
 class _State:
-    """What a checkpoint holds besides weights."""
+    """The progress of a training, which a checkpoint holds besides weights."""
 
     step: int = 0
     epoch: int = 0
@@ -95,12 +96,11 @@ def fit(
     step_hook: Callable[[nn.Module, int], None] | None = None,
     callbacks: Sequence[Callback] = (),
 ) -> Fitted:
-    """Train a copy of `model` on the task's train rows, keeping the weights that score best on
-    valid.
+    """Train a copy of `model` on the train rows; keep the weights of the best score on valid.
 
-    `settings` are taken as resolved; `choices` reuses a parent's measured precision and memory
-    format; `checkpoint` is a file to write at each epoch and to continue from if it is there.
-    `beside` are arrays `(train rows, ...)` that the loss hook gets by batch. `callbacks` are called
+    `choices` are a parent's measured precision and memory format, used again. `checkpoint` is a
+    file that is written after each epoch, and continued from if it exists. `beside` are arrays
+    `(train rows, ...)`, of which the loss hook gets the rows of its batch. `callbacks` are called
     in order at each moment; they may change the batch or stop the training. Raises Cancelled when
     the report was asked to stop, TaskError when the loss is no longer finite.
     """
@@ -148,20 +148,25 @@ class _Loop:
     ) -> None:
         self.callbacks = callbacks
         self.model = copy.deepcopy(model).to(device)
-        self.task, self.settings, self.prepare, self.report = task, settings, prepare, report
-        self.seed, self.device, self.loss_hook, self.step_hook = seed, device, loss_hook, step_hook
+        self.task = task
+        self.settings = settings
+        self.prepare = prepare
+        self.report = report
+        self.seed = seed
+        self.device = device
+        self.loss_hook = loss_hook
+        self.step_hook = step_hook
+        self.batch_size: int = required(settings.batch_size)
+        self.lr: float = required(settings.lr)
         self.loss = task.loss or (None if task.train_step else loss_for(task.kind))
         self.train = TensorRows(task.data.train, prepare, device)
         self.valid = TensorRows(task.data.valid, prepare, device)
         self.beside = {name: tensor(array, device) for name, array in beside.items()}
-        wrong = [
-            f"`{name}` has {len(t):,}"
-            for name, t in self.beside.items()
-            if len(t) != len(self.train)
-        ]
+        n_rows = len(self.train)
+        wrong = [f"`{name}` has {len(t):,}" for name, t in self.beside.items() if len(t) != n_rows]
         if wrong:
             raise TaskError(
-                f"What lies beside the {len(self.train):,} train rows must have a row for each: "
+                f"Arrays of `beside` must have a row for each of the {n_rows:,} train rows: "
                 f"{', '.join(wrong)}."
             )
         self.n_steps = n_steps_of(settings, len(self.train))
@@ -171,20 +176,21 @@ class _Loop:
         self.choices: dict[str, Any] = {}
         self.context = TrainingContext(self.model, self.optimizer, settings, self.n_steps)
 
-    def choose(self, known: dict[str, Any]) -> None:
-        """Precision and memory format: as set, as the parent measured (not where it trained too
-        little to), or the fastest here.
+    def choose(self, of_parent: dict[str, Any]) -> None:
+        """Choose precision and memory format: those set, else the parent's, else the fastest.
+
+        A parent that trained too few steps to measure them is ignored.
         """
-        known = {} if known.get("untimed") else known
-        wanted = {
+        measured = {} if of_parent.get("untimed") else of_parent
+        options = {
             "precision": self.settings.precision,
             "memory_format": self.settings.memory_format,
         }
         fixed = {
-            key: known.get(key, value) if value == "auto" else value
-            for key, value in wanted.items()
+            key: measured.get(key, value) if value == "auto" else value
+            for key, value in options.items()
         }
-        inputs, targets = next(self.train.batches(self.settings.batch_size, self._order(0)))
+        inputs, targets = next(self.train.batches(self.batch_size, self._order(0)))
         beside = self._beside(self._permutation(0)[: len(targets)])
         self.choices = fastest(
             self.model,
@@ -199,6 +205,7 @@ class _Loop:
             self.model = self.model.to(memory_format=torch.channels_last)
 
     def run(self, checkpoint: Path | None) -> None:
+        """Train until the last step, or until `patience` epochs have no better score on valid."""
         state, context = self.state, self.context
         context.model, context.step, context.epoch = self.model, state.step, state.epoch
         for callback in self.callbacks:
@@ -216,9 +223,10 @@ class _Loop:
                 }
             )
             self.report.curve(f"valid {self.task.metric.name}", state.step, score)
-            signed = score if self.task.metric.higher_is_better else -score
+            signed = self.task.metric.sign * score
             if signed > state.best_score:
-                state.best_score, state.best_epoch = signed, state.epoch
+                state.best_score = signed
+                state.best_epoch = state.epoch
                 self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             context.epoch = state.epoch
             for callback in self.callbacks:
@@ -237,9 +245,12 @@ class _Loop:
     def _epoch(self) -> float:
         import torch
 
-        model, state = self.model.train(), self.state
-        total, n = torch.zeros((), device=self.device), 0
-        order, size = self._permutation(state.epoch), self.settings.batch_size
+        model = self.model.train()
+        state = self.state
+        total = torch.zeros((), device=self.device)
+        n = 0
+        order = self._permutation(state.epoch)
+        size = self.batch_size
         for inputs, targets in self.train.batches(size, self._order(state.epoch)):
             if state.step >= self.n_steps or self.context.stopped:
                 break
@@ -247,15 +258,12 @@ class _Loop:
                 generator = torch.Generator().manual_seed(self.seed * 1_000_003 + state.step)
                 inputs = self.task.augment(inputs, generator)
             for group in self.optimizer.param_groups:
-                group["lr"] = self.settings.lr * _schedule(
-                    self.settings.schedule, state.step, self.n_steps
-                )
+                factor = _schedule(self.settings.schedule, state.step, self.n_steps)
+                group["lr"] = self.lr * factor
             beside = self._beside(order[n * size : n * size + len(targets)])
             for callback in self.callbacks:
-                inputs, targets = callback.on_batch_begin(self.context, inputs, targets) or (
-                    inputs,
-                    targets,
-                )
+                changed = callback.on_batch_begin(self.context, inputs, targets)
+                inputs, targets = changed or (inputs, targets)
             loss = self._loss(model, inputs, targets, beside)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -266,7 +274,8 @@ class _Loop:
             self.context.step = state.step
             for callback in self.callbacks:
                 callback.on_batch_end(self.context, loss.detach())
-            total, n = total + loss.detach(), n + 1
+            total = total + loss.detach()
+            n += 1
             if self.step_hook:
                 self.step_hook(model, state.step)
             if state.step % 10 == 0 or state.step == self.n_steps:
@@ -286,18 +295,16 @@ class _Loop:
             if self.task.train_step:
                 return self.task.train_step(model, inputs, targets)
             outputs = first_tensor(call_model(model, inputs))
-        loss = self.loss(outputs.float(), targets)
-        return (
-            self.loss_hook(LossContext(model, inputs, outputs, targets, loss, beside))
-            if self.loss_hook
-            else loss
-        )
+        loss = required(self.loss)(outputs.float(), targets)
+        if self.loss_hook is None:
+            return loss
+        return self.loss_hook(LossContext(model, inputs, outputs, targets, loss, beside))
 
     def _tell(self, loss: float) -> None:
         if not math.isfinite(loss):
             raise TaskError(
                 f"The loss became {loss} at step {self.state.step}. Lower `fit_lr` (now "
-                f"{self.settings.lr:g}), or look for NaN or huge values in the inputs."
+                f"{self.lr:g}), or look for NaN or huge values in the inputs."
             )
         self.report.curve("train loss", self.state.step, loss)
         self.report.progress(
@@ -315,20 +322,16 @@ class _Loop:
         return np.random.default_rng([self.seed, epoch])
 
     def _permutation(self, epoch: int) -> np.ndarray:
-        """The order in which the batches of an epoch take the rows: what any kind of rows draws
-        from `_order` first.
-        """
-        return (
-            self._order(epoch).permutation(len(self.train))
-            if self.beside
-            else np.empty(0, np.int64)
-        )
+        """The order of the rows in an epoch, which all kinds of rows draw from `_order` first."""
+        if not self.beside:
+            return np.empty(0, np.int64)
+        return self._order(epoch).permutation(len(self.train))
 
     def _beside(self, rows: np.ndarray) -> dict[str, torch.Tensor]:
         return {name: t[rows] for name, t in self.beside.items()}
 
     def _save(self, path: Path) -> None:
-        """Atomically: a kill while writing leaves the checkpoint before."""
+        """Write a checkpoint; a process killed meanwhile leaves the one before."""
         import torch
 
         content = {
@@ -362,21 +365,17 @@ class _Loop:
         self.model.load_state_dict(content["model"])
         self.optimizer.load_state_dict(content["optimizer"])
         torch.set_rng_state(content["random"].cpu())
-        self.best, self.choices, self.state = (
-            content["best"],
-            content["choices"],
-            _State(**content["state"]),
-        )
-        wanted = (
-            torch.channels_last
-            if self.choices["memory_format"] == "channels_last"
-            else torch.contiguous_format
-        )
-        self.model = self.model.to(memory_format=wanted)
+        self.best = content["best"]
+        self.choices = content["choices"]
+        self.state = _State(**content["state"])
+        in_channels_last = self.choices["memory_format"] == "channels_last"
+        memory_format = torch.channels_last if in_channels_last else torch.contiguous_format
+        self.model = self.model.to(memory_format=memory_format)
         if content["cuda_random"] is not None:
             torch.cuda.set_rng_state(content["cuda_random"].cpu())
 
     def fitted(self) -> Fitted:
+        """The network with its best weights, on the CPU."""
         import torch
 
         self.model.load_state_dict(self.best)
@@ -399,13 +398,15 @@ def _optimizer(model: nn.Module, settings: FitSettings) -> torch.optim.Optimizer
     import torch
 
     trained = [p for p in model.parameters() if p.requires_grad]
-    groups = [
+    groups: list[dict[str, Any]] = [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    groups = [g for g in groups if g["params"]]
+    groups = [group for group in groups if group["params"]]
     if not groups:
-        raise TaskError("The model has no parameter that can be trained.")
+        raise TaskError(
+            "The model has no parameter that can be trained: set `requires_grad` of its parameters."
+        )
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=settings.lr, momentum=0.9, nesterov=True)
     return torch.optim.AdamW(groups, lr=settings.lr)

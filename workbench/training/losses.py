@@ -39,12 +39,12 @@ def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 def soft_loss(
     kind: str, outputs: torch.Tensor, answers: torch.Tensor, temperature: float
 ) -> torch.Tensor:
-    """How far outputs `(batch, ...)` are from the answers `(batch, teachers, outputs)` of one or
-    more teachers.
+    """Distance of outputs `(batch, ...)` from `answers`, the outputs of one or more teachers.
 
-    Classes: T^2 times the divergence from the mean of the teachers' softened distributions. One yes
-    or no, or one a label: the same with a sigmoid each, mean over labels. Values, and outputs of a
-    custom task: mean squared error to the teachers' mean.
+    `answers` have the shape `(batch, teachers, outputs)`. Classes: T^2 times the divergence from
+    the mean of the teachers' softened distributions. Binary and labels: the same with a sigmoid
+    each, mean over labels. Values, and outputs of a custom task: mean squared error to the
+    teachers' mean.
     """
     import torch
     from torch.nn import functional as F

@@ -1,6 +1,4 @@
-"""Which precision and memory format train fastest on this machine, found by timing a few steps of
-each.
-"""
+"""The fastest precision and memory format for training on this machine, by timing steps."""
 
 from __future__ import annotations
 
@@ -18,54 +16,55 @@ if TYPE_CHECKING:
 __all__ = ["fastest"]
 
 N_ROUNDS = 3
-WORTH_TIMING = 40  # steps below which a probe costs more than it can win
+WORTH_TIMING = 40  # steps of a training below which timing costs more than it can save
 
 
 def fastest(
     model: nn.Module,
     loss_of: Callable[[nn.Module], torch.Tensor],
     inputs: Mapping[str, torch.Tensor],
-    wanted: Mapping[str, str],
+    options: Mapping[str, str],
     *,
     n_steps: int,
 ) -> dict[str, Any]:
-    """Choices for `wanted` ({"precision", "memory_format"}, each a value or "auto"), with the
-    milliseconds a step of each.
+    """The fastest `precision` and `memory_format`, and `step_ms`, the milliseconds of each pair.
 
-    A training too short to be worth it takes the first of each, and says `untimed`. Candidates run
-    in turn, `N_ROUNDS` times; the best time of each counts, as disturbance only ever adds.
+    `options` holds both names with a value or "auto". A training of too few steps takes the first
+    pair and sets `untimed`. The pairs are timed in turn, `N_ROUNDS` times. The shortest time of
+    each counts, as other work can only make a step slower.
     """
     images = any(t.ndim == 4 for t in inputs.values())
-    formats = (
-        [wanted["memory_format"]]
-        if wanted["memory_format"] != "auto"
-        else ["contiguous"] + ["channels_last"] * images
-    )
-    precisions = [wanted["precision"]] if wanted["precision"] != "auto" else ["fp32", "bf16"]
-    options = [(p, f) for p in precisions for f in formats]
-    if len(options) == 1:
+    formats = [options["memory_format"]]
+    if formats == ["auto"]:
+        formats = ["contiguous", "channels_last"] if images else ["contiguous"]
+    precisions = [options["precision"]]
+    if precisions == ["auto"]:
+        precisions = ["fp32", "bf16"]
+    pairs = [(p, f) for p in precisions for f in formats]
+    if len(pairs) == 1:
         return {"precision": precisions[0], "memory_format": formats[0]}
     if n_steps < WORTH_TIMING:
         return {"precision": precisions[0], "memory_format": formats[0], "untimed": True}
-    times = {option: float("inf") for option in options}
+    times = dict.fromkeys(pairs, math.inf)
     for _ in range(N_ROUNDS):
-        for option in options:
-            times[option] = min(times[option], _or_never(model, loss_of, *option))
+        for pair in pairs:
+            times[pair] = min(times[pair], _step_time_or_inf(model, loss_of, *pair))
     precision, memory_format = min(times, key=times.__getitem__)
     if math.isinf(times[precision, memory_format]):
-        _step_time(model, loss_of, *options[0])  # none runs: let the plain one say why
+        _step_time(model, loss_of, *pairs[0])  # no pair runs: raise the error of the first
     measured = {f"{p} {f}": round(1000 * t, 2) for (p, f), t in times.items() if math.isfinite(t)}
     return {"precision": precision, "memory_format": memory_format, "step_ms": measured}
 
 
-def _or_never(
+def _step_time_or_inf(
     model: nn.Module,
     loss_of: Callable[[nn.Module], torch.Tensor],
     precision: str,
     memory_format: str,
 ) -> float:
-    """Seconds of a step, or infinity where the model cannot run so: a `view` that needs contiguous
-    rows, no bf16 form.
+    """Seconds of a step; infinity if the model cannot run with these choices.
+
+    Examples are a `view` that needs contiguous rows, and an operator without bf16.
     """
     import torch
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from workbench.errors import required
 from workbench.settings import Settings, inherited, knob, scaled
 
 __all__ = ["FitSettings", "n_steps_of", "steps_an_epoch"]
@@ -55,5 +56,5 @@ def steps_an_epoch(n_rows: int, batch_size: int) -> int:
 
 def n_steps_of(settings: FitSettings, n_rows: int) -> int:
     """Optimizer steps that `fit` takes at most with these resolved settings."""
-    n_steps = steps_an_epoch(n_rows, settings.batch_size) * (settings.epochs or 0)
+    n_steps = steps_an_epoch(n_rows, required(settings.batch_size)) * (settings.epochs or 0)
     return n_steps if settings.max_steps is None else min(n_steps, settings.max_steps)

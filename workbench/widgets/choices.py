@@ -161,9 +161,7 @@ def _form_of(task: Task | None, start: str) -> str:
 
 @lru_cache(maxsize=64)
 def _form_built(builder: Callable[[], Any]) -> str:
-    """What a builder makes: a network or an estimator. Asked once a builder, as it may take a
-    moment.
-    """
+    """The form of a builder's model; a builder is called once, as it may take a moment."""
     from workbench.models.networks import build_seeded
 
     try:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from wb_example.model import LinearModel
 
+from wb_example.model import LinearModel
 from workbench.data.rows import AnyRows
 from workbench.measure.cost import size_of
 from workbench.model_form import Form, Outputs, Training

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from wb_example.model import LinearModel
 
+from wb_example.model import LinearModel
 from workbench.runtimes import Runtime
 from workbench.task import Candidate
 

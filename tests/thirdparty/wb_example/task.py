@@ -6,8 +6,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from wb_example.model import LinearModel
 
+from wb_example.model import LinearModel
 from workbench.data.rows import Rows, Splits
 from workbench.metrics import METRICS, metric_named
 from workbench.task import Task

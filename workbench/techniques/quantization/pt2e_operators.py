@@ -117,4 +117,5 @@ def is_float(node: fx.Node) -> bool:
 
 
 def as_list(value: Any) -> list[Any]:
+    """The items of a list or tuple; any other value becomes the only item."""
     return list(value) if isinstance(value, (list, tuple)) else [value]
