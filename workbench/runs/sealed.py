@@ -37,7 +37,7 @@ FILES = (TASK_FILE, TEST_FILE, DATA_FILE)
 MOVED = {
     ("workbench.candidates", "_reset"): ("workbench.models.networks", "reset"),
     ("workbench.tasks", "flip_and_shift"): ("workbench.tasks.builtin", "flip_and_shift"),
-    ("workbench.tasks", "_estimator"): ("workbench.tasks.builtin", "_estimator"),
+    ("workbench.tasks", "_estimator"): ("workbench.tasks.builtin", "_estimator_of_splits"),
     ("workbench.data.rewording", "reword"): ("workbench.data.sets.rewording", "reword"),
     ("workbench.data.neighbours", "neighbours"): ("workbench.data.sets.neighbours", "neighbours"),
 }

@@ -33,8 +33,8 @@ class Registry(Generic[T]):
     """Things of one kind by name; other packages register theirs in the entry point group `group`.
 
     `built_in` gives those of this package: a name with the thing itself, or with the `module` or
-    `module:attribute` that declares it. A module without an attribute declares the instance of `kind` that has this
-    `name`.
+    `module:attribute` that declares it. A module without an attribute declares the instance of
+    `kind` that has this `name`.
     """
 
     def __init__(

@@ -99,6 +99,12 @@ def _flights(name: str) -> Task:
     )
 
 
+def _estimator_of_splits(kind: Literal["logistic", "boosting"], splits: Splits) -> Any:
+    """The builder that sealed tasks of version 0.1.0 name."""
+    columns = splits.train.take(slice(0, 1)).inputs
+    return _estimator(kind, {name: a.dtype.kind in "biuf" for name, a in columns.items()})
+
+
 def _estimator(kind: Literal["logistic", "boosting"], numeric: dict[str, bool]) -> Any:
     from workbench.models.estimators import make_estimator
 
