@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.data.tensors import TensorRows, tensor
+from workbench.errors import required
 from workbench.metrics import like_targets
 from workbench.system.cache import Cache, fingerprint
 from workbench.training.evaluate import predict_batches
@@ -51,7 +52,7 @@ class CachedEvaluation:
             seed,
             task.metric.name,
         )
-        self._cache = Cache(job.cache, f"{purpose}-{key}")
+        self._cache = Cache(required(job.cache), f"{purpose}-{key}")
 
     def evaluate(self, name: str, build: Callable[[], nn.Module]) -> tuple[float, float | None]:
         """Quality and loss of the variant called `name`; the loss is None with a `train_step`.

@@ -118,7 +118,7 @@ def sensitivity(job: Job, settings: QuantizationSettings) -> Mapping[str, pd.Dat
     layer. Returns the table `sensitivity`, the most sensitive layer first. Scores are saved, so a
     second call continues the first one.
     """
-    settings = settings.model_copy(update={"method": "static"}).resolved()
+    settings = job.resolved(settings.model_copy(update={"method": "static"}))
     return {"sensitivity": sensitivity_table(float_model(job, settings), settings, job)}
 
 
@@ -135,7 +135,7 @@ def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
     Raises CandidateError when the method has no form for the network, or gives outputs that are not
     finite, and SettingsError for a name in `keep_float` that the network does not have.
     """
-    settings = settings.resolved()
+    settings = job.resolved(settings)
     job.report.progress(0, 1, f"quantizing, method {settings.method}")
     source = float_model(job, settings)
     result = quantized(source, settings, job)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.errors import required
 from workbench.runtimes import predictor
 from workbench.system.cache import Cache, fingerprint
 from workbench.techniques.quantization.base import FloatModel, is_symmetric
@@ -83,7 +84,7 @@ class Probe:
             job.task.metric.name,
             KEY_VERSION,
         )
-        cache = Cache(job.cache, f"quantization-{key}")
+        cache = Cache(required(job.cache), f"quantization-{key}")
         return cls(source, ranges, activation_type, settings.per_channel, symmetric, job, cache)
 
     @property
@@ -179,4 +180,4 @@ def _change_of_metric(probe: Probe, model: ModelProto) -> float:
         float_score = float(metric(probe.outputs(None, inputs), valid.targets))
         probe.cache.put("float", float_score)
     change = float(metric(probe.outputs(model, inputs), valid.targets)) - float_score
-    return change if metric.higher_is_better else -change
+    return metric.sign * change
