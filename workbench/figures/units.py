@@ -16,7 +16,8 @@ _HIGHER = (*_SCORES, "throughput", "speedup")
 def is_score(column: str) -> bool:
     """Whether changes of a column are shown as differences, not as factors.
 
-    One word of its name is that of a score: `balanced_accuracy`, `quality_valid`. From 0.99 to 0.98 a score loses 0.01; a factor of 1.01 says nothing.
+    They are for names with the word of a score, such as `balanced_accuracy` and `quality_valid`.
+    From 0.99 to 0.98 a score loses 0.01; a factor of 1.01 says nothing.
     """
     return any(word in _SCORES for word in column.split("_"))
 

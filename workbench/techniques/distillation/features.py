@@ -224,7 +224,7 @@ def feature_shape(
     candidate: Candidate, layer: str, inputs: Mapping[str, np.ndarray]
 ) -> tuple[int, ...]:
     """Shape `(batch, ...)` of the output of a layer for these inputs."""
-    return tuple(_evaluate(candidate.model, inputs, layer).shape)
+    return tuple(required(_evaluate(candidate.model, inputs, layer)).shape)
 
 
 def compute_features(
