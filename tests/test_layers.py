@@ -38,9 +38,9 @@ LAYERS = [
     "ledger",
     "store",
     "runs",
-    "testing",
     "widgets",
     "cli",
+    "testing",
     "reproduce",
 ]
 ROOM_FOR_MODULES = 8  # in the root of the package

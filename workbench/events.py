@@ -24,8 +24,8 @@ class Event:
     """An event of a run: its kind, its step, its data and its time in seconds since 1970.
 
     `kind` is one of: run_started, step_started, progress (done, total, text), curve (name, x, y),
-    message (text), step_finished (row), run_finished, run_failed (error), run_cancelled. The names
-    in brackets are the keys of `data`.
+    message (text), step_finished (rows; and decision, for a step that decided), run_finished,
+    run_failed (error), run_cancelled. The names in brackets are the keys of `data`.
     """
 
     kind: str

@@ -1,5 +1,6 @@
-"""Recipe, an ordered list of steps with everything that a rerun needs, as YAML or Python; checked
-before step 1.
+"""Recipe, an ordered list of steps with the options of the run, as YAML or Python.
+
+It is checked before step 1.
 
 version: 1
 task: fashion
@@ -143,9 +144,7 @@ class Recipe:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """A name for each step, its technique's; from the second use of a technique on with a
-        number.
-        """
+        """Names of the steps: their techniques, numbered from the second use on."""
         names = [step.technique for step in self.steps]
         return tuple(
             n if n not in names[:i] else f"{n} {names[: i + 1].count(n)}"
@@ -187,8 +186,9 @@ class Recipe:
         )
 
     def to_command(self) -> str:
-        """The shell command that runs this recipe: its one technique by its options, or a file with
-        several steps.
+        """The shell command that runs this recipe.
+
+        A recipe of one step is its technique with options; one of several steps is a file.
         """
         if len(self.steps) != 1:
             return "workbench run recipe.yml"
@@ -209,8 +209,9 @@ class Recipe:
         return f"workbench {step.technique} {common}{options}"
 
     def check_forms(self, form: str, name: str) -> list[str]:
-        """The form after each step, starting with `form`; raises RecipeError for a step that does
-        not take what it gets.
+        """The form after each step, starting with `form`.
+
+        Raises RecipeError for a step that does not accept the form before it.
         """
         forms: list[str] = [form]
         problems = []

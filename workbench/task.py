@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["Candidate", "SizedBuilder", "Task", "refuse_unknown_arguments"]
 
 
+OWN: Any = object()  # stands for the `prepare` of the task itself
+
+
 @dataclass(frozen=True)
 class Candidate:
     """One version of the model, frozen: a step makes a new one and never changes its parent.
@@ -131,10 +134,13 @@ class Task:
         """More data as rows of this task: the same columns, and labels under the same numbers."""
         return self.reading(data, name)
 
-    def example(self, n: int = 1, prepare: Any = None) -> dict[str, np.ndarray]:
-        """The first `n` rows of train as a model takes them: named arrays `(n, ...)`."""
+    def example(self, n: int = 1, prepare: Any = OWN) -> dict[str, np.ndarray]:
+        """The first `n` rows of train as a model takes them: named arrays `(n, ...)`.
+
+        `prepare` is the one that stands before the model, None for raw rows; by default the task's.
+        """
         rows = self.data.train.take(slice(0, n))
-        return dict(rows.prepared(prepare if prepare is not None else self.prepare).inputs)
+        return dict(rows.prepared(self.prepare if prepare is OWN else prepare).inputs)
 
     def build(self, model: str, **args: Any) -> Any:
         """An untrained model by its name, made with keyword arguments of its builder.

@@ -1,6 +1,6 @@
 """@technique, the one declaration of a technique, with its input (`Job`) and output (`Outcome`).
 
-A technique is one module in `workbench/techniques/` (or one of another package under the entry point
+A technique is one module in `workbench/techniques/` (or in another package, under the entry point
 group `workbench.techniques`) with one settings class and one function:
 
     @technique("pruning", title="Pruning", accepts=("torch",), gives="torch")
@@ -147,7 +147,7 @@ class Job:
         return self.task.example(n, self.start.prepare)
 
     def resolved(self, settings: S) -> S:
-        """Settings with every None written down: the start's own training choices, else the budget."""
+        """Settings with every None written down, by the start's own choices or by the budget."""
         return settings.resolved(own={"fit": self.start.fit} if self.start is not None else None)
 
 

@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import DataError
 from workbench.figures import palette, plot_ledger, plot_tradeoff
 from workbench.figures.tradeoff import _tradeoff
-from workbench.figures.units import amount, axis, is_higher_better, times
+from workbench.figures.units import amount, axis, is_higher_better, is_score, times
 from workbench.figures.waterfall import _waterfall
 
 
@@ -213,4 +213,11 @@ def test_changes_have_a_sign_and_factors_an_x():
     assert [times(f) for f in (2.7, 31.4, 0.83, 1.0)] == ["2.7x", "31x", "0.83x", "1.0x"]
     assert axis("latency_p50_ms", 3.0) == ("latency p50 (ms)", 1.0)
     assert is_higher_better("throughput_per_s")
+    for name in ("balanced_accuracy", "label_accuracy", "pr_auc", "roc_auc", "f1", "quality_valid"):
+        assert is_higher_better(name)
+        assert is_score(name)
+        assert amount(0.98765, name) == "0.9877"
+    for name in ("log_loss", "brier", "calibration_error", "mse", "size_bytes"):
+        assert not is_higher_better(name)
+        assert not is_score(name)
     assert not is_higher_better("latency_ms")

@@ -76,6 +76,7 @@ def seen(installed, tmp_path_factory):
     return json.loads(_python(installed, "session.py", str(root)).splitlines()[-1])
 
 
+@pytest.mark.slow
 def test_its_own_contract_tests_pass(installed):
     said = _python(
         installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "tests"
@@ -84,6 +85,7 @@ def test_its_own_contract_tests_pass(installed):
     assert "skipped" not in said
 
 
+@pytest.mark.slow
 def test_run_with_its_technique_form_runtime_metric_and_task_ends_well(seen):
     rows = seen["rows"]
     assert [row["step"] for row in rows] == ["start", "onnx", "decimal_rounding"]
@@ -94,6 +96,7 @@ def test_run_with_its_technique_form_runtime_metric_and_task_ends_well(seen):
     assert (seen["form"], seen["model"]) == ("numpy_linear", "LinearModel")
 
 
+@pytest.mark.slow
 def test_its_technique_is_listed_and_named_in_errors(seen):
     assert {"decimal_rounding", "pruning"} <= set(seen["names"])
     assert "Did you mean `decimal_rounding`?" in seen["refused"]

@@ -17,7 +17,12 @@ def main(root: str) -> None:
     except UnknownName as error:
         refused = str(error)
     trail = wb.run(
-        ["decimal_rounding"], "example_digits", start="linear", budget="smoke", root=root
+        ["decimal_rounding"],
+        "example_digits",
+        start="linear",
+        budget="smoke",
+        batch_sizes=[1],
+        root=root,
     )
     seen = {
         "names": wb.technique_names(),

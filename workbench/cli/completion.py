@@ -6,7 +6,7 @@ import rich_click as click
 from click.shell_completion import get_completion_class, shell_complete
 
 from workbench.cli.options import ARGUMENT, OneOf, command
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, required
 
 __all__ = ["VARIABLE", "complete", "completion"]
 
@@ -30,8 +30,9 @@ def _shell_argument() -> click.Parameter:
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print the script that completes commands, options and values in a shell."""
-    made = get_completion_class(shell)(context.find_root().command, {}, "workbench", VARIABLE)
-    print(made.source())
+    shell_class = required(get_completion_class(shell))
+    script = shell_class(context.find_root().command, {}, "workbench", VARIABLE)
+    print(script.source())
 
 
 completion.help = HELP

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import rich_click as click
+from click.exceptions import Exit
 
 from workbench.cli import guides, runs
 from workbench.cli.completion import VARIABLE, complete, completion
@@ -37,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return complete(commands, os.environ[VARIABLE])
         with commands.make_context("workbench", words) as context:
             return commands.invoke(context) or 0
-    except click.exceptions.Exit as end:
+    except Exit as end:
         return end.exit_code
     except click.ClickException as error:
         print(_usage_text(error), file=sys.stderr)
@@ -58,7 +59,7 @@ class Commands(click.RichGroup):
     def list_commands(self, ctx: click.Context) -> list[str]:
         from workbench.techniques import technique_names
 
-        own = [c.name for c in COMMANDS]
+        own = [c.name for c in COMMANDS if c.name]
         first = len(guides.COMMANDS)
         return [*own[:first], *technique_names(), *own[first:]]
 

@@ -46,7 +46,7 @@ def measure(file: Path, everywhere: bool, threads: int, json: bool, **given: Any
     from workbench.measure.file import measure_file, measure_file_everywhere
 
     options = run_options_from(given)
-    common = {"task": options.task, "threads": threads, "budget": options.budget}
+    common: dict[str, Any] = {"task": options.task, "threads": threads, "budget": options.budget}
     if everywhere:
         _tell_everywhere(measure_file_everywhere(file, **common), json)
         return

@@ -213,7 +213,7 @@ def _print_trail(run: Run) -> int:
 
 def _as_data(run: Run) -> dict[str, Any]:
     """A run's state, ledger and test line as plain data."""
-    about = {
+    about: dict[str, Any] = {
         "name": run.name,
         "status": run.status,
         "error": run.error,

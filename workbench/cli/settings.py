@@ -61,7 +61,7 @@ def settings_shown(declared: Technique, *, method: str = "", expert: bool = Fals
     from workbench.settings import knobs
 
     if method:
-        return list(declared.settings(method=method).visible(expert=expert))
+        return list(declared.settings.from_flat({"method": method}).visible(expert=expert))
     return [k for k in knobs(declared.settings) if expert or not k.expert]
 
 

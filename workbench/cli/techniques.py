@@ -109,8 +109,9 @@ def _title(settings: type[Settings], group: tuple[str, ...]) -> str:
     if not group:
         return ""
     field = settings.model_fields[group[0]]
-    own = (field.json_schema_extra or {}).get("title") or group[0].replace("_", " ").capitalize()
-    inner = field.annotation if len(group) > 1 else None
+    extra: Any = field.json_schema_extra or {}
+    own = str(extra.get("title") or group[0].replace("_", " ").capitalize())
+    inner: Any = field.annotation if len(group) > 1 else None
     return f"{own}, {_title(inner, group[1:]).lower()}" if inner else own
 
 
@@ -136,6 +137,12 @@ def flat_settings(words: Sequence[str]) -> dict[str, Any]:
         return _split(context)[0]
 
 
+def _declared(context: click.Context) -> Technique:
+    """The technique of the command that was called."""
+    assert isinstance(context.command, TechniqueCommand)
+    return context.command.declared
+
+
 def _split(context: click.Context) -> tuple[dict[str, Any], dict[str, Any]]:
     """Values that were given: the technique's settings, and all the others."""
     from workbench.settings import knobs
@@ -145,7 +152,7 @@ def _split(context: click.Context) -> tuple[dict[str, Any], dict[str, Any]]:
         for name, value in context.params.items()
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
-    names = {k.name for k in knobs(context.command.declared.settings)}
+    names = {k.name for k in knobs(_declared(context).settings)}
     settings = {k: v for k, v in given.items() if k in names}
     return settings, {k: v for k, v in given.items() if k not in names or k == "budget"}
 
@@ -172,7 +179,7 @@ def _recipe(context: click.Context) -> tuple[Recipe, dict[str, Any]]:
     """The recipe of one step, and the other values that were given."""
     from workbench.recipe import Recipe, Step
 
-    declared = context.command.declared
+    declared = _declared(context)
     settings, given = _split(context)
     step = Step(declared.name, declared.settings.from_flat(settings))
     return Recipe((step,), options.run_options_from(given)), given

@@ -39,8 +39,9 @@ def row_keys(splits: Mapping[str, AnyRows], names: tuple[str, ...]) -> dict[str,
     that come from the same dataset as the first.
     """
     chosen = {name: splits[name] for name in names if name in splits}
-    if all(isinstance(rows, Rows) for rows in chosen.values()):
-        return {name: row_hashes(rows) for name, rows in chosen.items()}
+    in_memory = {name: rows for name, rows in chosen.items() if isinstance(rows, Rows)}
+    if len(in_memory) == len(chosen):
+        return {name: row_hashes(rows) for name, rows in in_memory.items()}
     keys: dict[str, np.ndarray] = {}
     bases: dict[str, int] = {}
     for name, rows in chosen.items():

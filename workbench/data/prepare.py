@@ -67,13 +67,13 @@ class Columns:
                 values = np.where(np.isfinite(values), values, median)
                 numeric[name] = (median, float(values.mean()), float(values.std()) or 1.0)
             else:
-                values = sorted({str(value) for value in column})
-                if len(values) > max_categories:
+                texts = sorted({str(value) for value in column})
+                if len(texts) > max_categories:
                     raise DataError(
-                        f"Column `{name}` has {len(values)} categories; at most {max_categories} "
+                        f"Column `{name}` has {len(texts)} categories; at most {max_categories} "
                         "are allowed: group some of them, or leave the column out."
                     )
-                categories[name] = values
+                categories[name] = texts
         return cls(numeric, categories)
 
     @property
@@ -113,7 +113,8 @@ def to_json(prepare: Any) -> dict[str, Any] | None:
         return None
     for kind, cls in KINDS.items():
         if isinstance(prepare, cls):
-            return {"kind": kind, **asdict(prepare)}
+            fields: Any = prepare  # each of KINDS is a dataclass
+            return {"kind": kind, **asdict(fields)}
     if isinstance(prepare, _Yours):
         return {"kind": "yours", "reference": prepare.reference}
     name = getattr(prepare, "__qualname__", type(prepare).__qualname__)

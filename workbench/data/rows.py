@@ -187,14 +187,14 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
         inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
         return _named_arrays(inputs), _array(batch[key])
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
-        *inputs, targets = batch
-        if len(inputs) == 1 and isinstance(inputs[0], Mapping):
-            return _named_arrays(inputs[0]), _array(targets)
-        if len(inputs) == 1 and isinstance(inputs[0], (tuple, list)):
-            inputs = list(inputs[0])
-        if len(names) != len(inputs):
-            names = ("x", *(f"x{i}" for i in range(1, len(inputs))))
-        return _named_arrays(dict(zip(names, inputs, strict=True))), _array(targets)
+        *parts, targets = batch
+        if len(parts) == 1 and isinstance(parts[0], Mapping):
+            return _named_arrays(parts[0]), _array(targets)
+        if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
+            parts = list(parts[0])
+        if len(names) != len(parts):
+            names = ("x", *(f"x{i}" for i in range(1, len(parts))))
+        return _named_arrays(dict(zip(names, parts, strict=True))), _array(targets)
     is_sequence = isinstance(batch, (tuple, list))
     got = "one element and no target" if is_sequence else type(batch).__name__
     raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {got}.")

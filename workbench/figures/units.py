@@ -16,14 +16,15 @@ _HIGHER = (*_SCORES, "throughput", "speedup")
 def is_score(column: str) -> bool:
     """Whether changes of a column are shown as differences, not as factors.
 
+    They are for names with the word of a score, such as `balanced_accuracy` and `quality_valid`.
     From 0.99 to 0.98 a score loses 0.01; a factor of 1.01 says nothing.
     """
-    return column.split("_")[0] in _SCORES
+    return any(word in _SCORES for word in column.split("_"))
 
 
 def is_higher_better(column: str) -> bool:
-    """Whether more is better, by the first word of the name; an unknown name is a cost."""
-    return column.split("_")[0] in _HIGHER
+    """Whether more is better, by the words of the name; a name without a known word is a cost."""
+    return any(word in _HIGHER for word in column.split("_"))
 
 
 def title_of(column: str) -> str:

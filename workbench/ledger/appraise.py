@@ -152,8 +152,9 @@ def _row(
     seconds: float,
     notes: tuple[str, ...],
 ) -> Row:
-    """The ledger's view of a scorecard; of latencies the best call, which a busy machine disturbs
-    least.
+    """The row of a scorecard.
+
+    Latencies are those of the best call, which a busy machine disturbs least.
     """
     score = card.quality[0]
     row = Row(

@@ -158,7 +158,8 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "throughput",
         "samples/s",
-        "Samples a second at the largest batch, one thread; below, processor seconds for a million.",
+        "Samples a second at the largest batch on one thread; below, processor seconds for a "
+        "million.",
         direction="higher",
         logged="cost/throughput",
         value=_number("throughput"),
@@ -263,7 +264,7 @@ def _latency(size: int, *, is_first: bool) -> Column:
     return Column(
         name,
         f"batch {size}",
-        f"Best call at batch {size} on one thread; below, how many times faster than before and "
+        f"Best call at batch {size} on one thread; below, how many times faster than before "
         "than the start.",
         unit="ms",
         direction="lower",

@@ -82,7 +82,7 @@ class Row:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Row:
-        """Also reads the rows of version 1, with latencies of batch 1 and 64 in fields of their own."""
+        """Read a row, also one of version 0.1.0, which had fields for the batches 1 and 64."""
         values = dict(data)
         older = {1: values.pop("latency_ms", None), 64: values.pop("latency_64_ms", None)}
         kept = values.get("latencies_ms") or {k: v for k, v in older.items() if v is not None}

@@ -35,8 +35,9 @@ def test_line(
     looks: int,
     report: Report,
 ) -> TestLine:
-    """Start and chosen candidate on the same test rows, paired, with the promises that the interval
-    keeps.
+    """Start and last candidate on the same test rows, paired.
+
+    The line holds the promises ("at most 0.5 points lost") that the interval keeps.
     """
     before, after = (outputs_on(c, test, report) for c in (first, last))
     targets = np.asarray(test.targets)

@@ -38,8 +38,9 @@ def analyse(
     listener: Callable[[Event], None] | None = None,
     **options: Any,
 ) -> dict[str, pd.DataFrame]:
-    """The tables of one of a technique's analyses (`pruning`, `sensitivity`), by name, on valid; no
-    candidate is made.
+    """The tables of an analysis of a technique (`pruning`, `sensitivity`), by name.
+
+    The analysis looks at valid and makes no candidate.
 
     They are also written to `<runs>/analyses/<technique>-<action>/`. What was computed is kept in
     the runs' cache, so that an analysis that was interrupted goes on, and one that was done is

@@ -1,4 +1,4 @@
-"""Candidates by the reference that an option or a setting names them with, and from their folders."""
+"""Candidates by the reference that an option or a setting holds, and from their folders."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def candidate_named(
 
     Known are a model of the task (empty: its first), the folder of a run or of one of its steps,
     a registered model `models:/NAME@ALIAS` or `models:/NAME/VERSION`, and `package.module:name`,
-    which is a candidate or a torch module, or a function annotated to return one. Raises UnknownName
-    for a name that is none of these.
+    which is a candidate or a torch module, or a function annotated to return one. Raises
+    UnknownName for a name that is none of these.
     """
     is_start = task.start is not None and reference == task.start.name
     if not reference or reference in task.builders or is_start:
@@ -126,9 +126,7 @@ def _instance(task: Task) -> Any:
 
 
 def _types_at_hand(task: Task | None, about: dict[str, Any]) -> list[str]:
-    """Types of the task's own estimators, which this session has loaded already, and their
-    packages.
-    """
+    """Types of the task's own estimators, which this session has loaded, and their packages."""
     has_transformer = (about["prepare"] or {}).get("kind") == "transformer"
     if task is None or not (has_transformer or about.get("kept") == "skops"):
         return []

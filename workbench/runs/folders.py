@@ -11,8 +11,9 @@ __all__ = ["new_folder", "run_folders", "runs_root", "slug"]
 
 
 def runs_root(root: str | Path | None = None) -> Path:
-    """The folder of all runs: as given, else WORKBENCH_RUNS, else `runs` in the working folder;
-    absolute.
+    """The folder of all runs, absolute.
+
+    It is `root`, else the variable WORKBENCH_RUNS, else `runs` in the working folder.
     """
     return Path(root or os.environ.get("WORKBENCH_RUNS") or "runs").expanduser().resolve()
 
@@ -23,6 +24,7 @@ def run_folders(root: str | Path | None = None) -> list[Path]:
 
 
 def new_folder(root: Path, name: str) -> Path:
+    """Make a new folder of a run; a number is added to a name that is taken."""
     for suffix in ("", *(f"-{n}" for n in range(2, 1000))):
         folder = root / f"{name}{suffix}"
         try:
@@ -34,4 +36,5 @@ def new_folder(root: Path, name: str) -> Path:
 
 
 def slug(text: str) -> str:
+    """A text as a part of a folder's name: letters, digits and hyphens, 40 at most."""
     return "".join(c if c.isalnum() else "-" for c in text).strip("-")[:40]

@@ -1,5 +1,6 @@
-"""A run in a process of its own, with its folder as the truth: start, follow, cancel, resume,
-reattach.
+"""A run in a process of its own, with its folder as the truth.
+
+It can be started, followed, cancelled, resumed, and found again by its folder.
 
 The process is the leader of its own session and writes to files, so closing the page, restarting
 the kernel or losing the connection does not end it. A task made in a notebook travels as a private
@@ -100,8 +101,9 @@ def attach(folder: str | Path) -> Run:
 
 
 def find_run(name: str, root: str | Path | None = None) -> Run:
-    """A run by its folder, its name, the beginning of its name, or `last`; raises RunError when
-    none or several match.
+    """A run by its folder, its name, the beginning of its name, or `last`.
+
+    Raises RunError when none or several match.
     """
     if (Path(name) / "run.json").exists():
         return Run(Path(name))
@@ -120,8 +122,9 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
 
 
 class Run:
-    """A handle on a run; everything is read from its folder, so any number of them may exist, in
-    any process.
+    """A handle on a run.
+
+    Everything is read from the folder, so any number of handles may exist, in any process.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -140,8 +143,9 @@ class Run:
 
     @property
     def status(self) -> str:
-        """One of: starting, running, finished, failed, cancelled, killed (its process is gone
-        without a word).
+        """One of: starting, running, finished, failed, cancelled, killed.
+
+        A run is killed if its process is gone and wrote no end.
         """
         state = self._state()
         if state["status"] in ENDED or alive(state) or _is_being_started(state):
@@ -175,8 +179,9 @@ class Run:
             time.sleep(poll_seconds)
 
     def wait(self, timeout: float | None = None) -> Run:
-        """Wait for the end; raises RunError when it failed, was cancelled or killed, TimeoutError
-        when time is up.
+        """Wait for the end.
+
+        Raises RunError when the run failed, was cancelled or killed, TimeoutError when time is up.
         """
         limit = None if timeout is None else time.monotonic() + timeout
         while not self.ended:
@@ -201,9 +206,7 @@ class Run:
             )
 
     def cancel(self) -> None:
-        """Ask the run to stop; its process is ended after two seconds if it has not stopped by
-        itself.
-        """
+        """Ask the run to stop; after two seconds its process is ended."""
         if self.ended:
             return
         (self.folder / "cancel").touch()
@@ -262,9 +265,7 @@ class Run:
     _task_here: Task | None = None
 
     def _state(self) -> dict[str, Any]:
-        """What the run's process said of itself, or, before it said anything, what its parent
-        knows.
-        """
+        """The last state that the run's process wrote, or that its parent wrote before."""
         for name in ("state.json", "process.json"):
             if (self.folder / name).exists():
                 return read_json(self.folder / name)

@@ -1,6 +1,4 @@
-"""run(): start a recipe in its own process, follow it, and hand back its trail; analyse(): a
-technique's analysis, here.
-"""
+"""run(): start a recipe in its own process, follow it, and give back its trail."""
 
 from __future__ import annotations
 
@@ -22,8 +20,9 @@ __all__ = ["as_recipe", "run"]
 
 
 def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
-    """A recipe from a recipe, YAML text or path, or a list of steps (then with `task` and options
-    such as `budget`).
+    """A recipe from a recipe, from YAML text or a path, or from a list of steps.
+
+    A list of steps needs `task`, and takes options such as `budget`.
     """
     is_whole = isinstance(what, Recipe) or (isinstance(what, (str, Path)) and not task)
     if is_whole and options:

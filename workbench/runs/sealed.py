@@ -1,5 +1,6 @@
-"""Sending a task to another process: a private cloudpickle without its test rows, and the test rows
-sealed beside it.
+"""Sending a task to another process, its test rows sealed beside it.
+
+The task is a private cloudpickle without its test rows.
 
 Nothing of this is kept: the files are deleted when the run has finished and test was opened.
 """
@@ -36,7 +37,7 @@ FILES = (TASK_FILE, TEST_FILE, DATA_FILE)
 MOVED = {
     ("workbench.candidates", "_reset"): ("workbench.models.networks", "reset"),
     ("workbench.tasks", "flip_and_shift"): ("workbench.tasks.builtin", "flip_and_shift"),
-    ("workbench.tasks", "_estimator"): ("workbench.tasks.builtin", "_estimator"),
+    ("workbench.tasks", "_estimator"): ("workbench.tasks.builtin", "_estimator_of_splits"),
     ("workbench.data.rewording", "reword"): ("workbench.data.sets.rewording", "reword"),
     ("workbench.data.neighbours", "neighbours"): ("workbench.data.sets.neighbours", "neighbours"),
 }
@@ -136,8 +137,9 @@ def _base(rows: AnyRows | None) -> Any:
 
 
 def travelling(value: Any) -> bytes:
-    """A cloudpickle; modules beside the user's notebook go by value, as the other process may not
-    find them.
+    """A cloudpickle that another process can read.
+
+    Modules beside the user's notebook are written by value, as the other process may not find them.
     """
     import cloudpickle
 
@@ -158,8 +160,9 @@ def travelling(value: Any) -> bytes:
 
 
 def _dumped(value: Any) -> bytes:
-    """A cloudpickle in which a part of a tensor, a slice say, is that part alone: torch writes all
-    that it was cut from.
+    """A cloudpickle in which a slice of a tensor is the slice alone.
+
+    Torch writes the whole tensor that a slice was taken from.
     """
     import cloudpickle
     import torch
@@ -181,9 +184,7 @@ def _dumped(value: Any) -> bytes:
 
 
 def _is_users(module: Any, here: Path) -> bool:
-    """Whether a module lies beside the user's notebook and is no part of Python or of an
-    environment there.
-    """
+    """Whether a module lies beside the user's notebook, outside any environment."""
     file, name = getattr(module, "__file__", None), module.__name__
     root = name.split(".")[0]
     if (

@@ -113,8 +113,9 @@ def looked_at(task: Task, budget: str) -> Task:
 
 
 def builder_for(candidate: Candidate, task: Task) -> Any:
-    """The function that makes a candidate's model untrained, with the arguments that it was made
-    with; None where the task has no such builder.
+    """The function that makes a candidate's model untrained, with the same arguments.
+
+    None where the task has no such builder.
     """
     name = (candidate.builder or "").rpartition("/")[2] or "untrained"
     builder = task.builders.get(name)
@@ -158,8 +159,9 @@ class _Runner:
     # The start
 
     def start(self) -> _Standing:
-        """The candidate to start from, trained where a step needs that, measured as it is and as
-        ONNX; nothing in a run whose steps need no start.
+        """The candidate to start from, measured as it is and as ONNX.
+
+        It is trained where a step needs that. A run whose steps need no start has none.
         """
         needs = [step.declared.needs for step in self.recipe.steps] or [Needs()]
         if self.task is None or not any(n.start for n in needs):
@@ -321,8 +323,9 @@ class _Runner:
         candidate: Candidate | None = None,
         others: Mapping[str, Candidate] | None = None,
     ) -> _Standing:
-        """Where the next step starts after a finished step: its candidate, the one that its
-        decision names, or the one before it.
+        """Where the next step starts after a finished step.
+
+        This is its candidate, the one that its decision names, or the one before it.
         """
         if (place / "candidate.json").exists():
             return self._restore(place, label, candidate)
@@ -401,8 +404,9 @@ class _Runner:
         report.send("step_finished", rows=lines, **told)
 
     def _restore(self, place: Path, label: str, candidate: Candidate | None = None) -> _Standing:
-        """Where the next step starts, from a finished step's folder; the user's own module where it
-        is still at hand.
+        """Where the next step starts, from a finished step's folder.
+
+        The model is of the user's own class where that is at hand.
         """
         kept = candidate or load_candidate(place, self.at_hand)
         exported = self._exported(kept, place)
@@ -415,8 +419,10 @@ class _Runner:
     def _origin(
         self, place: Path, label: str, kept: Candidate, exported: Candidate | None
     ) -> Contestant:
-        """What all rows are compared with: the start of this run, or of the one that it goes on;
-        the first result in a run without a trained start.
+        """The candidate that all rows are compared with.
+
+        It is the start of this run, or of the run that it goes on from; the first result in a run
+        without a trained start.
         """
         if (place / FIRST / "candidate.json").exists():
             first = load_candidate(place / FIRST, self.at_hand)

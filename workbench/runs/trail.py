@@ -84,8 +84,9 @@ class Trail:
 
     @property
     def model(self) -> Any:
-        """The model after the last step that gave one other than an ONNX file: the plain torch
-        module, of the user's own class where its builder is at hand, or the estimator.
+        """The model of the last step that gave one other than an ONNX file.
+
+        It is a torch module, of the user's own class where its builder is at hand, or an estimator.
         """
         for step in reversed(self.steps_with_candidate):
             if read_json(step / "candidate.json")["form"] != "onnx":
@@ -111,9 +112,7 @@ class Trail:
         )
 
     def candidate(self, step: str = "") -> Candidate:
-        """The candidate that a step made, by the step's name in the ledger (`pruning`); the last
-        one by default.
-        """
+        """The candidate of a step, by the step's name in the ledger; of the last one by default."""
         return load_candidate(self._folder(step) if step else self._last(), self.task)
 
     def evidence(self, step: str) -> dict[str, pd.DataFrame]:
@@ -125,7 +124,7 @@ class Trail:
         }
 
     def scorecard(self, step: str = "") -> Scorecard:
-        """All that was measured of one row of the ledger, by its name; of the last one by default."""
+        """The scorecard of a row of the ledger, by the row's name; of the last one by default."""
         wanted = step or self.rows[-1].step
         for folder in self.steps:
             if (folder / f"scorecard-{wanted}.json").exists():

@@ -15,7 +15,7 @@ from workbench.runtimes.scores import as_scores
 from workbench.system.machine import n_threads
 from workbench.task import Candidate
 
-__all__ = ["OnnxPredictor"]
+__all__ = ["OnnxPredictor", "onnx_predictor"]
 
 DTYPES = {
     "tensor(float)": np.float32,
@@ -110,14 +110,17 @@ def _main_output(outputs: list[Any]) -> str:
     )
 
 
-def _make(candidate: Candidate, threads: int | None, device: str) -> OnnxPredictor:
+def onnx_predictor(
+    candidate: Candidate, threads: int | None = None, device: str = "cpu"
+) -> OnnxPredictor:
+    """The predictor of an ONNX candidate on ONNX Runtime; `threads` None takes all cores."""
     return OnnxPredictor(candidate.model, outputs=candidate.outputs, threads=threads, device=device)
 
 
 RUNTIME = Runtime(
     "onnxruntime",
     ("onnx",),
-    _make,
+    onnx_predictor,
     title="ONNX Runtime",
     libraries=("onnxruntime",),
     coverage=coverage_of,

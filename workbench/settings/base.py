@@ -123,7 +123,7 @@ def free_form(
     expert: bool = False,
     title: str = "",
 ) -> Any:
-    """A field holding a list or a mapping: given as such, as YAML text, or as a YAML file's path."""
+    """A field with a list or a mapping: as such, as YAML text, or as the path of a YAML file."""
     extra: Any = {
         "free_form": True,
         "only_if": dict(only_if or {}),
@@ -163,7 +163,7 @@ def dropping_values_without_effect() -> Iterator[None]:
 
 
 class Settings(BaseModel):
-    """Root of all settings: frozen; unknown names, wrong values and values without effect refused."""
+    """Root of all settings: frozen, and unknown names, wrong and vain values are refused."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
@@ -273,8 +273,9 @@ class Settings(BaseModel):
         return {k.name: flat_value(k, reach(self, k.path)) for k in knobs(type(self))}
 
     def tree(self, *, changed_only: bool = False) -> dict[str, Any]:
-        """Nested plain values, as a recipe's YAML holds them; `changed_only` leaves out what is at
-        its default.
+        """Nested plain values, as the YAML of a recipe holds them.
+
+        `changed_only` leaves out values at their default.
         """
         whole = self.model_dump(mode="json")
         return _difference(whole, type(self)().model_dump(mode="json")) if changed_only else whole

@@ -26,8 +26,9 @@ Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
 
 @dataclass(frozen=True)
 class Knob:
-    """One choice, as data: enough to draw a control, an option, a cell line, a YAML key and a row
-    of a table.
+    """One choice as data.
+
+    It is enough to draw a control, an option, a line of a cell, a YAML key and a row of a table.
     """
 
     name: str
@@ -168,6 +169,7 @@ def _kind(annotation: Any, is_free_form: bool) -> tuple[Kind, tuple[Any, ...]]:
 
 
 def strip_optional(annotation: Any) -> tuple[Any, bool]:
+    """The annotation without None, and whether it allowed None."""
     if typing.get_origin(annotation) in (types.UnionType, typing.Union):
         rest = [a for a in typing.get_args(annotation) if a is not type(None)]
         if len(rest) == 1:
@@ -205,12 +207,14 @@ def _deciding(by_budget: Mapping[str, Any]) -> str:
 
 
 def reach(settings: Any, path: tuple[str, ...]) -> Any:
+    """The value at a path of nested settings."""
     for name in path:
         settings = getattr(settings, name)
     return settings
 
 
 def flat_value(k: Knob, value: Any) -> Any:
+    """A value as the flat faces hold it: lists and mappings as JSON text."""
     if k.kind == "yaml" and value is not None and not isinstance(value, str):
         return json.dumps(value)  # JSON is YAML on one line, which a cell and a shell can hold
     return value

@@ -16,8 +16,9 @@ __all__ = ["problems_of", "without_effect"]
 def problems_of(
     names: Mapping[str, tuple[Any, ...]], error: ValidationError
 ) -> tuple[list[tuple[str, str]], bool]:
-    """House sentences for what pydantic refused, as (name, sentence), and whether all of it is of
-    the wrong kind.
+    """Sentences for everything that pydantic refused, as (name, sentence).
+
+    The second value says whether every problem is a wrong type.
 
     `names` holds the valid names, each with the choices of that setting where it has some.
     """

@@ -32,9 +32,9 @@ def modules_in(package: str, *, ending: str = "") -> dict[str, str]:
 class Registry(Generic[T]):
     """Things of one kind by name; other packages register theirs in the entry point group `group`.
 
-    `built_in` gives those of this package: a name with the thing itself, or with the `module` or `module:attribute`
-    that declares it. A module without an attribute declares the instance of `kind` that has this
-    `name`.
+    `built_in` gives those of this package: a name with the thing itself, or with the `module` or
+    `module:attribute` that declares it. A module without an attribute declares the instance of
+    `kind` that has this `name`.
     """
 
     def __init__(

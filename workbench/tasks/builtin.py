@@ -80,7 +80,9 @@ def _flights(name: str) -> Task:
     from workbench.models.table import table_net
 
     splits = flights()
-    prepare = Columns.fitted(splits.train.take(slice(None)))
+    train = splits.train.take(slice(None))
+    prepare = Columns.fitted(train)
+    numeric = {name: a.dtype.kind in "biuf" for name, a in train.inputs.items()}
     return Task(
         name=name,
         kind="binary",
@@ -89,21 +91,24 @@ def _flights(name: str) -> Task:
         classes=("on time", "late"),
         builders={
             "table_net": SizedBuilder(partial(table_net, n_out=1), prepare.n_features),
-            "logistic": partial(_estimator, "logistic", splits),
-            "boosting": partial(_estimator, "boosting", splits),
+            "logistic": partial(_estimator, "logistic", numeric),
+            "boosting": partial(_estimator, "boosting", numeric),
         },
         prepare=prepare,
         built_in=True,
     )
 
 
-def _estimator(kind: Literal["logistic", "boosting"], splits: Splits) -> Any:
+def _estimator_of_splits(kind: Literal["logistic", "boosting"], splits: Splits) -> Any:
+    """The builder that sealed tasks of version 0.1.0 name."""
+    columns = splits.train.take(slice(0, 1)).inputs
+    return _estimator(kind, {name: a.dtype.kind in "biuf" for name, a in columns.items()})
+
+
+def _estimator(kind: Literal["logistic", "boosting"], numeric: dict[str, bool]) -> Any:
     from workbench.models.estimators import make_estimator
 
-    return make_estimator(
-        kind,
-        {name: a.dtype.kind in "biuf" for name, a in splits.train.take(slice(0, 1)).inputs.items()},
-    )
+    return make_estimator(kind, numeric)
 
 
 def _reviews(name: str) -> Task:
@@ -148,8 +153,9 @@ def _reviews(name: str) -> Task:
 
 
 def _reword() -> Callable[..., dict[str, np.ndarray]]:
-    """Words are swapped for their neighbours to MiniLM; without the extra `text`, for any other
-    words of train.
+    """Reword sentences: words are swapped for their neighbours among MiniLM's vectors.
+
+    Without the extra `text`, they are swapped for any other words of train.
     """
     try:
         minilm_folder()
@@ -177,8 +183,9 @@ def _metrics(kind: str, first: str = "") -> tuple[Any, ...]:
 def flip_and_shift(
     inputs: dict[str, torch.Tensor], generator: torch.Generator
 ) -> dict[str, torch.Tensor]:
-    """Images `(batch, 1, height, width)` mirrored half of the time and moved by up to two pixels,
-    edges repeated.
+    """Images `(batch, 1, height, width)` mirrored half of the time, moved by up to two pixels.
+
+    Edges are repeated.
     """
     import torch
     from torch.nn import functional as F

@@ -1,5 +1,4 @@
-"""check_task(), the door check: do data, labels and model fit each other, with every problem told
-at once.
+"""check_task(): do data, labels and model fit each other? Every problem is told at once.
 
 Rows in memory are checked in full. Of a torch dataset all targets are read, but only its first 256
 inputs; whether it shares rows with test is told from the dataset object and its indices, not from
@@ -42,8 +41,9 @@ class _Found:
 def check_task(
     task: Task, candidate: Candidate | None = None, *, probe: Probe | None = None
 ) -> list[str]:
-    """Warnings about a task that can be used; raises one error that holds all problems of one that
-    cannot.
+    """Warnings about a task that can be used.
+
+    Raises one error that holds all problems of a task that cannot be used.
 
     `candidate` defaults to the task's own start, or its first builder; `probe` is its answer where
     it was asked before. Raises TaskError when the
@@ -97,8 +97,9 @@ def _own_candidate(task: Task, found: _Found) -> Candidate | None:
 
 
 def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
-    """Names, shapes and kinds of arrays against train's; batch and the length of sequences may
-    differ.
+    """Compare names, shapes and kinds of arrays with those of train.
+
+    The batch and the length of sequences may differ.
     """
     if "train" not in samples:
         return
@@ -119,8 +120,9 @@ def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
 
 
 def _shape(array: np.ndarray) -> tuple[Any, ...]:
-    """Kind and shape of a row; None where a length may vary: tokens `(rows, length)`, series
-    `(rows, length, features)`.
+    """Kind and shape of a row; None where a length may vary.
+
+    These are tokens `(rows, length)` and series `(rows, length, features)`.
     """
     numbers = array.dtype.kind in "biuf"
     floating = array.dtype.kind == "f"
@@ -137,8 +139,9 @@ def _described(shape: tuple[Any, ...]) -> str:
 def _check_inputs(
     split: str, rows: Rows, prepare: Any, candidate: Candidate | None, found: _Found
 ) -> None:
-    """Values that a model can compute with, raw or after `prepare`; estimators and ONNX graphs may
-    fill missing ones.
+    """Look for values that the model cannot compute with, raw or after `prepare`.
+
+    Estimators and ONNX graphs may fill missing values.
     """
     torch_raw = candidate is not None and _takes_numbers_only(candidate) and prepare is None
     for name, array in rows.inputs.items():

@@ -94,8 +94,9 @@ def own_model(model: Any) -> OwnModel:
 
 
 def _from_builder(function: Callable[..., Any]) -> OwnModel:
-    """A function that makes an untrained model; it is called once to see the form of its result,
-    unless it wants the number of inputs.
+    """A model given as a function that makes it untrained.
+
+    The function is called once to see the form of its result, unless it takes the number of inputs.
     """
     inner = function.func if isinstance(function, partial) else function
     name = getattr(inner, "__name__", type(inner).__name__)

@@ -1,8 +1,7 @@
-"""The front doors: make_task() turns what a user has - a model and data in whatever shape - into a
-Task.
+"""make_task(): a Task from a user's model and data, in whatever shape they are.
 
-arrays, datasets, loaders, DataFrames  ->  Rows  ->  labels numbered  ->  splits cut  -.
-module, function, estimator, ONNX file, reference  ->  builders and start candidate  ---+->  checked Task
+arrays, datasets, loaders, tables  ->  Rows  ->  labels numbered  ->  splits cut  -.
+module, function, estimator, ONNX file, name  ->  builders and start candidate  ---+->  Task
 """
 
 from __future__ import annotations

@@ -10,13 +10,9 @@ import yaml
 from workbench.lessons.cells import parameters_cell
 from workbench.recipe import Recipe
 from workbench.settings import TechniqueSettings, knobs
-from workbench.system.references import resolve
 from workbench.technique import Technique
 
 __all__ = ["through_cell", "through_form", "through_recipe", "through_shell", "through_yaml"]
-
-# The front ends lie below this module, so they are found by reference, and only while testing.
-FLAT_SETTINGS = "workbench.cli.techniques:flat_settings"
 
 
 def through_yaml(settings: TechniqueSettings) -> TechniqueSettings:
@@ -64,14 +60,16 @@ def through_cell(declared: Technique, settings: TechniqueSettings) -> TechniqueS
 
 def through_shell(declared: Technique, settings: TechniqueSettings) -> TechniqueSettings:
     """The settings from the equivalent command, parsed by the command line's own parser."""
+    from workbench.cli.techniques import flat_settings
+
     program, *words = shlex.split(recipe_of(declared, settings).to_command())
     assert (program, words[0]) == ("workbench", declared.name)
-    return declared.settings.from_flat(resolve(FLAT_SETTINGS)(words))
+    return declared.settings.from_flat(flat_settings(words))
 
 
 def through_form(declared: Technique, settings: TechniqueSettings) -> TechniqueSettings:
     """The settings that a form holds after it was set to them."""
-    from workbench import form
+    from workbench.widgets.form import form
 
     shown = form(declared.name)
     shown.set(settings)

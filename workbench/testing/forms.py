@@ -41,7 +41,7 @@ print(type(candidate.model).__name__)
 
 
 class FormContract(Contract):
-    """All tests of a form; a subclass gives the fixture `declared`.
+    """All tests of a form; a subclass gives it as its fixture "declared".
 
     Fixtures to override: `task`, `candidate` (trained, of this form), `least_quality`. Attributes
     to override: `loaded_class`, the name of the class that a kept model has where the user's own

@@ -22,7 +22,7 @@ Scored = tuple[np.ndarray, np.ndarray]
 
 
 class MetricContract(Contract):
-    """All tests of a metric; a subclass gives the fixture `declared`.
+    """All tests of a metric; a subclass gives it as its fixture "declared".
 
     Methods to override: `right` and `wrong`, outputs and targets of good and of bad predictions
     for a kind of task.

@@ -22,7 +22,7 @@ WAY_OUT = re.compile(r"\b(install|use|set|take|start|update)\b", re.IGNORECASE)
 
 
 class RuntimeContract(Contract):
-    """All tests of a runtime; a subclass gives the fixture `declared`.
+    """All tests of a runtime; a subclass gives it as its fixture "declared".
 
     Fixtures to override: `task`, `candidate` (trained, in a form that the runtime runs),
     `tolerance`. `batch_size` is the one size that a runtime without a free batch was made for.

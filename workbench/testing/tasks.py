@@ -24,7 +24,7 @@ N_ROWS = 4
 
 
 class TaskContract(Contract):
-    """All tests of a task; a subclass gives the fixture `declared`, the task itself.
+    """All tests of a task; a subclass gives the task as its fixture "declared".
 
     `n_fit` is the number of train rows on which a model that cannot predict untrained is fitted.
     """

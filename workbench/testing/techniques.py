@@ -45,7 +45,7 @@ class _FirstRun:
 
 
 class TechniqueContract(Contract):
-    """All tests of a technique; a subclass gives the fixture `declared`.
+    """All tests of a technique; a subclass gives it as its fixture "declared".
 
     Fixtures to override: `task`, `candidate` (the trained start), `settings` (those of the run
     that most tests look at), `others` and `data` (by the references that the settings hold), and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ipywidgets import HTML, Box, Button, Dropdown, HBox, ToggleButtons, VBox
 
@@ -54,9 +55,11 @@ class Steps(VBox):
     @property
     def steps(self) -> tuple[Step, ...]:
         """The steps as chosen; raises SettingsError while a value of one is wrong."""
-        return tuple(
-            Step(name, form.settings) for name, form in zip(self._names, self._forms, strict=True)
-        )
+        steps: list[Step] = []
+        for name, form in zip(self._names, self._forms, strict=True):
+            settings: Any = form.settings  # of the technique's own class
+            steps.append(Step(name, settings))
+        return tuple(steps)
 
     @property
     def problem(self) -> str:
@@ -89,7 +92,7 @@ class Steps(VBox):
         return form
 
     def _fresh(self, name: str) -> Step:
-        return Step(name, get_technique(name).settings(budget=self._budget))
+        return Step(name, get_technique(name).settings.from_flat({"budget": self._budget}))
 
     def _add_step(self) -> None:
         """Add a step at the end and open it.

@@ -14,6 +14,7 @@ import gzip
 import lzma
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def fashion_full() -> Splits:
 def _has_published_order(rows: Rows, embedded: Splits) -> bool:
     """Whether valid and calibration are rows 14,000 to 19,999 of the published train rows."""
     held_out = rows.take(slice(N_TRAIN, N_EMBEDDED))
-    parts = (embedded.valid, embedded.calibration)
+    parts: tuple[Any, ...] = (embedded.valid, embedded.calibration)
     images = np.concatenate([part.inputs["image"] for part in parts])
     targets = np.concatenate([part.targets for part in parts])
     same_images = np.array_equal(images, held_out.inputs["image"])

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.data.rows import SPLIT_NAMES, Rows, Splits
-from workbench.errors import DataError
+from workbench.errors import DataError, required
 
 __all__ = ["CLASSES", "pack", "reviews"]
 
@@ -84,9 +84,10 @@ def pack(source: Path, folder: Path = FILES) -> None:
 def _rated(source: Path) -> list[tuple[str, float]]:
     """Distinct sentences and their mean rating, without ratings near zero, in published order."""
     with tarfile.open(source) as outer:
-        inner = outer.extractfile(next(m for m in outer.getmembers() if m.name.endswith(ARCHIVE)))
+        member = next(m for m in outer.getmembers() if m.name.endswith(ARCHIVE))
+        inner = required(outer.extractfile(member))
         with tarfile.open(fileobj=io.BytesIO(inner.read())) as archive:
-            content = archive.extractfile(MEMBER).read().decode("utf-8")
+            content = required(archive.extractfile(MEMBER)).read().decode("utf-8")
     rated: dict[str, float] = {}
     for line in content.splitlines():
         _, rating, text = line.split("\t")

@@ -67,13 +67,15 @@ class _Replacement:
     def __call__(self, word: str, rng: np.random.Generator) -> str:
         """Another word with the case and punctuation of `word`, or `word` if none is similar."""
         if self.similar is None:
-            return self.words[rng.integers(len(self.words))]
+            return self.words[int(rng.integers(len(self.words)))]
         match = WORD.fullmatch(word)
-        choices = self.similar[match[2].lower()] if match else ()
-        if not choices:
+        if match is None:
             return word
         before, old, after = match.groups()
-        new = choices[rng.integers(len(choices))]
+        choices = self.similar[old.lower()]
+        if not choices:
+            return word
+        new = choices[int(rng.integers(len(choices)))]
         return f"{before}{new.capitalize() if old[0].isupper() else new}{after}"
 
 

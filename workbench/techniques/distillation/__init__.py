@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from workbench.errors import required
 from workbench.model_form import form_named
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
@@ -178,7 +179,7 @@ def distill(job: Job, settings: DistillationSettings) -> Outcome:
     from workbench.techniques.distillation.trainer import make_trainer
 
     trainer = make_trainer(job, settings)
-    n_seeds = trainer.settings.control_seeds
+    n_seeds = required(trainer.settings.control_seeds)
     n_parts = max(1, 2 * n_seeds)
     text = "distilling" if n_seeds else ""
     fitted = trainer.train(job.seed, report=PartReport(job.report, 0, n_parts, text))

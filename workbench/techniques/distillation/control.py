@@ -8,6 +8,7 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.measure.statistics.intervals import student as student_interval
+from workbench.system.wording import points
 from workbench.techniques.distillation.progress import PartReport
 
 if TYPE_CHECKING:
@@ -78,9 +79,8 @@ def _verdict(low: float, high: float, metric: Metric) -> str:
     """Verdict in words from the interval of the difference."""
     if low <= 0 <= high or not np.isfinite([low, high]).all():
         return "undecided, as the interval contains zero"
-    increased = low > 0
-    return "better with it" if increased == metric.higher_is_better else "worse with it"
+    return "better with it" if metric.sign * low > 0 else "worse with it"
 
 
 def _change(value: float, metric: Metric) -> str:
-    return f"{100 * value:+.2f} points" if metric.unit == "points" else f"{value:+.4g}"
+    return points(value) if metric.unit == "points" else f"{value:+.4g}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.metrics import like_targets, softmax
+from workbench.metrics import like_targets, positive_logit, softmax
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,9 +46,7 @@ def predicted_classes(outputs: np.ndarray, kind: str) -> tuple[np.ndarray, np.nd
     if kind == "classification":
         probabilities = softmax(outputs)
         return probabilities.argmax(axis=1), probabilities.max(axis=1)
-    if kind == "binary" and outputs.ndim == 2 and outputs.shape[1] == 2:
-        outputs = outputs[:, 1] - outputs[:, 0]
-    logits = outputs.reshape(len(outputs)) if kind == "binary" else outputs
+    logits = positive_logit(outputs) if kind == "binary" else outputs
     p = _sigmoid(logits)
     return (logits > 0).astype(np.int64), np.maximum(p, 1 - p)
 

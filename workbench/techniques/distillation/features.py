@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from workbench.data.tensors import tensor
-from workbench.errors import CandidateError, SettingsError, unknown
+from workbench.errors import CandidateError, SettingsError, required, unknown
 from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.outputs import BATCH
 from workbench.system.cache import fingerprint
@@ -68,7 +68,8 @@ class FeatureStudent(nn.Module):
 
     def pop_feature(self) -> torch.Tensor:
         """The feature of the last forward pass, removed here: a model that holds it has no copy."""
-        feature, self._feature = self._feature, None
+        feature = required(self._feature)
+        self._feature = None
         return feature.float()
 
 
@@ -223,7 +224,7 @@ def feature_shape(
     candidate: Candidate, layer: str, inputs: Mapping[str, np.ndarray]
 ) -> tuple[int, ...]:
     """Shape `(batch, ...)` of the output of a layer for these inputs."""
-    return tuple(_evaluate(candidate.model, inputs, layer).shape)
+    return tuple(required(_evaluate(candidate.model, inputs, layer)).shape)
 
 
 def compute_features(

@@ -39,10 +39,10 @@ def plot_grid(grid: DataFrame, *, metric: str = "accuracy") -> Figure:
     table = summary(cells)
     mean = table.pivot(index="alpha", columns="temperature", values="mean") * scale
     spread = table.pivot(index="alpha", columns="temperature", values="spread") * scale
-    higher_is_better = METRICS[metric].higher_is_better if metric in METRICS else True
+    sign = METRICS[metric].sign if metric in METRICS else 1.0
     drawn = figure()
     texts = _cell_texts(mean, spread, percent=scale > 1)
-    _add_heatmap(drawn, mean, texts, higher_is_better=higher_is_better)
+    _add_heatmap(drawn, mean, texts, sign=sign)
     n_seeds = int(table["n"].max())
     subtitle = (
         f"mean ± standard deviation over {n_seeds} seeds"
@@ -216,9 +216,7 @@ def plot_reliability(table: DataFrame) -> Figure:
     return drawn.update_layout(height=420, legend={"itemsizing": "constant"})
 
 
-def _add_heatmap(
-    drawn: Figure, mean: DataFrame, texts: list[list[str]], *, higher_is_better: bool
-) -> None:
+def _add_heatmap(drawn: Figure, mean: DataFrame, texts: list[list[str]], *, sign: float) -> None:
     """Add the means with their texts, and a frame on the best cell."""
     drawn.add_heatmap(
         x=np.arange(mean.shape[1]),
@@ -229,11 +227,11 @@ def _add_heatmap(
         xgap=3,
         ygap=3,
         colorscale="Cividis",
-        reversescale=not higher_is_better,
+        reversescale=sign < 0,
         showscale=False,
         hovertemplate="%{text}<extra></extra>",
     )
-    best = np.nanargmax(mean if higher_is_better else -mean)
+    best = np.nanargmax(sign * mean)
     row, column = np.unravel_index(int(best), mean.shape)
     drawn.add_shape(
         type="rect",

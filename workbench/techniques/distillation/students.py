@@ -155,7 +155,8 @@ def _choose_compact(job: Job, n_out: int) -> str:
     arrays = list(task.example(2).values())
     if len(arrays) == 1 and arrays[0].ndim == 4:
         sizes = {name: _size_of(_with_sizes(resolve(name), name, task, n_out)) for name in COMPACT}
-        return next((name for name, size in sizes.items() if size <= limit), COMPACT[-1])
+        fitting = (name for name, size in sizes.items() if size is not None and size <= limit)
+        return next(fitting, COMPACT[-1])
     if len(arrays) == 1 and arrays[0].ndim == 2 and arrays[0].dtype.kind == "f":
         return TABLE
     raise SettingsError(
@@ -179,9 +180,9 @@ def _with_sizes(function: Any, name: str, task: Task, n_out: int) -> Callable[[]
         "n_in": int(first.shape[1]) if first.ndim > 1 else 1,
     }
     try:
-        parameters = inspect.signature(function).parameters
+        parameters = set(inspect.signature(function).parameters)
     except ValueError:  # a builtin without a signature
-        parameters = {}
+        parameters = set()
     arguments = {key: value for key, value in sizes.items() if key in parameters}
     if name == TABLE:
         arguments["width"] = TABLE_WIDTH

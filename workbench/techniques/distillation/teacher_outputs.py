@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError
+from workbench.metrics import positive_logit
 from workbench.runtimes import installed_for, runtimes_for
 from workbench.runtimes.outputs import predict_rows
 from workbench.system.cache import fingerprint
@@ -64,10 +65,11 @@ def _outputs_of_one(teacher: Candidate, transfer_set: TransferSet, job: Job) -> 
         runtime,
     )
     outputs = cached_array(
-        job.cache / f"teacher-outputs-{key}.npy", lambda: _predict(teacher, rows, runtime, job)
+        job.cache / f"teacher-outputs-{key}.npy",
+        lambda: _predict(teacher, rows, runtime, job),
     )
     if transfer_set.task.kind == "binary" and outputs.shape[1] == 2:
-        outputs = outputs[:, 1:] - outputs[:, :1]  # equals the logit of a sigmoid
+        outputs = positive_logit(outputs)[:, None]
     n_invalid = int((~np.isfinite(outputs)).any(axis=1).sum())
     if n_invalid:
         raise CandidateError(
@@ -111,8 +113,9 @@ def runtime_of(teacher: Candidate, transfer_set: TransferSet, job: Job) -> str:
 
 def _fastest_form(teacher: Candidate, job: Job) -> Candidate:
     """The teacher, or its ONNX form if the job holds one, which takes half of the time on a CPU."""
-    use_onnx = teacher is job.start and job.exported is not None and job.device == "cpu"
-    return job.exported if use_onnx else teacher
+    if teacher is job.start and job.exported is not None and job.device == "cpu":
+        return job.exported
+    return teacher
 
 
 def _predict(teacher: Candidate, rows: Any, runtime: str, job: Job) -> np.ndarray:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from workbench.errors import CandidateError, SettingsError, TaskError
+from workbench.errors import CandidateError, SettingsError, TaskError, required
 from workbench.events import Report
 from workbench.metrics import like_targets
 from workbench.models.networks import build_seeded
@@ -183,7 +183,7 @@ class StudentTrainer:
         """The settings with epochs over all views, so that more views take no more steps."""
         n, settings = transfer_set.n_views, self.settings.fit
         changes = {
-            "epochs": math.ceil(settings.epochs / n),
+            "epochs": math.ceil(required(settings.epochs) / n),
             "patience": max(1, math.ceil(settings.patience / n)),
         }
         return settings.model_copy(update=changes)
@@ -245,7 +245,7 @@ class StudentTrainer:
         self, seed: int, with_teacher: bool, temperature: float | None, alpha: float | None
     ) -> Path:
         key = self._key(seed, with_teacher, temperature, alpha)
-        return self.job.cache / f"student-{key}.npy"
+        return required(self.job.cache) / f"student-{key}.npy"
 
     def _load_choices(self) -> dict[str, Any]:
         if not self.choices:
@@ -265,7 +265,7 @@ class StudentTrainer:
             self.settings.fit,
             self.job.device,
         )
-        return Cache(self.job.cache, f"choices-{key}")
+        return Cache(required(self.job.cache), f"choices-{key}")
 
 
 def make_trainer(job: Job, settings: DistillationSettings) -> StudentTrainer:
@@ -285,7 +285,8 @@ def make_trainer(job: Job, settings: DistillationSettings) -> StudentTrainer:
     n_out = n_outputs(outputs_of(job.start, job.example(4)), job.task)
     student = _student(job, settings, n_out)
     check_outputs(student, job.task, n_out, job.start.name)
-    transfer_set = make_transfer_set(job.task, student.prepare, teachers, settings.views, job.seed)
+    n_views = required(settings.views)
+    transfer_set = make_transfer_set(job.task, student.prepare, teachers, n_views, job.seed)
     outputs = compute_outputs(teachers, transfer_set, job)
     transfer_set = _with_runtime_note(transfer_set, teachers, job)
     resolved: dict[str, Any] = {"student": student.name, "views": transfer_set.n_views}
@@ -349,9 +350,9 @@ def _teacher_features(
     student_layer = choose_layer(network, student_inputs, settings.student_layer, "student_layer")
     of_student = feature_shape(network, student_layer, student_inputs)
     of_teacher = feature_shape(job.start, teacher_layer, teacher_inputs)
-    size = None
+    size: tuple[int, int] | None = None
     if len(of_student) == len(of_teacher) == 4:
-        size = tuple(min(a, b) for a, b in zip(of_student[2:], of_teacher[2:], strict=True))
+        size = (min(of_student[2], of_teacher[2]), min(of_student[3], of_teacher[3]))
     if method == "hint":
         make_projection(of_student, of_teacher)  # raises here, before the features are computed
     if method == "attention":

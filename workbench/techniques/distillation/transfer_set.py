@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.rows import Rows
+from workbench.data.rows import AnyRows, Rows
+from workbench.errors import required
 from workbench.system.cache import fingerprint
 from workbench.task import Candidate, Task
 
@@ -55,7 +56,8 @@ class TransferSet:
         """
         if self.labelled_task is None:
             return self
-        train, n_labelled = self.task.data.train, len(self.labelled_task.data.train)
+        train = _in_memory(self.task.data.train)
+        n_labelled = len(self.labelled_task.data.train)
         targets = np.asarray(train.targets).copy()
         decisions = _decisions(self.task.kind, outputs[n_labelled:].mean(1))
         targets[n_labelled:] = decisions.reshape(targets[n_labelled:].shape)
@@ -102,7 +104,7 @@ def _not_augmented(reason: str) -> str:
 
 
 def _augmented(task: Task, prepare: Any, n_views: int, seed: int) -> TransferSet:
-    rows = task.data.train.prepared(prepare)
+    rows = _in_memory(task.data.train).prepared(prepare)
     n_bytes = sum(array.nbytes for array in rows.inputs.values())
     n = max(1, min(n_views, MAX_BYTES // max(n_bytes, 1)))
     views = [rows.inputs]
@@ -124,12 +126,13 @@ def _augmented_inputs(task: Task, rows: Rows, seed: int) -> dict[str, np.ndarray
 
     from workbench.data.tensors import tensor
 
+    augment = required(task.augment)
     generator = torch.Generator().manual_seed(seed)
     batches = []
     for first in range(0, len(rows), AUGMENT_BATCH):
         part = slice(first, first + AUGMENT_BATCH)
         inputs = {name: tensor(array[part], "cpu").clone() for name, array in rows.inputs.items()}
-        batches.append(task.augment(inputs, generator))
+        batches.append(augment(inputs, generator))
     return {
         name: np.concatenate([batch[name].numpy() for batch in batches]).astype(array.dtype)
         for name, array in rows.inputs.items()
@@ -137,11 +140,11 @@ def _augmented_inputs(task: Task, rows: Rows, seed: int) -> dict[str, np.ndarray
 
 
 def _reworded(task: Task, prepare: Any, n_views: int, seed: int) -> TransferSet:
-    rows = task.data.train
+    rows = _in_memory(task.data.train)
+    reword = required(task.reword)
     views = [rows.inputs]
     views += [
-        task.reword(rows.inputs, np.random.default_rng([seed, number]))
-        for number in range(1, n_views)
+        reword(rows.inputs, np.random.default_rng([seed, number])) for number in range(1, n_views)
     ]
     inputs = {name: np.concatenate([view[name] for view in views]) for name in rows.inputs}
     train = Rows(inputs, np.concatenate([np.asarray(rows.targets)] * n_views))
@@ -153,6 +156,12 @@ def _decisions(kind: str, outputs: np.ndarray) -> np.ndarray:
     if kind == "classification":
         return outputs.argmax(1)
     return outputs > 0 if kind in ("binary", "multilabel") else outputs
+
+
+def _in_memory(rows: AnyRows) -> Rows:
+    """The rows; they are in memory, as `make_transfer_set` gives those of a dataset one view."""
+    assert isinstance(rows, Rows)
+    return rows
 
 
 def _with_train(task: Task, train: Rows) -> Task:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.tensors import tensor
@@ -138,7 +139,7 @@ def _least_needed(
     """The blocks to remove, in the order of their removal, and a row for each trial."""
     n_removed = _n_removed(settings.pruning_ratio, len(blocks))
     n_trials = sum(len(blocks) - turn for turn in range(n_removed))
-    sign = 1 if job.task.metric.higher_is_better else -1
+    sign = job.task.metric.sign
     evaluation = CachedEvaluation(job, settings, "depth")
     removed: list[str] = []
     rows: list[tuple[int, str, float, bool]] = []
@@ -149,7 +150,7 @@ def _least_needed(
             job.report.progress(n_done, n_trials, f"Evaluating the network without {name}.")
             missing = sorted([*removed, name])
             qualities[name], _ = evaluation.evaluate(
-                " ".join(missing), lambda missing=missing: without_blocks(model, missing)
+                " ".join(missing), partial(without_blocks, model, missing)
             )
         # Of equally good blocks, the last one is removed.
         best = max(qualities, key=lambda name: (sign * qualities[name], blocks.index(name)))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.tensors import TensorRows
-from workbench.errors import SettingsError
+from workbench.errors import SettingsError, required
 from workbench.models.networks import call_model, first_tensor
 from workbench.training.losses import loss_for
 
@@ -88,5 +88,5 @@ def add_gradients(model: nn.Module, job: Job) -> None:
             if task.train_step:
                 loss = task.train_step(model, inputs, targets)
             else:
-                loss = loss_of(first_tensor(call_model(model, inputs)).float(), targets)
+                loss = required(loss_of)(first_tensor(call_model(model, inputs)).float(), targets)
             loss.backward()

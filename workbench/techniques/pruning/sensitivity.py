@@ -7,6 +7,7 @@ Efficient ConvNets", 2017, section 3.2).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.tensors import tensor
@@ -100,7 +101,7 @@ def analyse(job: Job, settings: PruningSettings) -> tuple[DataFrame, tuple[Group
             n_done += 1
             pruned_quality, pruned_loss = evaluation.evaluate(
                 f"{group.root} {ratio:g}",
-                lambda group=group, ratio=ratio: pruned_alone(group, ratio),
+                partial(pruned_alone, group, ratio),
             )
             width = max(n_kept(group, ratio), group.n_parts)
             macs = round(cost.of({group.root: width / group.channels}))

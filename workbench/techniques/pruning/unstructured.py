@@ -16,7 +16,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from workbench.errors import CandidateError, SettingsError
+from workbench.errors import CandidateError, SettingsError, required
 from workbench.techniques.pruning.finetuning import fine_tune, split_fit
 from workbench.techniques.pruning.masks import apply, layer_of, matrices
 from workbench.training import FitSettings, Fitted
@@ -172,9 +172,10 @@ def gradual(
 def _schedule_and_rest(settings: FitSettings) -> tuple[FitSettings, FitSettings]:
     """Fit settings of the first two thirds, without early stopping, and of the last third."""
     first, second, last = split_fit(settings, 3)
-    changes = {"epochs": first.epochs + second.epochs, "patience": NO_EARLY_STOP}
+    n_epochs = required(first.epochs) + required(second.epochs)
+    changes = {"epochs": n_epochs, "patience": NO_EARLY_STOP}
     if settings.max_steps is not None:
-        changes["max_steps"] = first.max_steps + second.max_steps
+        changes["max_steps"] = required(first.max_steps) + required(second.max_steps)
     return first.model_copy(update=changes), last
 
 

@@ -34,7 +34,8 @@ def faster_activation_type(
     timings = _time_both(candidates, job)
     uint8_ms = timings["uint8"].largest.best_ms
     int8_ms = timings["int8"].largest.best_ms
-    best, other = ("uint8", "int8") if uint8_ms <= int8_ms else ("int8", "uint8")
+    best: Literal["uint8", "int8"] = "uint8" if uint8_ms <= int8_ms else "int8"
+    other = "int8" if best == "uint8" else "uint8"
     fast_ms, slow_ms = min(uint8_ms, int8_ms), max(uint8_ms, int8_ms)
     note = (
         f"{best} activations: {fast_ms:.3g} ms for {timings[best].largest.batch_size} rows on one "

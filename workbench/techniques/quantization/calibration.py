@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.events import Report
-from workbench.runtimes import predictor
+from workbench.runtimes.onnx_runtime import onnx_predictor
 from workbench.techniques.quantization.base import FloatModel
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def ranges_of(
             augmented_model_path=str(Path(scratch) / "augmented.onnx"),
             calibrate_method=methods[method],
         )
-        runner = predictor(source.candidate)
+        runner = onnx_predictor(source.candidate)
         n_rows = len(next(iter(rows.values())))
         for start in range(0, n_rows, BATCH):
             report.check()
@@ -150,7 +150,7 @@ def observe(
     session = ort.InferenceSession(
         model.SerializeToString(), options, providers=["CPUExecutionProvider"]
     )
-    feed = predictor(source.candidate).feed(rows)
+    feed = onnx_predictor(source.candidate).feed(rows)
     inner = [name for name in tensors if name not in feed]
     values = {name: feed[name] for name in tensors if name in feed}
     if inner:  # ONNX Runtime would return all outputs for an empty list

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -44,7 +44,7 @@ def _constant_bytes(content: bytes) -> int:
     return sum(_n_bytes(value) for value in graph.initializer)
 
 
-def _n_bytes(value: object) -> int:
+def _n_bytes(value: Any) -> int:
     """Bytes of a constant; 0 for one of strings."""
     from onnx import TensorProto, helper
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from workbench.runtimes import predictor
+from workbench.runtimes.onnx_runtime import onnx_predictor
 from workbench.techniques.quantization.naming import constants
 from workbench.techniques.quantization.network import failure
 
@@ -84,7 +84,7 @@ def _run(
         session = ort.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        values = session.run(outputs, predictor(candidate).feed(first_rows))
+        values = session.run(outputs, onnx_predictor(candidate).feed(first_rows))
     except Exception as error:
         raise failure(error, candidate.name, "static", model) from error
     return {name: float(value) for name, value in zip(outputs, values, strict=True)}

@@ -10,7 +10,7 @@ says so.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -83,7 +83,8 @@ class _Search:
         self.probe = probe
         self.at_most_lost = at_most_lost
         self.estimate = estimate
-        self.inputs = dict(valid.prepared(probe.job.start.prepare).inputs)
+        prepared: Any = valid.prepared(probe.job.start.prepare)
+        self.inputs = dict(prepared.inputs)
         self.float_outputs = probe.outputs(None, self.inputs)
         self.notes: list[str] = []
         same = _verdict(probe, self.float_outputs, self.float_outputs)

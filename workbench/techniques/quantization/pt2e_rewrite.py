@@ -86,7 +86,8 @@ def _write_as_pooling(model: fx.GraphModule, mean: fx.Node) -> None:
     """Write a mean over height and width as a pooling, which has an int8 kernel."""
     import torch
 
-    source, axes, *others = (*mean.args, *mean.kwargs.values())
+    arguments: list[Any] = [*mean.args, *mean.kwargs.values()]
+    source, axes, *others = arguments
     value = source.meta.get("val")
     if getattr(value, "ndim", 0) != 4 or not isinstance(axes, (list, tuple)):
         return

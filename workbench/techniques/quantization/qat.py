@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.tensors import TensorRows, tensor
-from workbench.errors import CandidateError
+from workbench.errors import CandidateError, required
 from workbench.metrics import like_targets
 from workbench.system.cache import fingerprint
 from workbench.technique import Job
@@ -92,7 +92,7 @@ def train_aware(job: Job, settings: QuantizationSettings) -> AwareResult:
         f"{len(layers['int8'])} operators will compute in int8; layers that stay in float: "
         f"{', '.join(layers['float']) or 'none'}."
     )
-    _calibrate(model, job, settings.calibration_rows)
+    _calibrate(model, job, required(settings.calibration_rows))
     calibrated_score = _score(model, job)
     fitted = fit(
         model,
@@ -186,9 +186,8 @@ def _reaches(history: list[dict[str, float]], score: float, job: Job) -> bool:
     scores = [row["valid_score"] for row in history]
     if not scores:
         return False
-    if job.task.metric.higher_is_better:
-        return max(scores) >= score
-    return min(scores) <= score
+    sign = job.task.metric.sign
+    return max(sign * each for each in scores) >= sign * score
 
 
 def _freeze_ranges(job: Job, settings: FitSettings) -> Callable[[nn.Module, int], None]:

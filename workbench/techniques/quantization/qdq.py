@@ -70,8 +70,8 @@ def qdq(
 ) -> ModelProto:
     """The graph with quantize and dequantize nodes around every operator that has an int8 form.
 
-    `reduce_range` uses 7 bits of a weight; `float_nodes` names nodes that stay in float; `only`, if not empty, names the nodes to quantize.
-    Raises CandidateError when no node can be quantized.
+    `reduce_range` uses 7 bits of a weight. `float_nodes` names nodes that stay in float; `only`, if
+    not empty, names the nodes to quantize. Raises CandidateError when no node can be quantized.
     """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer

@@ -185,10 +185,11 @@ def _change_of_metric(probe: Probe, model: ModelProto) -> float:
     The sign is reversed for a metric where lower is better.
     """
     valid, metric = probe.job.task.data.valid, probe.job.task.metric
-    inputs = dict(valid.prepared(probe.job.start.prepare).inputs)
+    prepared: Any = valid.prepared(probe.job.start.prepare)
+    inputs = dict(prepared.inputs)
     float_score = probe.cache.get("float")
     if float_score is None:
         float_score = float(metric(probe.outputs(None, inputs), valid.targets))
         probe.cache.put("float", float_score)
     change = float(metric(probe.outputs(model, inputs), valid.targets)) - float_score
-    return change if metric.higher_is_better else -change
+    return metric.sign * change

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import Cancelled, CandidateError
+from workbench.errors import Cancelled, CandidateError, required
 from workbench.technique import Job
 from workbench.techniques.quantization.activation_type import faster_activation_type
 from workbench.techniques.quantization.base import FloatModel, Quantized
@@ -45,7 +45,7 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
     layers that `at_most_lost` moved back to float. Tables: sqnr, ranges; activation_type if it was
     timed; mixed if layers were chosen.
     """
-    rows = calibration_rows(job, settings.calibration_rows)
+    rows = calibration_rows(job, required(settings.calibration_rows))
     n_rows = len(next(iter(rows.values())))
     job.report.progress(1, 4, f"calibrating on {n_rows} rows")
     ranges = _ranges(source, rows, settings, job)
@@ -86,7 +86,7 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
 
 def sensitivity_table(source: FloatModel, settings: QuantizationSettings, job: Job) -> pd.DataFrame:
     """Noise of each layer in static int8, and the change of the metric on valid that it causes."""
-    rows = calibration_rows(job, settings.calibration_rows)
+    rows = calibration_rows(job, required(settings.calibration_rows))
     n_layers = len(source.network.layers)
     job.report.progress(0, n_layers, f"calibrating on {settings.calibration_rows} rows")
     activation_type = "uint8" if settings.activation_type == "auto" else settings.activation_type
