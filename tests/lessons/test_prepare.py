@@ -26,7 +26,7 @@ def environment(monkeypatch):
 
 @pytest.fixture
 def written(tmp_path, environment):
-    """`written(cells)` is the file of a notebook with these cells, to be run by the kernel python3."""
+    """`written(cells)` is the file of a notebook with these cells, run by the kernel python3."""
 
     def write(*cells):
         notebook = v4.new_notebook(cells=list(cells))
