@@ -205,8 +205,8 @@ class Recipe:
         changed = {
             k: v for k, v in step.settings.flat().items() if v != default[k] and k != "budget"
         }
-        options = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())
-        return f"workbench {step.technique} {common}{options}"
+        own = "".join(f" --{k.replace('_', '-')} {_quoted(v)}" for k, v in changed.items())
+        return f"workbench {step.technique} {common}{own}"
 
     def check_forms(self, form: str, name: str) -> list[str]:
         """The form after each step, starting with `form`.

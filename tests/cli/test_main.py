@@ -114,7 +114,7 @@ def test_list_and_show_print_json_and_nothing_else(finished, capsys):
     assert cli.main(["show", finished.name, "--json", *_root(finished)]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert [r["step"] for r in shown["rows"]] == [r.step for r in finished.result.rows]
-    assert shown["rows"][-1]["latency_ms"] == finished.result.rows[-1].latency_ms
+    assert shown["rows"][-1]["latencies_ms"]["1"] == finished.result.rows[-1].latency_ms
     assert shown["test"]["candidate"] == "cnn-int8"
     assert shown["model_file"] == str(finished.result.onnx_path)
 

@@ -159,7 +159,9 @@ def _trained_again(candidate: Candidate, about: Mapping[str, Any], task: Task | 
             "again on the task's rows, and the task is not at hand. Move its classes into a module "
             "and its lambdas into functions, or load it with `task=`."
         )
-    is_built = name in task.builders or start is None
-    model = task.build(name, **candidate.builder_args) if is_built else start.model
+    if name in task.builders or start is None:
+        model = task.build(name, **candidate.builder_args)
+    else:
+        model = start.model
     fresh = Candidate(**{**candidate.__dict__, "model": model})
     return form_named(candidate.form).fit(fresh, task, Training())

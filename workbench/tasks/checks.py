@@ -283,11 +283,8 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
 def _check_times(splits: Mapping[str, AnyRows], found: _Found) -> None:
     """Two times or more in the splits that are scored."""
     for name in ("valid", "test"):
-        if (
-            name in splits
-            and splits[name].times is not None
-            and len(np.unique(splits[name].times)) < 2
-        ):
+        times = splits[name].times if name in splits else None
+        if times is not None and len(np.unique(times)) < 2:
             found.data.append(
                 f"`{name}` holds one time only: intervals resample whole times, so at least two "
                 "are needed; give rows of more times, finer times, or no `times`."

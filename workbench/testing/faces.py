@@ -73,4 +73,4 @@ def through_form(declared: Technique, settings: TechniqueSettings) -> TechniqueS
 
     shown = form(declared.name)
     shown.set(settings)
-    return shown.settings
+    return declared.settings.from_flat(shown.settings.flat())

@@ -26,8 +26,9 @@ def other_value(k: Knob) -> Any:
     if k.kind == "choice":
         return next(c for c in k.choices if c != k.default)
     if k.kind == "int":
-        is_lowest = k.low is None or k.low == k.default
-        return int((k.default or 0) + 1 if is_lowest else k.low)
+        if k.low is None or k.low == k.default:
+            return int(k.default or 0) + 1
+        return int(k.low)
     if k.kind == "float":
         low = k.low or 0.0
         return low + ((k.high or 1.0) - low) / 7
