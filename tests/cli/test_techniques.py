@@ -61,7 +61,7 @@ def test_every_setting_and_every_option_of_a_run_is_an_option():
         option = params[k.name]
         assert option.opts == [f"--{k.name.replace('_', '-')}"]
         assert option.default == k.default
-        assert option.help.startswith(k.described)
+        assert option.help.startswith(k.described_alone)
         assert option.help.endswith(f"[default: {k.default if k.default != '' else chr(34) * 2}]")
     assert set(params) - {k.name for k in (*knobs(SampleSettings), *knobs(RunOptions))} == {
         "action",

@@ -151,7 +151,7 @@ def _help_of(knob: Knob, heading: str) -> str:
     if knob.condition and knob.condition in heading:
         condition = ""
     default = '""' if knob.default == "" else knob.default
-    return f"{knob.described}{condition} [default: {default}]"
+    return f"{knob.described_alone}{condition} [default: {default}]"
 
 
 def run_options(heading: str) -> list[click.Parameter]:

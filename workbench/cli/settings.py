@@ -73,6 +73,6 @@ def _print_table(declared: Technique, shown: Sequence[Knob]) -> None:
     for head in ("setting", "type", "default", "only if", "description"):
         table.add_column(head, no_wrap=head == "setting")
     for k in shown:
-        cells = (k.name, k.cell_type, str(k.default), k.condition, k.described)
+        cells = (k.name, k.cell_type, str(k.default), k.condition, k.described_alone)
         table.add_row(*map(Text, cells))
     output().print(table)

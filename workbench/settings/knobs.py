@@ -66,7 +66,19 @@ class Knob:
 
     @property
     def described(self) -> str:
-        """Help with the unit, the range or choices, and what each budget takes for it."""
+        """Help with the unit, the range or choices, who decides for None, and the condition."""
+        condition = (f"only if {self.condition}",) if self.only_if else ()
+        return self._help_with(*self._notes(), *condition)
+
+    @property
+    def described_alone(self) -> str:
+        """The same without the condition, for a face that tells it in a heading of its own."""
+        return self._help_with(*self._notes())
+
+    def _help_with(self, *notes: str) -> str:
+        return f"{self.help} ({'; '.join(notes)})" if notes else self.help
+
+    def _notes(self) -> list[str]:
         notes = []
         if self.unit:
             notes.append(self.unit)
@@ -76,9 +88,7 @@ class Knob:
             notes.append(_range_text(self.low, self.high))
         if self.by_budget is not None:
             notes.append(_deciding(self.by_budget))
-        if self.only_if:
-            notes.append(f"only if {self.condition}")
-        return f"{self.help} ({'; '.join(notes)})" if notes else self.help
+        return notes
 
 
 def extra_of(field: Any) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from workbench.errors import Cancelled, CandidateError, SettingsError
 from workbench.events import Report
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.system.machine import lacks_int8_products
 from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques.quantization import qat, qat_file
@@ -36,6 +37,7 @@ def _settings(**changes):
         "keep_float": [],
         "calibration_rows": 128,
     }
+    plain["reduce_range"] = lacks_int8_products()
     settings = SimpleNamespace(**plain | changes)
     settings.fit = settings.fit.resolved()
     return settings
