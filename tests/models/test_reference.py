@@ -33,7 +33,9 @@ def test_changed_weights_are_refused(tmp_path, monkeypatch):
     changed = tmp_path / "w.safetensors"
     changed.write_bytes(reference.WEIGHTS.read_bytes()[:-1] + b"\x01")
     monkeypatch.setattr(reference, "WEIGHTS", changed)
-    with pytest.raises(CandidateError, match="not .* of its log: install the package again"):
+    with pytest.raises(
+        CandidateError, match="was changed: its SHA-256 .*: install the package again"
+    ):
         reference.load_resnet20(resnet20())
 
 

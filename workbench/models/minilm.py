@@ -8,7 +8,6 @@ read, exported, pruned and quantized like any other.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from torch import nn
 from workbench.data.tokens import PACKAGE, minilm_folder
 from workbench.errors import CandidateError
 from workbench.models.text import Encoder, TextCNN, mean_over
+from workbench.system.files import checked_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -67,13 +67,12 @@ def minilm(source: str = PACKAGE, n_classes: int = 2) -> MiniLM:
     from safetensors.torch import load
 
     folder = minilm_folder(source)
-    content = (folder / "model.safetensors").read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    if source == PACKAGE and digest != SHA256:
-        raise CandidateError(
-            f"The weights in {folder} have the hash {digest[:12]}, not {SHA256[:12]}: install the "
-            "package again."
-        )
+    weights = folder / "model.safetensors"
+    if source == PACKAGE:
+        way_out = "install the package again"
+        content = checked_bytes(weights, SHA256, CandidateError, way_out=way_out)
+    else:
+        content = weights.read_bytes()
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     _check_config(source, config)
     encoder = Encoder(

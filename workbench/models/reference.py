@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import CandidateError
+from workbench.system.files import checked_bytes, read_json
 
 __all__ = ["load_resnet20"]
 
@@ -19,17 +18,12 @@ LOG = FILES / "fashion-resnet20.json"  # command, seed, settings, history, hash,
 def load_resnet20(model: Any) -> None:
     """Load the reference weights into a resnet20.
 
-    Raises CandidateError when the hash of the file is not that of its log.
+    Raises CandidateError when the file is missing or its hash is not that of its log.
     """
     from safetensors.torch import load
 
-    content = WEIGHTS.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    logged = json.loads(LOG.read_text(encoding="utf-8"))["sha256"]
-    if digest != logged:
-        raise CandidateError(
-            f"{WEIGHTS} has the hash {digest[:12]}, not {logged[:12]} of its log: install the "
-            "package again."
-        )
+    content = checked_bytes(
+        WEIGHTS, read_json(LOG)["sha256"], CandidateError, way_out="install the package again"
+    )
     model.load_state_dict(load(content))
     model.eval()

@@ -6,15 +6,14 @@ test are for one comparison at the end.
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 from pathlib import Path
 
 import numpy as np
 
 from workbench.data.rows import SPLIT_NAMES
 from workbench.errors import CandidateError, UnknownName, unknown
+from workbench.system.files import checked_bytes, read_json
 
 __all__ = ["teacher_logits"]
 
@@ -26,18 +25,13 @@ LOG = FILES / "reviews-minilm-logits.json"  # command, seed, settings, history, 
 def teacher_logits(split: str = "train") -> np.ndarray:
     """Logits of the fine-tuned MiniLM, float32 `(rows, 2)`, in the order of the rows of `reviews`.
 
-    Raises UnknownName for an unknown split, CandidateError when the hash of the file is not that of
-    its log.
+    Raises UnknownName for an unknown split, CandidateError when the file is missing or its hash is
+    not that of its log.
     """
     if split not in SPLIT_NAMES:
         raise UnknownName(unknown("split", split, SPLIT_NAMES))
-    content = LOGITS.read_bytes()
-    digest = hashlib.sha256(content).hexdigest()
-    logged = json.loads(LOG.read_text(encoding="utf-8"))["sha256"]
-    if digest != logged:
-        raise CandidateError(
-            f"{LOGITS} has the hash {digest[:12]}, not {logged[:12]} of its log: install the "
-            "package again."
-        )
+    content = checked_bytes(
+        LOGITS, read_json(LOG)["sha256"], CandidateError, way_out="install the package again"
+    )
     with np.load(io.BytesIO(content)) as arrays:
         return arrays[split].astype(np.float32)

