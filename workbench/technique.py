@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from workbench.data.rows import AnyRows
 from workbench.errors import CandidateError, TaskError
 from workbench.events import Report
+from workbench.model_form import form_named
 from workbench.settings import TechniqueSettings
 from workbench.task import Candidate, Task
 
@@ -143,7 +144,12 @@ class Job:
             raise TaskError(NO_TEST)
 
     def example(self, n: int = 2) -> dict[str, Any]:
-        """`n` train rows as the start candidate takes them: named arrays `(n, ...)`."""
+        """`n` train rows as the start candidate takes them: named arrays `(n, ...)`.
+
+        A start without a `prepare` of its own takes the task's, if its form takes prepared rows.
+        """
+        if self.start.prepare is None and form_named(self.start.form).takes_prepared:
+            return self.task.example(n)
         return self.task.example(n, self.start.prepare)
 
     def resolved(self, settings: S) -> S:
