@@ -30,7 +30,7 @@ SHARED = (
 
 
 @dataclass
-class _Found:
+class _Findings:
     """What the checks gather; `model` problems make the error a TaskError."""
 
     data: list[str] = field(default_factory=list)
@@ -50,53 +50,53 @@ def check_task(
     model does not fit (weights, inputs, outputs), DataError when only the data are at fault (empty
     splits, shapes, values that are not finite, labels, missing classes, rows shared with test).
     """
-    found = _Found()
+    findings = _Findings()
     splits: dict[str, AnyRows] = {
         n: r for n in SPLIT_NAMES if (r := getattr(task.data, n)) is not None
     }
     for name in [n for n, rows in splits.items() if not len(rows)]:
-        found.data.append(
+        findings.data.append(
             f"`{name}` is empty: give it rows, or leave it out of `make_task` to have it cut from "
             "train."
         )
         del splits[name]
     if candidate is None:
-        candidate = probe.candidate if probe is not None else _own_candidate(task, found)
+        candidate = probe.candidate if probe is not None else _own_candidate(task, findings)
     samples = {name: rows.take(slice(0, N_SAMPLE)) for name, rows in splits.items()}
-    _check_shapes(samples, found)
+    _check_shapes(samples, findings)
     prepare = candidate.prepare if candidate else task.prepare
     for name, rows in splits.items():
         _check_inputs(
-            name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, found
+            name, rows if isinstance(rows, Rows) else samples[name], prepare, candidate, findings
         )
     prepared = prepare is None or False not in [
-        _check_prepared(n, rows, prepare, found) for n, rows in samples.items()
+        _check_prepared(n, rows, prepare, findings) for n, rows in samples.items()
     ]
     targets = {name: np.asarray(rows.targets) for name, rows in splits.items()}
-    readable = [n for n, t in targets.items() if _check_targets(task, n, t, found)]
+    readable = [n for n, t in targets.items() if _check_targets(task, n, t, findings)]
     if task.kind in ("classification", "binary", "multilabel"):
-        _check_classes(task, {n: targets[n] for n in readable}, found)
-    _check_times(splits, found)
-    _check_shared(splits, found)
+        _check_classes(task, {n: targets[n] for n in readable}, findings)
+    _check_times(splits, findings)
+    _check_shared(splits, findings)
     if candidate is not None and "train" in samples and prepared:
-        _check_output(task, probe or Probe(task, candidate), targets["train"], found)
-    if found.data or found.model:
-        kind = TaskError if found.model else DataError
-        raise kind(all_of(found.model + found.data, f"Task `{task.name}` cannot be used"))
-    return found.warnings
+        _check_output(task, probe or Probe(task, candidate), targets["train"], findings)
+    if findings.data or findings.model:
+        kind = TaskError if findings.model else DataError
+        raise kind(all_of(findings.model + findings.data, f"Task `{task.name}` cannot be used"))
+    return findings.warnings
 
 
-def _own_candidate(task: Task, found: _Found) -> Candidate | None:
+def _own_candidate(task: Task, findings: _Findings) -> Candidate | None:
     if task.start is None and not task.builders:
         return None
     try:
         return task.candidate()[0]
     except Exception as error:  # a builder is the user's code: anything can come out of it
-        found.model.append(f"The model's builder raised {type(error).__name__}: {error}")
+        findings.model.append(f"The model's builder raised {type(error).__name__}: {error}")
         return None
 
 
-def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
+def _check_shapes(samples: Mapping[str, Rows], findings: _Findings) -> None:
     """Compare names, shapes and kinds of arrays with those of train.
 
     The batch and the length of sequences may differ.
@@ -107,11 +107,11 @@ def _check_shapes(samples: Mapping[str, Rows], found: _Found) -> None:
     for split, rows in samples.items():
         got = {name: _shape(a) for name, a in rows.inputs.items()}
         if set(got) != set(wanted):
-            found.data.append(
+            findings.data.append(
                 f"`{split}` has the inputs {sorted(got)}, train has {sorted(wanted)}."
             )
             continue
-        found.data += [
+        findings.data += [
             f"`{name}` of {split} holds {_described(got[name])}, train has "
             f"{_described(wanted[name])} a row."
             for name in wanted
@@ -137,7 +137,7 @@ def _described(shape: tuple[Any, ...]) -> str:
 
 
 def _check_inputs(
-    split: str, rows: Rows, prepare: Any, candidate: Candidate | None, found: _Found
+    split: str, rows: Rows, prepare: Any, candidate: Candidate | None, findings: _Findings
 ) -> None:
     """Look for values that the model cannot compute with, raw or after `prepare`.
 
@@ -146,43 +146,43 @@ def _check_inputs(
     torch_raw = candidate is not None and _takes_numbers_only(candidate) and prepare is None
     for name, array in rows.inputs.items():
         if array.dtype.kind in "OUSM" and torch_raw:
-            found.data.append(
+            findings.data.append(
                 f"`{name}` of {split} has dtype {array.dtype}, and a network takes numbers: give a "
                 "`prepare` that makes them (for a table `workbench.data.prepare.Columns`), or pad "
                 "ragged rows to one length."
             )
         bad = bad_rows(array)
         if len(bad) and not _copes(rows.take(bad[:64]), prepare, candidate):
-            found.data.append(
+            findings.data.append(
                 f"`{name}` of {split} holds {_n_bad(array):,} values that are not finite (NaN or "
                 f"infinite), the first in row {bad[0]}: clean them, or give a `prepare` that fills "
                 "them."
             )
 
 
-def _check_prepared(split: str, sample: Rows, prepare: Any, found: _Found) -> bool:
+def _check_prepared(split: str, sample: Rows, prepare: Any, findings: _Findings) -> bool:
     """Whether `prepare` makes finite numbers of clean rows."""
-    sample, before = clean(sample), len(found.data)
+    sample, before = clean(sample), len(findings.data)
     try:
         prepared = sample.prepared(prepare).inputs
     except Exception as error:  # `prepare` may be the user's code
-        found.data.append(
+        findings.data.append(
             f"`prepare` raised {type(error).__name__} on {split} with {_listed(sample.inputs)}: "
             f"{error}"
         )
         return False
     for name, array in prepared.items():
         if np.asarray(array).dtype.kind in "OUS":
-            found.data.append(
+            findings.data.append(
                 f"`prepare` made `{name}` of dtype {array.dtype} from {split}: it must give "
                 "numbers."
             )
         elif len(bad_rows(np.asarray(array))):
-            found.data.append(
+            findings.data.append(
                 f"`prepare` made values that are not finite in `{name}` from finite rows of "
                 f"{split}."
             )
-    return len(found.data) == before
+    return len(findings.data) == before
 
 
 def _copes(rows: Rows, prepare: Any, candidate: Candidate | None) -> bool:
@@ -212,32 +212,32 @@ def _listed(inputs: Mapping[str, np.ndarray]) -> str:
     return ", ".join(f"`{name}` {a.dtype} {tuple(a.shape)}" for name, a in inputs.items())
 
 
-def _check_targets(task: Task, split: str, targets: np.ndarray, found: _Found) -> bool:
+def _check_targets(task: Task, split: str, targets: np.ndarray, findings: _Findings) -> bool:
     """Whether the targets are of the kind that the task says."""
-    before = len(found.data)
+    before = len(findings.data)
     if targets.dtype.kind not in "biuf":
-        found.data.append(
+        findings.data.append(
             f"Targets of {split} have dtype {targets.dtype}: they must be numbers; `make_task` "
             "makes them so."
         )
     elif len(bad := bad_rows(targets)):
-        found.data.append(
+        findings.data.append(
             f"Targets of {split} hold {_n_bad(targets):,} values that are not finite, the first in "
             f"row {bad[0]}."
         )
     elif task.kind in ("classification", "binary"):
-        _check_labels(task, split, targets, found)
+        _check_labels(task, split, targets, findings)
     elif task.kind == "multilabel" and (targets.ndim != 2 or not np.isin(targets, (0, 1)).all()):
-        found.data.append(
+        findings.data.append(
             f"Targets of {split} must be 0 or 1, in shape (rows, labels); got shape "
             f"{targets.shape}."
         )
-    return len(found.data) == before
+    return len(findings.data) == before
 
 
-def _check_labels(task: Task, split: str, targets: np.ndarray, found: _Found) -> None:
+def _check_labels(task: Task, split: str, targets: np.ndarray, findings: _Findings) -> None:
     if targets.ndim != 1 or targets.dtype.kind == "f":
-        found.data.append(
+        findings.data.append(
             f"Labels of {split} must be whole numbers in shape (rows,), got {targets.dtype} "
             f"{targets.shape}."
         )
@@ -246,14 +246,14 @@ def _check_labels(task: Task, split: str, targets: np.ndarray, found: _Found) ->
     outside = np.flatnonzero((targets < 0) | (targets >= n) if n else targets < 0)
     if len(outside):
         values = ", ".join(map(str, np.unique(targets[outside])[:5]))
-        found.data.append(
+        findings.data.append(
             f"Labels of {split} must be 0 to {n - 1 if n else 'n-1'}, and {len(outside):,} are not "
             f"({values}; the first in row {outside[0]}): number them from 0, or give `classes=` "
             "with the label values in order."
         )
 
 
-def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found) -> None:
+def _check_classes(task: Task, targets: Mapping[str, np.ndarray], findings: _Findings) -> None:
     """Every class in every split; calibration only needs two of them."""
     train = targets.get("train")
     if train is None:
@@ -266,7 +266,7 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
         missing = [names[i] if i < n else str(i) for i in np.flatnonzero(counts[:n] == 0)]
         if split == "calibration":
             if not multilabel and n - len(missing) < 2:
-                found.data.append(
+                findings.data.append(
                     "Every row of calibration has the same class: it needs rows of two classes at "
                     "least."
                 )
@@ -274,24 +274,24 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], found: _Found)
             shown = ", ".join(f"`{m}`" for m in missing[:8]) + (
                 f" and {len(missing) - 8} more" if len(missing) > 8 else ""
             )
-            found.data.append(
+            findings.data.append(
                 f"{split} has no row of class {shown}: add rows of it, or cut the splits "
                 "stratified by class."
             )
 
 
-def _check_times(splits: Mapping[str, AnyRows], found: _Found) -> None:
+def _check_times(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
     """Two times or more in the splits that are scored."""
     for name in ("valid", "test"):
         times = splits[name].times if name in splits else None
         if times is not None and len(np.unique(times)) < 2:
-            found.data.append(
+            findings.data.append(
                 f"`{name}` holds one time only: intervals resample whole times, so at least two "
                 "are needed; give rows of more times, finer times, or no `times`."
             )
 
 
-def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
+def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
     """Rows of train, valid and calibration that are in test too, and rows of train in valid."""
     for held, others in (("test", ("train", "valid", "calibration")), ("valid", ("train",))):
         keys = row_keys(splits, (held, *others))
@@ -309,40 +309,40 @@ def _check_shared(splits: Mapping[str, AnyRows], found: _Found) -> None:
             leaks = everywhere.sum() > max(1, SHARED * len(shared))
             leaks |= other == "calibration" and n_other > max(1, SHARED * len(keys[other]))
             if leaks and held == "test":
-                found.data.append(
+                findings.data.append(
                     f"{text}: what is measured on test would not be honest; keep a row in one "
                     "split only."
                 )
             else:
-                found.warnings.append(f"{text}.")
+                findings.warnings.append(f"{text}.")
 
 
-def _check_output(task: Task, probe: Probe, targets: np.ndarray, found: _Found) -> None:
+def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Findings) -> None:
     """Finite weights, and outputs on a few clean rows in the shape that the labels need."""
     candidate, outputs = probe.candidate, probe.outputs
     form = form_named(candidate.form)
     problems = form.problems(candidate.model)
-    found.model += [f"`{candidate.name}` {problem}" for problem in problems]
+    findings.model += [f"`{candidate.name}` {problem}" for problem in problems]
     if problems or not form.is_trained(candidate.model):
         return
     if outputs is None:
-        found.model.append(
+        findings.model.append(
             f"`{candidate.name}` raised {type(probe.error).__name__} on the inputs "
             f"{_listed(probe.inputs)}: {probe.error}"
         )
         return
     n_rows = len(probe.rows)
     if expected := misfit(task, outputs, targets, n_rows):
-        found.model.append(
+        findings.model.append(
             f"`{candidate.name}` must give outputs {expected}, and gave {outputs.shape} for "
             f"{n_rows} rows."
         )
     elif not np.isfinite(outputs).all() and clean(probe.rows) is probe.rows:
-        found.model.append(
+        findings.model.append(
             f"`{candidate.name}` gives outputs that are not finite on rows of train."
         )
     elif form.trained_by_loss and (end := ends_in(task, candidate, probe.inputs, outputs)):
-        found.warnings.append(
+        findings.warnings.append(
             f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave it "
             "out."
         )
