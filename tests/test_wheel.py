@@ -91,7 +91,7 @@ def test_tour_leaves_notebook_report_and_model(outside):
     report = (folder / "report.html").read_text(encoding="utf-8")
     assert len(report) < 8_000_000
     assert "Plotly.react(" in report
-    assert "What each step bought" in report
+    assert "Change by each step" in report
     import onnxruntime
 
     onnxruntime.InferenceSession(folder / "model.onnx")
