@@ -8,7 +8,6 @@ the network load without this package.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from workbench.keeping.prepares import keep_prepare, load_prepare
 from workbench.model_form import Training, form_named
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import VERSION
-from workbench.system.files import read_json, write_bytes, write_json
+from workbench.system.files import read_json, sha256_of, write_bytes, write_json
 from workbench.task import Candidate, Task
 
 __all__ = ["describe", "keep", "load_kept", "onnx_of"]
@@ -69,7 +68,7 @@ def keep(
     except (ExportError, MissingExtra) as error:
         about["onnx_error"] = str(error)
     about["sha256"] = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        path.name: sha256_of(path)
         for path in sorted((*folder.glob("model.*"), *folder.glob("prepare.*")))
     }
     write_json(folder / "candidate.json", about)
@@ -142,7 +141,7 @@ def describe(folder: Path) -> dict[str, Any]:
     about = read_json(path)
     for name, digest in about["sha256"].items():
         file = folder / name
-        if not file.exists() or hashlib.sha256(file.read_bytes()).hexdigest() != digest:
+        if not file.exists() or sha256_of(file) != digest:
             raise CandidateError(
                 f"{file} is missing or was changed since it was kept; run the step again."
             )

@@ -29,7 +29,8 @@ from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
 from workbench.runs.folders import new_folder, run_folders, runs_root, slug
 from workbench.runs.sealed import FILES, discard, open_sealed, open_task, seal
-from workbench.runs.signing import check_signature, sign
+from workbench.runs.sealed import trust as vouch_for
+from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
 from workbench.system.files import read_json, write_json, write_text
@@ -229,7 +230,7 @@ class Run:
         private = self.folder / "private"
         if any((private / name).exists() for name in FILES):
             if trust:
-                sign(private, FILES)
+                vouch_for(private)
             check_signature(private, FILES)
         (self.folder / "cancel").unlink(missing_ok=True)
         self._launch()
