@@ -21,6 +21,7 @@ __all__ = [
     "TaskError",
     "UnknownName",
     "WorkbenchError",
+    "WorkbenchWarning",
     "all_of",
     "line_of",
     "required",
@@ -33,6 +34,10 @@ T = TypeVar("T")
 
 class WorkbenchError(Exception):
     """Root of all errors of this package."""
+
+
+class WorkbenchWarning(UserWarning):
+    """Something about a user's model or data that is worth a look and stops nothing."""
 
 
 class SettingsError(WorkbenchError, ValueError):

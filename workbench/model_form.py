@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.data.labels import Kind
 from workbench.data.rows import AnyRows
-from workbench.errors import CandidateError
+from workbench.errors import CandidateError, TaskError
 from workbench.events import Report
 from workbench.system.registry import Registry, modules_in
 
@@ -82,6 +82,27 @@ class Form(ABC):
     @abstractmethod
     def copy(self, model: Any) -> Any:
         """A copy that later changes of the original do not reach."""
+
+    def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
+        """The model as this package works with it, and sentences about what was changed.
+
+        It is the model itself where nothing is to be changed. Raises TaskError for a model of this
+        form that cannot be used here.
+        """
+        return model, ()
+
+    def answering(self, model: Any, output: str | int) -> Any:
+        """The model, changed to give one of its outputs, by name or by place.
+
+        Raises TaskError where the form has no such choice, or the model no such output.
+        """
+        raise TaskError(f"`output` chooses among outputs, and {self.noun} gives one: leave it out.")
+
+    def outputs_by_name(
+        self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str | int, np.ndarray]:
+        """All outputs `(rows, ...)` of the model; empty where it gives one."""
+        return {}
 
     def label(self, model: Any) -> str:
         """Name for a candidate that holds this model."""

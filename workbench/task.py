@@ -101,6 +101,9 @@ class Task:
         Training settings for single models, by name, where they differ from the usual ones.
     reading
         How the user's data became rows: `task.read(data)` reads more of them.
+    output
+        Name or place of the output that counts, for models that give several; None takes the one
+        called `logits`, or the first.
     """
 
     name: str
@@ -120,6 +123,7 @@ class Task:
     start: Candidate | None = None
     built_in: bool = False
     reading: Reading = field(default_factory=Reading)
+    output: str | int | None = None
 
     @property
     def metric(self) -> Metric:
@@ -145,14 +149,18 @@ class Task:
     def build(self, model: str, **args: Any) -> Any:
         """An untrained model by its name, made with keyword arguments of its builder.
 
-        Raises UnknownName that lists the models of this task, SettingsError for an argument that
-        the builder does not take.
+        It is settled by its form (`Form.settled`), and gives the task's output alone. Raises
+        UnknownName that lists the models of this task, SettingsError for an argument that the
+        builder does not take.
         """
         if model not in self.builders:
             raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
         builder = self.builders[model]
         refuse_unknown_arguments(builder, args, f"model `{model}`")
-        return builder(**args)
+        built = builder(**args)
+        form = form_of(built)
+        built = form.settled(built)[0]
+        return built if self.output is None else form.answering(built, self.output)
 
     def prepare_for(self, model: str, form: str) -> Any:
         """The `prepare` that stands before a model of this task; None where it takes raw rows."""

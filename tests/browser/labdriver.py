@@ -164,6 +164,16 @@ class Page:
         )
         return path
 
+    def wait_for_points(self, n: int, *, timeout_ms: int = 60_000) -> None:
+        """Wait until the first live chart has more than `n` points; an error says how many."""
+        points = "document.querySelector('.wb-chart .wb-live')?.dataset.n"
+        deadline = time.monotonic() + timeout_ms / 1000
+        while not (self.playwright.evaluate(f"() => +{points} > {n}")):
+            if time.monotonic() > deadline:
+                held = self.playwright.evaluate(f"() => {points} ?? 'no chart'")
+                raise AssertionError(f"the chart has {held} points, not more than {n}")
+            time.sleep(0.2)
+
     def own_errors(self) -> list[str]:
         """Console errors, without those that JupyterLab itself logs without a network."""
         noise = ("favicon", "lsp", "translations")

@@ -38,9 +38,7 @@ def test_newcomer_runs_all_turns_a_knob_and_finds_the_new_row_after_a_reload(tmp
         ratio.press("Enter")
         view.locator(".wb-run").click()
         expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
-        view.wait_for_function(
-            "() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS
-        )
+        page.wait_for_points(2, timeout_ms=RUN_MS)
         page.reload()
         rows = view.locator(".wb-ledger tbody tr")
         expect(rows.filter(has_text=re.compile("^pruning"))).to_have_count(1, timeout=RUN_MS)

@@ -88,9 +88,7 @@ def _runs_and_is_all_there_after_a_reload(page: Page) -> None:
     view.locator(".wb-run").click()
     expect(view.locator(".wb-status")).to_contain_text("running")
     expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
-    view.wait_for_function(
-        "() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 2", timeout=RUN_MS
-    )
+    page.wait_for_points(2, timeout_ms=RUN_MS)
     expect(view.locator(".wb-cancel")).to_be_enabled()
     expect(rows.first).to_be_visible(timeout=RUN_MS)
     page.reload()
@@ -100,7 +98,7 @@ def _runs_and_is_all_there_after_a_reload(page: Page) -> None:
     expect(rows.filter(has_text=re.compile("^pruning"))).to_have_count(1)
     expect(view.locator(".wb-ledger")).to_contain_text("Test:")
     expect(view.locator(".wb-stage-done")).to_have_count(3)
-    view.wait_for_function("() => +document.querySelector('.wb-chart .wb-live')?.dataset.n > 10")
+    page.wait_for_points(10)
 
 
 def _cancels_a_second_run(page: Page) -> None:

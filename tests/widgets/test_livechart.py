@@ -77,6 +77,18 @@ def test_points_waiting_when_a_page_says_hello_are_not_sent_twice(chart):
     assert chart.page.kinds == ["add", "full"]
 
 
+def test_a_page_that_lost_the_last_points_gets_all_of_them(chart):
+    chart.add("loss", 0, 1.0)
+    chart._handle_custom_msg({"kind": "have", "n": 1}, [])
+    assert chart.page.kinds == ["add"]  # nothing is missing: nothing is sent
+    chart.add("loss", 1, 0.9)
+    chart.flush()
+    chart.page.__init__()  # the server dropped the delta, and no other follows
+    chart._handle_custom_msg({"kind": "have", "n": 1}, [])
+    assert chart.page.kinds == ["full"]
+    assert chart.page.curves == {"loss": [(0.0, 1.0), (1.0, 0.9)]}
+
+
 def test_the_last_point_arrives_without_another_add(chart):
     for i in range(5):
         chart.add("loss", i, 0.0)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.data.dtypes import for_network
+
 if TYPE_CHECKING:
     import torch
 
@@ -75,15 +77,10 @@ class TensorRows:
 
 
 def tensor(array: np.ndarray, device: str) -> torch.Tensor:
-    """A tensor in a type for networks: float64 becomes float32, int8 to int32 become int64."""
+    """A tensor on a device, in the type that `for_network` decides."""
     import torch
 
-    array = np.ascontiguousarray(array)
+    array = np.ascontiguousarray(for_network(array))
     if not array.flags.writeable:  # torch warns of an array that it cannot write
         array = array.copy()
-    values = torch.from_numpy(array)
-    if values.dtype == torch.float64:
-        values = values.float()
-    elif values.dtype in (torch.int8, torch.int16, torch.int32):
-        values = values.long()
-    return values.to(device)
+    return torch.from_numpy(array).to(device)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import inspect
-import io
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from workbench.errors import ExportError, line_of
 from workbench.measure.cost import macs_torch, size_of
 from workbench.model_form import Form, Outputs, Training
-from workbench.models.networks import call_model, can_reset, first_tensor, reset
-from workbench.runtimes.graphs import stripped
-from workbench.runtimes.to_onnx import OPSET, free_dims, quiet
+from workbench.models.answer import answering, first_tensor, named_outputs
+from workbench.models.networks import call_model, can_reset, copied, reset
+from workbench.models.settle import is_settled, settled
 from workbench.task import Candidate, Task
 
 __all__ = ["TorchForm"]
@@ -34,14 +30,27 @@ class TorchForm(Form):
     on_device = True
 
     def is_mine(self, model: Any) -> bool:
-        is_class = isinstance(model, type)
-        return hasattr(model, "state_dict") and hasattr(model, "forward") and not is_class
+        if isinstance(model, type) or not hasattr(model, "state_dict"):
+            return False
+        return hasattr(model, "forward") or type(model).__name__ == "ExportedProgram"
 
     def copy(self, model: Any) -> Any:
-        return copy.deepcopy(model).cpu()
+        return copied(model).cpu()
+
+    def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
+        return (model, ()) if is_settled(model) else settled(model)
+
+    def answering(self, model: Any, output: str | int) -> Any:
+        return answering(model, output)
+
+    def outputs_by_name(
+        self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str | int, np.ndarray]:
+        tensors = named_outputs(_called(candidate.model, inputs))
+        return {name: t.float().cpu().numpy() for name, t in tensors.items()}
 
     def untrained(self, model: Any) -> Callable[[], Any] | None:
-        return partial(reset, copy.deepcopy(model)) if can_reset(model) else None
+        return partial(reset, copied(model)) if can_reset(model) else None
 
     def problems(self, model: Any) -> list[str]:
         broken = [
@@ -72,23 +81,7 @@ class TorchForm(Form):
 
     def outputs(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Outputs of the model as they are, its mode and device left alone."""
-        import torch
-
-        from workbench.data.tensors import tensor
-
-        model = candidate.model
-        modes = {module: module.training for module in model.modules()}
-        weight = next(model.parameters(), None)
-        device = "cpu" if weight is None else str(weight.device)
-        try:
-            with torch.no_grad():
-                outputs = call_model(
-                    model.eval(), {n: tensor(a, device) for n, a in inputs.items()}
-                )
-                return first_tensor(outputs).float().cpu().numpy()
-        finally:
-            for module, mode in modes.items():
-                module.training = mode
+        return first_tensor(_called(candidate.model, inputs)).float().cpu().numpy()
 
     def size(self, model: Any) -> tuple[int, int]:
         from safetensors.torch import save
@@ -128,42 +121,27 @@ class TorchForm(Form):
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> tuple[bytes, Outputs]:
         """By torch's own exporter, with the batch and the length of sequences left free."""
-        import torch
+        from workbench.runtimes.torch_export import exported
 
-        from workbench.data.tensors import tensor
+        model = answering(copied(candidate.model).to("cpu").eval())
+        return exported(model, inputs, candidate.name), candidate.outputs
 
-        model = copy.deepcopy(candidate.model).to("cpu").eval()
-        # three rows: neither one, nor a usual fixed size
-        rows = {name: np.concatenate([a[:2], a[:1]]) for name, a in inputs.items()}
-        tensors = {name: tensor(a, "cpu") for name, a in rows.items()}
-        accepted = inspect.signature(model.forward).parameters
-        shapes = {name: free_dims(t) for name, t in tensors.items()}
-        arguments: dict[str, Any] = (
-            {"kwargs": tensors, "dynamic_shapes": shapes, "args": ()}
-            if len(tensors) > 1 and all(n in accepted for n in tensors)
-            else {"args": tuple(tensors.values()), "dynamic_shapes": tuple(shapes.values())}
-        )
-        buffer = io.BytesIO()
-        try:
-            with quiet():
-                program = torch.onnx.export(
-                    model,
-                    **arguments,
-                    dynamo=True,
-                    opset_version=OPSET,
-                    input_names=list(tensors),
-                    output_names=["output"],
-                    verbose=False,
-                )
-                program.optimize()
-                program.save(buffer)
-        except Exception as error:
-            raise ExportError(
-                f"`{candidate.name}` cannot be written as ONNX by torch.onnx.export: "
-                f"{line_of(error, -1)}. Models whose control flow depends on values, or that use "
-                "operators without an ONNX form, need that part rewritten."
-            ) from error
-        return stripped(buffer.getvalue()), candidate.outputs
+
+def _called(model: Any, inputs: Mapping[str, np.ndarray]) -> Any:
+    """What the model returns in evaluation mode; its mode and device are left alone."""
+    import torch
+
+    from workbench.data.tensors import tensor
+
+    modes = {module: module.training for module in model.modules()}
+    weight = next(model.parameters(), None)
+    device = "cpu" if weight is None else str(weight.device)
+    try:
+        with torch.no_grad():
+            return call_model(model.eval(), {n: tensor(a, device) for n, a in inputs.items()})
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 FORM = TorchForm()

@@ -9,7 +9,6 @@ reason, and an untrained instance of the user's class (a template) takes the lay
 
 from __future__ import annotations
 
-import copy
 import inspect
 import json
 from collections.abc import Mapping
@@ -33,7 +32,7 @@ from workbench.keeping.load_network import (
 )
 from workbench.keeping.specs import encode, spec_of
 from workbench.keeping.tracing import follow, with_modes
-from workbench.models.networks import call_model
+from workbench.models.networks import call_model, copied
 from workbench.system.files import read_json, write_bytes, write_json, write_text
 
 __all__ = ["describe", "read_network", "save_network"]
@@ -100,7 +99,7 @@ def _described(
     model: nn.Module, inputs: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """The structure and its weights, with the constants of the graph."""
-    network = copy.deepcopy(getattr(model, "_orig_mod", model)).eval()  # the one in torch.compile's
+    network = copied(getattr(model, "_orig_mod", model)).eval()  # the one in torch.compile's
     device = next((t.device for _, _, _, t in named_tensors(network)), torch.device("cpu"))
     examples = {name: torch.as_tensor(value).to(device) for name, value in _named(inputs).items()}
     structure, weights, unreadable = _layers(network)
@@ -207,7 +206,7 @@ def _flow(
     `kept_names` are the tensors that the structure holds already. Raises StructureError when the
     calls cannot be recorded.
     """
-    in_training = copy.deepcopy(network).train()
+    in_training = copied(network).train()
     nodes, notes = follow(network, examples, unreadable)
     helpers = {
         path: spec_of(m)
@@ -348,7 +347,7 @@ def _into(
 
     Raises CandidateError that lists all layers and weights that do not fit.
     """
-    model = copy.deepcopy(template)
+    model = copied(template)
     device = next((tensor.device for _, _, _, tensor in named_tensors(model)), torch.device("cpu"))
     problems = [
         p for path, spec in structure["modules"].items() if (p := _replace(model, path, spec))

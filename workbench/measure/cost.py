@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,10 +9,11 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
+from workbench.data.tensors import tensor
 from workbench.errors import CandidateError
 from workbench.measure.macs import macs_onnx
 from workbench.model_form import form_named
-from workbench.models.networks import call_model
+from workbench.models.networks import call_model, copied
 from workbench.task import Candidate
 
 if TYPE_CHECKING:
@@ -73,11 +73,9 @@ def macs_torch(module: nn.Module, inputs: Mapping[str, np.ndarray]) -> int:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
-    model = copy.deepcopy(module).eval()
+    model = copied(module).eval()
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    tensors = {
-        name: torch.from_numpy(np.ascontiguousarray(a[:1])).to(device) for name, a in inputs.items()
-    }
+    tensors = {name: tensor(a[:1], str(device)) for name, a in inputs.items()}
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         call_model(model, tensors)
     return int(counter.get_total_flops()) // 2

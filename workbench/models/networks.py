@@ -1,4 +1,4 @@
-"""Torch networks: calls with named inputs, their main output, and weights drawn from a seed."""
+"""Torch networks: calls with named inputs, copies, and weights drawn from a seed."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import CandidateError
+from workbench.models.answer import first_tensor
 
 if TYPE_CHECKING:
-    import torch
     from torch import nn
 
-__all__ = ["build_seeded", "call_model", "can_reset", "first_tensor", "reset"]
+__all__ = ["build_seeded", "call_model", "can_reset", "copied", "first_tensor", "reset"]
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:
@@ -34,23 +33,32 @@ def call_model(model: nn.Module, inputs: Mapping[str, Any]) -> Any:
     return model(*inputs.values())
 
 
-def first_tensor(outputs: Any) -> torch.Tensor:
-    """The main tensor of a network's outputs: itself, its `.logits`, or the first of several.
+def copied(model: nn.Module) -> nn.Module:
+    """A deep copy of a network, its device and mode kept.
 
-    Raises CandidateError for outputs that are no tensor and hold none.
+    A module may keep a tensor that it computed (`self.attention = weights` in `forward`). Such a
+    tensor is part of a graph of gradients, which `copy.deepcopy` refuses: its values are copied.
     """
-    if hasattr(outputs, "logits"):
-        return outputs.logits
-    if isinstance(outputs, Mapping):
-        return outputs["logits"] if "logits" in outputs else next(iter(outputs.values()))
-    if isinstance(outputs, (tuple, list)):
-        return outputs[0]
-    if not hasattr(outputs, "detach"):
-        raise CandidateError(
-            f"The model returned {type(outputs).__name__}; it must return a tensor, a tuple, a "
-            "mapping, or an object with `.logits`."
-        )
-    return outputs
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            _remember_computed(value, memo)
+    return copy.deepcopy(model, memo)
+
+
+def _remember_computed(value: Any, memo: dict[int, Any]) -> None:
+    """Put copies of computed tensors into the memory of `copy.deepcopy`, found in containers."""
+    import torch
+
+    if isinstance(value, torch.Tensor):
+        if not value.is_leaf:
+            memo[id(value)] = value.detach().clone()
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _remember_computed(item, memo)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _remember_computed(item, memo)
 
 
 def can_reset(model: Any) -> bool:
@@ -61,7 +69,7 @@ def can_reset(model: Any) -> bool:
 
 def reset(model: Any) -> Any:
     """A copy of a network with newly drawn parameters, in train mode."""
-    fresh = copy.deepcopy(model)
+    fresh = copied(model)
     for module in fresh.modules():
         if hasattr(module, "reset_parameters"):
             module.reset_parameters()

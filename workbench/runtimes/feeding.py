@@ -1,15 +1,15 @@
-"""Named arrays with the names, types and ranks of a graph's inputs, for all engines of ONNX."""
+"""Named arrays as a graph takes them, for all engines of ONNX: names, types, ranks, fixed batch."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import CandidateError
 
-__all__ = ["fed"]
+__all__ = ["fed", "in_batches"]
 
 
 def fed(
@@ -34,7 +34,26 @@ def fed(
     }
 
 
+def in_batches(
+    predict: Callable[[dict[str, np.ndarray]], np.ndarray],
+    inputs: Mapping[str, np.ndarray],
+    size: int,
+) -> np.ndarray:
+    """Outputs `(rows, ...)` of a graph that takes `size` rows at a time and no other number.
+
+    The last batch is filled up with copies of its last row, whose outputs are left out.
+    """
+    n_rows = len(next(iter(inputs.values())))
+    outputs = []
+    for start in range(0, n_rows, size):
+        chosen = np.minimum(np.arange(start, start + size), n_rows - 1)
+        outputs.append(predict({name: np.asarray(a)[chosen] for name, a in inputs.items()}))
+    return np.concatenate(outputs)[:n_rows]
+
+
 def _shaped(array: np.ndarray, dtype: Any, rank: int) -> np.ndarray:
     if array.ndim == 1 and rank == 2:
         array = array[:, None]  # a column of a table: graphs of skl2onnx need (rows, 1)
+    if array.dtype.name == "bfloat16":  # numpy casts it to float32 only
+        array = array.astype(np.float32)
     return array.astype(dtype, copy=False)

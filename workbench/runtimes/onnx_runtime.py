@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, RunError
-from workbench.runtimes.feeding import fed
+from workbench.runtimes.feeding import fed, in_batches
 from workbench.runtimes.onnx_coverage import coverage_of
 from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
@@ -74,6 +74,8 @@ class OnnxPredictor:
             i.name: (DTYPES.get(i.type, np.float32), len(i.shape))
             for i in self._session.get_inputs()
         }
+        firsts = [i.shape[0] for i in self._session.get_inputs() if i.shape]
+        self._fixed = next((n for n in firsts if isinstance(n, int)), 0)
         self._output = _main_output(self._session.get_outputs())
         self._kind = outputs
         self.details: dict[str, Any] = {
@@ -83,7 +85,15 @@ class OnnxPredictor:
         }
 
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        """Scores `(batch, ...)`: logits, or log-probabilities of a model that gives shares."""
+        """Scores `(batch, ...)`: logits, or log-probabilities of a model that gives shares.
+
+        A graph of a fixed batch size is run as often as it takes.
+        """
+        if self._fixed and len(next(iter(inputs.values()))) != self._fixed:
+            return in_batches(self._once, inputs, self._fixed)
+        return self._once(inputs)
+
+    def _once(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         out = self._session.run([self._output], self.feed(inputs))[0]
         return as_scores(out, self._kind)
 

@@ -18,7 +18,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
 from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage, counted
-from workbench.runtimes.feeding import fed
+from workbench.runtimes.feeding import fed, in_batches
 from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
 from workbench.system.machine import host, n_threads
@@ -87,6 +87,8 @@ class OpenvinoPredictor:
             i.any_name: (i.element_type.to_dtype(), len(i.partial_shape))
             for i in self._model.inputs
         }
+        firsts = [i.partial_shape[0] for i in self._model.inputs if len(i.partial_shape)]
+        self._fixed = next((int(n.get_length()) for n in firsts if n.is_static), 0)
         self._output = next(
             (n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0
         )
@@ -102,8 +104,14 @@ class OpenvinoPredictor:
     def predict(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         """Scores `(batch, ...)`, in float32 unless the graph gives float64.
 
-        They are logits, or log-probabilities of a model that gives probabilities.
+        They are logits, or log-probabilities of a model that gives probabilities. A graph of a
+        fixed batch size is run as often as it takes.
         """
+        if self._fixed and len(next(iter(inputs.values()))) != self._fixed:
+            return in_batches(self._once, inputs, self._fixed)
+        return self._once(inputs)
+
+    def _once(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         arrays = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]
         request = self._request(tuple(a.shape for a in arrays))
         request.infer(dict(enumerate(arrays)), share_inputs=True)

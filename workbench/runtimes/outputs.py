@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.model_form import form_named
+from workbench.models.networks import copied
 from workbench.runtimes import predictor
 from workbench.task import Candidate, Task
 
@@ -103,7 +103,7 @@ def ends_in(
         return ""
     if not _one_a_label(task, outputs):
         return "softmax"
-    changed = copy.deepcopy(network.model)
+    changed = copied(network.model)
     for weight in _last_weights(changed):
         weight.data.fill_(-1e3)
     outputs_then = outputs_of(replace(network, model=changed), inputs)

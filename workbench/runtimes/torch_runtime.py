@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from workbench.data.tensors import tensor
 from workbench.errors import RunError
-from workbench.models.networks import call_model, first_tensor
+from workbench.models.networks import call_model, copied, first_tensor
 from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
 from workbench.system.machine import n_threads
@@ -53,7 +52,7 @@ class TorchPredictor:
         if torch.get_num_threads() != (threads or n_threads()):
             torch.set_num_threads(threads or n_threads())
         self.runtime = "torch-compiled" if compiled else "torch"
-        self._model = copy.deepcopy(model).to(device).eval()
+        self._model = copied(model).to(device).eval()
         if compiled:
             self._model = torch.compile(self._model, dynamic=False)
         self._device, self._outputs = device, outputs

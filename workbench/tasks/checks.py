@@ -19,6 +19,7 @@ from workbench.errors import DataError, TaskError, all_of
 from workbench.model_form import form_named
 from workbench.runtimes.outputs import ends_in, misfit, outputs_of
 from workbench.task import Candidate, Task
+from workbench.tasks.losses import loss_problem
 from workbench.tasks.probe import Probe, bad_rows, clean
 
 __all__ = ["check_task"]
@@ -332,20 +333,55 @@ def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Find
         )
         return
     n_rows = len(probe.rows)
+    others = _other_outputs(task, probe, outputs, targets)
     if expected := misfit(task, outputs, targets, n_rows):
+        way_out = f" Its output {_choice(others[0])} has such a shape." if others else ""
         findings.model.append(
             f"`{candidate.name}` must give outputs {expected}, and gave {outputs.shape} for "
-            f"{n_rows} rows."
+            f"{n_rows} rows.{way_out}"
         )
     elif not np.isfinite(outputs).all() and clean(probe.rows) is probe.rows:
         findings.model.append(
             f"`{candidate.name}` gives outputs that are not finite on rows of train."
         )
+    elif problem := loss_problem(task, probe) if form.trained_by_loss else "":
+        findings.model.append(problem)
     elif form.trained_by_loss and (end := ends_in(task, candidate, probe.inputs, outputs)):
         findings.warnings.append(
             f"`{candidate.name}` seems to end in a {end}: loss and metrics read logits; leave it "
             "out."
         )
+    if others and not findings.model and task.output is None:
+        names = " and ".join(map(_choice, others[:2]))
+        findings.warnings.append(
+            f"`{candidate.name}` gives several outputs of a right shape, and the usual one counts "
+            f"here; others are chosen by {names}."
+        )
+
+
+def _other_outputs(
+    task: Task, probe: Probe, outputs: np.ndarray, targets: np.ndarray
+) -> list[str | int]:
+    """Names or places of further outputs whose shape fits the targets."""
+    if task.kind == "custom" or probe.outputs is None:
+        return []
+    every = form_named(probe.candidate.form).outputs_by_name(probe.candidate, probe.inputs)
+    if "logits" in every and not misfit(task, outputs, targets, len(probe.rows)):
+        return []  # a model that says which output counts
+    counted = next((n for n, a in every.items() if _same(a, outputs)), None)
+    return [
+        name
+        for name, array in every.items()
+        if name != counted and array.ndim and not misfit(task, array, targets, len(probe.rows))
+    ]
+
+
+def _same(array: np.ndarray, outputs: np.ndarray) -> bool:
+    return array.shape == outputs.shape and np.array_equal(array, outputs, equal_nan=True)
+
+
+def _choice(output: str | int) -> str:
+    return f"`output={output!r}`"
 
 
 def _takes_numbers_only(candidate: Candidate) -> bool:

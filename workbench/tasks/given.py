@@ -21,7 +21,8 @@ __all__ = ["OwnModel", "own_model"]
 class OwnModel:
     """What `model=` was: a trained `instance`, a function that builds an untrained one, or both.
 
-    `wants_n_in` says that the builder takes the number of inputs.
+    `wants_n_in` says that the builder takes the number of inputs, `notes` are sentences about
+    what was changed of the user's model.
     """
 
     form: Form | None = None
@@ -30,6 +31,7 @@ class OwnModel:
     build: Callable[..., Any] | None = None
     trained: bool = False
     wants_n_in: bool = False
+    notes: tuple[str, ...] = ()
 
     @property
     def takes_prepared(self) -> bool:
@@ -71,15 +73,19 @@ def sized(build: Callable[..., Any], task: Task, prepare: Any) -> SizedBuilder:
     return SizedBuilder(build, int(first.shape[1]))
 
 
-def own_model(model: Any) -> OwnModel:
-    """What kind of thing `model` is; raises TaskError for one that is none of them."""
+def own_model(model: Any, output: str | int | None = None) -> OwnModel:
+    """What kind of thing `model` is, settled by its form, with `output` as its only output.
+
+    Raises TaskError for a model that is none of them, or that cannot be used.
+    """
     if model is None:
         return OwnModel()
     if isinstance(model, str) and ":" in model and not Path(model).exists():
-        named = own_model(resolve(model))
+        named = own_model(resolve(model), output)
         return replace(named, name=model.rpartition(":")[2].rpartition(".")[2])
+    source = Path(model) if isinstance(model, str) else model
     try:
-        form = form_of(Path(model) if isinstance(model, str) else model)
+        form = form_of(source)
     except CandidateError as error:
         if callable(model):
             return _from_builder(model)
@@ -87,9 +93,17 @@ def own_model(model: Any) -> OwnModel:
             f"`model` is {type(model).__name__}: give {_nouns()}, a function that makes one, or "
             "`package.module:function`."
         ) from error
-    copied = form.copy(model)  # later changes of the original must not change the task
+    settled, notes = form.settled(source)
+    copied = form.copy(settled)  # later changes of the original must not change the task
+    if output is not None:
+        copied = form.answering(copied, output)
     return OwnModel(
-        form, form.label(model), copied, form.untrained(copied), trained=form.is_trained(copied)
+        form,
+        form.label(source if isinstance(source, Path) else settled),
+        copied,
+        form.untrained(copied),
+        trained=form.is_trained(copied),
+        notes=notes,
     )
 
 
@@ -115,11 +129,12 @@ def _from_builder(function: Callable[..., Any]) -> OwnModel:
             f"`{name}` raised {type(error).__name__} when it was called to build the model: {error}"
         ) from error
     try:
-        return OwnModel(form_of(built), name, build=function)
+        form = form_of(built)
     except CandidateError as error:
         raise TaskError(
             f"`{name}` made {type(built).__name__}; it must make {_nouns()}."
         ) from error
+    return OwnModel(form, name, build=function, notes=form.settled(built)[1])
 
 
 def _nouns() -> str:

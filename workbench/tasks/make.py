@@ -6,6 +6,7 @@ module, function, estimator, ONNX file, name  ->  builders and start candidate  
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -19,13 +20,14 @@ from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
 from workbench.data.yours import is_table_pair, read_all
-from workbench.errors import TaskError
+from workbench.errors import TaskError, WorkbenchWarning
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
 from workbench.models.transformed import Transformed
 from workbench.task import Task
 from workbench.tasks.checks import check_task
 from workbench.tasks.given import OwnModel, own_model
+from workbench.tasks.measurements import arranged_with_floats, measurements, with_floats
 from workbench.tasks.probe import Probe
 
 __all__ = ["infer_kind", "make_task"]
@@ -51,6 +53,7 @@ def make_task(
     times: Any = None,
     seed: int = 0,
     outputs: Outputs | None = None,
+    output: str | int | None = None,
     models: Mapping[str, Callable[[], Any]] | None = None,
 ) -> Task:
     """A checked Task, with its start candidate if the model is trained, from what a user has.
@@ -88,12 +91,18 @@ def make_task(
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger
     is better unless they have an attribute `higher_is_better = False`; the first decides. `outputs`
     says what a trained model gives, `logits`, `probabilities` (of classes, or one a label) or
-    `values`; it is found out for estimators, and for ONNX files that give probabilities.
+    `values`; it is found out for estimators, and for ONNX files that give probabilities. `output`
+    chooses one of several outputs by its name or place; otherwise `logits` counts, or the first.
 
-    Raises DataError or TaskError with all problems that were found, UnknownName for names nobody
-    knows.
+    Whole numbers that a network multiplies become float32; other dtypes are converted where the
+    model is called. A module is unwrapped (DataParallel, `torch.compile`), its parametrizations are
+    folded and its weights become float32; each change is a WorkbenchWarning, as is what is unusual
+    in the data.
+
+    Raises DataError or TaskError with all problems of model and data, UnknownName for unknown
+    names.
     """
-    own = own_model(model)
+    own = own_model(model, output)
     if prepare is not None and own.form is not None and not own.form.takes_prepared:
         raise TaskError(
             f"`model` is {own.form.noun}, which takes its rows as they are: put the work of "
@@ -133,16 +142,23 @@ def make_task(
         reword=reword,
         classes=names,
         reading=Reading(target, times if isinstance(times, str) else None, coding, arrange),
+        output=output,
     )
     task = replace(task, builders={**own.builders(task), **(models or {})})
     task = replace(task, start=own.start(task, outputs))
     probe = _probe(task)
+    if probe is not None and (floats := measurements(probe)):
+        reading = replace(task.reading, arrange=arranged_with_floats(arrange, floats))
+        task = replace(task, data=with_floats(task.data, floats), reading=reading)
+        probe = _probe(task)
     if probe is not None and outputs is None and _is_told_by_outputs(probe):
-        told: Outputs = "label_probabilities" if kind == "multilabel" else "probabilities"
-        probe = Probe(task, replace(probe.candidate, outputs=told))
+        meaning: Outputs = "label_probabilities" if kind == "multilabel" else "probabilities"
+        probe = Probe(task, replace(probe.candidate, outputs=meaning))
         task = replace(task, start=probe.candidate)
     task = replace(task, metrics=_metrics(metric, task, probe))
-    check_task(task, probe=probe.about(task) if probe is not None else None)
+    told = check_task(task, probe=probe.about(task) if probe is not None else None)
+    for text in (*own.notes, *told):
+        warnings.warn(text, WorkbenchWarning, stacklevel=2)
     return task
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
+
+from workbench.models.networks import copied
 
 if TYPE_CHECKING:
     import torch
@@ -85,15 +86,15 @@ def _step_time(
     """Seconds of one forward and backward pass on a copy of the model."""
     import torch
 
-    copied = copy.deepcopy(model).train()
+    trained = copied(model).train()
     if memory_format == "channels_last":
-        copied = copied.to(memory_format=torch.channels_last)
-    device = next(copied.parameters()).device
+        trained = trained.to(memory_format=torch.channels_last)
+    device = next(trained.parameters()).device
     context = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
     state = torch.get_rng_state()
     started = time.perf_counter()
     with context:
-        loss = loss_of(copied)
+        loss = loss_of(trained)
     loss.backward()
     if device.type == "cuda":
         torch.cuda.synchronize()

@@ -2,11 +2,12 @@
 
 The kernel keeps the history. Points go to the page as binary deltas, at most ten a second; a page
 that renders the chart says hello and gets everything. A delta says how many points came before it:
-a page that missed one says hello again.
+a page that missed one says hello again. A server may also drop the last delta (it limits bytes a
+second): a page that hears nothing says how many points it has, ever more rarely.
 
-    kernel   full {series} + all points            add {series, after} + new points
-                ^                                             |
-    page     hello (rendered, or a gap noticed)               v  draw
+    kernel   full {series} + all points            add {series, after} + new points     full
+                ^                                             |                          ^
+    page     hello (rendered, or a gap noticed)               v  draw      have {n}, if n is too few
 
 The script is uPlot 1.6.32 (MIT, beside it in `static/`) and `static/livechart.js`, sent as one
 text: nothing is fetched.
@@ -114,8 +115,10 @@ class LiveChart(anywidget.AnyWidget):
         super().close()
 
     def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
-        if content.get("kind") == "hello":
-            with self._lock:
+        with self._lock:
+            n_sent = sum(self._sent.values()) // 2
+            is_short = content.get("kind") == "have" and content.get("n") != n_sent
+            if is_short or content.get("kind") == "hello":
                 self._send_points("full", self._history)
 
     def _send_points(self, kind: str, series: dict[str, array[float]]) -> None:

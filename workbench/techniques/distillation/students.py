@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
 from workbench.model_form import form_named
-from workbench.models.networks import build_seeded, can_reset, reset
+from workbench.models.networks import build_seeded, can_reset, copied, reset
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
 from workbench.task import Candidate, Task
@@ -64,7 +64,7 @@ def find_student(job: Job, name: str, n_out: int) -> Student:
     if name in task.builders:
         builder = f"{task.name}/{name}"
         prepare = task.prepares.get(name, task.prepare)
-        make = task.builders[name]
+        make = partial(task.build, name)
     elif ":" in name:
         builder, prepare = name, task.prepare
         make = _with_sizes(resolve(name), name, task, n_out)
@@ -104,7 +104,7 @@ def untrained_start(job: Job) -> Student:
 
 def _reset_on_cpu(model: nn.Module) -> nn.Module:
     """A reset copy, drawn on the CPU as for any seed, with frozen parameters trainable again."""
-    return reset(copy.deepcopy(model).cpu()).requires_grad_(True)
+    return reset(copied(model).cpu()).requires_grad_(True)
 
 
 def check_outputs(student: Student, task: Task, n_out: int, teacher: str) -> None:

@@ -81,7 +81,18 @@ function render({ model, el }) {
     describe();
   }
 
+  /* Without news the page says what it has: after 1 s, then twice as long each time. */
+  let silence = 0;
+  function watch(wait) {
+    clearTimeout(silence);
+    silence = setTimeout(() => {
+      model.send({ kind: "have", n: received });
+      if (wait < 300000) watch(2 * wait);
+    }, wait);
+  }
+
   function onMessage(message, buffers) {
+    watch(1000);
     if (message.kind === "full") {
       clearInterval(asking);
       for (let i = curves.size; i > 0; i--) plot.delSeries(i);
@@ -113,6 +124,7 @@ function render({ model, el }) {
   hello();
   return () => {
     clearInterval(asking);
+    clearTimeout(silence);
     model.off("msg:custom", onMessage);
     model.off("change:height", resize);
     resized.disconnect();
