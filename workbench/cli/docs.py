@@ -220,10 +220,10 @@ def _declared_table(
         things = things.all()
     by_name = things if isinstance(things, Mapping) else {thing.name: thing for thing in things}
     filled = {key: {"name": key, **_plain_fields(thing)} for key, thing in by_name.items()}
-    wanted = fields or tuple(head for row in filled.values() for head in row)
+    columns = fields or tuple(head for row in filled.values() for head in row)
     heads = [
         head
-        for head in dict.fromkeys(("name", *wanted))
+        for head in dict.fromkeys(("name", *columns))
         if all(head in row for row in filled.values()) and any(row[head] for row in filled.values())
     ]
     rows = tuple(tuple(row[head] for head in heads) for row in filled.values())

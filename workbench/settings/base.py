@@ -259,14 +259,14 @@ class Settings(BaseModel):
                     branch = branch.setdefault(group, {})
                 branch[leaf] = value
         try:
-            made = cls(**tree)
+            settings = cls(**tree)
         except SettingsError as error:
             problems += [p for _, p in error.problems]
             if len(problems) == len(error.problems):
                 raise
         if problems:
             raise SettingsError(all_of(problems, f"{cls.__name__} refused"))
-        return made
+        return settings
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its flat name; lists and mappings as YAML text."""

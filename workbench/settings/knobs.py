@@ -110,7 +110,7 @@ def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
             continue
         kind, choices = _kind(inner, bool(extra.get("free_form")))
         low, high = _bounds(field.metadata)
-        made = Knob(
+        flat_knob = Knob(
             name=name,
             path=(name,),
             kind=kind,
@@ -129,8 +129,8 @@ def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
             search=extra.get("search"),
             only_if=_conditions(extra.get("only_if")),
         )
-        default = flat_value(made, field.get_default(call_default_factory=True))
-        flat.append(replace(made, default=default))
+        default = flat_value(flat_knob, field.get_default(call_default_factory=True))
+        flat.append(replace(flat_knob, default=default))
     return tuple(flat)
 
 

@@ -153,8 +153,8 @@ class TechniqueContract(Contract):
 
     def all_settings(self, declared: Technique) -> list[TechniqueSettings]:
         """The defaults, and settings away from them."""
-        made = [declared.settings.from_flat(values) for values in self.all_values(declared)]
-        return [declared.settings(), *made]
+        changed = [declared.settings.from_flat(values) for values in self.all_values(declared)]
+        return [declared.settings(), *changed]
 
     # The run
 
@@ -324,14 +324,14 @@ class TechniqueContract(Contract):
     ) -> None:
         """The budget is not counted: every technique has it, and a form shows it with the run."""
         methods = next((k.choices for k in knobs(declared.settings) if k.name == "method"), ())
-        for given in [{"method": method} for method in methods] or [{}]:
-            visible = [k.name for k in declared.settings(**given).visible() if k.name != "budget"]
-            assert len(visible) <= MOST_VISIBLE, f"{given}: mark some of {visible} as expert"
+        for values in [{"method": method} for method in methods] or [{}]:
+            visible = [k.name for k in declared.settings(**values).visible() if k.name != "budget"]
+            assert len(visible) <= MOST_VISIBLE, f"{values}: mark some of {visible} as expert"
 
     def test_points_of_the_search_space_are_valid_settings(self, declared: Technique) -> None:
         for point in search_points(declared.settings, N_POINTS):
-            made = declared.settings.from_flat(point)
-            assert declared.settings.from_flat(made.flat()) == made
+            settings = declared.settings.from_flat(point)
+            assert declared.settings.from_flat(settings.flat()) == settings
             for k in (k for k in knobs(declared.settings) if k.search and k.applies(point)):
                 low, high = k.search or (0, 0)
                 assert low <= point[k.name] <= high
@@ -345,8 +345,8 @@ class TechniqueContract(Contract):
             return
         points = search_points(declared.settings, N_POINTS)
         point = next(values for values in points if training[0].applies(values))
-        made = declared.settings.from_flat({**point, "fit_max_steps": 1, "fit_epochs": 1})
-        outcome = declared(job_of(), made)
+        settings = declared.settings.from_flat({**point, "fit_max_steps": 1, "fit_epochs": 1})
+        outcome = declared(job_of(), settings)
         assert outcome.candidate is not None
         assert outcome.resolved.flat()["fit_max_steps"] == 1
 
