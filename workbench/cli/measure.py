@@ -34,8 +34,10 @@ def _threads_option() -> click.Parameter:
     run_option(
         "task", default="", help="Task, on whose valid rows quality is measured. [default: none]"
     ),
+    run_option("task_args"),
     flag("everywhere", "Time it on every runtime that is installed, and name the fastest."),
     _threads_option,
+    run_option("batch_sizes"),
     run_option("budget"),
     run_option("price_per_core_hour"),
     json_flag,
@@ -46,7 +48,15 @@ def measure(file: Path, everywhere: bool, threads: int, json: bool, **values: An
     from workbench.measure.file import measure_file, measure_file_everywhere
 
     options = run_options_from(values)
-    common: dict[str, Any] = {"task": options.task, "threads": threads, "budget": options.budget}
+    if options.task_args and not options.task:
+        raise click.UsageError("`--task-args` needs the task that they are for: `--task NAME`.")
+    common: dict[str, Any] = {
+        "task": options.task,
+        "task_args": options.task_args,
+        "batch_sizes": options.batch_sizes,
+        "threads": threads,
+        "budget": options.budget,
+    }
     if everywhere:
         _tell_everywhere(measure_file_everywhere(file, **common), json)
         return

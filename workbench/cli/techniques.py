@@ -188,13 +188,15 @@ def _recipe(context: click.Context) -> tuple[Recipe, dict[str, Any]]:
 def _analyse(action: str, recipe: Recipe) -> int:
     from workbench.runs.analyses import analyse
     from workbench.runs.folders import runs_root
+    from workbench.tasks import load_task
 
     (step,) = recipe.steps
+    task = load_task(recipe.task, recipe.task_args) if recipe.task_args else recipe.task
     with console() as bar:
         tables = analyse(
             step.technique,
             action,
-            recipe.task,
+            task,
             start=recipe.start,
             settings=step.settings,
             seed=recipe.seed,
