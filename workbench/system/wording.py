@@ -7,6 +7,7 @@ are shown in percentage points. With any other unit, values and differences are 
 from __future__ import annotations
 
 __all__ = [
+    "GIB",
     "bytes_text",
     "difference_text",
     "gib_text",
