@@ -188,8 +188,8 @@ def test_declarations_that_would_break_a_face_are_refused():
     ],
 )
 def test_option_that_no_field_has_is_refused_with_the_nearest(declare):
-    with pytest.raises(SettingsTypeError, match="Unknown option of a field `titel`.*`title`"):
-        declare(titel="Label")
+    with pytest.raises(SettingsTypeError, match="Unknown option of a field `experts`.*`expert`"):
+        declare(experts=True)
 
 
 def test_every_option_of_a_field_is_an_attribute_of_its_knob():
