@@ -106,6 +106,37 @@ def test_checklists_name_what_exists(named):
     assert _exists(named), f".github/CONTRIBUTING.md names {named}, which does not exist."
 
 
+def _imports_of_notebooks() -> list[tuple[str, str, str]]:
+    """Notebook, module and name of each import of our code; the shelf itself is left out."""
+    imports = []
+    for path in sorted((HOME / "notebooks").glob("*.ipynb")):
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        for source in ("".join(c["source"]) for c in cells if c["cell_type"] == "code"):
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.ImportFrom):
+                    names = [(node.module or "", alias.name) for alias in node.names]
+                elif isinstance(node, ast.Import):
+                    names = [(alias.name, "") for alias in node.names]
+                else:
+                    continue
+                imports += [(path.name, *name) for name in names]
+    return [i for i in imports if i[1].startswith("workbench.")]
+
+
+def test_notebooks_import_from_the_shelf_and_from_the_modules_that_the_guide_allows():
+    import workbench
+
+    rule = _checklists()["Add a lesson"].partition("\n3. ")[2].partition("\n4. ")[0]
+    allowed = re.findall(r"`(workbench\.[a-z_]+)`", rule)
+    assert len(allowed) == 6
+    imports = _imports_of_notebooks()
+    assert imports
+    other = [i for i in imports if ".".join(i[1].split(".")[:2]) not in allowed]
+    assert not other, f"Import from the shelf instead, or change the guide: {other}"
+    shelved = [i for i in imports if i[2] in workbench.__all__]
+    assert not shelved, f"These names stand on the shelf (`import workbench as wb`): {shelved}"
+
+
 @pytest.mark.parametrize("module", sorted(set(re.findall(r"python -m ([a-z_.]+)", GUIDE))))
 def test_commands_of_the_guide_exist(module):
     assert find_spec(module), f".github/CONTRIBUTING.md calls {module}, which does not exist."

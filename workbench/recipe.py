@@ -85,15 +85,15 @@ class Recipe:
         except SettingsError as error:
             problems += [text for _, text in error.problems]
             chosen = RunOptions()
-        made = []
+        read_steps: list[Step] = []
         for number, step in enumerate(_listed(steps), 1):
             try:
-                made.append(_step(step, chosen.budget))
+                read_steps.append(_step(step, chosen.budget))
             except (RecipeError, SettingsError, UnknownName) as error:
                 problems.append(f"step {number}: {error}")
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
-        return cls(tuple(made), chosen)
+        return cls(tuple(read_steps), chosen)
 
     @classmethod
     def from_tree(cls, tree: Any) -> Recipe:
@@ -242,19 +242,19 @@ def _step(step: Any, budget: str) -> Step:
     if isinstance(step, Step):
         return step
     if isinstance(step, str):
-        name, given = step, None
+        name, settings = step, None
     elif isinstance(step, Mapping) and len(step) == 1:
-        ((name, given),) = step.items()
+        ((name, settings),) = step.items()
     elif isinstance(step, (tuple, list)) and len(step) == 2:
-        name, given = step
+        name, settings = step
     else:
         raise RecipeError(f"a step is a technique's name or {{name: settings}}, got {step!r}.")
     declared = get_technique(name)
-    if isinstance(given, TechniqueSettings):
-        return Step(name, given)
-    if given is not None and not isinstance(given, Mapping):
-        raise RecipeError(f"the settings of `{name}` must be a mapping, got {given!r}.")
-    return Step(name, declared.settings(**{"budget": budget, **(given or {})}))
+    if isinstance(settings, TechniqueSettings):
+        return Step(name, settings)
+    if settings is not None and not isinstance(settings, Mapping):
+        raise RecipeError(f"the settings of `{name}` must be a mapping, got {settings!r}.")
+    return Step(name, declared.settings(**{"budget": budget, **(settings or {})}))
 
 
 def _quoted(value: Any) -> str:

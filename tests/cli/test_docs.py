@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 import workbench.cli.docs as reference
-from workbench.cli.docs import docs, settings_page, settings_tables, write_reference
+import workbench.cli.reference_tables as reference_tables
+from workbench.cli.docs import docs, settings_page, write_reference
+from workbench.cli.reference_tables import settings_tables
 from workbench.errors import MissingExtra
 from workbench.metrics import METRICS
 from workbench.runtimes import RUNTIMES
@@ -107,9 +111,9 @@ def test_columns_of_the_ledger_have_a_table_where_they_are_declared(monkeypatch)
         sentence: str
 
     columns = SimpleNamespace(COLUMNS=(Column("size", "File", "bytes", "Size of the file."),))
-    monkeypatch.setattr(reference, "find_spec", lambda name: columns)
+    monkeypatch.setattr(reference_tables, "find_spec", lambda name: columns)
     monkeypatch.setattr(
-        reference,
+        reference_tables,
         "importlib",
         SimpleNamespace(import_module={"workbench.ledger.columns": columns}.get),
     )
@@ -153,7 +157,7 @@ def test_docs_writes_all_pages_which_load_nothing_from_a_host(tmp_path, monkeypa
     index = tmp_path / "index.html"
     assert opened == [index.as_uri()]
     assert str(index) in capsys.readouterr().out
-    modules = [name for name in reference.PUBLIC if reference.find_spec(name)]
+    modules = reference.PUBLIC
     pages = {p: _Page(p.read_text(encoding="utf-8")) for p in tmp_path.rglob("*.html")}
     assert len(pages) == len(modules) + 2
     for path, read in pages.items():
@@ -168,6 +172,42 @@ def test_docs_writes_all_pages_which_load_nothing_from_a_host(tmp_path, monkeypa
     assert {"Candidate", "make_task", "run"} <= pages[tmp_path / "workbench.html"].ids
     assert "softmax" in (tmp_path / "search.js").read_text(encoding="utf-8")
     assert write_reference(tmp_path) == index  # over the files of an earlier call
+
+
+WITHOUT_PYTEST = """
+import sys
+from pathlib import Path
+
+for name in [name for name in sys.modules if name.split(".")[0] in ("pytest", "_pytest")]:
+    del sys.modules[name]
+sys.modules["pytest"] = None  # an import of it raises ModuleNotFoundError
+
+from workbench.cli.docs import docs
+
+raise SystemExit(docs(open_it=False, folder=Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_page_of_the_contract_is_left_out_with_the_pip_line_where_pytest_is_missing(tmp_path):
+    pytest.importorskip("pdoc", reason='python -m pip install -e ".[docs]"')
+    command = [sys.executable, "-c", WITHOUT_PYTEST, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Without the page of workbench\.testing: .*pip install", done.stdout)
+    assert not (tmp_path / "workbench" / "testing.html").exists()
+    assert (tmp_path / "workbench" / "task.html").exists()
+    first = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert re.search(r"workbench\.testing</dt><dd>No page here: .*pip install", first)
+    assert set(_Page(first).links) <= {
+        "settings.html",
+        "workbench.html",
+        *(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.html")),
+    }
+
+
+def test_no_module_is_left_out_where_all_libraries_are_installed():
+    assert reference.left_out() == {}
 
 
 def test_templates_of_the_pages_ask_no_host():

@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
-import workbench.cli.doctor as clinic
-from workbench.cli.doctor import GIB, Check, checks, doctor, summary
+import workbench.cli.checks as software
+import workbench.cli.doctor as front
+import workbench.cli.machine_checks as machine
+from workbench.cli.checks import Check
+from workbench.cli.doctor import CHECKS, checks, doctor, summary
+from workbench.system.wording import GIB
 
 
 def test_checks_cover_the_machine_and_each_way_out_belongs_to_something_to_do():
@@ -47,7 +51,7 @@ def test_summary_is_one_line_without_user_host_or_paths():
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("note", 0), ("problem", 1)])
 def test_doctor_fails_only_for_problems_and_prints_the_way_out(monkeypatch, capsys, status, code):
     monkeypatch.setattr(
-        clinic, "checks", lambda: [Check("memory", status, "some", "Close something.")]
+        front, "checks", lambda: [Check("memory", status, "some", "Close something.")]
     )
     assert doctor() == code
     out = capsys.readouterr().out
@@ -58,7 +62,7 @@ def test_doctor_fails_only_for_problems_and_prints_the_way_out(monkeypatch, caps
 
 def test_doctor_prints_json_and_nothing_else(monkeypatch, capsys):
     found = [Check("memory", "problem", "some", "Close something.")]
-    monkeypatch.setattr(clinic, "checks", lambda: found)
+    monkeypatch.setattr(front, "checks", lambda: found)
     assert doctor(as_json=True) == 1
     shown = json.loads(capsys.readouterr().out)
     assert [Check(**c) for c in shown["checks"]] == found
@@ -69,7 +73,7 @@ def test_check_that_breaks_is_a_problem_and_the_others_go_on(monkeypatch):
     def broken():
         raise OSError("libtorch is missing\nand more")
 
-    monkeypatch.setattr(clinic, "_torch", broken)
+    monkeypatch.setitem(CHECKS, "PyTorch", broken)
     found = {c.name: c for c in checks()}
     assert found["PyTorch"] == Check(
         "PyTorch", "problem", "OSError: libtorch is missing", found["PyTorch"].way_out
@@ -79,25 +83,25 @@ def test_check_that_breaks_is_a_problem_and_the_others_go_on(monkeypatch):
 
 def test_kernel_is_found_by_its_environment_and_missed_in_another(tmp_path):
     here = str(tmp_path / "env" / "bin" / "python")
-    assert clinic._kernel_check({"python3": "python"}, here).status == "ok"
+    assert software._kernel_check({"python3": "python"}, here).status == "ok"
     assert (
-        clinic._kernel_check({"mine": str(tmp_path / "env" / "bin" / "python3.11")}, here).text
+        software._kernel_check({"mine": str(tmp_path / "env" / "bin" / "python3.11")}, here).text
         == "mine"
     )
-    other = clinic._kernel_check({"conda": str(tmp_path / "conda" / "bin" / "python")}, here)
+    other = software._kernel_check({"conda": str(tmp_path / "conda" / "bin" / "python")}, here)
     assert other.status == "problem"
     assert "ipykernel install" in other.way_out
-    assert clinic._kernel_check({}, here).text == "none found"
+    assert software._kernel_check({}, here).text == "none found"
 
 
 def test_widgets_name_what_jupyterlab_does_not_see(tmp_path):
     versions = {"jupyterlab": "4.6", "ipywidgets": "8.1", "anywidget": "0.9"}
     for folder in ("@jupyter-widgets/jupyterlab-manager", "anywidget"):
-        assert clinic._widgets_check(versions, [tmp_path]).status == "problem"
+        assert software._widgets_check(versions, [tmp_path]).status == "problem"
         (tmp_path / folder).mkdir(parents=True)
         (tmp_path / folder / "package.json").write_text("{}")
-    assert clinic._widgets_check(versions, [tmp_path]).status == "ok"
-    lacking = clinic._widgets_check({**versions, "anywidget": ""}, [tmp_path])
+    assert software._widgets_check(versions, [tmp_path]).status == "ok"
+    lacking = software._widgets_check({**versions, "anywidget": ""}, [tmp_path])
     assert "does not see anywidget" in lacking.text
 
 
@@ -112,15 +116,15 @@ def test_widgets_name_what_jupyterlab_does_not_see(tmp_path):
     ],
 )
 def test_disk_is_judged_by_space_kind_and_permission(tmp_path, free, network, writable, status):
-    found = clinic._disk_check(tmp_path, int(free * GIB), network, writable=writable)
+    found = machine._disk_check(tmp_path, int(free * GIB), network, writable=writable)
     assert found.status == status
     assert (network in found.text) if network else ("local" in found.text or not writable)
 
 
 def test_memory_and_processor_say_what_to_do_when_short():
-    assert clinic._memory_check(4 * GIB, 8 * GIB).status == "ok"
-    assert clinic._memory_check(GIB * 3 // 2, 8 * GIB).status == "note"
-    assert clinic._memory_check(GIB // 2, 8 * GIB).status == "problem"
-    assert clinic._processor_check("P", 2, ("avx2", "avx512_vnni"), 0.0).status == "ok"
-    assert "faster by little" in clinic._processor_check("P", 2, ("avx2",), 0.0).way_out
-    assert "noisy" in clinic._processor_check("P", 2, ("avx512_vnni",), 0.9).way_out
+    assert machine._memory_check(4 * GIB, 8 * GIB).status == "ok"
+    assert machine._memory_check(GIB * 3 // 2, 8 * GIB).status == "note"
+    assert machine._memory_check(GIB // 2, 8 * GIB).status == "problem"
+    assert machine._processor_check("P", 2, ("avx2", "avx512_vnni"), 0.0).status == "ok"
+    assert "faster by little" in machine._processor_check("P", 2, ("avx2",), 0.0).way_out
+    assert "noisy" in machine._processor_check("P", 2, ("avx512_vnni",), 0.9).way_out

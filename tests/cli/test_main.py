@@ -81,6 +81,21 @@ def test_measure_takes_any_onnx_file_and_a_kept_candidate(finished, tmp_path, ca
     assert "accuracy (valid)" in capsys.readouterr().out
 
 
+def test_measure_hands_task_arguments_and_batch_sizes_on(finished, monkeypatch):
+    import workbench.measure.file as measure
+
+    seen = {}
+    card = finished.result.scorecard()
+    monkeypatch.setattr(measure, "measure_file", lambda file, **o: seen.update(o) or card)
+    command = ["measure", "m.onnx", "--task", "digits", "--task-args", "{n: 3}"]
+    assert cli.main([*command, "--batch-sizes", "[8, 2]"]) == 0
+    assert seen["task"] == "digits"
+    assert seen["task_args"] == {"n": 3}
+    assert seen["batch_sizes"] == [2, 8]
+    assert cli.main(["measure", "m.onnx"]) == 0
+    assert (seen["task"], seen["task_args"], seen["batch_sizes"]) == ("", {}, [1, 64])
+
+
 def test_measure_prints_json_and_nothing_else(finished, monkeypatch, capsys):
     import workbench.measure.file as measure
 
@@ -203,6 +218,7 @@ def test_help_of_a_technique_names_every_setting(name, capsys):
         ("run recipe.yml --resume last", "`--resume` takes neither"),
         ("settings --method n_m", "`--method` needs a technique"),
         ("measure model.onnx --threads 0", "x>=1"),
+        ("measure model.onnx --task-args '{n: 3}'", "`--task-args` needs the task"),
     ],
 )  # fmt: skip
 def test_wrong_usage_names_the_word_and_the_nearest(command, words, capsys):

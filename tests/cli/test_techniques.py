@@ -223,6 +223,18 @@ def test_action_as_second_word_is_an_analysis(started, monkeypatch, tmp_path, ca
     assert not started
 
 
+def test_analysis_makes_its_task_with_the_arguments_given(monkeypatch, tmp_path):
+    import workbench.runs.analyses as analyses
+    import workbench.tasks
+
+    tasks = []
+    monkeypatch.setattr(workbench.tasks, "load_task", lambda name, args: (name, dict(args)))
+    monkeypatch.setattr(analyses, "analyse", lambda *words, **_: tasks.append(words[2]) or {})
+    command = ["sample", "look", "--task", "my.package:make", "--task-args", "{n: 3}"]
+    assert cli.main([*command, "--root", str(tmp_path)]) == 0
+    assert tasks == [("my.package:make", {"n": 3})]
+
+
 class ClashingSettings(TechniqueSettings):
     """Settings with a name that the command line takes."""
 

@@ -105,11 +105,29 @@ def test_factor_of_batch_64_is_left_out_when_it_was_not_compared_with_both(rows)
     assert step[heads.index("batch 64")] == ("61.0 ms", "")
 
 
-def test_operators_in_int8_and_share_of_the_peak_stand_in_one_cell():
-    made = make_row(operators=32, int8_operators=31, peak_share=0.1234, peak_precision="int8")
-    heads, (start, step) = cells([make_row(), made])
-    assert step[heads.index("in int8")] == ("31 of 32", "12 % peak")
-    assert start[heads.index("in int8")] == ("", "")
+def test_operators_in_int8_and_share_of_the_peak_have_a_column_each():
+    int8 = make_row(operators=32, int8_operators=31, peak_share=0.1234, peak_precision="int8")
+    heads, (start, step) = cells([make_row(), int8])
+    assert step[heads.index("in int8")] == ("31 of 32", "")
+    assert step[heads.index("of peak")] == ("12 %", "int8")
+    assert start[heads.index("in int8")] == start[heads.index("of peak")] == ("", "")
+
+
+def test_float_rows_have_no_column_in_int8_but_the_share_of_their_peak():
+    start = make_row(operators=32, int8_operators=0, peak_share=0.4, peak_precision="fp32")
+    pruned = make_row(operators=32, int8_operators=0, peak_share=0.0321, peak_precision="fp32")
+    heads, lines = cells([start, pruned])
+    assert "in int8" not in heads
+    assert [line[heads.index("of peak")] for line in lines] == [("40 %", "fp32"), ("3.2 %", "fp32")]
+    page = html([start, pruned])
+    assert "Of peak:" in page
+    assert "In int8:" not in page
+
+
+def test_rows_without_a_measured_peak_have_no_column_of_it():
+    heads, _ = cells([make_row(), make_row(operators=32, int8_operators=31)])
+    assert "in int8" in heads
+    assert "of peak" not in heads
 
 
 def test_price_stands_below_the_time_when_there_is_one(rows):
@@ -128,7 +146,7 @@ def test_column_that_says_nothing_or_the_same_in_all_rows_is_not_shown():
     heads, _ = cells([make_row(), make_row("x", size_bytes=500_000)])
     assert heads == ["step", "valid accuracy", "file"]
     alone, _ = cells([make_row()])
-    assert "in int8" not in alone
+    assert not {"in int8", "of peak"} & set(alone)
     assert "batch 1" in alone, "a single row shows all that it has"
 
 
@@ -167,7 +185,7 @@ def test_metric_with_a_unit_of_its_own_is_shown_in_it():
     )
     assert heads[1:3] == ["valid mse", "mse changed by"]
     assert first[1] == ("0.04321", "0.0401 to 0.0512")
-    assert step[2] == ("", "▲ -0.00123 (-0.0052 to +0.0028)")
+    assert step[2] == ("", "▲ -0.00123 (-0.00523 to +0.00277)")
 
 
 def test_frame_has_a_row_a_step_with_numbers_and_verdicts(rows):

@@ -57,7 +57,7 @@ def test_fastest_that_answers_the_same_is_compared():
         < 4.2
     )
     assert found.verdicts["slow"].decision == "better"
-    assert "quick (fp32) is the fastest here at batch 1: 1 ms, 4 times slow" in found.text
+    assert "quick (fp32) is the fastest here at batch 1: 1.00 ms, 4 times slow" in found.text
 
 
 def test_agreement_counts_classes_and_close_numbers():

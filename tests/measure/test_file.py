@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from workbench.errors import CandidateError
+from workbench.errors import CandidateError, WorkbenchError
 from workbench.measure.file import measure_file
 
 
@@ -40,6 +40,18 @@ def test_file_with_a_free_batch_is_timed_at_both(tmp_path):
     assert [b.batch_size for b in card.leading.batches] == [1, 64]
     assert card.money_per_million == pytest.approx(card.core_seconds_per_million / 3600)
     assert card.quality == ()
+
+
+def test_file_with_a_free_batch_is_timed_at_the_sizes_asked_for(tmp_path):
+    path = _graph(tmp_path / "free.onnx", "n")
+    card = measure_file(path, budget="smoke", batch_sizes=(2,))
+    assert [b.batch_size for b in card.leading.batches] == [2]
+
+
+def test_arguments_of_the_task_go_to_the_function_that_makes_it(tmp_path):
+    path = _graph(tmp_path / "free.onnx", "n")
+    with pytest.raises(WorkbenchError, match="no_such_argument"):
+        measure_file(path, task="digits", task_args={"no_such_argument": 1})
 
 
 def test_missing_file_is_told(tmp_path):

@@ -66,7 +66,7 @@ def test_table_for_people_holds_intervals_units_and_the_warning() -> None:
     table = CARD.to_frame().set_index("measure")
     assert table.loc["accuracy (valid)", "value"] == "90.00 %"
     assert table.loc["accuracy (valid)", "note"] == "88.00 % to 92.00 %, n = 1,000"
-    assert table.loc["latency, batch 1", "value"] == "1.2 ms"
+    assert table.loc["latency, batch 1", "value"] == "1.20 ms"
     assert "warning" in table.index
     assert len(replace(CARD, timing={}, runtime="").to_frame()) == 4
 

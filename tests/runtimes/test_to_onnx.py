@@ -1,4 +1,4 @@
-"""ONNX files: the same answers at any batch size, or a refusal that names what cannot be written."""
+"""ONNX files: same answers at any batch size, or a refusal that names what cannot be written."""
 
 from __future__ import annotations
 

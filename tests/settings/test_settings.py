@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Literal
 
 import pytest
 import yaml
 
 from workbench.errors import SettingsError, SettingsTypeError
-from workbench.settings import Settings, TechniqueSettings, free_form, knob, knobs, nested, scaled
+from workbench.settings import (
+    Knob,
+    Settings,
+    TechniqueSettings,
+    free_form,
+    inherited,
+    knob,
+    knobs,
+    nested,
+    scaled,
+)
+from workbench.settings.fields import KnobOptions
 
 
 class Inner(Settings):
@@ -164,6 +176,53 @@ def test_declarations_that_would_break_a_face_are_refused():
         class Taken(TechniqueSettings):
             seed: int = 0
             """Seed."""
+
+
+@pytest.mark.parametrize(
+    "declare",
+    [
+        lambda **options: knob(1, **options),
+        lambda **options: scaled(smoke=1, standard=2, thorough=3, **options),
+        lambda **options: inherited(1, **options),
+        lambda **options: free_form({}, **options),
+    ],
+)
+def test_option_that_no_field_has_is_refused_with_the_nearest(declare):
+    with pytest.raises(SettingsTypeError, match="Unknown option of a field `experts`.*`expert`"):
+        declare(experts=True)
+
+
+def test_every_option_of_a_field_is_an_attribute_of_its_knob():
+    bounds = {"above"}  # a knob holds it as `low`
+    declared = set(KnobOptions.__optional_keys__) - bounds
+    assert declared <= {field.name for field in dataclasses.fields(Knob)}
+    options = {
+        "low": 1,
+        "high": 9,
+        "step": 2,
+        "log": True,
+        "unit": "ms",
+        "search": (2, 4),
+        "only_if": {"mode": "l1"},
+        "expert": True,
+        "title": "Label",
+    }
+    assert set(options) == declared
+
+    class Whole(Settings):
+        mode: str = "l1"
+        """Mode."""
+
+        one: int = knob(3, **options)
+        """One value."""
+
+        two: int | None = scaled(smoke=1, standard=2, thorough=3, **options)
+        """One value a budget."""
+
+    _, one, two = knobs(Whole)
+    assert two.by_budget == {"smoke": 1, "standard": 2, "thorough": 3}
+    for name, value in {**options, "only_if": (("mode", ("l1",)),)}.items():
+        assert getattr(one, name) == getattr(two, name) == value
 
 
 def test_choice_of_numbers_is_read_from_text_and_annotated_as_a_number():

@@ -266,7 +266,8 @@ WRITER = """
 import sys, time
 from pathlib import Path
 from workbench.store.index import record_run
-import mlflow.tracking, mlflow.store.tracking.sqlalchemy_store  # slow: done before the barrier, so that both really meet
+# slow: imported before the barrier, so that both really meet
+import mlflow.tracking, mlflow.store.tracking.sqlalchemy_store
 for root in sys.argv[2:]:
     print("ready", flush=True)
     time.sleep(max(0.0, float(sys.stdin.readline()) - time.time()))
@@ -317,7 +318,8 @@ socket.getaddrinfo, socket.socket.connect = resolve, connect
 class Watch:
     def find_spec(self, name, path=None, target=None):
         if name == "mlflow":
-            print("telemetry off before import:", os.environ.get("MLFLOW_DISABLE_TELEMETRY"), os.environ.get("DO_NOT_TRACK"))
+            switches = map(os.environ.get, ("MLFLOW_DISABLE_TELEMETRY", "DO_NOT_TRACK"))
+            print("telemetry off before import:", *switches)
 sys.meta_path.insert(0, Watch())
 
 from workbench.store.index import record_run, recorded

@@ -1,15 +1,20 @@
-"""Numbers as text: percent, points and intervals, one wording for the whole package."""
+"""Numbers as text: percent, points, intervals, sizes and times, worded alike everywhere."""
 
 from __future__ import annotations
 
 import pytest
 
 from workbench.system.wording import (
+    bytes_text,
     difference_text,
+    gib_text,
     interval_text,
+    ms_text,
     percent,
     points,
+    seconds_text,
     threshold_text,
+    times_text,
     value_text,
 )
 
@@ -54,3 +59,44 @@ def test_interval_shows_its_bounds_without_a_unit():
     assert interval_text(-0.003, 0.0006, signed=True) == "-0.30 to +0.06"
     assert interval_text(0.12345, 2, "") == "0.1235 to 2"
     assert interval_text(-0.12345, 2, "", signed=True) == "-0.123 to +2"
+
+
+@pytest.mark.parametrize(
+    ("n_bytes", "text"),
+    [(0, "0 kB"), (410_400, "410 kB"), (1_018_000, "1.02 MB"), (2**30, "1.07 GB")],
+)
+def test_size_has_the_unit_in_which_it_is_short(n_bytes, text):
+    assert bytes_text(n_bytes) == text
+
+
+def test_size_in_mb_is_shown_with_the_decimals_given():
+    assert bytes_text(123_456_789, 0) == "123 MB"
+
+
+def test_memory_is_shown_in_gib():
+    assert gib_text(3 * 2**29) == "1.5 GiB"
+
+
+@pytest.mark.parametrize(
+    ("ms", "text"),
+    [
+        (0, "0 ms"),
+        (0.00123, "0.0012 ms"),
+        (0.3571, "0.357 ms"),
+        (1.5, "1.50 ms"),
+        (60, "60.0 ms"),
+        (1240, "1,240 ms"),
+    ],
+)
+def test_milliseconds_have_about_three_digits(ms, text):
+    assert ms_text(ms) == text
+
+
+def test_seconds_become_minutes_from_100_on():
+    assert seconds_text(3) == "3.0 s"
+    assert seconds_text(150) == "2.5 min"
+
+
+def test_factor_of_a_loss_has_two_decimals():
+    assert times_text(2.71) == "2.7x"
+    assert times_text(0.834) == "0.83x"

@@ -176,7 +176,8 @@ def test_unknown_model_of_a_task_is_refused_with_the_nearest_name(digits_task):
 def my_tasks(tmp_path, monkeypatch):
     """A module of the user's own in the working folder."""
     (tmp_path / "my_tasks_here.py").write_text(
-        "from dataclasses import replace\nfrom workbench.task import Task\nfrom workbench.tasks import load_task\n"
+        "from dataclasses import replace\n"
+        "from workbench.task import Task\nfrom workbench.tasks import load_task\n"
         "ready = replace(load_task('digits'), name='mine', built_in=False)\n"
         "def make() -> Task: return ready\ndef wrong() -> Task: return 3\n"
         "def plain(): return ready\n"

@@ -293,6 +293,9 @@ def test_check_task_reports_a_builder_that_raises() -> None:
 def test_check_task_tells_all_problems_in_one_error() -> None:
     task = digits_task(start=Candidate("net", "torch", nn.Linear(64, 3)))
     bad = with_split(task, train=changed(task.data.train, np.nan), calibration=task.data.test)
-    everything = r"(?s)`digits` cannot be used, 3 problems:.*must give outputs.*`x` of train.*are in calibration"
+    everything = (
+        r"(?s)`digits` cannot be used, 3 problems:.*must give outputs.*`x` of train"
+        r".*are in calibration"
+    )
     with pytest.raises(TaskError, match=everything):
         check_task(bad)

@@ -6,7 +6,6 @@ public modules only. All pages hold their styles and scripts; none loads anythin
 
 from __future__ import annotations
 
-import dataclasses
 import html
 import importlib
 import os
@@ -14,17 +13,15 @@ import re
 import sys
 import types
 import webbrowser
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
-from typing import Any
 
+from workbench.cli.reference_tables import Table, settings_tables
 from workbench.errors import MissingExtra
-from workbench.settings import Knob, RunOptions, Settings, knobs
 
-__all__ = ["PUBLIC", "Table", "docs", "settings_page", "settings_tables", "write_reference"]
+__all__ = ["PUBLIC", "docs", "left_out", "settings_page", "write_reference"]
 
 PUBLIC = (
     "workbench",
@@ -39,7 +36,6 @@ PUBLIC = (
     "workbench.testing",
 )
 _TEMPLATES = Path(__file__).with_name("templates")
-_HEADS = ("setting", "type", "default", "values", "has an effect when", "meaning")
 
 
 def docs(*, open_it: bool = True, folder: Path | None = None) -> int:
@@ -49,6 +45,8 @@ def docs(*, open_it: bool = True, folder: Path | None = None) -> int:
     """
     index = write_reference(folder or _cache_folder())
     print(f"Reference: {index}")
+    for name, reason in left_out().items():
+        print(f"Without the page of {name}: {reason}")
     if open_it and not webbrowser.open(index.as_uri()):
         print("No browser was found here: open this file in one.")
     return 0
@@ -57,18 +55,31 @@ def docs(*, open_it: bool = True, folder: Path | None = None) -> int:
 def write_reference(folder: Path) -> Path:
     """Write all pages into a folder and return the path of the first, `index.html`.
 
-    Raises MissingExtra where pdoc is missing.
+    A module of `left_out()` has no page; the first page says so. Raises MissingExtra where pdoc is
+    missing.
     """
     if find_spec("pdoc") is None:
         raise MissingExtra("`workbench docs`", "docs")
     folder = Path(folder).expanduser().resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    modules = [name for name in PUBLIC if find_spec(name) is not None]
+    missing = left_out()
+    modules = [name for name in PUBLIC if name not in missing]
     _write_api(folder, modules)
     (folder / "settings.html").write_text(settings_page(), encoding="utf-8")
     index = folder / "index.html"
-    index.write_text(_index_page(modules), encoding="utf-8")
+    index.write_text(_index_page(modules, missing), encoding="utf-8")
     return index
+
+
+def left_out() -> dict[str, str]:
+    """The public modules that need a library which is missing here, each with the reason."""
+    reasons = {}
+    for name in PUBLIC:
+        try:
+            importlib.import_module(name)
+        except MissingExtra as error:
+            reasons[name] = str(error)
+    return reasons
 
 
 def _cache_folder() -> Path:
@@ -82,180 +93,6 @@ def _cache_folder() -> Path:
     }
     cache = os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, home / ".cache")
     return Path(cache) / "workbench" / f"docs-{workbench.__version__}"
-
-
-# The tables of settings.html
-
-
-@dataclass(frozen=True)
-class Table:
-    """One table of the reference.
-
-    A row holds a text for each of the `heads`; the first one is the name. Further lines of a text
-    are shown smaller. A `group` is a heading, a text and the rows below them.
-    """
-
-    name: str
-    title: str
-    text: str
-    heads: tuple[str, ...]
-    groups: tuple[tuple[str, str, tuple[tuple[str, ...], ...]], ...]
-
-    @property
-    def rows(self) -> tuple[tuple[str, ...], ...]:
-        """The rows of all groups."""
-        return tuple(row for _, _, rows in self.groups for row in rows)
-
-
-def settings_tables() -> tuple[Table, ...]:
-    """All tables of settings.html: options of a run, techniques, runtimes, metrics, columns."""
-    from workbench.metrics import METRICS
-    from workbench.runtimes import RUNTIMES
-
-    tables = [
-        _settings_table(
-            "run",
-            "Every run",
-            "Options of `workbench run`, of a recipe and of each technique's command.",
-            RunOptions,
-        ),
-        *_technique_tables(),
-        _declared_table(
-            "runtimes",
-            "Runtimes",
-            "Engines that run a model.",
-            RUNTIMES,
-            ("title", "forms", "devices"),
-        ),
-        _declared_table("metrics", "Metrics", "Scores that a task can name.", METRICS),
-    ]
-    if find_spec("workbench.ledger.columns") is not None:
-        columns = importlib.import_module("workbench.ledger.columns").COLUMNS
-        text = "Columns of a run's table, one row a step."
-        fields = ("title", "unit", "direction", "sentence")
-        tables.append(_declared_table("ledger", "Columns of the ledger", text, columns, fields))
-    return tuple(tables)
-
-
-def _technique_tables() -> Iterator[Table]:
-    from workbench.techniques import get_technique, technique_names
-
-    for name in technique_names():
-        declared = get_technique(name)
-        forms = " or ".join(_plain(form) for form in declared.accepts)
-        gives = "the same form" if declared.gives == "same" else _plain(declared.gives)
-        lines = [declared.summary, f"Takes {forms}; gives {gives}."]
-        if declared.actions:
-            commands = (f"`workbench {name} {action}`" for action in sorted(declared.actions))
-            lines.append(f"Analyses: {', '.join(commands)}.")
-        yield _settings_table(name, declared.title, " ".join(lines), declared.settings)
-
-
-def _settings_table(name: str, title: str, text: str, settings: type[Settings]) -> Table:
-    """The settings of one class, those of a nested class as a group; without empty columns."""
-    inside: dict[str, list[tuple[str, ...]]] = {}
-    for k in knobs(settings):
-        inside.setdefault(k.path[0] if len(k.path) > 1 else "", []).append(_knob_row(k))
-    used = [
-        number
-        for number in range(len(_HEADS))
-        if any(row[number] for rows in inside.values() for row in rows)
-    ]
-    groups = tuple(
-        (group, _help_of(settings, group), tuple(tuple(row[n] for n in used) for row in rows))
-        for group, rows in inside.items()
-    )
-    return Table(name, title, text, tuple(_HEADS[n] for n in used), groups)
-
-
-def _help_of(settings: type[Settings], field: str) -> str:
-    return " ".join((settings.model_fields[field].description or "").split()) if field else ""
-
-
-def _knob_row(k: Knob) -> tuple[str, ...]:
-    label = ", ".join(filter(None, (k.title, "expert" if k.expert else "")))
-    return (
-        f"{k.name}\n{label}" if label else k.name,
-        f"{k.kind} or None" if k.optional else k.kind,
-        _default_text(k),
-        _values_text(k),
-        k.condition,
-        k.help,
-    )
-
-
-def _default_text(k: Knob) -> str:
-    if k.by_budget is None:
-        return "empty" if k.default == "" else _plain(k.default)
-    usual = {_plain(value) for value in k.by_budget.values()}
-    if len(usual) == 1:
-        return f"None\n{usual.pop()} unless the model brings its own"
-    return "None\n" + ", ".join(f"{b} {_plain(v)}" for b, v in k.by_budget.items())
-
-
-def _values_text(k: Knob) -> str:
-    """The choices or the range, and the unit below."""
-    if k.choices:
-        values = ", ".join(_plain(choice) for choice in k.choices)
-    elif k.low is None and k.high is None:
-        values = ""
-    elif k.low is None:
-        values = f"at most {_plain(k.high)}"
-    elif k.high is None:
-        values = f"at least {_plain(k.low)}"
-    else:
-        values = f"{_plain(k.low)} to {_plain(k.high)}"
-    return "\n".join(filter(None, (values, k.unit)))
-
-
-def _declared_table(
-    name: str, title: str, text: str, things: Any, fields: tuple[str, ...] = ()
-) -> Table:
-    """A table of declared things (a registry, a mapping or a sequence), a column a plain field.
-
-    `fields` chooses the columns and their order. Fields that hold functions are left out, and so
-    are those that no thing fills.
-    """
-    if hasattr(things, "all"):
-        things = things.all()
-    by_name = things if isinstance(things, Mapping) else {thing.name: thing for thing in things}
-    filled = {key: {"name": key, **_plain_fields(thing)} for key, thing in by_name.items()}
-    wanted = fields or tuple(head for row in filled.values() for head in row)
-    heads = [
-        head
-        for head in dict.fromkeys(("name", *wanted))
-        if all(head in row for row in filled.values()) and any(row[head] for row in filled.values())
-    ]
-    rows = tuple(tuple(row[head] for head in heads) for row in filled.values())
-    shown = tuple(head.replace("_", " ") for head in heads)
-    return Table(name, title, text, shown, (("", "", rows),))
-
-
-def _plain_fields(thing: Any) -> dict[str, str]:
-    if not dataclasses.is_dataclass(thing):
-        return {"forms": _plain(thing)}
-    values = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
-    return {name: _plain(value) for name, value in values.items() if _is_plain(value)}
-
-
-def _is_plain(value: Any) -> bool:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return all(_is_plain(one) for one in value)
-    return isinstance(value, (str, bool, int, float))
-
-
-def _plain(value: Any) -> str:
-    """A value as a reader types or reads it."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return ", ".join(_plain(one) for one in value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(getattr(value, "name", value))
-
-
-# The pages
 
 
 def settings_page() -> str:
@@ -308,7 +145,7 @@ def _marked(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
-def _index_page(modules: Sequence[str]) -> str:
+def _index_page(modules: Sequence[str], missing: Mapping[str, str]) -> str:
     rows = [("settings.html", "Settings", "Settings, runtimes, metrics and columns of the ledger.")]
     rows += [(f"{name.replace('.', '/')}.html", name, _summary(name)) for name in modules]
     items = "".join(
@@ -317,6 +154,10 @@ def _index_page(modules: Sequence[str]) -> str:
     )
     links = "".join(
         f'<li><a href="{link}">{html.escape(title)}</a></li>' for link, title, _ in rows
+    )
+    items += "".join(
+        f"<dt>{html.escape(name)}</dt><dd>No page here: {_marked(reason)}</dd>"
+        for name, reason in missing.items()
     )
     body = f'<h1>Reference</h1><dl class="pages">{items}</dl>'
     return _page("Reference", f"<ul>{links}</ul>", body)

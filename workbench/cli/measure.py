@@ -34,19 +34,29 @@ def _threads_option() -> click.Parameter:
     run_option(
         "task", default="", help="Task, on whose valid rows quality is measured. [default: none]"
     ),
+    run_option("task_args"),
     flag("everywhere", "Time it on every runtime that is installed, and name the fastest."),
     _threads_option,
+    run_option("batch_sizes"),
     run_option("budget"),
     run_option("price_per_core_hour"),
     json_flag,
     panel="Tools",
 )
-def measure(file: Path, everywhere: bool, threads: int, json: bool, **given: Any) -> None:
+def measure(file: Path, everywhere: bool, threads: int, json: bool, **values: Any) -> None:
     """Measure an ONNX file or a kept candidate on this machine."""
     from workbench.measure.file import measure_file, measure_file_everywhere
 
-    options = run_options_from(given)
-    common: dict[str, Any] = {"task": options.task, "threads": threads, "budget": options.budget}
+    options = run_options_from(values)
+    if options.task_args and not options.task:
+        raise click.UsageError("`--task-args` needs the task that they are for: `--task NAME`.")
+    common: dict[str, Any] = {
+        "task": options.task,
+        "task_args": options.task_args,
+        "batch_sizes": options.batch_sizes,
+        "threads": threads,
+        "budget": options.budget,
+    }
     if everywhere:
         _tell_everywhere(measure_file_everywhere(file, **common), json)
         return
@@ -57,20 +67,20 @@ def measure(file: Path, everywhere: bool, threads: int, json: bool, **given: Any
         output().print(card.to_frame().to_string(index=False), soft_wrap=True)
 
 
-def _tell_everywhere(found: Everywhere, json: bool) -> None:
+def _tell_everywhere(everywhere: Everywhere, json: bool) -> None:
     if json:
-        print_json(_as_data(found))
+        print_json(_as_data(everywhere))
         return
-    print(found.table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
-    failed = "".join(f"\n{name} cannot run it: {why}" for name, why in found.failed.items())
-    print(failed, found.text, sep="\n")
+    print(everywhere.table.to_string(index=False, float_format=lambda v: f"{v:.3g}"))
+    failed = "".join(f"\n{name} cannot run it: {why}" for name, why in everywhere.failed.items())
+    print(failed, everywhere.text, sep="\n")
 
 
-def _as_data(found: Everywhere) -> dict[str, Any]:
+def _as_data(everywhere: Everywhere) -> dict[str, Any]:
     return {
-        "best": found.best,
-        "batch_size": found.batch_size,
-        "runtimes": found.table.to_dict(orient="records"),
-        "failed": dict(found.failed),
-        "text": found.text,
+        "best": everywhere.best,
+        "batch_size": everywhere.batch_size,
+        "runtimes": everywhere.table.to_dict(orient="records"),
+        "failed": dict(everywhere.failed),
+        "text": everywhere.text,
     }

@@ -92,9 +92,9 @@ def resume(run: str, trust: bool, root: str) -> int:
 @command("cancel", run_argument, run_option("root"), panel=PANEL)
 def cancel(run: str, root: str) -> None:
     """Stop a run; finished steps are kept."""
-    found = _find(run, root)
-    found.cancel()
-    print(f"{found.name}: {found.status}; finished steps are kept.")
+    handle = _find(run, root)
+    handle.cancel()
+    print(f"{handle.name}: {handle.status}; finished steps are kept.")
 
 
 @command("test", run_argument, run_option("root"), panel=PANEL)
@@ -109,13 +109,13 @@ def test(run: str, root: str) -> None:
 @command("show", run_argument, json_flag, run_option("root"), panel=PANEL)
 def show(run: str, json: bool, root: str) -> int:
     """Show the ledger of a run."""
-    found = _find(run, root)
+    handle = _find(run, root)
     if json:
-        print_json(_as_data(found))
+        print_json(_as_data(handle))
         return 0
-    if found.status == "failed":
-        print(f"{found.name} failed: {found.error}")
-    return _print_trail(found) if (found.folder / "steps").exists() else 0
+    if handle.status == "failed":
+        print(f"{handle.name} failed: {handle.error}")
+    return _print_trail(handle) if (handle.folder / "steps").exists() else 0
 
 
 @command("list", json_flag, run_option("root"), panel=PANEL)

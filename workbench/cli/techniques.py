@@ -52,14 +52,14 @@ class TechniqueCommand(options.LazyCommand):
         settings = self.declared.settings
         _refuse_clashes(settings)
         shared = options.run_options(RUN)
-        known = {p.name for p in shared}
-        made: list[click.Parameter] = [*self._action()]
+        shared_names = {p.name for p in shared}
+        own: list[click.Parameter] = [*self._action()]
         for heading, knobs in headings(settings).items():
-            made += [options.option_of(k, heading) for k in knobs if k.name not in known]
+            own += [options.option_of(k, heading) for k in knobs if k.name not in shared_names]
         flags = [
             make() for make in (options.detach_flag(panel=RUN), options.dry_run_flag(panel=RUN))
         ]
-        return [*made, *shared, *flags]
+        return [*own, *shared, *flags]
 
     def _action(self) -> list[click.Parameter]:
         words = sorted(self.declared.actions)
@@ -88,12 +88,12 @@ def headings(settings: type[Settings]) -> dict[str, list[Knob]]:
 
     values = settings().flat()
     groups = list(dict.fromkeys(k.path[:-1] for k in knobs(settings)))
-    found: dict[str, list[Knob]] = {}
+    by_heading: dict[str, list[Knob]] = {}
     for group in sorted(groups, key=len):
         members = [k for k in knobs(settings) if k.path[:-1] == group]
         for k in sorted(members, key=lambda k: (k.expert, not k.applies(values))):
-            found.setdefault(_heading(k, _title(settings, group), values), []).append(k)
-    return found
+            by_heading.setdefault(_heading(k, _title(settings, group), values), []).append(k)
+    return by_heading
 
 
 def _heading(knob: Knob, title: str, values: dict[str, Any]) -> str:
@@ -144,26 +144,26 @@ def _declared(context: click.Context) -> Technique:
 
 
 def _split(context: click.Context) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Values that were given: the technique's settings, and all the others."""
+    """Values that were typed: the technique's settings, and all the others."""
     from workbench.settings import knobs
 
-    given = {
+    typed = {
         name: value
         for name, value in context.params.items()
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE
     }
     names = {k.name for k in knobs(_declared(context).settings)}
-    settings = {k: v for k, v in given.items() if k in names}
-    return settings, {k: v for k, v in given.items() if k not in names or k == "budget"}
+    settings = {k: v for k, v in typed.items() if k in names}
+    return settings, {k: v for k, v in typed.items() if k not in names or k == "budget"}
 
 
 @click.pass_context
 def _run(context: click.Context, **_: Any) -> int:
     from workbench.cli.runs import follow
 
-    recipe, given = _recipe(context)
-    detach, dry_run = given.get("detach", False), given.get("dry_run", False)
-    action = given.get("action")
+    recipe, others = _recipe(context)
+    detach, dry_run = others.get("detach", False), others.get("dry_run", False)
+    action = others.get("action")
     if action is None:
         return follow(recipe, detach=detach, dry_run=dry_run)
     if detach or dry_run:
@@ -176,25 +176,27 @@ def _run(context: click.Context, **_: Any) -> int:
 
 
 def _recipe(context: click.Context) -> tuple[Recipe, dict[str, Any]]:
-    """The recipe of one step, and the other values that were given."""
+    """The recipe of one step, and the other values that were typed."""
     from workbench.recipe import Recipe, Step
 
     declared = _declared(context)
-    settings, given = _split(context)
+    settings, others = _split(context)
     step = Step(declared.name, declared.settings.from_flat(settings))
-    return Recipe((step,), options.run_options_from(given)), given
+    return Recipe((step,), options.run_options_from(others)), others
 
 
 def _analyse(action: str, recipe: Recipe) -> int:
     from workbench.runs.analyses import analyse
     from workbench.runs.folders import runs_root
+    from workbench.tasks import load_task
 
     (step,) = recipe.steps
+    task = load_task(recipe.task, recipe.task_args) if recipe.task_args else recipe.task
     with console() as bar:
         tables = analyse(
             step.technique,
             action,
-            recipe.task,
+            task,
             start=recipe.start,
             settings=step.settings,
             seed=recipe.seed,

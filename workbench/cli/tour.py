@@ -17,6 +17,7 @@ from workbench.lessons.report import write_report
 from workbench.runs.folders import run_folders, runs_root
 from workbench.runs.handle import Run
 from workbench.system.files import read_json, write_text
+from workbench.system.wording import bytes_text, seconds_text
 
 __all__ = ["tour"]
 
@@ -29,7 +30,9 @@ def tour(root: str | None = None) -> int:
     folder = runs / f"tour-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
     print(f"Running {NOTEBOOK} on embedded data; everything goes to {folder}", flush=True)
-    known, started, executed = set(run_folders(runs)), time.time(), folder / NOTEBOOK
+    earlier = set(run_folders(runs))
+    started = time.time()
+    executed = folder / NOTEBOOK
     with (folder / "papermill.log").open("wb") as log, console() as bar:
         command = [
             sys.executable,
@@ -51,7 +54,7 @@ def tour(root: str | None = None) -> int:
         process = subprocess.Popen(
             [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
-        run = _new_run(runs, known, process)
+        run = _new_run(runs, earlier, process)
         if run is not None:
             run.follow(bar)
         bar.say("writing the notebook and the report")
@@ -75,10 +78,10 @@ def _without_widgets(path: Path) -> None:
     write_text(path, json.dumps(notebook, indent=1))
 
 
-def _new_run(runs: Path, known: set[Path], process: subprocess.Popen[bytes]) -> Run | None:
+def _new_run(runs: Path, earlier: set[Path], process: subprocess.Popen[bytes]) -> Run | None:
     """The run that the notebook starts; None when the notebook ended without one."""
     while True:
-        new = [f for f in run_folders(runs) if f not in known]
+        new = [f for f in run_folders(runs) if f not in earlier]
         if new:
             return Run(new[0])
         if process.poll() is not None:
@@ -98,8 +101,8 @@ def _print_end(run: Run, files: list[Path], seconds: float) -> None:
     if trail.test:
         out.print(f"[bold]{trail.test.text}[/bold]\n")
     for file in files:
-        out.print(f"  {file}  ({file.stat().st_size / 1e6:.2f} MB)", soft_wrap=True)
+        out.print(f"  {file}  ({bytes_text(file.stat().st_size)})", soft_wrap=True)
     out.print(
-        f"Done in {seconds:.0f} s. Next: `workbench lab` opens the same notebook; `workbench list` "
-        "shows every run."
+        f"Done in {seconds_text(seconds)}. Next: `workbench lab` opens the same notebook; "
+        "`workbench list` shows every run."
     )

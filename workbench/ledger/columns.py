@@ -7,14 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from workbench.ledger.rows import Row
-from workbench.ledger.words import (
-    bytes_text,
-    change_text,
-    ms_text,
-    quality_text,
-    seconds_text,
-    times_text,
-)
+from workbench.ledger.words import change_text, quality_text
+from workbench.system.wording import bytes_text, ms_text, percent, seconds_text, times_text
 
 __all__ = ["COLUMNS", "Column", "columns_of"]
 
@@ -84,9 +78,13 @@ def _throughput(row: Row) -> Cell:
 
 
 def _in_int8(row: Row) -> Cell:
-    share = row.peak_share
-    peak = "" if share is None else f"{100 * share:.{0 if share >= 0.1 else 1}f} % peak"
-    return ("" if not row.int8_operators else f"{row.int8_operators} of {row.operators}"), peak
+    return (f"{row.int8_operators} of {row.operators}", "") if row.int8_operators else ("", "")
+
+
+def _of_peak(row: Row) -> Cell:
+    if row.peak_share is None:
+        return "", ""
+    return percent(row.peak_share, 0 if row.peak_share >= 0.1 else 1), row.peak_precision
 
 
 def _took(row: Row) -> Cell:
@@ -185,10 +183,17 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "in_int8",
         "in int8",
-        "Operators of the engine's own graph that run in int8; below, the fraction of this "
-        "machine's measured peak that the largest batch reaches.",
+        "Operators of the engine's own graph that run in int8.",
         direction="higher",
         cell=_in_int8,
+    ),
+    Column(
+        "peak_share",
+        "of peak",
+        "Fraction of this machine's measured peak that the largest batch reaches; below, the "
+        "precision of that peak, which is the one of most operators.",
+        direction="higher",
+        cell=_of_peak,
     ),
     Column(
         "prepare_ms",

@@ -14,10 +14,11 @@ LEGEND = (
     "Best call in ms, one thread. Second lines: 95 % interval; change against the step before, "
     "then against the start; x is how many times smaller or faster. "
 )
-IN_INT8 = (
-    "In int8: operators of the runtime's own graph, and what batch 64 reaches of the peak measured "
-    "here in the precision of most. "
-)
+OF_COLUMNS = {
+    "in_int8": "In int8: operators of the runtime's own graph. ",
+    "peak_share": "Of peak: speed of the largest batch against the peak measured here, below the "
+    "precision of that peak. ",
+}
 SIGNS = "▲ better, ▼ worse, ≈ equivalent within the margin, ? undecided."
 SMOKE = (
     " Budget smoke: at most 2,000 valid rows are looked at. It shows that everything runs, not "
@@ -109,6 +110,6 @@ def _title(column: Column, rows: Sequence[Row]) -> str:
 
 
 def _legend(columns: Sequence[Column], rows: Sequence[Row]) -> str:
-    in_int8 = IN_INT8 if any(c.name == "in_int8" for c in columns) else ""
+    of_columns = "".join(OF_COLUMNS.get(c.name, "") for c in columns)
     smoke = SMOKE if any(row.budget == "smoke" for row in rows) else ""
-    return LEGEND + in_int8 + SIGNS + smoke
+    return LEGEND + of_columns + SIGNS + smoke

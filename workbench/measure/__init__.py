@@ -17,11 +17,11 @@ from workbench.measure.statistics.verdict import (
     holm,
     within,
 )
-from workbench.measure.timing.latency import BUDGETS, time_side_by_side
+from workbench.measure.timing.latency import ROUNDS_BY_BUDGET, time_side_by_side
 from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
 
 __all__ = [
-    "BUDGETS",
+    "ROUNDS_BY_BUDGET",
     "BatchTiming",
     "Coverage",
     "Everywhere",

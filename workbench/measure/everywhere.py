@@ -16,6 +16,7 @@ from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
 from workbench.runtimes import RUNTIMES, installed_for, predictor
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.system.wording import ms_text
 from workbench.task import Candidate
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Everywhere:
         row = self.table.set_index("runtime").loc[self.best]
         shown = (
             f"{self.best} ({row.precision}) is the fastest here at batch {self.batch_size}: "
-            f"{row.best_ms:.3g} ms"
+            f"{ms_text(row.best_ms)}"
         )
         if self.best == first:
             return f"{shown}."

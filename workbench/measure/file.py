@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ def measure_file(
     path: str | Path,
     *,
     task: Any = None,
+    task_args: Mapping[str, Any] | None = None,
+    batch_sizes: Sequence[int] = (1, 64),
     threads: int = 1,
     budget: str = "standard",
     price_per_core_hour: float | None = None,
@@ -35,15 +38,16 @@ def measure_file(
 ) -> Scorecard:
     """The scorecard of an ONNX file or of a kept candidate's folder.
 
-    With a task (or its name), its rows are timed, and quality on its valid rows is measured too.
-    Without one, random numbers in the shapes of the graph's inputs are timed. Raises CandidateError
-    when there is no such file or it does not load.
+    With a task (or its name, with `task_args` for the function that makes it), its rows are timed,
+    and quality on its valid rows is measured too. Without one, random numbers in the shapes of the
+    graph's inputs are timed. A graph with a fixed batch is timed at that size instead of
+    `batch_sizes`. Raises CandidateError when there is no such file or it does not load.
     """
-    candidate, chosen, inputs_of = _opened(path, task)
+    candidate, chosen, inputs_of = _opened(path, task, task_args)
     timing = time_side_by_side(
         {candidate.name: (candidate, "auto")},
         inputs_of,
-        batch_sizes=_batch_sizes(candidate.model),
+        batch_sizes=_timed_sizes(candidate.model, batch_sizes),
         threads=threads,
         budget=budget,
         report=report,
@@ -64,36 +68,44 @@ def measure_file_everywhere(
     path: str | Path,
     *,
     task: Any = None,
+    task_args: Mapping[str, Any] | None = None,
+    batch_sizes: Sequence[int] = (1, 64),
     threads: int = 1,
     budget: str = "standard",
     report: Report | None = None,
 ) -> Everywhere:
-    """An ONNX file or kept candidate on every installed runtime; see `measure_everywhere`."""
-    candidate, _, inputs_of = _opened(path, task)
+    """An ONNX file or kept candidate on every installed runtime; see `measure_everywhere`.
+
+    It is timed at the smallest of `batch_sizes`, or at the graph's own batch where that is fixed.
+    """
+    candidate, _, inputs_of = _opened(path, task, task_args)
     return measure_everywhere(
         candidate,
         inputs_of,
-        batch_size=_batch_sizes(candidate.model)[0],
+        batch_size=min(_timed_sizes(candidate.model, batch_sizes)),
         threads=threads,
         budget=budget,
         report=report,
     )
 
 
-def _opened(path: str | Path, task: Any) -> tuple[Candidate, Any, InputsOf]:
+def _opened(
+    path: str | Path, task: Any, task_args: Mapping[str, Any] | None
+) -> tuple[Candidate, Any, InputsOf]:
     """The candidate of a file, its task if there is one, and a function that gives its inputs."""
     from workbench.tasks import load_task
 
-    chosen = load_task(task) if isinstance(task, str) and task else task
+    chosen = load_task(task, task_args) if isinstance(task, str) and task else task
     candidate = _candidate(Path(path), chosen)
     if chosen:
         return candidate, chosen, lambda c, n: chosen.example(n, c.prepare)
     return candidate, chosen, lambda c, n: _random_inputs(c.model, n)
 
 
-def _batch_sizes(content: bytes) -> tuple[int, ...]:
+def _timed_sizes(content: bytes, batch_sizes: Sequence[int]) -> tuple[int, ...]:
+    """The batch sizes at which a graph can be timed."""
     fixed = fixed_batch(content)
-    return (fixed,) if fixed else (1, 64)
+    return (fixed,) if fixed else tuple(batch_sizes)
 
 
 def _candidate(path: Path, task: Any) -> Candidate:

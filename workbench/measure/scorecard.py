@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import DataError
 from workbench.measure.statistics.quality import Quality
 from workbench.measure.timing.records import Timing
-from workbench.system.wording import percent
+from workbench.system.wording import bytes_text, ms_text, percent
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -121,8 +121,8 @@ class Scorecard:
         rows = [
             (
                 "size",
-                f"{self.size_bytes / 1e6:.3g} MB",
-                f"{self.size_gzip_bytes / 1e6:.3g} MB gzipped",
+                bytes_text(self.size_bytes),
+                f"{bytes_text(self.size_gzip_bytes)} gzipped",
             )
         ]
         if self.parameters is not None:
@@ -130,7 +130,7 @@ class Scorecard:
         if self.macs is not None:
             rows.append(("multiply-adds", f"{self.macs / 1e6:,.3g} M", "one sample"))
         if self.prepare_ms is not None:
-            rows.append(("prepare", f"{self.prepare_ms:.3g} ms", "one raw row"))
+            rows.append(("prepare", ms_text(self.prepare_ms), "one raw row"))
         return rows
 
     def _timing_rows(self) -> list[tuple[str, str, str]]:
@@ -140,8 +140,9 @@ class Scorecard:
         size = timing.largest.batch_size
         rows = []
         for b in timing.batches:
-            note = f"best {b.best_ms:.3g}, p95 {b.p95_ms:.3g}, CPU {b.cpu_ms:.3g} ms"
-            rows.append((f"latency, batch {b.batch_size}", f"{b.p50_ms:.3g} ms", note))
+            times = {"best": b.best_ms, "p95": b.p95_ms, "CPU": b.cpu_ms}
+            note = ", ".join(f"{name} {ms_text(ms)}" for name, ms in times.items())
+            rows.append((f"latency, batch {b.batch_size}", ms_text(b.p50_ms), note))
         rows += [
             (
                 "throughput",
@@ -153,11 +154,11 @@ class Scorecard:
                 f"{timing.core_seconds_per_million:,.0f} core-seconds",
                 "a million predictions",
             ),
-            ("load time", f"{timing.load_time_ms:,.0f} ms", "file to first prediction"),
+            ("load time", ms_text(timing.load_time_ms), "file to first prediction"),
             (
                 "memory",
-                f"{timing.model_memory_bytes / 1e6:,.0f} MB",
-                f"process {timing.peak_memory_bytes / 1e6:,.0f} MB at most",
+                bytes_text(timing.model_memory_bytes, 0),
+                f"process {bytes_text(timing.peak_memory_bytes, 0)} at most",
             ),
         ]
         if self.coverage:

@@ -1,15 +1,7 @@
 """Settings classes, their flat view as knobs, and the options that every run has."""
 
-from workbench.settings.base import (
-    BUDGETS,
-    Settings,
-    dropping_values_without_effect,
-    free_form,
-    inherited,
-    knob,
-    nested,
-    scaled,
-)
+from workbench.settings.base import Settings, dropping_values_without_effect
+from workbench.settings.fields import BUDGETS, free_form, inherited, knob, nested, scaled
 from workbench.settings.knobs import SET, Knob, knobs
 from workbench.settings.options import RESERVED, VERSION, RunOptions, TechniqueSettings
 

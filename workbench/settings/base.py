@@ -25,128 +25,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
 from workbench.settings.knobs import Knob, extra_of, flat_value, knobs, reach, strip_optional
 from workbench.settings.refusals import problems_of, without_effect
 
-__all__ = [
-    "BUDGETS",
-    "Settings",
-    "dropping_values_without_effect",
-    "free_form",
-    "inherited",
-    "knob",
-    "nested",
-    "scaled",
-]
+__all__ = ["Settings", "dropping_values_without_effect"]
 
-BUDGETS = ("smoke", "standard", "thorough")
 _DROPPING: ContextVar[bool] = ContextVar("workbench_dropping", default=False)
-
-
-def knob(
-    default: Any,
-    *,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    step: float | None = None,
-    log: bool = False,
-    unit: str = "",
-    search: tuple[float, float] | None = None,
-    only_if: Mapping[str, Any] | None = None,
-    expert: bool = False,
-    title: str = "",
-) -> Any:
-    """A field of a settings class.
-
-    `low` and `high` are inclusive bounds, `above` is an exclusive one; `step` and `log` shape its
-    slider. `search` is the range that a search covers by default, narrower than the bounds.
-    `only_if` names other settings of the class with the value, or the values, for which this one
-    has an effect; `SET` stands for any value but an empty one. `expert=True` folds it away; `title`
-    is its label.
-    """
-    extra: Any = {
-        "step": step,
-        "log": log,
-        "unit": unit,
-        "search": search,
-        "only_if": dict(only_if or {}),
-        "expert": expert,
-        "title": title,
-    }
-    return Field(default, ge=low, le=high, gt=above, json_schema_extra=extra)
-
-
-def scaled(
-    *,
-    smoke: Any,
-    standard: Any,
-    thorough: Any,
-    low: float | None = None,
-    high: float | None = None,
-    above: float | None = None,
-    log: bool = False,
-    unit: str = "",
-    search: tuple[float, float] | None = None,
-    only_if: Mapping[str, Any] | None = None,
-    expert: bool = False,
-    title: str = "",
-) -> Any:
-    """A field whose default is None: the candidate's own training decides, else the budget.
-
-    The other arguments are those of `knob`.
-    """
-    extra: Any = {
-        "unit": unit,
-        "log": log,
-        "by_budget": {"smoke": smoke, "standard": standard, "thorough": thorough},
-        "search": search,
-        "only_if": dict(only_if or {}),
-        "expert": expert,
-        "title": title,
-    }
-    return Field(None, ge=low, le=high, gt=above, json_schema_extra=extra)
-
-
-def inherited(usual: Any, **options: Any) -> Any:
-    """A field whose default is None: the candidate's own training decides, else `usual`."""
-    return scaled(smoke=usual, standard=usual, thorough=usual, **options)
-
-
-def free_form(
-    default: Any,
-    *,
-    only_if: Mapping[str, Any] | None = None,
-    expert: bool = False,
-    title: str = "",
-) -> Any:
-    """A field with a list or a mapping: as such, as YAML text, or as the path of a YAML file."""
-    extra: Any = {
-        "free_form": True,
-        "only_if": dict(only_if or {}),
-        "expert": expert,
-        "title": title,
-    }
-    return Field(default, validate_default=False, json_schema_extra=extra)
-
-
-def nested(
-    settings: type[Settings],
-    *,
-    only_if: Mapping[str, Any] | None = None,
-    expert: bool = False,
-    title: str = "",
-    **defaults: Any,
-) -> Any:
-    """A field that is itself a settings class; its fields flatten to `<field>_<name>`.
-
-    `only_if` and `expert` hold for all of them, `title` heads their group in a form.
-    """
-    extra: Any = {"only_if": dict(only_if or {}), "expert": expert, "title": title}
-    return Field(default_factory=lambda: settings(**defaults), json_schema_extra=extra)
 
 
 @contextmanager
@@ -259,14 +146,14 @@ class Settings(BaseModel):
                     branch = branch.setdefault(group, {})
                 branch[leaf] = value
         try:
-            made = cls(**tree)
+            settings = cls(**tree)
         except SettingsError as error:
             problems += [p for _, p in error.problems]
             if len(problems) == len(error.problems):
                 raise
         if problems:
             raise SettingsError(all_of(problems, f"{cls.__name__} refused"))
-        return made
+        return settings
 
     def flat(self) -> dict[str, Any]:
         """Every setting by its flat name; lists and mappings as YAML text."""

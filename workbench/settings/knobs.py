@@ -6,7 +6,7 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -91,6 +91,9 @@ class Knob:
         return notes
 
 
+_PROPERTIES = frozenset(field.name for field in fields(Knob))
+
+
 def extra_of(field: Any) -> Mapping[str, Any]:
     """What `knob` and its like wrote beside a field; empty for a plain one."""
     extra = field.json_schema_extra
@@ -110,7 +113,7 @@ def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
             continue
         kind, choices = _kind(inner, bool(extra.get("free_form")))
         low, high = _bounds(field.metadata)
-        made = Knob(
+        declared = Knob(
             name=name,
             path=(name,),
             kind=kind,
@@ -119,18 +122,11 @@ def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
             help=" ".join((field.description or "").split()),
             low=low,
             high=high,
-            step=extra.get("step"),
-            log=bool(extra.get("log")),
-            unit=extra.get("unit", ""),
             choices=choices,
-            by_budget=extra.get("by_budget"),
-            title=extra.get("title") or "",
-            expert=bool(extra.get("expert")),
-            search=extra.get("search"),
-            only_if=_conditions(extra.get("only_if")),
+            **_properties(extra),
         )
-        default = flat_value(made, field.get_default(call_default_factory=True))
-        flat.append(replace(made, default=default))
+        default = flat_value(declared, field.get_default(call_default_factory=True))
+        flat.append(replace(declared, default=default))
     return tuple(flat)
 
 
@@ -145,6 +141,12 @@ def _inside(knob: Knob, field: str, defaults: Any, extra: Mapping[str, Any]) -> 
         expert=knob.expert or bool(extra.get("expert")),
         only_if=_conditions(extra.get("only_if")) + own,
     )
+
+
+def _properties(extra: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of a knob that its field declares under the same names."""
+    values = {name: value for name, value in extra.items() if name in _PROPERTIES}
+    return {**values, "only_if": _conditions(extra.get("only_if"))}
 
 
 def _conditions(only_if: Mapping[str, Any] | None) -> Conditions:

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, Literal
 from pydantic import field_validator
 
 from workbench.errors import SettingsError
-from workbench.settings.base import Settings, free_form, knob
+from workbench.settings.base import Settings
+from workbench.settings.fields import free_form, knob
 from workbench.settings.knobs import knobs
 
 __all__ = ["RESERVED", "VERSION", "RunOptions", "TechniqueSettings"]

@@ -22,13 +22,13 @@ def problems_of(
 
     `names` holds the valid names, each with the choices of that setting where it has some.
     """
-    found: list[tuple[str, str]] = []
+    problems: list[tuple[str, str]] = []
     wrong_kind = True
     for item in error.errors(include_url=False):
         inner = (item.get("ctx") or {}).get("error")
         where = tuple(str(p) for p in item["loc"])
         if isinstance(inner, SettingsError):  # a nested class has already said it
-            found += [
+            problems += [
                 (f"{where[0]}_{name}", text.replace("`", f"`{where[0]}_", 1))
                 for name, text in inner.problems
             ]
@@ -36,9 +36,9 @@ def problems_of(
             continue
         name = "_".join(where)
         text, is_kind = _sentence(names, name, item)
-        found.append((name, text))
+        problems.append((name, text))
         wrong_kind &= is_kind
-    return found, wrong_kind
+    return problems, wrong_kind
 
 
 def _sentence(
@@ -63,7 +63,7 @@ def _sentence(
         return f"`{name}` must be a finite number, got {got!r}.", False
     if kind in ("value_error", "assertion_error"):
         return f"`{name}` {ctx.get('error', item['msg'])}", False
-    wanted = {
+    kinds = {
         "int": "a whole number",
         "float": "a number",
         "bool": "true or false",
@@ -74,7 +74,7 @@ def _sentence(
     }
     start = kind.split("_")[0]
     return (
-        f"`{name}` must be {wanted.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).",
+        f"`{name}` must be {kinds.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).",
         True,
     )
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,27 +13,18 @@ from typing import Any
 import yaml
 
 from workbench.errors import RunError
-from workbench.ledger.columns import columns_of
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.tables import cells
+from workbench.store.points import Point, points_of, points_of_test, valid_key
 from workbench.system.files import read_json
 
-__all__ = ["Entry", "Model", "Point", "read_entry"]
+__all__ = ["Entry", "Model", "read_entry"]
 
 DEFAULTS = {"start": "", "seed": 0, "budget": "standard", "device": "auto", "steps": []}
 STATUS = {"finished": "FINISHED", "failed": "FAILED", "cancelled": "KILLED", "killed": "KILLED"}
 LONGEST = 500  # characters of a parameter: servers of older versions refuse more
 LONGEST_TAG = 4000
 MOST_KEYS = 32  # a mapping with more keys (a ratio a layer) stays one parameter
-
-
-@dataclass(frozen=True)
-class Point:
-    """One number under its name, at a position of the ledger."""
-
-    key: str
-    value: float
-    step: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,14 +104,14 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     task, start = recipe["task"], recipe["start"] or rows[0].candidate
     params = {"task": task, "start": start, **{k: recipe[k] for k in ("seed", "budget", "device")}}
     names = [s if isinstance(s, str) else next(iter(s)) for s in recipe["steps"]]
-    points = [p for n, row in enumerate(rows) for p in _points(row, n)]
+    points = [p for n, row in enumerate(rows) for p in points_of(row, n)]
     return Entry(
         about["name"],
         status,
         *times,
         tags={**tags, **of_run},
         params=_texts({**params, "steps": ", ".join(names), **_settings(steps)}),
-        points=(*points, *(_test_points(test, len(rows) - 1) if test else ())),
+        points=(*points, *(points_of_test(test, len(rows) - 1) if test else ())),
         rows=tuple(
             _row_entry(about["name"], step, row, n, tags, params, times)
             for n, (step, row) in enumerate(labelled)
@@ -143,7 +133,7 @@ def _row_entry(
     """A row as an entry of its own, so that rows of many runs can be compared in one table."""
     chosen = step.get("resolved") or step.get("settings") or {}
     decisions: dict[str, str] = {
-        f"workbench.against_start.{_key(v.metric)}": v.decision for v in row.against_start
+        f"workbench.against_start.{valid_key(v.metric)}": v.decision for v in row.against_start
     }
     decisions |= _decision_tags(row)
     return Entry(
@@ -166,7 +156,7 @@ def _row_entry(
                 **_flat(chosen),
             }
         ),
-        points=tuple(_points(row, 0)),
+        points=tuple(points_of(row, 0)),
     )
 
 
@@ -176,46 +166,6 @@ def _decision_tags(row: Row) -> dict[str, str]:
         return {}
     tags = {"workbench.decision": row.decision.verdict, "workbench.reason": row.decision.reason}
     return {name: value[:LONGEST_TAG] for name, value in tags.items()}
-
-
-def _points(row: Row, step: int) -> Iterator[Point]:
-    named: dict[str, float | None] = {
-        column.logged.format(metric=row.metric): column.value(row)
-        for column in columns_of([row])
-        if column.logged and (row.metric or "{metric}" not in column.logged)
-    }
-    if row.quality is not None:
-        named |= {
-            f"valid/{row.metric}_low": row.quality_low,
-            f"valid/{row.metric}_high": row.quality_high,
-            "against_start/speedup": row.speedup_start,
-            "against_start/size_ratio": row.size_ratio,
-            "against_parent/speedup": row.speedup_parent,
-            **{f"against_start/{v.metric}": v.difference for v in row.against_start},
-        }
-    if row.decision is not None:
-        named |= {f"decision/{name}": value for name, value in row.decision.numbers.items()}
-    return _finite(named, step)
-
-
-def _test_points(test: TestLine, step: int) -> Iterator[Point]:
-    values: dict[str, float | None] = {"test/looks": test.looks, "test/rows": test.n}
-    for prefix, interval in (("", test.chosen), ("start_", test.start)):
-        values |= {
-            f"test/{prefix}{test.metric}{end}": v
-            for end, v in zip(("", "_low", "_high"), interval, strict=True)
-        }
-    return _finite(
-        {**values, **{f"test/against_start_{v.metric}": v.difference for v in test.verdicts}}, step
-    )
-
-
-def _finite(values: Mapping[str, float | None], step: int) -> Iterator[Point]:
-    return (
-        Point(_key(k), float(v), step)
-        for k, v in values.items()
-        if v is not None and math.isfinite(v)
-    )
 
 
 def _settings(steps: list[tuple[Path, dict[str, Any]]]) -> dict[str, Any]:
@@ -247,7 +197,8 @@ def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _texts(values: Mapping[str, Any]) -> dict[str, str]:
     texts = {
-        _key(k): v if isinstance(v, str) else json.dumps(v, default=str) for k, v in values.items()
+        valid_key(k): v if isinstance(v, str) else json.dumps(v, default=str)
+        for k, v in values.items()
     }
     return {k: v if len(v) <= LONGEST else v[: LONGEST - 1] + "…" for k, v in texts.items()}
 
@@ -315,7 +266,3 @@ def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
     return "\n".join(
         [*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"]
     )
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^\w\-./: ]", "_", name)[:250]

@@ -1,4 +1,4 @@
-"""Numbers as text: shares in percent, differences in points, intervals.
+"""Numbers as text: shares in percent, differences in points, intervals, sizes and times.
 
 A metric has a unit. In `points`, its values are shares, shown in percent, and their differences
 are shown in percentage points. With any other unit, values and differences are shown as they are.
@@ -7,13 +7,21 @@ are shown in percentage points. With any other unit, values and differences are 
 from __future__ import annotations
 
 __all__ = [
+    "GIB",
+    "bytes_text",
     "difference_text",
+    "gib_text",
     "interval_text",
+    "ms_text",
     "percent",
     "points",
+    "seconds_text",
     "threshold_text",
+    "times_text",
     "value_text",
 ]
+
+GIB = 2**30
 
 
 def percent(share: float, decimals: int | None = 2) -> str:
@@ -57,6 +65,36 @@ def interval_text(low: float, high: float, unit: str = "points", *, signed: bool
         return f"{_hundredths(low, signed)} to {_hundredths(high, signed)}"
     digits = 3 if signed else 4
     return f"{_significant(low, digits, signed)} to {_significant(high, digits, signed)}"
+
+
+def times_text(factor: float) -> str:
+    """A factor: `2.7x`, `0.83x`."""
+    return f"{factor:.1f}x" if factor >= 0.95 else f"{factor:.2f}x"
+
+
+def bytes_text(n_bytes: float, decimals: int = 2) -> str:
+    """A size in kB, MB or GB: `410 kB`, `1.02 MB`, `1.07 GB`; `decimals` are those of MB."""
+    if n_bytes >= 1e9:
+        return f"{n_bytes / 1e9:.2f} GB"
+    return f"{n_bytes / 1e6:.{decimals}f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:.0f} kB"
+
+
+def gib_text(n_bytes: float) -> str:
+    """Memory or space on a disk: `1.5 GiB`."""
+    return f"{n_bytes / GIB:.1f} GiB"
+
+
+def ms_text(ms: float) -> str:
+    """Milliseconds with about three digits: `0.357 ms`, `1.50 ms`, `60.0 ms`, `1,240 ms`."""
+    if ms < 0.1:
+        return f"{ms:.2g} ms"
+    digits = 3 if ms < 1 else 2 if ms < 10 else 1 if ms < 1000 else 0
+    return f"{ms:,.{digits}f} ms"
+
+
+def seconds_text(seconds: float) -> str:
+    """Seconds, from 100 on minutes: `3.0 s`, `2.5 min`."""
+    return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
 
 
 def _hundredths(share: float, signed: bool) -> str:

@@ -16,7 +16,16 @@ __all__ = ["REWRITTEN"]
 
 REWRITTEN = tuple(
     f"workbench.testing.{name}"
-    for name in ("contract", "faces", "forms", "metrics", "runtimes", "tasks", "techniques")
+    for name in (
+        "contract",
+        "faces",
+        "forms",
+        "metrics",
+        "runtimes",
+        "tasks",
+        "technique_settings",
+        "techniques",
+    )
 )
 """Modules of the contracts that hold an `assert`."""
 

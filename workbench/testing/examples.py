@@ -149,8 +149,8 @@ def _graph(network: nn.Module) -> bytes:
     logits = helper.make_tensor_value_info(last, TensorProto.FLOAT, [None, 10])
     graph = helper.make_graph(nodes, "net", [rows], [logits], weights)
     opset = helper.make_opsetid("", OPSET)
-    made = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
-    return bytes(made.SerializeToString())
+    graph_model = helper.make_model(graph, opset_imports=[opset], ir_version=IR_VERSION)
+    return bytes(graph_model.SerializeToString())
 
 
 READY: dict[str, tuple[Callable[[], Task], Callable[[], Candidate]]] = {

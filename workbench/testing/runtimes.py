@@ -73,9 +73,9 @@ class RuntimeContract(Contract):
         self, usable: None, threads_of_torch: None, declared: Runtime, candidate: Candidate
     ) -> Iterator[Predictor]:
         """The candidate, ready to run on one thread of the processor."""
-        made = declared.make(candidate, 1, "cpu")
-        yield made
-        made.close()
+        predictor = declared.make(candidate, 1, "cpu")
+        yield predictor
+        predictor.close()
 
     # The declaration
 
@@ -154,10 +154,10 @@ class RuntimeContract(Contract):
     ) -> None:
         """A predictor without `threads` among its details has no threads of its own."""
         for threads in (1, 2):
-            made = declared.make(candidate, threads, "cpu")
-            assert made.details.get("threads", threads) == threads
-            assert len(made.predict(inputs)) == self.batch_size
-            made.close()
+            predictor = declared.make(candidate, threads, "cpu")
+            assert predictor.details.get("threads", threads) == threads
+            assert len(predictor.predict(inputs)) == self.batch_size
+            predictor.close()
 
     def test_closed_predictor_answers_no_more(
         self,
@@ -167,12 +167,12 @@ class RuntimeContract(Contract):
         candidate: Candidate,
         inputs: dict[str, np.ndarray],
     ) -> None:
-        made = declared.make(candidate, 1, "cpu")
-        made.predict(inputs)
-        made.close()
-        made.close()  # a second call does nothing
+        predictor = declared.make(candidate, 1, "cpu")
+        predictor.predict(inputs)
+        predictor.close()
+        predictor.close()  # a second call does nothing
         with pytest.raises(Exception, match=r".+"):
-            made.predict(inputs)
+            predictor.predict(inputs)
 
     def test_candidate_stays_usable_after_a_predictor_was_closed(
         self, predictor: Predictor, candidate: Candidate, inputs: Mapping[str, np.ndarray]

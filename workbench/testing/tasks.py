@@ -33,8 +33,8 @@ class TaskContract(Contract):
 
     def candidates(self, declared: Task) -> list[Candidate]:
         """A candidate of every builder, and the task's own start."""
-        made = [declared.candidate(name)[0] for name in declared.builders]
-        return [*made, *([declared.start] if declared.start is not None else [])]
+        from_builders = [declared.candidate(name)[0] for name in declared.builders]
+        return [*from_builders, *([declared.start] if declared.start is not None else [])]
 
     def test_declaration_is_fit_to_be_shown(self, declared: Task) -> None:
         assert declared.name
@@ -70,8 +70,8 @@ class TaskContract(Contract):
             inputs = declared.example(N_ROWS, candidate.prepare)
             assert {len(array) for array in inputs.values()} == {N_ROWS}
             outputs = form.outputs(candidate, inputs)
-            wanted = misfit(declared, outputs, targets, N_ROWS)
-            assert not wanted, f"`{candidate.name}` must give outputs {wanted}: {outputs.shape}"
+            expected = misfit(declared, outputs, targets, N_ROWS)
+            assert not expected, f"`{candidate.name}` must give outputs {expected}: {outputs.shape}"
 
     def test_unknown_model_and_argument_are_refused(self, declared: Task) -> None:
         with pytest.raises(UnknownName, match="Unknown model of task"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,24 +12,20 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from workbench.errors import Cancelled, CandidateError, SettingsError, TaskError
+from workbench.errors import Cancelled, CandidateError, TaskError
 from workbench.events import Event, Report
 from workbench.ledger.appraise import outputs_on
 from workbench.model_form import FORMS
 from workbench.runs.steps import builder_for
-from workbench.settings import Knob, TechniqueSettings, knobs
+from workbench.settings import TechniqueSettings, knobs
 from workbench.task import Candidate, Task
 from workbench.technique import Decision, Job, Outcome, Technique
-from workbench.techniques import TECHNIQUES
-from workbench.testing import faces
-from workbench.testing.contract import Contract, content_of, registered
+from workbench.testing.contract import content_of
 from workbench.testing.examples import ready_candidate, ready_task
-from workbench.testing.values import other_value, search_points, walk
+from workbench.testing.technique_settings import N_POINTS, SettingsContract
+from workbench.testing.values import search_points
 
 __all__ = ["TechniqueContract"]
-
-MOST_VISIBLE = 7
-N_POINTS = 200
 
 JobMaker = Callable[..., Job]
 
@@ -44,7 +40,7 @@ class _FirstRun:
     n_events: int
 
 
-class TechniqueContract(Contract):
+class TechniqueContract(SettingsContract):
     """All tests of a technique; a subclass gives it as its fixture "declared".
 
     Fixtures to override: `task`, `candidate` (the trained start), `settings` (those of the run
@@ -59,12 +55,6 @@ class TechniqueContract(Contract):
         cls._first_runs = {}
 
     # Fixtures
-
-    @pytest.fixture(autouse=True)
-    def registration(self, declared: Technique) -> Iterator[None]:
-        """Recipe, command line and form find the technique by its name."""
-        with registered(TECHNIQUES, declared.name, declared):
-            yield
 
     @pytest.fixture
     def task(self, declared: Technique) -> Task:
@@ -142,19 +132,6 @@ class TechniqueContract(Contract):
             after = content_of(candidate.model)
             self._first_runs[declared.name] = _FirstRun(outcome, before, after, len(events))
         return self._first_runs[declared.name]
-
-    def other_value(self, k: Knob) -> Any:
-        """A valid value of one setting that is not its default."""
-        return other_value(k)
-
-    def all_values(self, declared: Technique) -> list[dict[str, Any]]:
-        """Flat values that differ from the defaults, for every choice that conditions name."""
-        return list(walk(declared.settings, self.other_value))
-
-    def all_settings(self, declared: Technique) -> list[TechniqueSettings]:
-        """The defaults, and settings away from them."""
-        made = [declared.settings.from_flat(values) for values in self.all_values(declared)]
-        return [declared.settings(), *made]
 
     # The run
 
@@ -283,59 +260,6 @@ class TechniqueContract(Contract):
         with pytest.raises(TaskError, match="must not hold test rows"):
             Job(task, candidate, tmp_path)
 
-    # The settings
-
-    def test_every_face_goes_round_to_the_same_settings(self, declared: Technique) -> None:
-        for settings in self.all_settings(declared):
-            assert declared.settings.from_flat(settings.flat()) == settings, "form and code"
-            assert faces.through_yaml(settings) == settings, "YAML"
-            assert faces.through_recipe(declared, settings) == settings, "recipe"
-            assert faces.through_shell(declared, settings) == settings, "command line"
-
-    def test_parameters_cell_goes_round_to_the_same_settings(self, declared: Technique) -> None:
-        for settings in self.all_settings(declared):
-            assert faces.through_cell(declared, settings) == settings
-
-    def test_form_shows_and_gives_back_the_same_settings(self, declared: Technique) -> None:
-        for settings in self.all_settings(declared):
-            assert faces.through_form(declared, settings) == settings
-
-    def test_every_setting_has_an_effect_beside_some_choice_of_the_others(
-        self, declared: Technique
-    ) -> None:
-        walked = self.all_values(declared)
-        never = [
-            k.name
-            for k in knobs(declared.settings)
-            if all(values[k.name] == k.default for values in walked)
-        ]
-        assert not never, f"Nothing gives {never} an effect: mend their `only_if`."
-
-    def test_value_without_an_effect_is_refused_with_the_reason(self, declared: Technique) -> None:
-        walked = self.all_values(declared)
-        for k in (k for k in knobs(declared.settings) if k.only_if):
-            without = next((values for values in walked if not k.applies(values)), None)
-            assert without is not None, f"the condition of `{k.name}` always holds: leave it out"
-            with pytest.raises(SettingsError, match=f"`{k.name}` has an effect only if .*; here "):
-                declared.settings.from_flat({**without, k.name: self.other_value(k)})
-
-    def test_at_most_seven_settings_are_visible_at_the_defaults_of_each_method(
-        self, declared: Technique
-    ) -> None:
-        """The budget is not counted: every technique has it, and a form shows it with the run."""
-        methods = next((k.choices for k in knobs(declared.settings) if k.name == "method"), ())
-        for given in [{"method": method} for method in methods] or [{}]:
-            visible = [k.name for k in declared.settings(**given).visible() if k.name != "budget"]
-            assert len(visible) <= MOST_VISIBLE, f"{given}: mark some of {visible} as expert"
-
-    def test_points_of_the_search_space_are_valid_settings(self, declared: Technique) -> None:
-        for point in search_points(declared.settings, N_POINTS):
-            made = declared.settings.from_flat(point)
-            assert declared.settings.from_flat(made.flat()) == made
-            for k in (k for k in knobs(declared.settings) if k.search and k.applies(point)):
-                low, high = k.search or (0, 0)
-                assert low <= point[k.name] <= high
-
     def test_point_of_the_search_space_trains_one_step(
         self, declared: Technique, job_of: JobMaker
     ) -> None:
@@ -345,29 +269,7 @@ class TechniqueContract(Contract):
             return
         points = search_points(declared.settings, N_POINTS)
         point = next(values for values in points if training[0].applies(values))
-        made = declared.settings.from_flat({**point, "fit_max_steps": 1, "fit_epochs": 1})
-        outcome = declared(job_of(), made)
+        settings = declared.settings.from_flat({**point, "fit_max_steps": 1, "fit_epochs": 1})
+        outcome = declared(job_of(), settings)
         assert outcome.candidate is not None
         assert outcome.resolved.flat()["fit_max_steps"] == 1
-
-    def test_bad_values_are_refused_with_the_message(self, declared: Technique) -> None:
-        for k in knobs(declared.settings):
-            if k.high is not None:
-                with pytest.raises(SettingsError, match=f"`{k.name}` must be at most"):
-                    declared.settings.from_flat({k.name: k.high * 2 + 1})
-            if k.low is not None:
-                with pytest.raises(SettingsError, match=f"`{k.name}` must be (at least|more than)"):
-                    declared.settings.from_flat({k.name: k.low - 1})
-            if k.kind == "choice":
-                with pytest.raises(SettingsError, match=f"`{k.name}` got 'nonsense'.*Valid: "):
-                    declared.settings.from_flat({k.name: "nonsense"})
-        with pytest.raises(SettingsError, match="Unknown setting `nonsense`"):
-            declared.settings.from_flat({"nonsense": 1})
-
-    def test_declaration_is_fit_to_be_shown(self, declared: Technique) -> None:
-        assert declared.title
-        assert declared.summary.endswith(".")
-        for k in knobs(declared.settings):
-            assert k.help.endswith("."), f"{declared.name}.{k.name}: help is a sentence"
-        again = declared.settings.model_validate_json(declared.settings().model_dump_json())
-        assert again == declared.settings()

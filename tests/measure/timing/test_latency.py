@@ -150,9 +150,7 @@ def test_exception_in_a_worker_comes_back_with_its_trace() -> None:
         time_side_by_side({"mine": (sklearn_candidate(fail), "auto")}, images, **QUICK)
 
 
-def test_prints_of_a_model_do_not_garble_the_answers_and_its_worker_imports_only_what_it_needs() -> (
-    None
-):
+def test_prints_of_a_model_do_not_garble_the_answers_and_its_worker_imports_what_it_needs() -> None:
     def chat(x: np.ndarray) -> np.ndarray:
         import sys
 
@@ -208,7 +206,8 @@ def test_workers_end_and_delete_their_files_when_their_parent_is_killed(
         from workbench.measure import time_side_by_side
         from workbench.task import Candidate
         candidates = {name: (Candidate(name, "onnx", conv_net()), "auto") for name in "ab"}
-        time_side_by_side(candidates, lambda _, n: {"x": np.ones((n, 1, 28, 28), np.float32)}, rounds=10_000, block_seconds=0.5)
+        inputs_of = lambda _, n: {"x": np.ones((n, 1, 28, 28), np.float32)}
+        time_side_by_side(candidates, inputs_of, rounds=10_000, block_seconds=0.5)
     """
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(p or os.getcwd() for p in sys.path),

@@ -53,7 +53,7 @@ def test_teacher_runs_once_for_all_temperatures_alphas_seeds_and_students(job_of
 
 def test_gain_interval_is_students_over_seeds():
     sentence = gain_sentence(gain(0.01, 0.02, 0.03), METRICS["accuracy"])
-    assert "+2.00 points (-0.48 points to +4.48 points" in sentence  # 2 +- 4.303 * 1 / sqrt(3)
+    assert "+2.00 points (-0.48 to +4.48;" in sentence  # 2 +- 4.303 * 1 / sqrt(3)
     assert "undecided" in sentence
     assert "better with it" in gain_sentence(gain(0.019, 0.02, 0.021), METRICS["accuracy"])
     assert "worse with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["accuracy"])

@@ -85,10 +85,10 @@ def _change_text(ratio: Estimate, alpha: float) -> str:
         times, low_times, high_times = _times(*factors)
         interval = f"{low_times} to {high_times}"
         return f"{times} times {direction} ({_level(alpha)} interval {interval})"
-    change, *bounds = (100 * abs(1 - r) for r in ratio)
-    near, far = sorted(bounds)
-    interval = f"{near:.1f} to {far:.1f} %"
-    return f"{change:.1f} % {direction} ({_level(alpha)} interval {interval})"
+    change, *bounds = (abs(1 - r) for r in ratio)
+    near, far = (percent(bound, 1) for bound in sorted(bounds))
+    interval = f"{near.removesuffix(' %')} to {far}"
+    return f"{percent(change, 1)} {direction} ({_level(alpha)} interval {interval})"
 
 
 def _times(value: float, low: float, high: float) -> tuple[str, str, str]:

@@ -35,10 +35,10 @@ from workbench.system.machine import n_cores
 from workbench.system.wording import percent
 from workbench.task import Candidate
 
-__all__ = ["BUDGETS", "time_side_by_side"]
+__all__ = ["ROUNDS_BY_BUDGET", "time_side_by_side"]
 
 # Rounds, and seconds a block.
-BUDGETS = {
+ROUNDS_BY_BUDGET = {
     "smoke": (6, 0.05),
     "standard": (20, 0.15),
     "thorough": (40, 0.25),
@@ -109,15 +109,15 @@ def _plan(
     budget: str,
     device: str,
 ) -> _Plan:
-    if budget not in BUDGETS:
-        raise UnknownName(unknown("budget", budget, BUDGETS))
+    if budget not in ROUNDS_BY_BUDGET:
+        raise UnknownName(unknown("budget", budget, ROUNDS_BY_BUDGET))
     if not batch_sizes or min(batch_sizes) < 1:
         raise SettingsError(
             f"`batch_sizes` must be one or more numbers, each at least 1, got {tuple(batch_sizes)}."
         )
     if threads < 1:
         raise SettingsError(f"`threads` must be at least 1, got {threads}.")
-    usual_rounds, usual_seconds = BUDGETS[budget]
+    usual_rounds, usual_seconds = ROUNDS_BY_BUDGET[budget]
     return _Plan(
         tuple(sorted(set(batch_sizes))),
         threads,

@@ -16,6 +16,7 @@ import numpy as np
 from workbench.errors import required
 from workbench.model_form import form_named
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
+from workbench.system.wording import percent
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.distillation.methods import FEATURE_METHODS
 from workbench.training import FitSettings
@@ -252,12 +253,10 @@ def _evidence(
     of_teacher = f"; of the teacher: {n_teacher:,}" if n_teacher else ""
     notes = [f"Parameters of the student ({trainer.student.title}): {n_student:,}{of_teacher}."]
     if "student_agreement" in tables["agreement"]:
-        share = 100 * tables["agreement"]["student_agreement"][0]
-        notes.append(
-            f"The student decides like the teacher on {share:.1f} % of the decisions on valid."
-        )
+        share = percent(tables["agreement"]["student_agreement"][0], 1)
+        notes.append(f"The student decides like the teacher on {share} of the decisions on valid.")
         errors = ", ".join(
-            f"{row.model} {100 * row.calibration_error:.1f} %"
+            f"{row.model} {percent(row.calibration_error, 1)}"
             for row in tables["models"].itertuples()
         )
         notes.append(f"Expected calibration error: {errors}.")

@@ -8,7 +8,7 @@ import numpy as np
 
 from workbench.events import Report
 from workbench.measure.statistics.intervals import student as student_interval
-from workbench.system.wording import points
+from workbench.system.wording import difference_text, interval_text
 from workbench.techniques.distillation.progress import PartReport
 
 if TYPE_CHECKING:
@@ -67,11 +67,12 @@ def gain_sentence(gain: pd.DataFrame, metric: Metric) -> str:
         )
     differences = gain["difference"].to_numpy(float)
     low, high = student_interval(differences)
+    change = difference_text(float(np.mean(differences)), metric.unit)
+    interval = interval_text(low, high, metric.unit, signed=True)
     return (
-        f"Over {len(gain)} seeds the teacher changed {metric.name} by "
-        f"{_change(float(np.mean(differences)), metric)} ({_change(low, metric)} to "
-        f"{_change(high, metric)}; {metric.shown(mean_without)} without, "
-        f"{metric.shown(mean_with)} with): {_verdict(low, high, metric)}."
+        f"Over {len(gain)} seeds the teacher changed {metric.name} by {change} ({interval}; "
+        f"{metric.shown(mean_without)} without, {metric.shown(mean_with)} with): "
+        f"{_verdict(low, high, metric)}."
     )
 
 
@@ -80,7 +81,3 @@ def _verdict(low: float, high: float, metric: Metric) -> str:
     if low <= 0 <= high or not np.isfinite([low, high]).all():
         return "undecided, as the interval contains zero"
     return "better with it" if metric.sign * low > 0 else "worse with it"
-
-
-def _change(value: float, metric: Metric) -> str:
-    return points(value) if metric.unit == "points" else f"{value:+.4g}"

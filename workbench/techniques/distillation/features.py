@@ -23,6 +23,7 @@ from workbench.errors import CandidateError, SettingsError, required, unknown
 from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.outputs import BATCH
 from workbench.system.cache import fingerprint
+from workbench.system.wording import bytes_text
 from workbench.task import Candidate
 from workbench.techniques.distillation.teacher_outputs import cached_array, teacher_rows
 from workbench.techniques.distillation.transfer_set import TransferSet
@@ -246,7 +247,7 @@ def compute_features(
     if n_bytes > MAX_BYTES:
         raise SettingsError(
             f"The features of `{layer}` of `{teacher.name}` for {len(rows):,} rows take "
-            f"{n_bytes / 1e9:.1f} GB, more than {MAX_BYTES / 1e9:.1f} GB: name a later layer as "
+            f"{bytes_text(n_bytes)}, more than {bytes_text(MAX_BYTES)}: name a later layer as "
             "`hint_layer`, set fewer `views`, or choose `method` attention or relational."
         )
     key = fingerprint(

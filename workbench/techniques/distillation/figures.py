@@ -11,6 +11,7 @@ from workbench.errors import DataError
 from workbench.figures.theme import figure, palette
 from workbench.measure.statistics.intervals import student as student_interval
 from workbench.metrics import METRICS
+from workbench.system.wording import percent
 from workbench.techniques.distillation.grid import summary
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def plot_agreement(table: DataFrame) -> Figure:
     _title(
         drawn,
         "Agreement of the student with its teacher",
-        f"{100 * overall['student_agreement']:.1f} % of all rows of valid",
+        f"{percent(overall['student_agreement'], 1)} of all rows of valid",
         legend=True,
     )
     drawn.update_xaxes(title={"text": "rows with the same decision (%)"}, showgrid=True)
@@ -193,7 +194,7 @@ def plot_reliability(table: DataFrame) -> Figure:
             x=100 * part["confidence"].to_numpy(),
             y=100 * part["accuracy"].to_numpy(),
             mode="lines+markers",
-            name=f"{html.escape(NAMES.get(str(name), str(name)))} <b>{100 * gap:.1f} %</b>",
+            name=f"{html.escape(NAMES.get(str(name), str(name)))} <b>{percent(gap, 1)}</b>",
             line={"color": color, "dash": dash},
             customdata=part["n"].to_numpy(),
             hovertemplate=RELIABILITY_HOVER,

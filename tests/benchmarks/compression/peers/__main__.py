@@ -22,7 +22,7 @@ from tests.benchmarks.compression.peers.environments import (
 )
 from tests.benchmarks.compression.peers.table import Failure, markdown, measured
 from workbench.keeping.candidates import keep, onnx_of
-from workbench.measure import BUDGETS
+from workbench.measure import ROUNDS_BY_BUDGET
 from workbench.tasks import load_task
 
 TASK, MODEL = "fashion", "resnet20"
@@ -44,7 +44,10 @@ def main() -> None:
     )
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS))
     parser.add_argument(
-        "--budget", default="standard", choices=list(BUDGETS), help="how long latency is measured"
+        "--budget",
+        default="standard",
+        choices=list(ROUNDS_BY_BUDGET),
+        help="how long latency is measured",
     )
     parser.add_argument(
         "--again",

@@ -1,8 +1,10 @@
 """What a peer's script gets and gives back; this file and the scripts beside it import nothing of
 the workbench.
 
-    given/   network/model.onnx (fp32), network/model.safetensors and load_network.py, calibration.npz, valid.npz, train.npz
-    made/    model files, and result.json: versions, and a line for every recipe (file, seconds, settings, or the error)
+    given/   network/model.onnx (fp32), network/model.safetensors and load_network.py,
+             calibration.npz, valid.npz, train.npz
+    made/    model files, and result.json: versions, and a line for every recipe (file, seconds,
+             settings, or the error)
 
 Each `.npz` holds `image`, float32 `(rows, 1, 28, 28)` as the network takes it, and `targets`, int64
 `(rows,)`. The test rows are not among them.
