@@ -237,6 +237,8 @@ def _write_overrides(config: Path, theme: str) -> None:
             "checkForUpdates": False,
         },
         "@jupyterlab/notebook-extension:tracker": {"windowingMode": "none"},
+        # as in binder/: handlers of widgets run in the kernel's main thread, one after the other
+        "@jupyterlab/apputils-extension:kernels-settings": {"commsOverSubshells": "disabled"},
         "@jupyterlab/apputils-extension:themes": {"theme": theme},
     }
     (config / "labconfig").mkdir()

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from workbench.data.rows import AnyRows, Rows
-from workbench.errors import CandidateError, TaskError, line_of
+from workbench.errors import CandidateError
 from workbench.measure.cost import macs_onnx, size_of
 from workbench.model_form import Form, Outputs, Training
-from workbench.runtimes.graphs import graph_inputs
+from workbench.runtimes.found_graphs import read_graph
+from workbench.runtimes.graphs import graph_inputs, with_output
 from workbench.task import Candidate, Task
 
 __all__ = ["OnnxForm"]
@@ -50,20 +51,21 @@ class OnnxForm(Form):
 
     def copy(self, model: Any) -> bytes:
         """Content in one piece: weights that lie in files beside it are taken in."""
-        import onnx
+        return self.settled(model)[0]
 
-        if isinstance(model, bytes):
-            return model
-        path = Path(model)
-        if not path.is_file():
-            raise TaskError(
-                f"`model` names no file {path}, and a reference is written as "
-                "package.module:function."
-            )
-        try:
-            return onnx.load(path).SerializeToString()
-        except Exception as error:  # protobuf's own errors
-            raise TaskError(f"{path} is no ONNX file: {line_of(error)}") from error
+    def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
+        """Content in one piece, in an opset that runs here, and without ZipMap."""
+        return read_graph(model)
+
+    def answering(self, model: Any, output: str | int) -> Any:
+        return with_output(model, output)
+
+    def outputs_by_name(
+        self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
+    ) -> dict[str | int, np.ndarray]:
+        from workbench.runtimes.onnx_runtime import OnnxPredictor
+
+        return dict(OnnxPredictor(candidate.model).every_output(dict(inputs)))
 
     def label(self, model: Any) -> str:
         return "onnx" if isinstance(model, bytes) else Path(model).stem

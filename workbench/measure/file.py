@@ -16,6 +16,7 @@ from workbench.measure.everywhere import Everywhere, measure_everywhere
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.statistics.quality import quality
 from workbench.measure.timing.latency import InputsOf, time_side_by_side
+from workbench.runtimes.found_graphs import read_graph
 from workbench.runtimes.graphs import fixed_batch, graph_inputs
 from workbench.runtimes.outputs import BATCH, predict_rows
 from workbench.task import Candidate
@@ -118,7 +119,8 @@ def _candidate(path: Path, task: Any) -> Candidate:
         )
     if (path.parent / "candidate.json").exists() and path.name == "model.onnx":
         return load_kept(path.parent, form="onnx")
-    return Candidate(path.stem, "onnx", path.read_bytes(), prepare=task.prepare if task else None)
+    content, _ = read_graph(path, f"`{path.name}`")
+    return Candidate(path.stem, "onnx", content, prepare=task.prepare if task else None)
 
 
 def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.events import Event, Report, append_to
 from workbench.runs.handle import Run
-from workbench.runs.sealed import discard, open_data, open_sealed, open_task
+from workbench.runs.sealed import discard, find_modules, open_data, open_sealed, open_task
 from workbench.system.files import read_json
 from workbench.tasks import load_task
 
@@ -54,6 +54,7 @@ def _execute(run: Run, report: Report) -> None:
     from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"
+    find_modules(private)
     options = recipe.options
     sealed = open_task(private)
     needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)

@@ -28,7 +28,7 @@ from workbench.events import Event, Report, read_events
 from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
 from workbench.runs.folders import new_folder, run_folders, runs_root, slug
-from workbench.runs.sealed import FILES, discard, open_sealed, open_task, seal
+from workbench.runs.sealed import FILES, PICKLES, discard, open_sealed, open_task, seal
 from workbench.runs.sealed import trust as vouch_for
 from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
@@ -69,8 +69,7 @@ def start(
     folder = new_folder(runs_root(root), name)
     write_text(folder / "recipe.yml", recipe.to_yaml())
     own = task if task is not None and not _is_built_in(task) else None
-    if own is not None or data:
-        seal(own, folder / "private", data)
+    seal(own, folder / "private", data)
     write_json(folder / "process.json", _starting())
     about = {
         "name": folder.name,
@@ -228,7 +227,7 @@ class Run:
         if self.status in ("starting", "running", "finished"):
             return self
         private = self.folder / "private"
-        if any((private / name).exists() for name in FILES):
+        if any((private / name).exists() for name in PICKLES):
             if trust:
                 vouch_for(private)
             check_signature(private, FILES)

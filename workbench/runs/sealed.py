@@ -8,8 +8,10 @@ Nothing of this is kept: the files are deleted when the run has finished and tes
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import sys
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
 from pathlib import Path
@@ -18,11 +20,13 @@ from typing import Any
 from workbench.data.rows import SPLIT_NAMES, AnyRows, DatasetRows, Splits
 from workbench.errors import RunError
 from workbench.runs.signing import SIGNATURE, check_signature, sign
-from workbench.system.files import write_bytes
+from workbench.system.culprit import culprit
+from workbench.system.files import read_json, write_bytes, write_json
 from workbench.task import Task
 
 __all__ = [
     "discard",
+    "find_modules",
     "open_data",
     "open_sealed",
     "open_task",
@@ -32,7 +36,9 @@ __all__ = [
 ]
 
 TASK_FILE, TEST_FILE, DATA_FILE = "task.pkl", "test.pkl", "data.pkl"
-FILES = (TASK_FILE, TEST_FILE, DATA_FILE)
+PATH_FILE = "path.json"  # folders in which this process finds modules, for the run's process
+PICKLES = (TASK_FILE, TEST_FILE, DATA_FILE)
+FILES = (*PICKLES, PATH_FILE)
 # Functions that lay elsewhere in version 0.1.0: its sealed tasks name them there.
 MOVED = {
     ("workbench.candidates", "_reset"): ("workbench.models.networks", "reset"),
@@ -68,8 +74,26 @@ def discard(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
+def find_modules(folder: Path) -> None:
+    """Let this process find the modules that the process found which started the run.
+
+    Its folders are searched last. A list that this user did not sign is left alone, as a folder
+    can hold code.
+    """
+    path = folder / PATH_FILE
+    if not path.exists():
+        return
+    try:
+        check_signature(folder, FILES)
+    except RunError:
+        return
+    sys.path.extend(p for p in read_json(path) if p not in sys.path)
+
+
 def seal(task: Task | None, folder: Path, data: Mapping[str, Any] | None = None) -> None:
     """Write the task without its test rows, the test rows and further data, and sign them.
+
+    The folders in which this process finds modules are written beside them.
 
     Splits cut from the dataset that test is cut from are read into memory: a subset would carry the
     whole of it.
@@ -81,7 +105,27 @@ def seal(task: Task | None, folder: Path, data: Mapping[str, Any] | None = None)
         write_bytes(folder / TEST_FILE, travelling(task.data.test))
     if data:
         write_bytes(folder / DATA_FILE, travelling(dict(data)))
+    write_json(folder / PATH_FILE, _own_folders())
     sign(folder, FILES)
+
+
+def _own_folders() -> list[str]:
+    """Folders of `sys.path` that are no part of the installation, the working folder among them."""
+    folders = [str(Path(p or os.curdir).resolve()) for p in sys.path]
+    return [p for p in dict.fromkeys(folders) if os.path.isdir(p) and not _is_installed(Path(p))]
+
+
+def _is_installed(path: Path) -> bool:
+    """Whether a file or folder belongs to the standard library or to installed packages."""
+    if {"site-packages", "dist-packages"} & set(path.parts):
+        return True
+    roots = (*map(sysconfig.get_path, ("stdlib", "platstdlib")), *_zipped())
+    return any(Path(root) in (path, *path.parents) for root in roots if root)
+
+
+def _zipped() -> list[str]:
+    """The archive of the standard library that Python looks for."""
+    return [p for p in sys.path if p.endswith(".zip")]
 
 
 def trust(folder: Path) -> None:
@@ -139,24 +183,29 @@ def _base(rows: AnyRows | None) -> Any:
 def travelling(value: Any) -> bytes:
     """A cloudpickle that another process can read.
 
-    Modules beside the user's notebook are written by value, as the other process may not find them.
+    The user's own modules are written by value, as they are now: the other process may not find
+    them, or find them changed. Raises RunError that names the object which cannot be written.
     """
     import cloudpickle
 
-    here = Path.cwd()
-    own = [m for m in list(sys.modules.values()) if _is_users(m, here)]
+    own = [m for m in list(sys.modules.values()) if _is_users(m)]
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
         return _dumped(value)
     except Exception as error:
-        raise RunError(
-            f"The task cannot travel to another process: {_culprit(value, error)}. Open files, "
-            "locks and connections must be made inside the functions that use them."
-        ) from error
+        first = error
     finally:
         for module in own:
             cloudpickle.unregister_pickle_by_value(module)
+    try:
+        return _dumped(value)  # a module with a lock of its own is imported there instead
+    except Exception as error:
+        raise RunError(
+            f"The task cannot travel to another process: {culprit(value, first)}. Make such an "
+            "object inside the function that uses it, or leave it out of pickles by "
+            "`__getstate__`."
+        ) from error
 
 
 def _dumped(value: Any) -> bytes:
@@ -183,31 +232,12 @@ def _dumped(value: Any) -> bytes:
     return buffer.getvalue()
 
 
-def _is_users(module: Any, here: Path) -> bool:
-    """Whether a module lies beside the user's notebook, outside any environment."""
-    file, name = getattr(module, "__file__", None), module.__name__
+def _is_users(module: Any) -> bool:
+    """Whether a module is the user's own: a file outside the installation."""
+    file, name = getattr(module, "__file__", None), getattr(module, "__name__", "")
     root = name.split(".")[0]
-    if (
-        not file
-        or name in ("__main__", "conftest")
-        or root == "workbench"
-        or root in sys.stdlib_module_names
-    ):
+    if not file or name in ("__main__", "conftest") or root in ("workbench", "", "__mp_main__"):
         return False
-    path = Path(file)
-    installed = "site-packages" in path.parts or any(
-        Path(p) in path.parents for p in (sys.prefix, sys.base_prefix)
-    )
-    return here in path.parents and not installed and sys.modules.get(name) is module
-
-
-def _culprit(value: Any, error: Exception) -> str:
-    """The attribute that cannot be pickled, found by trying each."""
-    import cloudpickle
-
-    for name, part in vars(value).items() if hasattr(value, "__dict__") else ():
-        try:
-            cloudpickle.dumps(part)
-        except Exception as inner:
-            return f"`{name}` ({type(part).__name__}): {inner}"
-    return str(error)
+    if root in sys.stdlib_module_names or sys.modules.get(name) is not module:
+        return False
+    return not _is_installed(Path(file).resolve())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["fixed_batch", "graph_inputs", "stripped"]
+from workbench.errors import TaskError
+
+__all__ = ["fixed_batch", "graph_inputs", "stripped", "with_output"]
 
 
 def graph_inputs(model: Any) -> list[Any]:
@@ -42,3 +44,39 @@ def stripped(content: bytes) -> bytes:
         item.doc_string = ""
         del item.metadata_props[:]
     return model.SerializeToString()
+
+
+def with_output(content: bytes, output: str | int) -> bytes:
+    """The graph with one of its outputs alone, by name or place; operators for others go.
+
+    Raises TaskError that names the outputs when there is no such one.
+    """
+    import onnx
+
+    model = onnx.load_from_string(content)
+    outputs = {o.name: o for o in model.graph.output}
+    names = list(outputs)
+    if isinstance(output, int) and -len(names) <= output < len(names):
+        output = names[output]
+    if output not in outputs:
+        raise TaskError(f"`output={output!r}` is no output of the graph: it gives {names}.")
+    needed = {str(output)}
+    nodes = []
+    for node in reversed(model.graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= {*node.input, *_names_inside(node)}
+    chosen = outputs[str(output)]
+    weights = [w for w in model.graph.initializer if w.name in needed]
+    del model.graph.output[:], model.graph.node[:], model.graph.initializer[:]
+    model.graph.output.append(chosen)
+    model.graph.node.extend(reversed(nodes))
+    model.graph.initializer.extend(weights)
+    return model.SerializeToString()
+
+
+def _names_inside(node: Any) -> set[str]:
+    """Names that the branches of a node (If, Loop) read."""
+    inner = [a.g for a in node.attribute if a.HasField("g")]
+    nodes = [n for graph in inner for n in graph.node]
+    return {name for n in nodes for name in (*n.input, *_names_inside(n))}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ DTYPES = {
     "tensor(uint8)": np.uint8,
     "tensor(int8)": np.int8,
 }
+FLOATS = ("tensor(float)", "tensor(double)", "tensor(float16)")
 
 
 class OnnxPredictor:
@@ -97,6 +99,19 @@ class OnnxPredictor:
         out = self._session.run([self._output], self.feed(inputs))[0]
         return as_scores(out, self._kind)
 
+    def every_output(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """All outputs that are arrays of floats, by name, as they are."""
+        names = [o.name for o in self._session.get_outputs() if o.type in FLOATS]
+        size = self._fixed or len(next(iter(inputs.values())))
+        arrays = {}
+        for name in names:
+            run = partial(self._named, name)
+            arrays[name] = in_batches(run, inputs, size)
+        return arrays
+
+    def _named(self, name: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        return self._session.run([name], self.feed(inputs))[0]
+
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays with the names and types of the graph's inputs.
 
@@ -109,15 +124,11 @@ class OnnxPredictor:
 
 
 def _main_output(outputs: list[Any]) -> str:
-    """The output that holds scores: the first one of a floating type."""
-    return next(
-        (
-            o.name
-            for o in outputs
-            if o.type in ("tensor(float)", "tensor(double)", "tensor(float16)")
-        ),
-        outputs[0].name,
-    )
+    """The output that holds scores: `logits`, else the first one of a floating type."""
+    floats = [o.name for o in outputs if o.type in FLOATS]
+    if "logits" in floats:
+        return "logits"
+    return floats[0] if floats else outputs[0].name
 
 
 def onnx_predictor(

@@ -89,9 +89,9 @@ class OpenvinoPredictor:
         }
         firsts = [i.partial_shape[0] for i in self._model.inputs if len(i.partial_shape)]
         self._fixed = next((int(n.get_length()) for n in firsts if n.is_static), 0)
-        self._output = next(
-            (n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()), 0
-        )
+        floats = [n for n, o in enumerate(self._model.outputs) if o.element_type.is_real()]
+        logits = [n for n in floats if "logits" in self._model.outputs[n].names]
+        self._output = next(iter([*logits, *floats]), 0)
         self._requests: dict[tuple[tuple[int, ...], ...], Any] = {}
         self._free: Any = None
         self.details: dict[str, Any] = {

@@ -101,6 +101,11 @@ class LiveChart(anywidget.AnyWidget):
             }
             self._send_points("add", {name: points for name, points in fresh.items() if points})
 
+    def send_all(self) -> None:
+        """Send all points again, for a page that lost some on the way."""
+        with self._lock:
+            self._send_points("full", self._history)
+
     def clear(self) -> None:
         """Forget all points and curves, here and on the page."""
         with self._lock:

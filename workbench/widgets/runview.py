@@ -63,8 +63,8 @@ class RunView(VBox):
     def end(self) -> None:
         """Show that the run has ended."""
         self.story.end()
-        self._losses.flush()
-        self._scores.flush()
+        self._losses.send_all()
+        self._scores.send_all()
         self._draw()
 
     def _plot(self, event: Event) -> None:
