@@ -13,7 +13,7 @@ import numpy as np
 
 from workbench.data.labels import Kind
 from workbench.data.rows import AnyRows, Rows
-from workbench.errors import ExportError, TaskError, line_of
+from workbench.errors import TaskError
 from workbench.keeping.skops_files import NotWritable, read_skops, write_skops
 from workbench.measure.cost import size_of
 from workbench.model_form import Form, Outputs, Training
@@ -24,13 +24,12 @@ from workbench.models.estimators import (
     is_fitted,
     unfitted,
 )
-from workbench.runtimes.to_onnx import OPSET, quiet
+from workbench.runtimes.sklearn_export import exported
 from workbench.task import Candidate, Task
 
 __all__ = ["SklearnForm"]
 
 SKOPS_FILE = "model.skops"
-CONVERTED_TYPES = {"f": "Float", "i": "Int64", "u": "Int64", "b": "Int64"}  # else String
 
 
 class SklearnForm(Form):
@@ -147,72 +146,12 @@ class SklearnForm(Form):
     def to_onnx(
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> tuple[bytes, Outputs]:
-        """By skl2onnx, probabilities as one array."""
-        from skl2onnx import to_onnx
-        from skl2onnx.common import data_types
-
-        model = candidate.model
-        features = as_features(inputs)
-        is_text = isinstance(features, np.ndarray) and features.ndim == 1
-        if isinstance(features, np.ndarray):
-            matrix = data_types.FloatTensorType([None, 1 if is_text else features.shape[1]])
-            kind = data_types.StringTensorType([None, 1]) if is_text else matrix
-            types = [(next(iter(inputs)), kind)]
-        else:
-            names = {n: CONVERTED_TYPES.get(a.dtype.kind, "String") for n, a in inputs.items()}
-            types = [
-                (n, getattr(data_types, f"{kind}TensorType")([None, 1]))
-                for n, kind in names.items()
-            ]
-        has_probabilities = hasattr(model, "predict_proba")
-        options: dict[Any, Any] = {id(model): {"zipmap": False}} if has_probabilities else {}
-        if is_text:
-            options |= _text_options(model)
-        try:
-            with quiet():
-                content = to_onnx(
-                    model, initial_types=types, options=options or None, target_opset=OPSET
-                ).SerializeToString()
-        except Exception as error:
-            raise ExportError(_reason(candidate.name, model, error)) from error
-        if not has_probabilities:
+        """By skl2onnx: probabilities as one array, or scores where there are none."""
+        content = exported(candidate.model, inputs, candidate.name)
+        if not hasattr(candidate.model, "predict_proba"):
             return content, candidate.outputs
         of_labels = candidate.outputs == "label_probabilities"
         return content, "label_probabilities" if of_labels else "probabilities"
-
-
-def _text_options(model: Any) -> dict[Any, Any]:
-    from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
-
-    steps = [model, *(step for _, step in getattr(model, "steps", []))]
-    kinds = (TfidfVectorizer, CountVectorizer)
-    return {k: {"locale": "C"} for k in kinds if any(isinstance(step, k) for step in steps)}
-
-
-def _reason(name: str, model: Any, error: Exception) -> str:
-    """Why an estimator could not be converted: no converter, or what the converter said."""
-    from skl2onnx.common.exceptions import MissingShapeCalculator
-
-    missing = isinstance(error, MissingShapeCalculator) or "converter" in str(error)
-    step = _failing_step(model, str(error))
-    cause = f"skl2onnx has no converter for {step}" if missing else f"skl2onnx failed at {step}"
-    return (
-        f"`{name}` cannot be written as ONNX: {cause}. Replace that step, or keep the model in "
-        f"scikit-learn. ({line_of(error, -1)})"
-    )
-
-
-def _failing_step(model: Any, message: str) -> str:
-    """The step of a pipeline that an error is about, by the class that it names."""
-    names = [type(model).__name__]
-    stack = [model]
-    while stack:
-        step = stack.pop()
-        parts = getattr(step, "steps", []) or getattr(step, "transformers", [])
-        inner = [part[1] for part in parts if not isinstance(part[1], str)]
-        stack += inner
-        names += [type(part).__name__ for part in inner]
-    return next((f"`{n}`" for n in reversed(names) if n in message), f"`{names[0]}`")
 
 
 def _n_parameters(model: Any) -> int | None:

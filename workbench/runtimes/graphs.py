@@ -6,7 +6,14 @@ from typing import Any
 
 from workbench.errors import TaskError
 
-__all__ = ["fixed_batch", "graph_inputs", "stripped", "with_output"]
+__all__ = [
+    "fixed_batch",
+    "graph_inputs",
+    "stripped",
+    "with_column",
+    "with_input_names",
+    "with_output",
+]
 
 
 def graph_inputs(model: Any) -> list[Any]:
@@ -44,6 +51,53 @@ def stripped(content: bytes) -> bytes:
         item.doc_string = ""
         del item.metadata_props[:]
     return model.SerializeToString()
+
+
+def with_input_names(model: Any, names: list[str]) -> bytes:
+    """The content of an `onnx.ModelProto` whose inputs have these names, in order.
+
+    skl2onnx writes `petal length (cm)` as `petal_length__cm_`: the columns of the data have the
+    names that they had.
+    """
+    old = [value.name for value in model.graph.input]
+    new = dict(zip(old, [name or "unnamed" for name in names], strict=True))
+    for value in model.graph.input:
+        value.name = new[value.name]
+    for node in model.graph.node:
+        node.input[:] = [new.get(name, name) for name in node.input]
+    return model.SerializeToString()
+
+
+def with_column(content: bytes, column: int) -> bytes:
+    """The graph with one column `(rows,)` of its only output `(rows, columns)` as its output."""
+    import onnx
+    from onnx import helper
+
+    model = onnx.load_from_string(content)
+    matrix = model.graph.output[0]
+    index = helper.make_tensor("column", onnx.TensorProto.INT64, [], [column])
+    model.graph.initializer.append(index)
+    name = f"{matrix.name}_{column}"
+    model.graph.node.append(helper.make_node("Gather", [matrix.name, "column"], [name], axis=1))
+    kind = matrix.type.tensor_type.elem_type
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info(name, kind, [None]))
+    return model.SerializeToString()
+
+
+def with_columns(model: Any, names: list[str]) -> bytes:
+    """The content of an `onnx.ModelProto` that takes the columns of its input matrix by name."""
+    import onnx
+    from onnx import helper
+
+    matrix = model.graph.input[0]
+    kind = matrix.type.tensor_type.elem_type
+    columns = [helper.make_tensor_value_info(n or "unnamed", kind, [None, 1]) for n in names]
+    joined = helper.make_node("Concat", [c.name for c in columns], [matrix.name], axis=1)
+    del model.graph.input[:]
+    model.graph.input.extend(columns)
+    model.graph.node.insert(0, joined)
+    return onnx.ModelProto.SerializeToString(model)
 
 
 def with_output(content: bytes, output: str | int) -> bytes:
