@@ -101,7 +101,7 @@ class Form(ABC):
     def outputs_by_name(
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> dict[str | int, np.ndarray]:
-        """All outputs `(rows, ...)` of the model; empty where it gives one."""
+        """All outputs `(rows, ...)` of the model, the one that counts first; empty for one."""
         return {}
 
     def label(self, model: Any) -> str:

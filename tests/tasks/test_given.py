@@ -216,7 +216,7 @@ def test_a_reference_is_imported_and_names_the_model(
         (lambda a, b: None, TaskError, r"needs a, b: wrap it, as in `model=lambda"),
         (lambda: "net", TaskError, "made str; it must make a torch module"),
         (lambda: 1 / 0, TaskError, "raised ZeroDivisionError when it was called to build"),
-        (b"no onnx", TaskError, "`onnx` raised CandidateError"),
+        (b"no onnx", TaskError, "`model` is no ONNX file: it is text"),
         (nn.Linear(5, 3), TaskError, r"raised RuntimeError on the inputs `x` float32 \(32, 13\)"),
         (
             nn.Linear(13, 2),

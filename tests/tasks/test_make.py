@@ -57,6 +57,7 @@ def test_own_train_step_replaces_forward_and_loss() -> None:
         return nn.functional.cross_entropy(model(inputs["x"]), targets, label_smoothing=0.1)
 
     task = make_task("wine", model=wine_net, train=wine(), train_step=step)
+    steps.clear()  # it was tried once
     fitted = fit(
         task.build("wine_net"), task, FitSettings(epochs=2, batch_size=32, precision="fp32")
     )

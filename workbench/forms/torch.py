@@ -35,10 +35,10 @@ class TorchForm(Form):
         return hasattr(model, "forward") or type(model).__name__ == "ExportedProgram"
 
     def copy(self, model: Any) -> Any:
-        return copied(model).cpu()
+        return settled(model)[0]
 
     def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
-        return (model, ()) if is_settled(model) else settled(model)
+        return (model, ()) if is_settled(model) else settled(model)  # copied only where changed
 
     def answering(self, model: Any, output: str | int) -> Any:
         return answering(model, output)
@@ -46,8 +46,10 @@ class TorchForm(Form):
     def outputs_by_name(
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> dict[str | int, np.ndarray]:
-        tensors = named_outputs(_called(candidate.model, inputs))
-        return {name: t.float().cpu().numpy() for name, t in tensors.items()}
+        outputs = _called(candidate.model, inputs)
+        counted = first_tensor(outputs)
+        tensors = sorted(named_outputs(outputs).items(), key=lambda item: item[1] is not counted)
+        return {name: t.float().cpu().numpy() for name, t in tensors}
 
     def untrained(self, model: Any) -> Callable[[], Any] | None:
         return partial(reset, copied(model)) if can_reset(model) else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import TaskError
 from workbench.models.networks import copied
+from workbench.system.culprit import culprit
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,7 +41,7 @@ def settled(model: nn.Module) -> tuple[nn.Module, tuple[str, ...]]:
     """
     inner = _unwrapped(model)
     _refuse(inner)
-    plain = copied(inner).cpu()
+    plain = _copied(inner).cpu()
     notes = [*_folded(plain), *_in_float32(plain), *_without_extras(plain)]
     return plain, tuple(notes)
 
@@ -50,7 +51,9 @@ def is_settled(model: nn.Module) -> bool:
     import torch
     from torch.nn.utils import parametrize
 
-    if _unwrapped(model) is not model or isinstance(model, torch.jit.ScriptModule):
+    if _unwrapped(model) is not model or not isinstance(model, torch.nn.Module):
+        return False
+    if isinstance(model, torch.jit.ScriptModule):
         return False
     modules = list(model.modules())
     if any(parametrize.is_parametrized(m) or _old_hooks(m) or _is_checkpointed(m) for m in modules):
@@ -75,10 +78,25 @@ def _unwrapped(model: Any) -> Any:
     return model
 
 
-def _refuse(model: nn.Module) -> None:
+def _copied(model: nn.Module) -> nn.Module:
+    try:
+        return copied(model)
+    except Exception as error:  # of an object in the module that is no data
+        raise TaskError(
+            f"`model` cannot be copied: {culprit(model, error)}. Make such an object inside "
+            "`forward`, or leave it out of copies by `__getstate__`."
+        ) from error
+
+
+def _refuse(model: Any) -> None:
     import torch
 
     name = type(model).__name__
+    if not isinstance(model, torch.nn.Module):
+        raise TaskError(
+            f"`model` is {name} of torch.export, a graph that cannot be trained or changed: give "
+            "the torch module that it was made from, or an ONNX file of it."
+        )
     if isinstance(model, torch.jit.ScriptModule) or any(
         isinstance(m, torch.jit.ScriptModule) for m in model.modules()
     ):

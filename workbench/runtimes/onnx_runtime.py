@@ -100,8 +100,9 @@ class OnnxPredictor:
         return as_scores(out, self._kind)
 
     def every_output(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All outputs that are arrays of floats, by name, as they are."""
+        """All outputs that are arrays of floats, by name, the one with the scores first."""
         names = [o.name for o in self._session.get_outputs() if o.type in FLOATS]
+        names.sort(key=lambda name: name != self._output)
         size = self._fixed or len(next(iter(inputs.values())))
         arrays = {}
         for name in names:

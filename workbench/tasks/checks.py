@@ -366,18 +366,14 @@ def _other_outputs(
     if task.kind == "custom" or probe.outputs is None:
         return []
     every = form_named(probe.candidate.form).outputs_by_name(probe.candidate, probe.inputs)
-    if "logits" in every and not misfit(task, outputs, targets, len(probe.rows)):
+    fits = not misfit(task, outputs, targets, len(probe.rows))
+    if fits and next(iter(every), None) == "logits":
         return []  # a model that says which output counts
-    counted = next((n for n, a in every.items() if _same(a, outputs)), None)
     return [
         name
-        for name, array in every.items()
-        if name != counted and array.ndim and not misfit(task, array, targets, len(probe.rows))
+        for name, array in list(every.items())[1:]
+        if array.ndim and not misfit(task, array, targets, len(probe.rows))
     ]
-
-
-def _same(array: np.ndarray, outputs: np.ndarray) -> bool:
-    return array.shape == outputs.shape and np.array_equal(array, outputs, equal_nan=True)
 
 
 def _choice(output: str | int) -> str:
