@@ -6,7 +6,10 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -17,7 +20,8 @@ from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset
 
 from tests.small_tasks import wine_net
 from workbench.data.rows import Rows
-from workbench.runs.sealed import _is_users, open_sealed, open_task, seal, travelling
+from workbench.errors import RunError
+from workbench.runs.sealed import _is_users, find_modules, open_sealed, open_task, seal, travelling
 from workbench.tasks.make import make_task
 
 N = 200
@@ -116,17 +120,98 @@ def test_only_modules_of_the_users_own_go_by_value(
 ) -> None:
     mine = ModuleType("my_layers")
     mine.__file__ = str(tmp_path / "my_layers.py")
-    assert not _is_users(mine, tmp_path)  # not, or no longer, what this name imports
+    assert not _is_users(mine)  # not, or no longer, what this name imports
     monkeypatch.setitem(sys.modules, "my_layers", mine)
-    assert _is_users(mine, tmp_path)
-    monkeypatch.setattr(sys, "base_prefix", str(tmp_path / "python"))
-    mine.__file__ = str(tmp_path / "python" / "lib" / "my_layers.py")
-    assert not _is_users(mine, tmp_path)
+    assert _is_users(mine)
+    mine.__file__ = str(tmp_path / "lib" / "site-packages" / "my_layers.py")
+    assert not _is_users(mine)
+    mine.__file__ = str(Path(json.__file__).parent / "my_layers.py")
+    assert not _is_users(mine)
 
 
-def test_the_standard_library_never_goes_by_value_when_it_lies_below_the_notebook(
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_standard_library_and_installed_packages_never_go_by_value() -> None:
+    assert not any(map(_is_users, (json, np, torch, pytest)))
+
+
+def _write_module(folder: Path, width: int) -> None:
+    (folder / "layers_of_mine.py").write_text(
+        "from torch import nn\n"
+        f"WIDTH = {width}\n"
+        "def net():\n    return nn.Sequential(nn.Linear(13, WIDTH), nn.Linear(WIDTH, 3))\n"
+    )
+
+
+def _opened_elsewhere(folder: Path, line: str) -> str:
+    """What another process prints about a sealed task, started in another folder."""
+    code = (
+        "from pathlib import Path\n"
+        "from workbench.runs.sealed import find_modules, open_task\n"
+        f"folder = Path({str(folder)!r})\n"
+        "find_modules(folder)\n"
+        f"task = open_task(folder)\n{line}\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=folder.parent, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_a_module_that_only_sys_path_finds_travels_as_it_is_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
-    monkeypatch.setattr(sys, "prefix", "/elsewhere")
-    assert not _is_users(json, Path(json.__file__).parents[2])
+    source = tmp_path / "src"
+    source.mkdir()
+    _write_module(source, 8)
+    monkeypatch.syspath_prepend(str(source))
+    import layers_of_mine
+
+    layers_of_mine.WIDTH = 5  # changed after the import, as in a notebook
+    task = make_task("marked", model=layers_of_mine.net, train=marked())
+    seal(task, tmp_path / "private")
+    line = "print(task.build('net')[0].out_features)"
+    assert _opened_elsewhere(tmp_path / "private", line) == "5"
+    del sys.modules["layers_of_mine"]
+
+
+def test_a_module_with_a_lock_is_imported_by_the_other_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "src"
+    source.mkdir()
+    (source / "locked_layers.py").write_text(
+        "import threading\nfrom torch import nn\nLOCK = threading.Lock()\n"
+        "def net():\n    with LOCK:\n        return nn.Linear(13, 3)\n"
+    )
+    monkeypatch.syspath_prepend(str(source))
+    import locked_layers
+
+    seal(make_task("marked", model=locked_layers.net, train=marked()), tmp_path / "private")
+    line = "print(task.build('net').out_features)"
+    assert _opened_elsewhere(tmp_path / "private", line) == "3"
+    del sys.modules["locked_layers"]
+
+
+def test_folders_that_nobody_signed_are_not_searched(tmp_path: Path) -> None:
+    seal(None, tmp_path / "private")
+    (tmp_path / "private" / "path.json").write_text(json.dumps([str(tmp_path)]))
+    before = list(sys.path)
+    find_modules(tmp_path / "private")
+    assert sys.path == before
+
+
+def test_an_object_that_cannot_travel_is_named_by_its_place(tmp_path: Path) -> None:
+    task = make_task("marked", model=wine_net, train=marked())
+    guarded = replace(task, augment=Guarded())
+    with pytest.raises(RunError, match=r"`augment\.guard` \(lock\)"):
+        seal(guarded, tmp_path / "private")
+
+
+class Guarded:
+    """An augmentation with a lock."""
+
+    def __init__(self) -> None:
+        self.guard = threading.Lock()
+
+    def __call__(self, inputs: dict, generator: object) -> dict:
+        return inputs

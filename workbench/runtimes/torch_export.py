@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import io
 import re
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,7 +63,8 @@ def _graph(model: nn.Module, tensors: Mapping[str, Any], *, strict: bool) -> byt
     program: Any = model
     more: dict[str, Any] = {"kwargs": kwargs, "dynamic_shapes": free}
     if strict:
-        program = torch.export.export(model, args, kwargs, dynamic_shapes=free, strict=True)
+        with _globals_at_hand(model):
+            program = torch.export.export(model, args, kwargs, dynamic_shapes=free, strict=True)
         args, more = (), {}
     result = torch.onnx.export(
         program,
@@ -78,6 +81,27 @@ def _graph(model: nn.Module, tensors: Mapping[str, Any], *, strict: bool) -> byt
     return buffer.getvalue()
 
 
+@contextmanager
+def _globals_at_hand(model: nn.Module) -> Iterator[None]:
+    """Let the compiler find the globals of classes that came from a notebook.
+
+    It looks them up in the module that a class names. In a run's process, `__main__` is another.
+    """
+    added: list[tuple[Any, str]] = []
+    for kind in {type(m) for m in model.modules()}:
+        module = sys.modules.get(kind.__module__)
+        forward = inspect.unwrap(kind.forward)
+        for name, value in getattr(forward, "__globals__", {}).items():
+            if module is not None and not hasattr(module, name):
+                setattr(module, name, value)
+                added.append((module, name))
+    try:
+        yield
+    finally:
+        for module, name in added:
+            delattr(module, name)
+
+
 def _chain(error: BaseException | None) -> list[BaseException]:
     """The error and those that it was raised from, the outermost first."""
     errors: list[BaseException] = []
@@ -89,7 +113,8 @@ def _chain(error: BaseException | None) -> list[BaseException]:
 
 def _fixes_a_size(error: Exception) -> bool:
     """Whether the reason is that the code made a free size a number."""
-    return any("specialized it to be a constant" in str(e) for e in _chain(error))
+    signs = ("specialized it to be a constant", "inferred a static shape")
+    return any(sign in str(e) for e in _chain(error) for sign in signs)
 
 
 def _reason(error: Exception) -> str:
@@ -108,7 +133,7 @@ def _reason(error: Exception) -> str:
     told = [line.strip() for line in lines if line.strip() and not _is_chatter(line)]
     text = told[0] if told else line_of(cause)
     return (
-        f"{text.rstrip('.')}. Models whose control flow depends on values, or that use operators "
+        f"{text.rstrip('.:')}. Models whose control flow depends on values, or that use operators "
         "without an ONNX form, need that part rewritten."
     )
 
