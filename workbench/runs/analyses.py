@@ -11,7 +11,8 @@ from workbench.events import Event, Report
 from workbench.model_form import Training
 from workbench.runs.candidates import candidate_named, trained
 from workbench.runs.folders import runs_root
-from workbench.runs.steps import CACHE, builder_for, looked_at
+from workbench.runs.jobs import CACHE, builder_for
+from workbench.runs.valid_rows import limit_valid
 from workbench.system.files import write_text
 from workbench.system.machine import device_of
 from workbench.task import Task
@@ -52,7 +53,7 @@ def analyse(
         raise UnknownName(unknown(f"action of `{technique}`", action, declared.actions))
     chosen = settings if settings is not None else declared.settings()
     whole = load_task(task) if isinstance(task, str) else task
-    seen = looked_at(whole.without_test(), chosen.budget)
+    seen = limit_valid(whole.without_test(), chosen.budget)
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
     folder.mkdir(parents=True, exist_ok=True)

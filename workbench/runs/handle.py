@@ -111,15 +111,15 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
     folders = run_folders(root)
     if name == "last" and folders:
         return Run(folders[-1])
-    found = [f for f in folders if f.name.startswith(name)]
-    exact = [f for f in found if f.name == name]
-    if len(exact or found) != 1:
-        listed = ", ".join(f.name for f in (found or folders)[-5:]) or "none"
+    beginning = [f for f in folders if f.name.startswith(name)]
+    matching = [f for f in beginning if f.name == name] or beginning
+    if len(matching) != 1:
+        listed = ", ".join(f.name for f in (matching or folders)[-5:]) or "none"
         raise RunError(
-            f"{'No run' if not found else 'More than one run'} matches `{name}` in "
+            f"{'More than one run' if matching else 'No run'} matches `{name}` in "
             f"{runs_root(root)}: {listed}."
         )
-    return Run((exact or found)[0])
+    return Run(matching[0])
 
 
 class Run:
@@ -242,7 +242,7 @@ class Run:
         Every look is counted for these test rows, whatever run makes it. Raises RunError while the
         run is not finished, or when its test rows are not at hand.
         """
-        from workbench.runs.steps import open_test
+        from workbench.runs.opening_test import open_test
 
         if self.status != "finished":
             raise RunError(f"{self.name} is {self.status}: test is opened for finished runs.")
@@ -250,8 +250,10 @@ class Run:
         sealed = open_task(private)
         task = self._task_here or sealed
         trail = Trail(self.folder, task=task)
-        known = trail.task
-        rows = open_sealed(private) if sealed is not None else known.data.test if known else None
+        if sealed is not None:
+            rows = open_sealed(private)
+        else:
+            rows = None if trail.task is None else trail.task.data.test
         if rows is None:
             raise RunError(f"The test rows of {self.name} are not at hand: hand over its task.")
         line = open_test(trail, rows, Report())
@@ -307,7 +309,7 @@ class Run:
 
 
 def _starting() -> dict[str, Any]:
-    """What is known of a process before there is one."""
+    """The state of a process that is about to be started."""
     return {"status": "starting", "pid": None, "born": None, "time": time.time()}
 
 
