@@ -316,6 +316,23 @@ def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
     assert wiz._choices._problem.value == ""
 
 
+def test_settings_that_exclude_each_other_are_told_before_a_run(tmp_path: Path) -> None:
+    wiz = new_wizard(tmp_path)
+    field_of(wiz, "scope").value = "sensitivity"
+    field_of(wiz, "method").value = "unstructured"
+    form = wiz._choices._steps._forms[0]
+    assert list(form.problems) == ["scope"], "under the control that it is about"
+    assert (
+        "cannot be used with `method` unstructured. Allowed: uniform, global."
+        in (form.problems["scope"])
+    )
+    assert wiz._run.disabled
+    with pytest.raises(RecipeError, match="step 1: .*`scope` sensitivity cannot be used"):
+        Recipe.make("digits", [{"pruning": {"method": "unstructured", "scope": "sensitivity"}}])
+    field_of(wiz, "scope").value = "global"
+    assert not wiz._run.disabled
+
+
 @pytest.mark.parametrize("typed", ["", "-1", "one", "1.5"])
 def test_wrong_seed_is_told(tmp_path: Path, typed: str) -> None:
     wiz = new_wizard(tmp_path)
