@@ -19,9 +19,10 @@ from workbench.runs.launch import launch
 from workbench.settings import BUDGETS, RunOptions
 from workbench.system.files import write_json, write_text
 from workbench.tasks import load_task
+from workbench.technique import Decision
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
-from workbench.widgets.story import Story, messages_html, progress_html
+from workbench.widgets.story import DecisionLine, Story, messages_html, progress_html
 from workbench.widgets.wizard import Wizard, wizard
 from workbench.widgets.wording import BUTTONS, EFFORT_HELP, label_of_option
 
@@ -214,6 +215,12 @@ def test_options_of_the_run_are_a_folded_form_drawn_from_their_declaration(tmp_p
 def test_option_that_is_typed_reaches_the_recipe_and_a_wrong_one_is_told(tmp_path: Path) -> None:
     wiz = new_wizard(tmp_path)
     controls = wiz._choices._options._controls
+    threads, price = controls["threads"], controls["price_per_core_hour"]
+    assert (threads._drawn.field.placeholder, price._drawn.field.placeholder) == (
+        "auto",
+        "no price",
+    )
+    assert [label for label, _ in controls["test"]._drawn.field.options] == ["at the end", "never"]
     controls["threads"]._drawn.field.value = "3"
     controls["batch_sizes"]._drawn.field.value = "[4, 2]"
     controls["test"]._drawn.field.value = "never"
@@ -381,6 +388,7 @@ def test_story_adds_up_steps_rows_and_messages() -> None:
     assert "aria-valuenow='75'" in progress_html(story)
     story.end()
     assert story.stages["pruning"].state == "stopped"
+    assert (story.stages["test"].state, story.stages["test"].text) == ("skipped", "not run")
 
 
 DECISION = {
@@ -406,6 +414,20 @@ def test_decision_of_a_step_is_told_in_its_line_and_in_the_result() -> None:
     assert f"<b>Pruning</b> {line}" in section
     assert "largest distance 0.3142; inputs 2" in section
     assert "No step has finished" not in section
+
+
+def test_result_of_decisions_alone_has_no_table_of_measurements() -> None:
+    recipe, result = Recipe.make("digits", ["pruning"]), LedgerView()
+    decision = Decision("no drift", "Nothing has changed.")
+    rows = [Row("pruning", "pruning", decision=decision, seconds=1.0)]
+    line = DecisionLine.of("Pruning", decision.to_json())
+    result.show("a run", recipe, rows, decisions=[line])
+    section = result.children[0].value
+    assert "Decision: no drift - Nothing has changed." in section
+    assert "<table" not in section
+    assert "wb-scroll" not in section
+    result.show("a run", recipe, [Row.from_json(row("start", 0.9)), *rows], decisions=[line])
+    assert "<table" in result.children[0].value
 
 
 def test_decision_without_reason_and_action_is_a_sentence() -> None:
