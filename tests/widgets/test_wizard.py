@@ -245,7 +245,7 @@ def test_task_is_loaded_again_when_its_arguments_change(tmp_path: Path) -> None:
     wiz._choices._model.value = "cnn_y"
     args.value = "{name: yours, suffix: _y}"
     assert wiz.recipe.start == "cnn_y"
-    args.value = "{nam: mine}"
+    args.value = "{title: mine}"
     assert "cannot be loaded" in wiz._choices.problem
     assert wiz._run.disabled
 

@@ -136,10 +136,12 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The name of the run's folder."""
         return self.folder.name
 
     @property
     def recipe(self) -> Recipe:
+        """The recipe of the run; raises RecipeError for a file that holds none."""
         return Recipe.of_run(self.folder)
 
     @property
@@ -156,11 +158,12 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What went wrong, for a run that failed."""
+        """The error of a run that failed, in words; empty for any other run."""
         return self._state().get("error", "")
 
     @property
     def ended(self) -> bool:
+        """Whether the run is finished, failed, cancelled or killed."""
         return self.status in ENDED
 
     def events(self, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -283,9 +286,8 @@ class Run:
             else {"start_new_session": True}
         )
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
-        here = read_json(self.folder / "run.json")[
-            "started_in"
-        ]  # where references such as mycode:task were valid
+        # references such as mycode:task were valid in this folder
+        here = read_json(self.folder / "run.json")["started_in"]
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [here, environment.get("PYTHONPATH", "")])
         )

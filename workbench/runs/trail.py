@@ -38,6 +38,7 @@ class Trail:
 
     @cached_property
     def rows(self) -> list[Row]:
+        """The rows of the ledger, in the order of the steps."""
         return [
             Row.from_json(r) for step in self.steps for r in read_json(step / "step.json")["rows"]
         ]
