@@ -47,10 +47,10 @@ def run(
 
     `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}},
     "quantization"]` with a task (by name, or one made by `make_task`) and options of the run
-    (those of `RunOptions`: `start`, `seed`, `budget` and the rest). `data` holds further rows by the name that
-    settings use. Returns the trail, with `.ledger`, `.model`, `.onnx_path`, `.decision` and
-    `.test`. The run goes on if the caller is interrupted. Raises RunError when it fails; finished
-    steps are kept.
+    (those of `RunOptions`: `start`, `seed`, `budget` and the rest). `data` holds further rows by
+    the name that settings use. Returns the trail, with `.ledger`, `.model`, `.onnx_path`,
+    `.decision` and `.test`. The run goes on if the caller is interrupted. Raises RunError when it
+    fails; finished steps are kept.
     """
     recipe = as_recipe(what, task, **options)
     handle = launch(recipe, task, root=root, store=store, data=data)
