@@ -11,8 +11,9 @@ import workbench as wb
 from workbench.errors import StoreError, UnknownName
 from workbench.model_form import Training
 from workbench.runs.candidates import candidate_named, trained
+from workbench.runs.jobs import builder_for
 from workbench.runs.looks import count_look
-from workbench.runs.steps import FIRST, builder_for
+from workbench.runs.step_folders import FIRST
 from workbench.system.files import read_json
 from workbench.tasks.make import make_task
 

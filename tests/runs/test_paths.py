@@ -24,8 +24,9 @@ from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.recipe import Recipe
 from workbench.runs import child
 from workbench.runs.handle import Run
+from workbench.runs.opening_test import wants_test
 from workbench.runs.sealed import open_data, seal
-from workbench.runs.steps import execute, wants_test
+from workbench.runs.steps import execute
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
 from workbench.system import registry

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,10 @@ from workbench.runs.launch import launch
 from workbench.settings import BUDGETS, RunOptions
 from workbench.system.files import write_json, write_text
 from workbench.tasks import load_task
+from workbench.technique import Decision
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
-from workbench.widgets.story import Story, messages_html, progress_html
+from workbench.widgets.story import DecisionLine, Story, messages_html, progress_html
 from workbench.widgets.wizard import Wizard, wizard
 from workbench.widgets.wording import BUTTONS, EFFORT_HELP, label_of_option
 
@@ -137,6 +140,125 @@ def test_code_follows_every_choice(tmp_path: Path) -> None:
     assert "workbench run recipe.yml" in texts(wiz)[2]
 
 
+REFERENCE = "tests.widgets.example_tasks:digits_named"
+OPTIONS = {
+    "seed": 4,
+    "device": "cpu",
+    "budget": "standard",
+    "task_args": {"name": "it's mine", "suffix": "_x"},
+    "threads": 2,
+    "batch_sizes": [1, 8],
+    "test": "never",
+    "price_per_core_hour": 0.05,
+}
+
+
+def wizard_with_options(tmp_path: Path, *steps: Any) -> Wizard:
+    return wizard(REFERENCE, "cnn_x", steps=steps, root=tmp_path, **OPTIONS)
+
+
+def test_wizard_takes_every_option_of_a_run(tmp_path: Path) -> None:
+    own = {"task", "start", *RunOptions.LOCAL}
+    assert {*OPTIONS, *own} == set(RunOptions.model_fields)
+    assert all(
+        value != RunOptions.model_fields[n].default for n, value in OPTIONS.items() if n != "budget"
+    )
+    wiz = wizard_with_options(tmp_path, "pruning")
+    assert wiz.recipe == Recipe.make(REFERENCE, ["pruning"], start="cnn_x", **OPTIONS)
+    assert wiz._choices._model.value == "cnn_x"
+    with pytest.raises(RecipeError, match="Did you mean `threads`"):
+        new_wizard(tmp_path, thread=2)
+
+
+def test_code_in_python_gives_the_recipe_with_all_its_options(tmp_path: Path) -> None:
+    wiz = wizard_with_options(tmp_path, {"pruning": {"pruning_ratio": 0.25}}, "quantization")
+    code, _, run = unescape(texts(wiz)[0]).partition("result = wb.run(recipe)")
+    assert run
+    names: dict[str, Any] = {}
+    exec(code.partition(">")[2], names)
+    assert names["recipe"] == wiz.recipe
+
+
+def test_code_in_yaml_gives_the_recipe_with_all_its_options(tmp_path: Path) -> None:
+    wiz = wizard_with_options(tmp_path, {"pruning": {"pruning_ratio": 0.25}}, "quantization")
+    text = unescape(texts(wiz)[1]).partition(">")[2].removesuffix("</pre>")
+    assert Recipe.from_yaml(text) == wiz.recipe
+
+
+def test_command_gives_the_recipe_with_all_its_options(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from workbench.cli import main as cli
+
+    wiz = wizard_with_options(tmp_path, {"pruning": {"pruning_ratio": 0.25}})
+    text = unescape(texts(wiz)[2]).partition(">")[2].removesuffix("</pre>")
+    _, *words = shlex.split(text)
+    assert cli.main([*words, "--dry-run"]) == 0
+    assert Recipe.from_yaml(capsys.readouterr().out) == wiz.recipe
+
+
+def test_options_at_their_default_are_not_in_the_code(tmp_path: Path) -> None:
+    for text in texts(new_wizard(tmp_path)):
+        assert not any(n in text for n in ("threads", "batch", "task_args", "task-args", "price"))
+
+
+def test_options_of_the_run_are_a_folded_form_drawn_from_their_declaration(tmp_path: Path) -> None:
+    options = new_wizard(tmp_path)._choices._options
+    drawn = [c.knob.name for part in options._layout.sections[0]._parts for c in part.shown]
+    outside = {"task", "start", "seed", "budget", *RunOptions.LOCAL}
+    assert drawn == [n for n in RunOptions.model_fields if n not in outside]
+    assert options._layout.sections[0].titles == ("Options of the run  (6 settings)",)
+    assert options._layout.sections[0].selected_index is None
+    assert not options._layout.plain.shown
+
+
+def test_option_that_is_typed_reaches_the_recipe_and_a_wrong_one_is_told(tmp_path: Path) -> None:
+    wiz = new_wizard(tmp_path)
+    controls = wiz._choices._options._controls
+    threads, price = controls["threads"], controls["price_per_core_hour"]
+    assert (threads._drawn.field.placeholder, price._drawn.field.placeholder) == (
+        "auto",
+        "no price",
+    )
+    assert [label for label, _ in controls["test"]._drawn.field.options] == ["at the end", "never"]
+    controls["threads"]._drawn.field.value = "3"
+    controls["batch_sizes"]._drawn.field.value = "[4, 2]"
+    controls["test"]._drawn.field.value = "never"
+    assert (wiz.recipe.threads, wiz.recipe.batch_sizes, wiz.recipe.test) == (3, [2, 4], "never")
+    assert "--threads 3" in texts(wiz)[2]
+    controls["threads"]._drawn.field.value = "0"
+    assert wiz._run.disabled
+    assert "`threads` must be at least 1, got 0" in wiz._choices.problem
+    controls["threads"]._drawn.field.value = ""
+    assert not wiz._run.disabled
+    assert wiz.recipe.threads is None
+
+
+def test_task_is_loaded_again_when_its_arguments_change(tmp_path: Path) -> None:
+    wiz = wizard_with_options(tmp_path, "pruning")
+    args = wiz._choices._options._controls["task_args"]._drawn.field
+    args.value = "{name: mine, suffix: _y}"
+    assert "cnn_y" in wiz._choices._model.options
+    assert "cnn_x" not in wiz._choices._model.options
+    assert wiz.recipe.start == wiz._choices._model.options[0]
+    assert wiz.recipe.task_args == {"name": "mine", "suffix": "_y"}
+    wiz._choices._model.value = "cnn_y"
+    args.value = "{name: yours, suffix: _y}"
+    assert wiz.recipe.start == "cnn_y"
+    args.value = "{title: mine}"
+    assert "cannot be loaded" in wiz._choices.problem
+    assert wiz._run.disabled
+
+
+def test_arguments_stay_with_the_task_that_they_are_for(tmp_path: Path) -> None:
+    wiz = wizard_with_options(tmp_path, "pruning")
+    wiz._choices._task.value = "digits"
+    assert wiz.recipe.task_args == {}
+    assert not wiz._run.disabled
+    wiz._choices._task.value = REFERENCE
+    assert wiz.recipe.task_args == OPTIONS["task_args"]
+
+
 def test_task_of_the_notebook_is_named_in_the_code(tmp_path: Path) -> None:
     from dataclasses import replace
 
@@ -201,6 +323,23 @@ def test_wrong_knob_is_told_and_keeps_run_from_starting(tmp_path: Path) -> None:
     assert wiz._choices._problem.value == ""
 
 
+def test_settings_that_exclude_each_other_are_told_before_a_run(tmp_path: Path) -> None:
+    wiz = new_wizard(tmp_path)
+    field_of(wiz, "scope").value = "sensitivity"
+    field_of(wiz, "method").value = "unstructured"
+    form = wiz._choices._steps._forms[0]
+    assert list(form.problems) == ["scope"], "under the control that it is about"
+    assert (
+        "cannot be used with `method` unstructured. Allowed: uniform, global."
+        in (form.problems["scope"])
+    )
+    assert wiz._run.disabled
+    with pytest.raises(RecipeError, match="step 1: .*`scope` sensitivity cannot be used"):
+        Recipe.make("digits", [{"pruning": {"method": "unstructured", "scope": "sensitivity"}}])
+    field_of(wiz, "scope").value = "global"
+    assert not wiz._run.disabled
+
+
 @pytest.mark.parametrize("typed", ["", "-1", "one", "1.5"])
 def test_wrong_seed_is_told(tmp_path: Path, typed: str) -> None:
     wiz = new_wizard(tmp_path)
@@ -220,7 +359,7 @@ def test_task_that_cannot_be_loaded_is_told(
 ) -> None:
     from workbench.widgets import choices
 
-    def broken(name: str) -> Any:
+    def broken(name: str, args: Any) -> Any:
         raise OSError("no such file")
 
     wiz = new_wizard(tmp_path)
@@ -249,6 +388,7 @@ def test_story_adds_up_steps_rows_and_messages() -> None:
     assert "aria-valuenow='75'" in progress_html(story)
     story.end()
     assert story.stages["pruning"].state == "stopped"
+    assert (story.stages["test"].state, story.stages["test"].text) == ("skipped", "not run")
 
 
 DECISION = {
@@ -274,6 +414,20 @@ def test_decision_of_a_step_is_told_in_its_line_and_in_the_result() -> None:
     assert f"<b>Pruning</b> {line}" in section
     assert "largest distance 0.3142; inputs 2" in section
     assert "No step has finished" not in section
+
+
+def test_result_of_decisions_alone_has_no_table_of_measurements() -> None:
+    recipe, result = Recipe.make("digits", ["pruning"]), LedgerView()
+    decision = Decision("no drift", "Nothing has changed.")
+    rows = [Row("pruning", "pruning", decision=decision, seconds=1.0)]
+    line = DecisionLine.of("Pruning", decision.to_json())
+    result.show("a run", recipe, rows, decisions=[line])
+    section = result.children[0].value
+    assert "Decision: no drift - Nothing has changed." in section
+    assert "<table" not in section
+    assert "wb-scroll" not in section
+    result.show("a run", recipe, [Row.from_json(row("start", 0.9)), *rows], decisions=[line])
+    assert "<table" in result.children[0].value
 
 
 def test_decision_without_reason_and_action_is_a_sentence() -> None:

@@ -50,7 +50,8 @@ def main(folder: Path) -> int:
 
 
 def _execute(run: Run, report: Report) -> None:
-    from workbench.runs.steps import execute, open_test, wants_test
+    from workbench.runs.opening_test import open_test, wants_test
+    from workbench.runs.steps import execute
     from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"

@@ -49,7 +49,7 @@ def _read(path: Path) -> Any:
         raise DataError(f"There is no file {path.resolve()}.")
     try:
         return getattr(pd, READERS[path.suffix])(path)
-    except Exception as error:  # pandas passes on what its parsers raise
+    except Exception as error:  # pandas passes on the errors of its parsers
         raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 

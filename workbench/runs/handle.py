@@ -110,15 +110,15 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
     folders = run_folders(root)
     if name == "last" and folders:
         return Run(folders[-1])
-    found = [f for f in folders if f.name.startswith(name)]
-    exact = [f for f in found if f.name == name]
-    if len(exact or found) != 1:
-        listed = ", ".join(f.name for f in (found or folders)[-5:]) or "none"
+    beginning = [f for f in folders if f.name.startswith(name)]
+    matching = [f for f in beginning if f.name == name] or beginning
+    if len(matching) != 1:
+        listed = ", ".join(f.name for f in (matching or folders)[-5:]) or "none"
         raise RunError(
-            f"{'No run' if not found else 'More than one run'} matches `{name}` in "
+            f"{'More than one run' if matching else 'No run'} matches `{name}` in "
             f"{runs_root(root)}: {listed}."
         )
-    return Run((exact or found)[0])
+    return Run(matching[0])
 
 
 class Run:
@@ -135,10 +135,12 @@ class Run:
 
     @property
     def name(self) -> str:
+        """The name of the run's folder."""
         return self.folder.name
 
     @property
     def recipe(self) -> Recipe:
+        """The recipe of the run; raises RecipeError for a file that holds none."""
         return Recipe.of_run(self.folder)
 
     @property
@@ -155,11 +157,12 @@ class Run:
 
     @property
     def error(self) -> str:
-        """What went wrong, for a run that failed."""
+        """The error of a run that failed, in words; empty for any other run."""
         return self._state().get("error", "")
 
     @property
     def ended(self) -> bool:
+        """Whether the run is finished, failed, cancelled or killed."""
         return self.status in ENDED
 
     def events(self, offset: int = 0) -> Iterator[tuple[Event, int]]:
@@ -241,7 +244,7 @@ class Run:
         Every look is counted for these test rows, whatever run makes it. Raises RunError while the
         run is not finished, or when its test rows are not at hand.
         """
-        from workbench.runs.steps import open_test
+        from workbench.runs.opening_test import open_test
 
         if self.status != "finished":
             raise RunError(f"{self.name} is {self.status}: test is opened for finished runs.")
@@ -249,8 +252,10 @@ class Run:
         sealed = open_task(private)
         task = self._task_here or sealed
         trail = Trail(self.folder, task=task)
-        known = trail.task
-        rows = open_sealed(private) if sealed is not None else known.data.test if known else None
+        if sealed is not None:
+            rows = open_sealed(private)
+        else:
+            rows = None if trail.task is None else trail.task.data.test
         if rows is None:
             raise RunError(f"The test rows of {self.name} are not at hand: hand over its task.")
         line = open_test(trail, rows, Report())
@@ -280,9 +285,8 @@ class Run:
             else {"start_new_session": True}
         )
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
-        here = read_json(self.folder / "run.json")[
-            "started_in"
-        ]  # where references such as mycode:task were valid
+        # references such as mycode:task were valid in this folder
+        here = read_json(self.folder / "run.json")["started_in"]
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [here, environment.get("PYTHONPATH", "")])
         )
@@ -306,7 +310,7 @@ class Run:
 
 
 def _starting() -> dict[str, Any]:
-    """What is known of a process before there is one."""
+    """The state of a process that is about to be started."""
     return {"status": "starting", "pid": None, "born": None, "time": time.time()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.errors import RecipeError
 from workbench.events import Event
@@ -13,16 +13,14 @@ from workbench.runs.handle import Run, start
 from workbench.runs.trail import Trail
 from workbench.task import Task
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["as_recipe", "run"]
 
 
 def as_recipe(what: Any, task: Task | str = "", **options: Any) -> Recipe:
     """A recipe from a recipe, from YAML text or a path, or from a list of steps.
 
-    A list of steps needs `task`, and takes options such as `budget`.
+    A list of steps needs `task`, and takes options of the run such as `budget`. Raises RecipeError
+    that names each problem, and for options beside a whole recipe.
     """
     is_whole = isinstance(what, Recipe) or (isinstance(what, (str, Path)) and not task)
     if is_whole and options:
@@ -49,10 +47,10 @@ def run(
 
     `what` is a recipe, YAML, or steps such as `[{"pruning": {"pruning_ratio": 0.5}},
     "quantization"]` with a task (by name, or one made by `make_task`) and options of the run
-    (`start`, `seed`, `budget`, `device`, `test`). `data` holds further rows by the name that
-    settings use. Returns the trail, with `.ledger`, `.model`, `.onnx_path`, `.decision` and
-    `.test`. The run goes on if the caller is interrupted. Raises RunError when it fails; finished
-    steps are kept.
+    (those of `RunOptions`: `start`, `seed`, `budget` and the rest). `data` holds further rows by
+    the name that settings use. Returns the trail, with `.ledger`, `.model`, `.onnx_path`,
+    `.decision` and `.test`. The run goes on if the caller is interrupted. Raises RunError when it
+    fails; finished steps are kept.
     """
     recipe = as_recipe(what, task, **options)
     handle = launch(recipe, task, root=root, store=store, data=data)

@@ -1,4 +1,4 @@
-"""Signatures of what travels privately to a run's process, by a key of the user's own.
+"""Signatures of the private files of a run, by a key of the user's own.
 
 A sealed task is a pickle, and reading a pickle runs code. So a run reads only what the same user
 sealed on this machine: the files carry a signature by a key that nobody else can read.

@@ -38,13 +38,14 @@ class Trail:
 
     @cached_property
     def rows(self) -> list[Row]:
+        """The rows of the ledger, in the order of the steps."""
         return [
             Row.from_json(r) for step in self.steps for r in read_json(step / "step.json")["rows"]
         ]
 
     @cached_property
     def test(self) -> TestLine | None:
-        """What test said of the last candidate, if it was opened."""
+        """The result on test of the last candidate; None while test is closed."""
         path = self.folder / "final.json"
         return TestLine.from_json(read_json(path)) if path.exists() else None
 
@@ -96,13 +97,13 @@ class Trail:
     @property
     def onnx_path(self) -> Path:
         """The ONNX file of the last step that gave one."""
-        found = [s / "model.onnx" for s in self.steps if (s / "model.onnx").exists()]
-        if not found:
+        files = [s / "model.onnx" for s in self.steps if (s / "model.onnx").exists()]
+        if not files:
             raise RunError(
                 "No model of this run could be written as ONNX; the reasons are in "
                 f"{self.folder}/steps/*/candidate.json."
             )
-        return found[-1]
+        return files[-1]
 
     @property
     def onnx_takes(self) -> str:
@@ -125,11 +126,11 @@ class Trail:
 
     def scorecard(self, step: str = "") -> Scorecard:
         """The scorecard of a row of the ledger, by the row's name; of the last one by default."""
-        wanted = step or self.rows[-1].step
+        name = step or self.rows[-1].step
         for folder in self.steps:
-            if (folder / f"scorecard-{wanted}.json").exists():
-                return Scorecard.from_json(read_json(folder / f"scorecard-{wanted}.json"))
-        raise RunError(unknown("row of the ledger", wanted, [r.step for r in self.rows]))
+            if (folder / f"scorecard-{name}.json").exists():
+                return Scorecard.from_json(read_json(folder / f"scorecard-{name}.json"))
+        raise RunError(unknown("row of the ledger", name, [r.step for r in self.rows]))
 
     def resolved(self, step: str) -> dict[str, Any]:
         """The settings of a step with every automatic choice written down."""
@@ -154,10 +155,11 @@ class Trail:
 
     def _folder(self, step: str) -> Path:
         """The folder of a finished step: `pruning 2` is 02-pruning-2."""
-        names = {s.name.partition("-")[2]: s for s in self.steps}
-        if (wanted := step.replace(" ", "-")) not in names:
-            raise RunError(unknown("finished step", step, names))
-        return names[wanted]
+        folders = {s.name.partition("-")[2]: s for s in self.steps}
+        name = step.replace(" ", "-")
+        if name not in folders:
+            raise RunError(unknown("finished step", step, folders))
+        return folders[name]
 
     @property
     def steps_with_candidate(self) -> list[Path]:

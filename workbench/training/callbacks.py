@@ -72,7 +72,7 @@ class Callback:
         """After the last batch."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint holds of this callback: tensors and plain values."""
+        """The state of this callback for a checkpoint: tensors and plain values."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -1,8 +1,9 @@
-"""Losses: the usual one of a kind of task, and the one against a teacher's answers."""
+"""Losses: the usual one of a kind of task, the one against a teacher, and the hook's context."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.data.labels import Kind
@@ -10,8 +11,25 @@ from workbench.errors import TaskError
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
-__all__ = ["loss_for", "soft_loss"]
+__all__ = ["LossContext", "loss_for", "soft_loss"]
+
+
+@dataclass(frozen=True)
+class LossContext:
+    """One batch for a loss hook: tensors `(batch, ...)`, `outputs` with their gradient.
+
+    `loss` is the task's own loss. `beside` holds this batch's rows of the arrays given to `fit` as
+    `beside`, such as a teacher's outputs.
+    """
+
+    model: nn.Module
+    inputs: dict[str, torch.Tensor]
+    outputs: torch.Tensor
+    targets: torch.Tensor
+    loss: torch.Tensor
+    beside: dict[str, torch.Tensor]
 
 
 def loss_for(kind: Kind) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:

@@ -1,7 +1,12 @@
-"""Choices, the upper part of the wizard: data, model, effort, seed and steps, as a recipe."""
+"""Choices, the upper part of the wizard: the options of the run and the steps, as a recipe.
+
+Data, model, effort and seed have controls of their own. The other options of `RunOptions` are drawn
+from their declaration, as a folded form.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -11,54 +16,51 @@ from ipywidgets import HTML, Box, Dropdown, Text, VBox
 from workbench.errors import RecipeError, WorkbenchError
 from workbench.model_form import form_of
 from workbench.recipe import Recipe
-from workbench.settings import BUDGETS
+from workbench.settings import BUDGETS, RunOptions
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 from workbench.widgets.dress import words
+from workbench.widgets.form import Form
 from workbench.widgets.steps import Steps
 from workbench.widgets.wording import EFFORT_HELP, label_of_option, shown_value
 
 __all__ = ["Choices"]
 
+OUTSIDE = ("task", "start", "seed", "budget", *RunOptions.LOCAL)  # not in the folded form
+MORE_OPTIONS = "Options of the run"
+
 
 class Choices(VBox):
     """Controls that hold a recipe; choices that do not fit together are refused at once."""
 
-    def __init__(
-        self,
-        task: Task | str,
-        start: str,
-        steps: Sequence[Any],
-        budget: str,
-        seed: int,
-        device: str,
-    ) -> None:
-        first = Recipe.make(
-            _name(task), steps, start=start, seed=seed, budget=budget, device=device
-        )  # refuses wrong values
-        self._own = task if isinstance(task, Task) else None
-        self._device = device
+    def __init__(self, first: Recipe, own: Task | None = None) -> None:
+        """Show a recipe; `own` is its task, if that is an object of the notebook."""
+        self._first, self._own = first, own
         self._callback: Callable[[], None] = lambda: None
         self._loaded: Task | None = None
         self._load_problem = ""
         names = list(dict.fromkeys([first.task, *TASKS]))
         self._task = _dropdown("task", names, first.task)
         self._model = _dropdown("start", [], None)
-        self._budget = _dropdown("budget", BUDGETS, budget)
+        self._budget = _dropdown("budget", BUDGETS, first.budget)
         self._seed = Text(
-            description=label_of_option("seed"), value=str(seed), continuous_update=False
+            description=label_of_option("seed"), value=str(first.seed), continuous_update=False
         ).add_class("wb-seed")
         self._about = HTML().add_class("wb-help").add_class("wb-about")
         self._problem = HTML().add_class("wb-problem").add_class("wb-recipe-problem")
-        self._steps = Steps(first.steps, budget)
+        self._options = Form(first.options, hidden=OUTSIDE, more=MORE_OPTIONS)
+        self._options.add_class("wb-options")
+        self._task_args = first.options.task_args
+        self._steps = Steps(first.steps, first.budget)
         head = Box([self._task, self._model, self._budget, self._seed]).add_class("wb-head")
-        super().__init__([head, self._about, self._steps, self._problem])
+        super().__init__([head, self._about, self._options, self._steps, self._problem])
         self.add_class("wb-choices")
-        self._load(start)
-        self._task.observe(lambda _: self._load(), "value")
+        self._load(first.start)
+        self._task.observe(lambda _: self._switch_task(), "value")
         self._budget.observe(lambda _: self._steps.set_budget(self._budget.value), "value")
         for widget in (self._task, self._model, self._budget, self._seed):
             widget.observe(lambda _: self._changed(), "value")
+        self._options.observe_settings(lambda _: self._options_changed())
         self._steps.on_change(self._changed)
         self._changed()
 
@@ -76,22 +78,23 @@ class Choices(VBox):
             raise RecipeError(self._load_problem)
         if not self._seed.value.strip().isdecimal():
             raise RecipeError(f"`seed` must be a whole number from 0 on, got {self._seed.value!r}.")
-        recipe = Recipe.make(
-            self._task.value,
-            self._steps.steps,
-            start=self._model.value or "",
-            seed=int(self._seed.value),
-            budget=self._budget.value,
-            device=self._device,
-        )
+        chosen = {
+            **self._options.settings.tree(),
+            "task": self._task.value,
+            "start": self._model.value or "",
+            "seed": int(self._seed.value),
+            "budget": self._budget.value,
+        }
+        recipe = Recipe.make(chosen.pop("task"), self._steps.steps, **chosen)
         recipe.check_forms(_form_of(self._loaded, recipe.start), recipe.start or "the start")
         return recipe
 
     @property
     def problem(self) -> str:
         """The problem of the choices, in words; empty if they are a recipe."""
-        if self._steps.problem:
-            return self._steps.problem
+        problems = " ".join([*self._options.problems.values(), self._steps.problem]).strip()
+        if problems:
+            return problems
         try:
             _ = self.recipe
         except WorkbenchError as error:
@@ -102,12 +105,37 @@ class Choices(VBox):
         """Call back after every change."""
         self._callback = callback
 
+    def _switch_task(self) -> None:
+        """Load the chosen task; the arguments of the first task belong to that one alone."""
+        is_first = self._task.value == self._first.task
+        self._task_args = self._first.options.task_args if is_first else {}
+        self._options.change(task_args=json.dumps(self._task_args))
+        self._load()
+
+    def _options_changed(self) -> None:
+        """Load the task again if its arguments have changed, and check the recipe."""
+        if not self._options.problems:
+            args = json.loads(self._options.value["task_args"])
+            if args != self._task_args:
+                self._task_args = args
+                self._reload()
+        self._changed()
+
+    def _reload(self) -> None:
+        """Load the task again; the chosen model stays if the task has it, or never had it."""
+        model = self._model.value or ""
+        self._load("" if model in _models(self._loaded) else model)
+        if model in self._model.options:
+            self._model.value = model
+
     def _load(self, start: str = "") -> None:
         """List the models of the chosen task, or keep the problem of loading it."""
         chosen = self.task
         self._load_problem = ""
         try:
-            self._loaded = chosen if isinstance(chosen, Task) else load_task(chosen)
+            self._loaded = (
+                chosen if isinstance(chosen, Task) else load_task(chosen, self._task_args)
+            )
         except Exception as error:  # the code of a task can raise anything
             self._loaded = None
             self._load_problem = f"Task `{self._task.value}` cannot be loaded: {error}"
@@ -136,10 +164,6 @@ def _dropdown(name: str, values: Sequence[str], value: str | None) -> Dropdown:
     options = [(shown_value(name, v), v) for v in values]
     control = Dropdown(description=label_of_option(name), options=options, value=value)
     return control.add_class(f"wb-{'model' if name == 'start' else name}")
-
-
-def _name(task: Task | str) -> str:
-    return task.name if isinstance(task, Task) else task
 
 
 def _models(task: Task | None) -> list[str]:

@@ -104,6 +104,11 @@ def _common(knob: Knob) -> dict[str, Any]:
     return {"description": label_of_knob(knob), "tooltip": _tooltip(knob)}
 
 
+def _placeholder(knob: Knob) -> str:
+    """The word in an empty field of a setting that may be None."""
+    return shown_value(knob.name, None) if knob.optional else ""
+
+
 def _tooltip(knob: Knob) -> str:
     return f"{knob.name}: {knob.described}"
 
@@ -140,9 +145,7 @@ def _options(knob: Knob, options: list[tuple[str, Any]]) -> Drawn:
 
 
 def _text(knob: Knob) -> Drawn:
-    field = Text(
-        continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob)
-    )
+    field = Text(continuous_update=False, placeholder=_placeholder(knob), **_common(knob))
     return Drawn(
         field,
         field,
@@ -152,9 +155,7 @@ def _text(knob: Knob) -> Drawn:
 
 
 def _number(knob: Knob) -> Drawn:
-    field = Text(
-        continuous_update=False, placeholder="auto" if knob.optional else "", **_common(knob)
-    )
+    field = Text(continuous_update=False, placeholder=_placeholder(knob), **_common(knob))
     field.add_class("wb-number")
 
     def read() -> Any:

@@ -21,7 +21,7 @@ from workbench.settings import Knob, Settings, knobs
 from workbench.techniques import get_technique
 from workbench.widgets.controls import Control
 from workbench.widgets.dress import Dress, words
-from workbench.widgets.sections import lay_out
+from workbench.widgets.sections import MORE, lay_out
 from workbench.widgets.wording import label_of_knob
 
 __all__ = ["Form", "form"]
@@ -46,8 +46,11 @@ def form(
 class Form(VBox):
     """Controls for every setting of a class; a problem is shown under the control it is about."""
 
-    def __init__(self, settings: Settings, *, hidden: Sequence[str] = ()) -> None:
-        """Draw the settings; `hidden` names settings that are chosen outside of the form."""
+    def __init__(self, settings: Settings, *, hidden: Sequence[str] = (), more: str = MORE) -> None:
+        """Draw the settings; `hidden` names settings that are chosen outside of the form.
+
+        `more` is the heading of the settings for experts.
+        """
         self._class = type(settings)
         self._observers: list[Callable[[Settings | None], None]] = []
         self._together = False
@@ -59,7 +62,7 @@ class Form(VBox):
         self._general = HTML().add_class("wb-problem")
         drawn = [c for c in self._controls.values() if c.knob.name not in hidden]
         drawn.sort(key=lambda c: c.knob.name != "budget")  # the others stay as declared
-        self._layout = lay_out(self._class, drawn)
+        self._layout = lay_out(self._class, drawn, more=more)
         super().__init__([Dress(), *self._layout.widgets, self._general])
         self.add_class("wb-root").add_class("wb-form")
         for control in self._controls.values():

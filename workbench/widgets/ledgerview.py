@@ -43,7 +43,8 @@ class LedgerView(VBox):
         if section is None:
             section = self._sections[name] = HTML().add_class("wb-section")
             self.children = tuple(reversed(self._sections.values()))
-        body = html(rows, test) if rows else ""
+        is_measured = any(row.quality is not None for row in rows)  # else the decisions say it all
+        body = html(rows, test) if is_measured else ""
         lines = "".join(decision_html(d, with_numbers=True) for d in decisions)
         if not rows and not decisions:
             body = "<p class='wb-quiet'>No step has finished.</p>"
@@ -51,11 +52,17 @@ class LedgerView(VBox):
             f"<div class='wb-run-title'><b>{escape(_title(recipe))}</b> <span "
             f"class='wb-quiet'>{escape(name)}</span></div>"
         )
-        region = (
-            "<div class='wb-scroll' tabindex='0' role='region' aria-label='Result of "
-            f"{escape(name)}'>"
-        )
-        section.value = f"{head}{region}{body}</div>{lines}"
+        section.value = f"{head}{_region(name, body)}{lines}"
+
+
+def _region(name: str, body: str) -> str:
+    """A table that scrolls inside its section, by keyboard too; nothing for an empty one."""
+    if not body:
+        return ""
+    return (
+        "<div class='wb-scroll' tabindex='0' role='region' aria-label='Result of "
+        f"{escape(name)}'>{body}</div>"
+    )
 
 
 def _title(recipe: Recipe) -> str:

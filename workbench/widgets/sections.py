@@ -22,7 +22,7 @@ from workbench.widgets.controls import Control
 from workbench.widgets.dress import show_if, words
 from workbench.widgets.wording import label_of
 
-__all__ = ["Layout", "Part", "Section", "lay_out"]
+__all__ = ["MORE", "Layout", "Part", "Section", "lay_out"]
 
 MORE = "More settings"
 Path = tuple[str, ...]
@@ -89,11 +89,14 @@ class Layout:
             section.refresh()
 
 
-def lay_out(settings: type[Settings], controls: Sequence[Control]) -> Layout:
-    """Arrange the controls of a settings class; their order inside a part is kept."""
+def lay_out(settings: type[Settings], controls: Sequence[Control], *, more: str = MORE) -> Layout:
+    """Arrange the controls of a settings class; their order inside a part is kept.
+
+    `more` is the heading of the settings for experts.
+    """
     groups = list(dict.fromkeys(c.knob.path[:-1] for c in controls))
     plain: list[Control] = []
-    sections, more = [], []
+    sections, rarer = [], []
     for group in groups:
         title = _title(settings, group)
         usual, rare = _split([c for c in controls if c.knob.path[:-1] == group])
@@ -105,9 +108,9 @@ def lay_out(settings: type[Settings], controls: Sequence[Control]) -> Layout:
         else:
             plain = usual
         if rare:
-            more.append(Part(rare, heading=title))
-    if more:
-        sections.append(Section(MORE, more))
+            rarer.append(Part(rare, heading=title))
+    if rarer:
+        sections.append(Section(more, rarer))
     return Layout(Part(plain), tuple(sections))
 
 

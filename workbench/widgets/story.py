@@ -51,7 +51,7 @@ class DecisionLine:
 class Stage:
     """One step of a run while it works.
 
-    `state` is waiting, running, done or stopped; `done` is the finished fraction, 0 to 1.
+    `state` is waiting, running, done, stopped or skipped; `done` is the finished fraction, 0 to 1.
     """
 
     label: str
@@ -111,10 +111,12 @@ class Story:
             self._add([Row.from_json(r) for r in event.data.get("rows", ())])
 
     def end(self) -> None:
-        """The run has ended: a step that was running is stopped."""
+        """The run has ended: a step that was running is stopped, one that was waiting skipped."""
         for stage in self.stages.values():
             if stage.state == "running":
                 stage.state, stage.text = "stopped", "stopped"
+            elif stage.state == "waiting":
+                stage.state, stage.text = "skipped", "not run"
 
     def label(self, step: str) -> str:
         """The name of a step as it is shown."""

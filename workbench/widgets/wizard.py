@@ -42,16 +42,21 @@ def wizard(
     *,
     steps: Sequence[Any] = (),
     budget: str = "smoke",
-    seed: int = 0,
-    device: str = "auto",
     root: str | Path | None = None,
     store: str = "",
+    **options: Any,
 ) -> Wizard:
     """A wizard that starts with these choices; `steps` are written as for `Recipe.make`.
 
-    To display it starts no run and waits for no input, so a notebook with a wizard runs unattended.
+    `options` are the other options of a run, as `RunOptions` declares them: `seed`, `device`,
+    `task_args`, `threads`, `batch_sizes`, `test` and the rest. To display it starts no run and
+    waits for no input, so a notebook with a wizard runs unattended. Raises RecipeError that names
+    each wrong step and option.
     """
-    return Wizard(Choices(task, start, steps, budget, seed, device), root=root, store=store)
+    name = task.name if isinstance(task, Task) else task
+    recipe = Recipe.make(name, steps, start=start, budget=budget, **options)
+    own = task if isinstance(task, Task) else None
+    return Wizard(Choices(recipe, own), root=root, store=store)
 
 
 class Wizard(VBox):

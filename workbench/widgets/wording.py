@@ -58,21 +58,27 @@ EFFORT_HELP = {
     "thorough": "Thorough: for numbers that you publish.",
 }
 
-_SHOWN_VALUES = {
+_SHOWN_VALUES: dict[str, dict[Any, str]] = {
     "budget": {"smoke": "quick check"},
+    "test": {"at_end": "at the end"},
+    "price_per_core_hour": {None: "no price"},
 }
 
 _SHOWN_HELP = {  # in place of a docstring line that holds a value which is shown in other words
     "budget": "Amount of work. A quick check shows that everything runs; its numbers decide "
     "nothing.",
+    "price_per_core_hour": "Price of one core for one hour; adds the cost of a million predictions "
+    "to the results. Empty: no cost is shown.",
 }
 
 
 def shown_value(name: str, value: Any) -> str:
-    """A value of a setting as it is shown: as in the file, or in the words of the table."""
-    if value is None:
-        return "auto"
-    return _SHOWN_VALUES.get(name, {}).get(value, str(value))
+    """A value of a setting as it is shown: as in the file, or in the words of the table.
+
+    None is shown as `auto` where the table has no other word.
+    """
+    usual = "auto" if value is None else str(value)
+    return _SHOWN_VALUES.get(name, {}).get(value, usual)
 
 
 def label_of(name: str) -> str:
@@ -108,8 +114,12 @@ def with_labels(text: str, knob: Knob, labels: Mapping[str, str]) -> str:
 
 
 def shown_help(knob: Knob, labels: Mapping[str, str]) -> str:
-    """The help of a control: the setting's docstring line, with labels in place of field names."""
+    """The help of a control: the setting's docstring line, with labels in place of field names.
+
+    A field shows None as empty, so the help says so too.
+    """
     text = with_labels(_SHOWN_HELP.get(knob.name, knob.help), knob, labels)
+    text = re.sub(r"\bNone:", "Empty:", text)
     is_typed = knob.optional and knob.kind not in ("bool", "choice")
     says_empty = knob.by_budget is not None or "Empty" in text or "None" in text
     return f"{text} Empty: set automatically." if is_typed and not says_empty else text

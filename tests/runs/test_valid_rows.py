@@ -1,4 +1,4 @@
-"""What a run looks at, and what it hands to its steps."""
+"""The valid rows that a run scores, by its budget."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workbench.data.rows import Rows
-from workbench.runs.steps import SMOKE_ROWS, looked_at
+from workbench.runs.valid_rows import SMOKE_ROWS, limit_valid
 from workbench.tasks import load_task
 
 
@@ -23,25 +23,25 @@ def _task(n: int, *, times: bool = False):
     return replace(task, data=replace(task.data, valid=valid))
 
 
-def test_smoke_looks_at_the_first_valid_rows_and_other_budgets_at_all():
+def test_smoke_scores_the_first_valid_rows_and_other_budgets_all():
     task = _task(SMOKE_ROWS + 500)
-    seen = looked_at(task, "smoke").data
+    seen = limit_valid(task, "smoke").data
     assert len(seen.valid) == SMOKE_ROWS
     np.testing.assert_array_equal(seen.valid.targets, task.data.valid.targets[:SMOKE_ROWS])
     assert seen.train is task.data.train, "nothing else is cut"
-    assert looked_at(task, "standard") is task
-    assert looked_at(_task(100), "smoke").data.valid.targets.shape == (100,)
+    assert limit_valid(task, "standard") is task
+    assert limit_valid(_task(100), "smoke").data.valid.targets.shape == (100,)
 
 
-def test_smoke_looks_at_all_times_of_rows_that_are_ordered_in_time():
+def test_smoke_scores_all_times_of_rows_that_are_ordered_in_time():
     task = _task(3 * SMOKE_ROWS + 7, times=True)
-    valid = looked_at(task, "smoke").data.valid
+    valid = limit_valid(task, "smoke").data.valid
     assert SMOKE_ROWS * 0.7 < len(valid) <= SMOKE_ROWS
     assert set(valid.times) == set(task.data.valid.times)
 
 
 @pytest.mark.slow
-def test_ledger_of_a_smoke_run_is_of_the_rows_that_smoke_looks_at(tmp_path):
+def test_ledger_of_a_smoke_run_is_of_the_rows_that_smoke_scores(tmp_path):
     import workbench as wb
 
     result = wb.run(["quantization"], "fashion", start="resnet20", budget="smoke", root=tmp_path)

@@ -1,0 +1,80 @@
+"""StepResult, a step that has run: its rows in the ledger, and its entry in `step.json`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from workbench.events import Report
+from workbench.ledger.appraise import Contestant, appraise
+from workbench.ledger.rows import Row
+from workbench.recipe import Step
+from workbench.runs.context import RunContext
+from workbench.runs.standing import Standing
+from workbench.runs.step_folders import exported_form
+from workbench.task import Candidate
+from workbench.technique import Outcome
+
+__all__ = ["StepResult", "about_step", "rows_of_step"]
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """The outcome of a step, kept in the folder `work` and not appraised yet."""
+
+    step: Step
+    label: str
+    outcome: Outcome
+    work: Path
+    seconds: float
+    notes: tuple[str, ...]
+
+
+def rows_of_step(
+    context: RunContext, result: StepResult, before: Standing, report: Report
+) -> list[Row]:
+    """The row of a step: its candidate beside the one before, or its decision alone."""
+    candidate, decision = result.outcome.candidate, result.outcome.decision
+    if candidate is None:
+        return [
+            Row(
+                result.label,
+                result.step.technique,
+                seconds=result.seconds,
+                budget=context.options.budget,
+                notes=result.notes,
+                decision=decision,
+            )
+        ]
+    shipped = exported_form(candidate, result.work, context.required_task) or candidate
+    beside = [before.shipped] if before.shipped is not None else []
+    rows = appraise(
+        [*beside, Contestant(result.label, shipped)],
+        context.required_task,
+        report=report,
+        recipe=context.recipe,
+        seconds=[0.0] * len(beside) + [result.seconds],
+        folder=result.work,
+        origin=before.origin,
+        notes=result.notes,
+        timed=result.step.declared.needs.timing,
+    )
+    return [replace(rows[-1], decision=decision)]
+
+
+def about_step(result: StepResult, start: Candidate | None) -> dict[str, Any]:
+    """The entries of `step.json` besides the rows and the machine."""
+    step, outcome = result.step, result.outcome
+    own = {"fit": start.fit} if start is not None else None
+    return {
+        "technique": step.technique,
+        "label": result.label,
+        "settings": step.settings.tree(),
+        "resolved": outcome.resolved.tree(),
+        "resolved_by": step.settings.origins(own=own),
+        "seconds": result.seconds,
+        "decision": None if outcome.decision is None else outcome.decision.to_json(),
+        "notes": result.notes,
+        "partial": outcome.partial,
+    }
