@@ -1,0 +1,174 @@
+"""Texts: files in UTF-8 or with a byte order mark, and YAML that says one thing only.
+
+YAML itself allows a key to be given twice, where the last one counts, and aliases of aliases that
+grow without bound. Recipes are files that people pass on and edit by hand, so both are refused.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+__all__ = ["UnreadableText", "bom_encoding", "decoded", "read_text", "read_yaml"]
+
+MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+MOST_DEPTH = 50
+MOST_NODES = 100_000  # values of a document, with those of its aliases counted at each use
+
+
+class UnreadableText(ValueError):
+    """A text that cannot be read; the message is a sentence with the reason and the way out."""
+
+
+def bom_encoding(head: bytes) -> str | None:
+    """The encoding that a byte order mark at the beginning of a file says; None without one."""
+    return next((name for mark, name in MARKS.items() if head.startswith(mark)), None)
+
+
+def decoded(content: bytes) -> str:
+    """Bytes as text: UTF-8, or another Unicode encoding with a byte order mark.
+
+    Raises UnreadableText that names the encoding wanted, and the one that the bytes seem to have.
+    """
+    encoding = bom_encoding(content)
+    try:
+        text = content.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding:
+            raise UnreadableText(
+                f"The text begins as {encoding.upper()} and does not go on so (byte "
+                f"{error.start}): save it as UTF-8."
+            ) from None
+        line = content.count(b"\n", 0, error.start) + 1
+        seems = "UTF-16" if b"\x00" in content[:100] else "Latin-1 or Windows-1252"
+        raise UnreadableText(
+            f"The text is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}); it seems "
+            f"to be {seems}: save it as UTF-8."
+        ) from None
+    if "\x00" in text:
+        raise UnreadableText(
+            "The text holds null bytes; it seems to be UTF-16 without a byte order mark, or no "
+            "text: save it as UTF-8."
+        )
+    return text
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, as `decoded` reads it.
+
+    Raises UnreadableText with a sentence for a file that is not there, too.
+    """
+    try:
+        return decoded(path.read_bytes())
+    except FileNotFoundError:
+        raise UnreadableText(f"There is no file {path.absolute()}: check the path.") from None
+    except IsADirectoryError:
+        raise UnreadableText(
+            f"{path.absolute()} is a folder: give the path of a file in it."
+        ) from None
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnreadableText):
+            raise UnreadableText(f"{path}: {error}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise UnreadableText(f"{str(path)[:300]!r} cannot be read: {reason}.") from None
+
+
+def read_yaml(text: str) -> Any:
+    """The content of YAML text: plain values only, and each key of a mapping once.
+
+    Raises UnreadableText with the line and the reason: a key given twice, a tag of a Python object,
+    more than 50 levels, aliases that make more than 100,000 values, or text that is not YAML.
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)
+    except UnreadableText:
+        raise
+    except yaml.MarkedYAMLError as error:
+        raise UnreadableText(_sentence(error)) from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:  # a date such as 2020-13-45
+        reason = " ".join(str(error).split())
+        raise UnreadableText(f"The text is not YAML: {reason}.") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, which refuses keys given twice, deep nesting and endless aliases."""
+
+    depth = 0
+
+    def compose_document(self) -> Any:
+        node = super().compose_document()
+        _count(node, {}, ())
+        return node
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        self.depth += 1
+        if self.depth > MOST_DEPTH:
+            raise UnreadableText(
+                f"Line {self.peek_event().start_mark.line + 1}: more than {MOST_DEPTH} levels of "
+                "lists and mappings: write it flatter."
+            )
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        lines: dict[Hashable, int] = {}
+        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+        for key_node, _ in pairs if not getattr(node, "is_checked", False) else ():
+            key = self.construct_object(key_node, deep=True)
+            line = key_node.start_mark.line + 1
+            if not isinstance(key, Hashable):
+                continue  # the safe loader refuses it
+            if key in lines:
+                raise UnreadableText(
+                    f"`{key_node.value}` is given twice, in line {lines[key]} and in line {line}: "
+                    "keep one."
+                )
+            lines[key] = line
+        node.is_checked = True  # merged keys (`<<`) come into the same node, and may be overridden
+        return super().construct_mapping(node, deep)
+
+
+def _count(node: Any, known: dict[int, int], above: tuple[int, ...]) -> int:
+    """Values below a node, each alias with all of its values."""
+    if id(node) in above:
+        raise UnreadableText(
+            f"Line {node.start_mark.line + 1}: an alias holds itself: write the values out."
+        )
+    if id(node) not in known:
+        children = [] if isinstance(node, yaml.ScalarNode) or node is None else node.value
+        parts = [part for child in children for part in _parts(child)]
+        inside = (*above, id(node))
+        known[id(node)] = 1 + sum(_count(part, known, inside) for part in parts)
+    if known[id(node)] > MOST_NODES:
+        raise UnreadableText(
+            f"Aliases make more than {MOST_NODES:,} values of this text: write fewer of them."
+        )
+    return known[id(node)]
+
+
+def _parts(child: Any) -> tuple[Any, ...]:
+    return child if isinstance(child, tuple) else (child,)
+
+
+def _sentence(error: yaml.MarkedYAMLError) -> str:
+    """Reason and line of an error of the parser."""
+    mark = error.problem_mark or error.context_mark
+    line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
+    problem = error.problem or error.context or "unknown reason"
+    if "constructor for the tag" in problem:
+        tag = problem.rpartition("tag ")[2]
+        return f"The tag {tag} is not allowed{line}: use plain values, lists and mappings."
+    if "\\t" in problem:
+        return f"The text is not YAML{line}: a tab begins a value; indent with spaces."
+    return f"The text is not YAML{line}: {problem}."
