@@ -169,9 +169,7 @@ def _encoding(file: Path) -> str:
         return bom_encoding(opened.handle.read(4)) or "utf-8"
 
 
-def _first_record(
-    file: Path, encoding: str, separator: str | None
-) -> tuple[str, list[str]] | None:
+def _first_record(file: Path, encoding: str, separator: str | None) -> tuple[str, list[str]] | None:
     """The separator and the names of the columns; None for a file without a line."""
     with _opened(file, encoding) as lines:
         try:

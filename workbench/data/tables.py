@@ -178,7 +178,9 @@ def _are_several(target: Any, labels: list[Any]) -> bool:
 def _position(labels: list[Any], names: list[str], name: Any) -> int | None:
     """The number of a column by its label, or by its name as text; None where there is none."""
     for known in (labels, names):
-        matches = [i for i, other in enumerate(known) if type(other) is type(name) or known is labels]
+        matches = [
+            i for i, other in enumerate(known) if type(other) is type(name) or known is labels
+        ]
         for i in matches:
             if known[i] is name or known[i] == name:
                 return i

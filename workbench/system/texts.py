@@ -7,13 +7,21 @@ grow without bound. Recipes are files that people pass on and edit by hand, so b
 from __future__ import annotations
 
 import codecs
+import json
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-__all__ = ["UnreadableText", "bom_encoding", "decoded", "read_text", "read_yaml"]
+__all__ = [
+    "UnreadableText",
+    "bom_encoding",
+    "decoded",
+    "read_json_or_yaml",
+    "read_text",
+    "read_yaml",
+]
 
 MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF32_LE: "utf-32",
@@ -83,6 +91,21 @@ def read_text(path: Path) -> str:
         raise UnreadableText(f"{str(path)[:300]!r} cannot be read: {reason}.") from None
 
 
+def read_json_or_yaml(text: str) -> Any:
+    """The content of JSON text, or of YAML text; YAML alone would read JSON's 1e-05 as text.
+
+    Raises UnreadableText as `read_yaml` does.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_mapping)
+    except UnreadableText:
+        raise
+    except RecursionError:
+        raise UnreadableText("The text has too many levels of lists and mappings.") from None
+    except ValueError:
+        return read_yaml(text)
+
+
 def read_yaml(text: str) -> Any:
     """The content of YAML text: plain values only, and each key of a mapping once.
 
@@ -98,6 +121,16 @@ def read_yaml(text: str) -> Any:
     except (yaml.YAMLError, ValueError, TypeError) as error:  # a date such as 2020-13-45
         reason = " ".join(str(error).split())
         raise UnreadableText(f"The text is not YAML: {reason}.") from error
+
+
+def _mapping(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A mapping of JSON, with each key once."""
+    mapping = dict(pairs)
+    if len(mapping) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise UnreadableText(f"`{twice}` is given twice: keep one.")
+    return mapping
 
 
 class _Loader(yaml.SafeLoader):
@@ -121,22 +154,20 @@ class _Loader(yaml.SafeLoader):
         self.depth -= 1
         return node
 
-    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+    def compose_mapping_node(self, anchor: Any) -> Any:
+        node = super().compose_mapping_node(anchor)
         lines: dict[Hashable, int] = {}
-        pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-        for key_node, _ in pairs if not getattr(node, "is_checked", False) else ():
-            key = self.construct_object(key_node, deep=True)
+        for key_node, _ in node.value:
+            is_merge = key_node.tag == "tag:yaml.org,2002:merge"
+            key = "<<" if is_merge else self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, Hashable):
                 continue  # the safe loader refuses it
             if key in lines:
-                raise UnreadableText(
-                    f"`{key_node.value}` is given twice, in line {lines[key]} and in line {line}: "
-                    "keep one."
-                )
+                where = f"lines {lines[key]} and {line}" if line > lines[key] else f"line {line}"
+                raise UnreadableText(f"`{key_node.value}` is given twice, in {where}: keep one.")
             lines[key] = line
-        node.is_checked = True  # merged keys (`<<`) come into the same node, and may be overridden
-        return super().construct_mapping(node, deep)
+        return node
 
 
 def _count(node: Any, known: dict[int, int], above: tuple[int, ...]) -> int:
@@ -167,8 +198,8 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
     problem = error.problem or error.context or "unknown reason"
     if "constructor for the tag" in problem:
-        tag = problem.rpartition("tag ")[2]
-        return f"The tag {tag} is not allowed{line}: use plain values, lists and mappings."
+        tag = problem.rpartition("tag:yaml.org,2002:")[2].strip("'")
+        return f"The tag `{tag}` is not allowed{line}: use plain values, lists and mappings."
     if "\\t" in problem:
         return f"The text is not YAML{line}: a tab begins a value; indent with spaces."
     return f"The text is not YAML{line}: {problem}."
