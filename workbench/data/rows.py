@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import as_array
 from workbench.errors import DataError
 
 __all__ = ["SPLIT_NAMES", "AnyRows", "Batch", "DatasetRows", "Rows", "Splits", "named_batch"]
@@ -185,23 +186,45 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
             )
         # Other names of a target are left out too: a copy of the target must not become an input.
         inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
-        return _named_arrays(inputs), _array(batch[key])
+        return _named_arrays(inputs), _array(batch[key], key)
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
         *parts, targets = batch
         if len(parts) == 1 and isinstance(parts[0], Mapping):
-            return _named_arrays(parts[0]), _array(targets)
+            return _named_arrays(parts[0]), _array(targets, "the targets")
         if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
             parts = list(parts[0])
         if len(names) != len(parts):
             names = ("x", *(f"x{i}" for i in range(1, len(parts))))
-        return _named_arrays(dict(zip(names, parts, strict=True))), _array(targets)
+        return _named_arrays(dict(zip(names, parts, strict=True))), _array(targets, "the targets")
     is_sequence = isinstance(batch, (tuple, list))
     got = "one element and no target" if is_sequence else type(batch).__name__
     raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {got}.")
 
 
 def _named_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: _array(value) for name, value in values.items()}
+    return {str(name): _array(value, f"`{name}`") for name, value in values.items()}
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """Values as an array `(rows, ...)`; raises DataError for values that make none."""
+    try:
+        array = as_array(value)
+    except (ValueError, TypeError) as error:
+        reason = "its rows have different lengths" if "homogeneous" in str(error) else error
+        raise DataError(
+            f"{name} cannot become an array: {reason}. Give one array, all rows of one shape."
+        ) from error
+    if array.ndim == 0:
+        raise DataError(
+            f"{name} is one {type(value).__name__} ({str(value)[:60]!r}): give an array with a "
+            "value for each row."
+        )
+    if array.dtype.kind in "cV":
+        kind = "complex numbers" if array.dtype.kind == "c" else f"records ({array.dtype.names})"
+        raise DataError(
+            f"{name} holds {kind}: give real numbers, or `pandas.DataFrame(...)` of the records."
+        )
+    return array
 
 
 def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -209,15 +232,6 @@ def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
     if size < 1:
         raise DataError(f"A batch must have at least one row, got {size}.")
     return np.arange(n) if rng is None else rng.permutation(n)
-
-
-def _array(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":  # numpy has no such type
-            value = value.float()
-        return value.numpy()
-    return np.asarray(value)
 
 
 def _bytes(array: np.ndarray) -> bytes:

@@ -12,29 +12,39 @@ from workbench.data.notices import notice
 from workbench.data.rows import Rows
 from workbench.errors import DataError, unknown
 
-__all__ = ["as_frame", "is_pair", "rows_of_frame", "rows_of_pair", "times_of"]
+__all__ = ["as_frame", "is_frame", "is_pair", "rows_of_frame", "rows_of_pair", "times_of"]
 
 MOST_SHOWN = 30  # names of columns in a message
 
 
-def as_frame(data: Any) -> Any:
-    """The DataFrame of a table of another library (Arrow, Polars, cuDF, Dask); other data as is."""
+def is_frame(data: Any) -> bool:
+    """Whether data are a DataFrame, or a table of another library such as Arrow or Polars."""
     if hasattr(data, "iloc"):
-        module = type(data).__module__.partition(".")[0]
-        return data.compute() if module in ("dask", "dask_expr") else data
-    is_table = hasattr(data, "__dataframe__") or hasattr(data, "__arrow_c_stream__")
-    if not is_table or hasattr(data, "__getitems__"):  # a dataset of Hugging Face stays one
-        return data
-    if hasattr(data, "to_pandas"):
-        return data.to_pandas()
-    import pyarrow
+        return True
+    # A dataset of Hugging Face has batches of its own (`__getitems__`), and stays a dataset.
+    is_other = hasattr(data, "__dataframe__") or hasattr(data, "__arrow_c_stream__")
+    return is_other and not hasattr(data, "__getitems__")
 
-    return pyarrow.table(data).to_pandas() if hasattr(data, "__arrow_c_stream__") else data
+
+def as_frame(table: Any) -> Any:
+    """The DataFrame of a table for which `is_frame` is true."""
+    if hasattr(table, "iloc"):
+        return table
+    if hasattr(table, "to_pandas"):
+        return table.to_pandas()
+    if hasattr(table, "__arrow_c_stream__"):
+        import pyarrow
+
+        return pyarrow.table(table).to_pandas()
+    raise DataError(
+        f"{type(table).__name__} is a table without `to_pandas()`: make a DataFrame of it."
+    )
 
 
 def is_pair(data: Any) -> bool:
     """Whether the data are a pair `(DataFrame, targets)`, as in scikit-learn."""
-    return isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "columns")
+    is_two = isinstance(data, (tuple, list)) and len(data) == 2
+    return is_two and is_frame(data[0]) and hasattr(data[0], "columns")
 
 
 def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
@@ -43,6 +53,7 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
     `target` is a name, or a list of names. Raises DataError for columns that are not there, for two
     of one name, and where no column is left.
     """
+    frame = as_frame(frame)
     if not hasattr(frame, "columns"):
         raise DataError(
             f"{type(frame).__name__} is one column: give a DataFrame with `target=`, or a pair "
@@ -81,6 +92,7 @@ def rows_of_pair(frame: Any, targets: Any) -> Rows:
 
     Raises DataError for targets whose index has the rows in another order.
     """
+    frame = as_frame(frame)
     names = _names(frame)
     _refuse_other_order(frame, targets)
     inputs = {name: column_values(frame.iloc[:, i]) for i, name in enumerate(names)}

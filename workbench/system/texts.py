@@ -30,8 +30,8 @@ MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-MOST_DEPTH = 50
-MOST_NODES = 100_000  # values of a document, with those of its aliases counted at each use
+MOST_LEVELS = 50
+MOST_VALUES = 100_000  # values of a document, with those of its aliases counted at each use
 
 
 class UnreadableText(ValueError):
@@ -145,11 +145,8 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         self.depth += 1
-        if self.depth > MOST_DEPTH:
-            raise UnreadableText(
-                f"Line {self.peek_event().start_mark.line + 1}: more than {MOST_DEPTH} levels of "
-                "lists and mappings: write it flatter."
-            )
+        if self.depth > MOST_LEVELS:
+            raise UnreadableText(_too_deep(self.peek_event().start_mark.line + 1))
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -170,22 +167,29 @@ class _Loader(yaml.SafeLoader):
         return node
 
 
-def _count(node: Any, known: dict[int, int], above: tuple[int, ...]) -> int:
-    """Values below a node, each alias with all of its values."""
+def _count(node: Any, known: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
+    """Values and levels below a node, each alias with all of its values."""
+    line = node.start_mark.line + 1 if node is not None else 1
     if id(node) in above:
-        raise UnreadableText(
-            f"Line {node.start_mark.line + 1}: an alias holds itself: write the values out."
-        )
+        raise UnreadableText(f"Line {line}: an alias holds itself: write the values out.")
     if id(node) not in known:
         children = [] if isinstance(node, yaml.ScalarNode) or node is None else node.value
-        parts = [part for child in children for part in _parts(child)]
-        inside = (*above, id(node))
-        known[id(node)] = 1 + sum(_count(part, known, inside) for part in parts)
-    if known[id(node)] > MOST_NODES:
+        below = [
+            _count(part, known, (*above, id(node))) for child in children for part in _parts(child)
+        ]
+        known[id(node)] = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
+    values, levels = known[id(node)]
+    if values > MOST_VALUES:
         raise UnreadableText(
-            f"Aliases make more than {MOST_NODES:,} values of this text: write fewer of them."
+            f"Aliases make more than {MOST_VALUES:,} values of this text: write fewer of them."
         )
-    return known[id(node)]
+    if levels > MOST_LEVELS:
+        raise UnreadableText(_too_deep(line))
+    return values, levels
+
+
+def _too_deep(line: int) -> str:
+    return f"Line {line}: more than {MOST_LEVELS} levels of lists and mappings: write it flatter."
 
 
 def _parts(child: Any) -> tuple[Any, ...]:

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import as_array
 from workbench.data.cut import cut
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
 from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
-from workbench.data.yours import is_table_pair, read_all
+from workbench.data.yours import is_table, read_all
 from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
@@ -110,11 +111,10 @@ def make_task(
     kind = kind or _kind_of(own, targets, class_names)
     coding = coding_of(kind, targets, class_names, own.instance)
     rows = coded_rows(rows, coding)
-    names = coding.names or (tuple(target) if isinstance(target, list) else ())
-    row_times = None if times is None or isinstance(times, str) else np.asarray(times)
+    names = coding.names or (tuple(map(str, target)) if isinstance(target, list) else ())
+    row_times = None if times is None or isinstance(times, str) else as_array(times)
     data = cut(rows, kind, seed, row_times)
-    is_table = hasattr(train, "iloc") or is_table_pair(train)
-    prepare = _fitted_prepare(prepare, data.train, own, is_table)
+    prepare = _fitted_prepare(prepare, data.train, own, is_table(train))
     no_loss = own.form is None or own.form.trained_by_loss
     if kind == "custom" and not (metric and (loss or train_step or not no_loss)):
         raise TaskError(
@@ -153,13 +153,13 @@ def _arrange(own: OwnModel, prepare: Any) -> Callable[[AnyRows], AnyRows] | None
     return partial(own.form.arranged, own.instance, name=own.name)
 
 
-def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, is_table: bool) -> Any:
+def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, of_table: bool) -> Any:
     """The `prepare` to use: a class is fitted on train, and so is a scikit-learn transformer."""
     if isinstance(prepare, type) and hasattr(prepare, "fitted"):
         return prepare.fitted(train)
     if hasattr(prepare, "transform") and not isinstance(prepare, type):
         return Transformed.fitted(prepare, train)
-    if prepare is None and is_table and own.form is not None and not own.form.takes_columns:
+    if prepare is None and of_table and own.form is not None and not own.form.takes_columns:
         return Columns.fitted(train.take(slice(None)))
     return prepare
 
