@@ -17,7 +17,7 @@ from workbench.data.notices import notice
 from workbench.errors import DataError, sentence_of
 from workbench.system.texts import bom_encoding
 
-__all__ = ["FORMATS", "is_path", "paths_of", "read_file"]
+__all__ = ["FORMATS", "is_file_of_rows", "is_path", "paths_of", "read_file"]
 
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")  # pandas unpacks a text file with these endings
@@ -28,6 +28,11 @@ DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?([eE][+-]?\d+)?")
 def is_path(data: Any) -> bool:
     """Whether data are given as the path of a file."""
     return isinstance(data, (str, os.PathLike))
+
+
+def is_file_of_rows(name: str) -> bool:
+    """Whether a name ends as that of a file that `read_file` reads."""
+    return _kind(Path(name)) in FORMATS
 
 
 def paths_of(data: Mapping[str, Any]) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any, Literal
 
 import numpy as np
@@ -39,11 +40,7 @@ def infer_kind(targets: np.ndarray) -> Kind:
     """
     targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
     floating = targets.dtype.kind == "f"
-    if targets.dtype.kind in "Mm":
-        noun = "dates" if targets.dtype.kind == "M" else "spans of time"
-        raise DataError(
-            f"The targets are {noun}: give numbers, such as days since the first one, or classes."
-        )
+    _refuse_times_and_containers(targets)
     if targets.ndim == 2 and (floating or targets.dtype.kind in "biu"):
         if np.isin(targets, (0, 1)).all():
             _tell_one_hot(targets)
@@ -65,6 +62,21 @@ def infer_kind(targets: np.ndarray) -> Kind:
             "`kind='regression'` or `kind='classification'`."
         )
     return "binary" if len(values) == 2 else "classification"
+
+
+def _refuse_times_and_containers(targets: np.ndarray) -> None:
+    first = targets.flat[0] if targets.dtype.kind == "O" and targets.size else None
+    is_period = hasattr(first, "ordinal") and hasattr(first, "freqstr")
+    if targets.dtype.kind in "Mm" or is_period or isinstance(first, (date, timedelta)):
+        raise DataError(
+            "The targets are dates or spans of time: give numbers, such as days since the first "
+            "date, or classes."
+        )
+    if isinstance(first, (list, dict, set, np.ndarray)):
+        raise DataError(
+            f"The first target is a {type(first).__name__}: give one number or text a row, or an "
+            "array (rows, labels) of 0 and 1 for several labels a row."
+        )
 
 
 def _kind_of_floats(values: set[float]) -> Kind:
@@ -100,6 +112,19 @@ class Coding:
     kind: Kind
     values: tuple[Any, ...] = ()
     names: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """How labels that are numbers were numbered again; empty if they were not."""
+        if not self.values or not all(isinstance(v, (int, float)) for v in self.values):
+            return ""
+        if self.values == tuple(range(len(self.values))):
+            return ""
+        shown = ", ".join(_names(self.values[:8])) + (", ..." if len(self.values) > 8 else "")
+        return (
+            f"The labels {shown} are taken as {len(self.values)} classes; if they are numbers of "
+            "the model's outputs, give `classes=` with the names of all outputs."
+        )
 
     def __call__(self, targets: np.ndarray) -> np.ndarray:
         if self.kind == "custom":

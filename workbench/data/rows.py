@@ -27,7 +27,8 @@ class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
     `times` `(rows,)` is for rows that are ordered in time. It holds block labels, such as the day;
-    intervals then resample whole blocks. Raises DataError for arrays of unequal length.
+    intervals then resample whole blocks. Raises DataError for arrays of unequal length, of complex
+    numbers and of records.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -35,6 +36,12 @@ class Rows:
     times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        for name, array in {**self.inputs, "targets": self.targets}.items():
+            if array.dtype.kind in "cV":
+                noun = "complex numbers" if array.dtype.kind == "c" else "records"
+                raise DataError(
+                    f"`{name}` holds {noun}: give real numbers, a `pandas.DataFrame` for records."
+                )
         lengths = {name: len(array) for name, array in self.inputs.items()}
         lengths["targets"] = len(self.targets)
         if self.times is not None:
@@ -188,17 +195,36 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
         inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
         return _named_arrays(inputs), _array(batch[key], key)
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
-        *parts, targets = batch
+        *parts, last = batch
+        targets = _array(last, "the last part, the targets,")
         if len(parts) == 1 and isinstance(parts[0], Mapping):
-            return _named_arrays(parts[0]), _array(targets, "the targets")
-        if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
+            return _named_arrays(parts[0]), targets
+        if len(parts) == 1 and _holds_inputs(parts[0], len(targets)):
             parts = list(parts[0])
         if len(names) != len(parts):
             names = ("x", *(f"x{i}" for i in range(1, len(parts))))
-        return _named_arrays(dict(zip(names, parts, strict=True))), _array(targets, "the targets")
+        return _named_arrays(dict(zip(names, parts, strict=True))), targets
     is_sequence = isinstance(batch, (tuple, list))
     got = "one element and no target" if is_sequence else type(batch).__name__
     raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {got}.")
+
+
+def _holds_inputs(values: Any, n_rows: int) -> bool:
+    """Whether a sequence holds several inputs, each with all rows; a list of rows does not."""
+    if not isinstance(values, (tuple, list)):
+        return False
+    lengths = [_length(value) for value in values]
+    if any(length != n_rows for length in lengths):
+        return len(values) != n_rows and all(hasattr(value, "shape") for value in values)
+    is_batch = [hasattr(value, "shape") or isinstance(value, tuple) for value in values]
+    return isinstance(values, tuple) or any(is_batch)
+
+
+def _length(value: Any) -> int | None:
+    """The number of rows of an array or a sequence; None for one value."""
+    if hasattr(value, "shape"):
+        return value.shape[0] if len(value.shape) else None
+    return len(value) if isinstance(value, (tuple, list)) else None
 
 
 def _named_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
@@ -218,11 +244,6 @@ def _array(value: Any, name: str) -> np.ndarray:
         raise DataError(
             f"{name} is one {type(value).__name__} ({str(value)[:60]!r}): give an array with a "
             "value for each row."
-        )
-    if array.dtype.kind in "cV":
-        kind = "complex numbers" if array.dtype.kind == "c" else f"records ({array.dtype.names})"
-        raise DataError(
-            f"{name} holds {kind}: give real numbers, or `pandas.DataFrame(...)` of the records."
         )
     return array
 

@@ -75,7 +75,9 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
     places = [at for at in found.values() if at is not None]
     if len(set(places)) != len(places):
         twice = next(names[at] for at in places if places.count(at) > 1)
-        raise DataError(f"`target` and `times` name the column `{twice}` twice: name it once.")
+        raise DataError(
+            f"the column `{twice}` is named twice by `target` and `times`: name it once."
+        )
     columns = [column_values(frame.iloc[:, at]) for at in places]
     targets = np.column_stack(columns[: len(wanted)]) if several else columns[0]
     inputs = {n: column_values(frame.iloc[:, i]) for i, n in enumerate(names) if i not in places}

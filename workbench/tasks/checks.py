@@ -275,8 +275,8 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], findings: _Fin
                 f" and {len(missing) - 8} more" if len(missing) > 8 else ""
             )
             findings.data.append(
-                f"{split} has no row of class {shown}: add rows of it, or cut the splits "
-                "stratified by class."
+                f"{split} has no row of class {shown}: add rows of it, cut the splits stratified "
+                "by class, or give `classes=` with the labels that there are."
             )
 
 
@@ -298,6 +298,15 @@ def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
         if held not in keys:
             continue
         everywhere = np.zeros(len(keys[held]), bool)
+        shared_by = [n for n in others if n in keys and np.isin(keys[held], keys[n]).any()]
+        if _is_natural(splits["train"], held, shared_by, keys):
+            n = int(np.isin(keys[held], np.concatenate([keys[o] for o in shared_by])).sum())
+            findings.warnings.append(
+                f"{n:,} of {len(keys[held]):,} {held} rows are in {', '.join(shared_by)} too. Rows "
+                "of few different values are drawn more than once, so this is no leak; but the "
+                "score says little about rows that were never seen."
+            )
+            continue
         for other in (n for n in others if n in keys):
             shared = np.isin(keys[held], keys[other])
             everywhere |= shared
@@ -308,19 +317,23 @@ def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
             text = f"{counts}, the first is row {int(shared.argmax())} of {held}"
             leaks = everywhere.sum() > max(1, SHARED * len(shared))
             leaks |= other == "calibration" and n_other > max(1, SHARED * len(keys[other]))
-            others_keys = np.concatenate([keys[n] for n in others if n in keys])
-            if leaks and overlap_is_natural(splits["train"], keys[held], others_keys):
-                findings.warnings.append(
-                    f"{text}. Rows of few different values are drawn more than once, so this is no "
-                    "leak; but the score says little about rows that were never seen."
-                )
-            elif leaks and held == "test":
+            if leaks and held == "test":
                 findings.data.append(
                     f"{text}: what is measured on test would not be honest; keep a row in one "
                     "split only."
                 )
             else:
                 findings.warnings.append(f"{text}.")
+
+
+def _is_natural(
+    train: AnyRows, held: str, shared_by: list[str], keys: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether the overlap of a split with others is as large as random draws make it."""
+    if not shared_by or not isinstance(train, Rows):
+        return False
+    others = np.concatenate([keys[name] for name in shared_by])
+    return overlap_is_natural(train, keys[held], others)
 
 
 def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Findings) -> None:
@@ -341,7 +354,7 @@ def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Find
     if expected := misfit(task, outputs, targets, n_rows):
         findings.model.append(
             f"`{candidate.name}` must give outputs {expected}, and gave {outputs.shape} for "
-            f"{n_rows} rows."
+            f"{n_rows} rows. {task.reading.labels_note}".rstrip()
         )
     elif not np.isfinite(outputs).all() and clean(probe.rows) is probe.rows:
         findings.model.append(

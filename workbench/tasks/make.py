@@ -15,7 +15,9 @@ import numpy as np
 
 from workbench.data.columns import as_array
 from workbench.data.cut import cut
+from workbench.data.files import paths_of
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
+from workbench.data.notices import notice
 from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
@@ -40,7 +42,7 @@ def make_task(
     valid: Any = None,
     calibration: Any = None,
     test: Any = None,
-    target: str | list[str] | None = None,
+    target: Any = None,
     kind: Kind | None = None,
     classes: Iterable[Any] | None = None,
     loss: Callable[..., Any] | None = None,
@@ -59,7 +61,9 @@ def make_task(
     Data (`train`, and `valid`, `calibration`, `test` where there are any), each one of
       - `(x, y)`: arrays or tensors; `x` may be a mapping of named arrays or a DataFrame, `(x1, x2,
         y)` works too;
-      - a DataFrame with `target="column"`, or a list of columns for several labels a row;
+      - a DataFrame (or a table of Arrow or Polars) with `target="column"`, or a list of columns
+        for several labels a row;
+      - the path of a CSV, Parquet or Feather file, with `target=` as for a DataFrame;
       - a map-style torch Dataset, or a DataLoader (its dataset and collate function are used, not
         its sampler), whose batches are tuples `(inputs, ..., targets)` or mappings with `labels`,
         `target` or `y`;
@@ -68,12 +72,14 @@ def make_task(
 
     Splits not given are cut from train: 20 % valid, 15 % test, 5 % calibration (up to 10 % in small
     data, to reach 64 rows), 60 % or more stay train. The cut is decided by `seed`, stratified by
-    class, and keeps identical rows together. With `times` (an array for train, or a DataFrame's
+    class, and keeps identical rows together; rows of few different values, for which that is not
+    possible, are cut at random with a warning. With `times` (an array for train, or a DataFrame's
     column, which is then no input) the latest rows are test, and rows of one time are never parted.
     Splits that are given are never touched.
 
-    `kind` is inferred (see `infer_kind`). Text labels become 0..n-1, in the order of `classes`, of
-    a fitted classifier's own `classes_`, or of the alphabet. `classes` otherwise names the classes.
+    `kind` is inferred (see `infer_kind`). Text labels, and numbers that do not count from 0, become
+    0..n-1, in the order of `classes`, of a fitted classifier's own `classes_`, or sorted. `classes`
+    otherwise names the classes.
 
     `model`: a torch module (trained; a builder `untrained` is made too if all its layers can be
     reset); a function without arguments that makes an untrained one, or with one argument, the
@@ -132,7 +138,13 @@ def make_task(
         augment=augment,
         reword=reword,
         classes=names,
-        reading=Reading(target, times if isinstance(times, str) else None, coding, arrange),
+        reading=Reading(
+            target,
+            times if isinstance(times, str) else None,
+            coding,
+            arrange,
+            tuple(paths_of(splits).items()),
+        ),
     )
     task = replace(task, builders={**own.builders(task), **(models or {})})
     task = replace(task, start=own.start(task, outputs))
@@ -142,7 +154,8 @@ def make_task(
         probe = Probe(task, replace(probe.candidate, outputs=told))
         task = replace(task, start=probe.candidate)
     task = replace(task, metrics=_metrics(metric, task, probe))
-    check_task(task, probe=probe.about(task) if probe is not None else None)
+    for warning in check_task(task, probe=probe.about(task) if probe is not None else None):
+        notice(warning)
     return task
 
 
