@@ -89,6 +89,8 @@ def _kind(file: Path) -> str:
 def _found(path: str | os.PathLike[str]) -> Path:
     """The absolute path of a file that is there; raises DataError with the nearest name."""
     text = os.fspath(path)
+    if not text or "\x00" in text:
+        raise DataError(f"{text[:200]!r} is no path: give the name of a file.")
     if "://" in text:
         raise DataError(f"{text} is an address: download the file, and give its path.")
     try:
@@ -171,7 +173,14 @@ def _encoding(file: Path) -> str:
     from pandas.io.common import get_handle
 
     with get_handle(file, "rb", is_text=False, compression="infer") as opened:
-        return bom_encoding(opened.handle.read(4)) or "utf-8"
+        head = opened.handle.read(4)
+    encoding = bom_encoding(head)
+    if encoding is None and b"\x00" in head:
+        raise DataError(
+            f"{file} is no UTF-8 text; it seems to be UTF-16 without a byte order mark: save it as "
+            "UTF-8."
+        )
+    return encoding or "utf-8"
 
 
 def _first_record(file: Path, encoding: str, separator: str | None) -> tuple[str, list[str]] | None:

@@ -10,7 +10,7 @@ from workbench.errors import UnknownName, unknown
 from workbench.events import Event, Report
 from workbench.model_form import Training
 from workbench.runs.candidates import candidate_named, trained
-from workbench.runs.folders import runs_root
+from workbench.runs.folders import runs_root, telling_storage
 from workbench.runs.steps import CACHE, builder_for, looked_at
 from workbench.system.files import write_text
 from workbench.system.machine import device_of
@@ -55,7 +55,8 @@ def analyse(
     seen = looked_at(whole.without_test(), chosen.budget)
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
-    folder.mkdir(parents=True, exist_ok=True)
+    with telling_storage(home):
+        folder.mkdir(parents=True, exist_ok=True)
     training = Training(chosen.budget, seed, device_of(device), report)
     named = candidate_named(start, seen, seed=seed, root=home)
     declared.check_form(named.candidate.form, named.candidate.name)
