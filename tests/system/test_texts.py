@@ -76,6 +76,7 @@ def test_file_that_is_none_is_refused_in_words(
         ("a:\n\tb: 1", "line 2, column 1.: a tab begins a value; indent with spaces"),
         ("a: 2020-13-45", "is not YAML: month must be in 1..12"),
         ("a: [", "is not YAML .line 1"),
+        ("- {<<: 1}", "Line 1: `<<` takes a mapping"),
         ("? [1]\n: 2", "unhashable key"),
         ("--- 1\n--- 2", "another document"),
         ("a: *x", "undefined alias 'x'"),
@@ -88,6 +89,7 @@ def test_yaml_is_refused_with_line_and_reason(text: str, message: str) -> None:
 
 
 def test_aliases_and_merged_keys_are_read() -> None:
+    assert read_yaml("x: {<<: [{long: 1}, {long: 2, b: 3}]}") == {"x": {"long": 1, "b": 3}}
     text = "a: &b {c: 1}\nd: {<<: *b, c: 2}\ne: *b\nf: &g {<<: *b, c: 3}\nh: {<<: *g, x: 1}"
     assert read_yaml(text) == {
         "a": {"c": 1},

@@ -30,6 +30,7 @@ MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+MERGE = "tag:yaml.org,2002:merge"
 MOST_LEVELS = 50
 MOST_VALUES = 100_000  # values of a document, with those of its aliases counted at each use
 
@@ -155,8 +156,7 @@ class _Loader(yaml.SafeLoader):
         node = super().compose_mapping_node(anchor)
         lines: dict[Hashable, int] = {}
         for key_node, _ in node.value:
-            is_merge = key_node.tag == "tag:yaml.org,2002:merge"
-            key = "<<" if is_merge else self.construct_object(key_node, deep=True)
+            key = "<<" if key_node.tag == MERGE else self.construct_object(key_node, deep=True)
             line = key_node.start_mark.line + 1
             if not isinstance(key, Hashable):
                 continue  # the safe loader refuses it
@@ -165,6 +165,32 @@ class _Loader(yaml.SafeLoader):
                 raise UnreadableText(f"`{key_node.value}` is given twice, in {where}: keep one.")
             lines[key] = line
         return node
+
+    def flatten_mapping(self, node: Any) -> None:
+        """Put merged keys (`<<`) into a mapping: its own first, then those of the first source.
+
+        PyYAML's own method gives merged keys the wrong value where a source merges another one.
+        """
+        own: dict[Any, Any] = {}
+        merged: dict[Any, Any] = {}
+        for key, value in node.value:
+            if key.tag != MERGE:
+                own[_identity(key)] = key, value
+                continue
+            for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                if not isinstance(source, yaml.MappingNode):
+                    raise UnreadableText(
+                        f"Line {key.start_mark.line + 1}: `<<` takes a mapping, or a list of them."
+                    )
+                self.flatten_mapping(source)
+                for pair in source.value:
+                    merged.setdefault(_identity(pair[0]), pair)
+        node.value = list({**merged, **own}.values())
+
+
+def _identity(node: Any) -> Any:
+    """What makes two keys of mappings equal, before they have values."""
+    return (node.tag, node.value) if isinstance(node, yaml.ScalarNode) else id(node)
 
 
 def _count(node: Any, known: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
@@ -202,7 +228,7 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     line = f" (line {mark.line + 1}, column {mark.column + 1})" if mark else ""
     problem = error.problem or error.context or "unknown reason"
     if "constructor for the tag" in problem:
-        tag = problem.rpartition("tag:yaml.org,2002:")[2].strip("'")
+        tag = problem.rpartition("tag '")[2].strip("'").removeprefix("tag:yaml.org,2002:")
         return f"The tag `{tag}` is not allowed{line}: use plain values, lists and mappings."
     if "\\t" in problem:
         return f"The text is not YAML{line}: a tab begins a value; indent with spaces."
