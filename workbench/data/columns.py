@@ -8,6 +8,7 @@ import numpy as np
 
 __all__ = ["as_array", "column_values", "missing_rows"]
 
+OBJECTS = ("O", "T")  # NumPy's letters for objects and for texts of any length
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
 
 
@@ -23,7 +24,7 @@ def column_values(column: Any) -> np.ndarray:
     column = pd.Series(column)
     dtype = column.dtype
     if isinstance(dtype, np.dtype):
-        return _objects(column.to_numpy()) if dtype.kind in "OT" else column.to_numpy()
+        return _objects(column.to_numpy()) if dtype.kind in OBJECTS else column.to_numpy()
     if isinstance(dtype, pd.SparseDtype):
         return column_values(column.sparse.to_dense())
     if isinstance(dtype, pd.DatetimeTZDtype):
@@ -53,11 +54,11 @@ def as_array(values: Any) -> np.ndarray:
         return np.asarray(values.toarray())
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         is_number = values.dtype.kind in "biuf"
-        return np.asarray(values.astype(np.float64 if is_number else object).filled(np.nan))
+        return np.ma.filled(values.astype(np.float64 if is_number else object), np.nan)
     array = np.asarray(values)
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
-    return _objects(array) if array.dtype.kind in "OT" else array
+    return _objects(array) if array.dtype.kind in OBJECTS else array
 
 
 def missing_rows(values: np.ndarray) -> np.ndarray:

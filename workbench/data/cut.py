@@ -100,7 +100,7 @@ def _random_parts(
         if not copies_are_natural(rows):
             raise
         parts, reason = {}, "they cannot be cut without parting copies"
-    if not reason or not copies_are_natural(rows):
+    if not reason or not isinstance(rows, Rows) or not copies_are_natural(rows):
         return parts
     parts = _parts(strata, rng.permutation(len(rows)), shares, stratified=True)
     n_different = len(np.unique(row_hashes(rows)))

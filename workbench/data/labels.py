@@ -130,7 +130,7 @@ class Coding:
         if self.kind == "custom":
             return targets
         targets = targets[:, 0] if targets.ndim == 2 and targets.shape[1] == 1 else targets
-        missing = missing_rows(targets) if targets.ndim == 1 else ()
+        missing = missing_rows(targets) if targets.ndim == 1 else np.empty(0, np.int64)
         if len(missing):
             raise DataError(
                 f"misses {len(missing):,} targets, the first in row {missing[0]}: drop these rows."

@@ -222,8 +222,9 @@ def _shown(names: list[str]) -> str:
 
 def _refuse_other_order(frame: Any, targets: Any) -> None:
     """Raise DataError where two indexes hold the same rows in another order."""
-    index, other = getattr(frame, "index", None), getattr(targets, "index", None)
-    if index is None or not hasattr(other, "is_unique") or len(index) != len(other):
+    index: Any = frame.index
+    other: Any = getattr(targets, "index", None)
+    if not hasattr(other, "is_unique") or len(index) != len(other):
         return
     is_same = index.equals(other) or not (index.is_unique and other.is_unique)
     if not is_same and index.isin(other).all():
