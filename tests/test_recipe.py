@@ -74,11 +74,44 @@ def test_labels_are_numbered_when_a_technique_comes_twice():
         ),
         ("task: digits\nsteps: [[1,2,3]]", "step 1: a step is a technique's name"),
         ("task: [", "not YAML"),
+        ("task: digits\nseed: 1\nseed: 2", "`seed` is given twice, in lines 2 and 3: keep one"),
+        (
+            "task: digits\nsteps: [pruning: {fit: {lr: 1, lr: 2}}]",
+            "`lr` is given twice, in line 2: keep one",
+        ),
+        ("task: !!python/name:os.system", "tag `python/name:os.system` is not allowed"),
+        ("task: &a [*a]", "an alias holds itself"),
+        ("\n", "got an empty text"),
+        ("recipe.txt", "got the text 'recipe.txt' .the name of a file must end in .yml or .yaml"),
     ],
 )
 def test_recipe_is_refused_with_the_way_out(text, words):
     with pytest.raises(RecipeError, match=words):
         Recipe.from_yaml(text + "\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_recipe_file_is_read_in_each_encoding_that_says_its_name(tmp_path, encoding):
+    path = tmp_path / "recipe.YML"
+    path.write_text(TEXT, encoding=encoding)
+    assert Recipe.from_yaml(path) == Recipe.from_yaml(str(path)) == Recipe.from_yaml(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("r.yml", "# für\ntask: digits".encode("latin-1"), "not UTF-8 .*Latin-1 or Windows-1252"),
+        ("r.yml", "task: digits".encode("utf-16-le"), "UTF-16 without a byte order mark"),
+        ("r.yml", None, "There is no file .*r.yml: check the path"),
+        ("", None, "is a folder: give the path of a file"),
+    ],
+)
+def test_recipe_file_that_cannot_be_read_is_refused_in_words(tmp_path, name, content, words):
+    path = tmp_path / name
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(RecipeError, match=f"The recipe cannot be read. .*{words}"):
+        Recipe.from_yaml(path)
 
 
 def test_all_problems_of_all_steps_are_told_at_once():

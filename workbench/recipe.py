@@ -35,6 +35,7 @@ from workbench.settings import (
     TechniqueSettings,
     dropping_values_without_effect,
 )
+from workbench.system.texts import UnreadableText, read_text, read_yaml
 from workbench.technique import Technique
 from workbench.techniques import get_technique
 
@@ -103,7 +104,7 @@ class Recipe:
         """
         if not isinstance(tree, Mapping):
             raise RecipeError(
-                f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {type(tree).__name__}."
+                f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {_described(tree)}."
             )
         problems = [unknown("key of a recipe", k, KEYS) for k in tree if k not in KEYS]
         if tree.get("version", VERSION) != VERSION:
@@ -126,15 +127,13 @@ class Recipe:
     def from_yaml(cls, source: str | Path) -> Recipe:
         """A recipe from YAML text, or from the path of a YAML file."""
         is_path = isinstance(source, Path) or (
-            "\n" not in source and source.endswith((".yml", ".yaml"))
+            "\n" not in source and source.lower().endswith((".yml", ".yaml"))
         )
         try:
-            text = Path(source).read_text(encoding="utf-8") if is_path else source
-            return cls.from_tree(yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise RecipeError(f"The recipe is not YAML: {error}") from error
-        except OSError as error:
-            raise RecipeError(f"The recipe cannot be read: {error}") from error
+            tree = read_yaml(read_text(Path(source).expanduser()) if is_path else str(source))
+        except UnreadableText as error:
+            raise RecipeError(f"The recipe cannot be read. {error}") from error
+        return cls.from_tree(tree)
 
     @classmethod
     def of_run(cls, folder: Path) -> Recipe:
@@ -232,9 +231,9 @@ def _listed(steps: Sequence[Any] | str) -> Sequence[Any]:
     if not isinstance(steps, str):
         return steps
     try:
-        read = yaml.safe_load(steps)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"`steps` is not YAML: {getattr(error, 'problem', error)}.") from error
+        read = read_yaml(steps)
+    except UnreadableText as error:
+        raise RecipeError(f"`steps` cannot be read. {error}") from error
     return read if isinstance(read, list) else [read]
 
 
@@ -255,6 +254,15 @@ def _step(step: Any, budget: str) -> Step:
     if settings is not None and not isinstance(settings, Mapping):
         raise RecipeError(f"the settings of `{name}` must be a mapping, got {settings!r}.")
     return Step(name, declared.settings(**{"budget": budget, **(settings or {})}))
+
+
+def _described(tree: Any) -> str:
+    """The content of YAML that is no mapping, in a few words."""
+    if tree is None:
+        return "an empty text"
+    if isinstance(tree, str):
+        return f"the text {tree[:60]!r} (the name of a file must end in .yml or .yaml)"
+    return type(tree).__name__
 
 
 def _quoted(value: Any) -> str:

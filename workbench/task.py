@@ -198,14 +198,15 @@ class Task:
         return candidate, is_trained
 
     def __repr__(self) -> str:
-        """Five lines that show no row."""
+        """Five lines that show no row, and one for each split that was read from a file."""
         splits = ", ".join(f"{n} {len(r):,}" for n, r in self.data.named().items())
         models = ", ".join(self.builders) or "none"
         start = f"{self.start.name} ({self.start.form})" if self.start else "none"
+        files = "".join(f"\n  {split} read from: {path}" for split, path in self.reading.files)
         metrics = ", ".join(m.name for m in self.metrics)
         return (
             f"Task {self.name!r}, {self.kind}\n  rows: {splits}\n  metrics: {metrics}\n"
-            f"  models: {models}\n  trained start: {start}"
+            f"  models: {models}\n  trained start: {start}{files}"
         )
 
 

@@ -10,6 +10,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.small_tasks import iris, wine
+from workbench.data.notices import WorkbenchWarning
 from workbench.data.overlap import row_hashes
 from workbench.errors import DataError
 from workbench.tasks.make import make_task
@@ -87,3 +88,37 @@ def test_splits_follow_an_array_of_times() -> None:
     task = make_task("wine", train=(x[shuffled], y[shuffled]), times=np.arange(len(y)))
     assert np.array_equal(task.data.train.times, np.arange(len(task.data.train)))
     assert task.data.test.times[-1] == len(y) - 1
+
+
+def _categories(n: int, n_columns: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    z = np.random.default_rng(seed).integers(0, 4, (n, n_columns))
+    return z.astype(np.float32), (z.sum(1) > 1.5 * n_columns).astype(int)
+
+
+def test_rows_of_few_different_values_are_cut_at_random_with_a_warning() -> None:
+    with pytest.warns(WorkbenchWarning) as warned:
+        task = make_task("t", train=_categories(2000, 2))
+    texts = [str(w.message) for w in warned]
+    assert "16 different rows among 2,000" in texts[0]
+    assert "to keep rows apart, give the splits" in texts[0]
+    assert "300 of 300 test rows are in train, valid, calibration too" in texts[1]
+    assert {w.filename for w in warned} == {__file__}, "the warning is about the user's line"
+    shares = {n: size / 2000 for n, size in task.data.sizes().items()}
+    assert shares == pytest.approx(
+        {"train": 0.6, "valid": 0.2, "calibration": 0.05, "test": 0.15}, abs=0.005
+    )
+    with pytest.warns(WorkbenchWarning):
+        again = make_task("t", train=_categories(2000, 2))
+    assert again.data.test.digest == task.data.test.digest
+
+
+def test_copies_of_rows_stay_together_where_enough_rows_differ() -> None:
+    task = make_task("t", train=_categories(2000, 5))
+    hashes = [set(row_hashes(getattr(task.data, s)).tolist()) for s in SPLITS]
+    assert sum(map(len, hashes)) == len(set.union(*hashes))
+
+
+def test_copies_of_a_few_continuous_rows_are_still_refused() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 3))
+    with pytest.raises(DataError, match="with 3 different rows cannot be cut"):
+        make_task("t", train=(np.tile(x, (9, 1)), np.tile([0, 1], 27)))

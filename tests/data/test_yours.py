@@ -189,8 +189,8 @@ def test_make_task_reads_several_target_columns_as_labels() -> None:
             r"not among \['a', 'c'\]: b",
         ),
         (
-            (np.eye(40), np.arange(40) % 2 + 1),
-            {},
+            (np.eye(40), np.arange(40) % 3),
+            {"classes": ["a", "b"]},
             r"must be 0 to 1, and \d+ are not \(2.*give `classes=` with the label",
         ),
         (

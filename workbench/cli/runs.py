@@ -236,17 +236,16 @@ def _as_data(run: Run) -> dict[str, Any]:
 
 def _listed(folder: Path) -> dict[str, Any]:
     """A run's row in the list; the recipe is read as plain YAML, which imports no technique."""
-    import yaml
-
     from workbench.runs.handle import Run
+    from workbench.system.texts import read_text, read_yaml
 
     run = Run(folder)
     about: dict[str, Any] = {"name": run.name, "status": run.status, "folder": str(folder)}
     try:
-        tree = yaml.safe_load((folder / "recipe.yml").read_text(encoding="utf-8"))
+        tree = read_yaml(read_text(folder / "recipe.yml"))
         steps = [s if isinstance(s, str) else next(iter(s)) for s in tree["steps"]]
         return {**about, "task": tree["task"], "start": tree.get("start", ""), "steps": steps}
-    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {**about, "task": None, "start": None, "steps": None}
 
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.labels import with_targets
-from workbench.data.overlap import row_hashes
+from workbench.data.notices import notice
+from workbench.data.overlap import copies_are_natural, row_hashes
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows, Splits
+from workbench.data.tables import times_of
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ __all__ = ["cut"]
 SHARES = {"valid": 0.20, "calibration": 0.05, "test": 0.15}
 ENOUGH_CALIBRATION = 64  # rows; small data use up to MOST_CALIBRATION of their rows for it
 MOST_CALIBRATION = 0.1
+UNEVEN = 2  # a split with more than twice, or less than half of its share is far from it
 RARE = 10  # a class with fewer rows may be missing in calibration
 
 
@@ -34,6 +37,7 @@ def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | 
     Raises DataError for `times` of another length or for a torch dataset, and for too few rows.
     """
     train = rows["train"]
+    times = None if times is None else times_of(times)
     if times is None:
         times = train.times
     elif len(times) != len(train):
@@ -56,7 +60,7 @@ def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | 
     else:
         rng = np.random.default_rng(seed)
         strata = _strata(np.asarray(train.targets), kind)
-        parts = _parts(strata, _random_ranks(train, rng), shares, stratified=True)
+        parts = _random_parts(train, strata, shares, rng)
         parts = {split: rng.permutation(index) for split, index in parts.items()}
     return Splits(**{**rows, **{split: _taken(train, index) for split, index in parts.items()}})
 
@@ -79,6 +83,41 @@ def _strata(targets: np.ndarray, kind: Kind) -> np.ndarray:
     if kind in ("classification", "binary") and targets.ndim == 1:
         return targets
     return np.zeros(len(targets), np.int64)
+
+
+def _random_parts(
+    rows: AnyRows, strata: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Row numbers of each split, cut at random; copies of a row stay together where they can.
+
+    Rows of few different values have too many copies for that. They are cut without regard to
+    copies, as a random draw would have them, with a warning.
+    """
+    try:
+        parts = _parts(strata, _random_ranks(rows, rng), shares, stratified=True)
+        reason = _uneven(parts, shares, len(rows))
+    except DataError:
+        if not copies_are_natural(rows):
+            raise
+        parts, reason = {}, "they cannot be cut without parting copies"
+    if not reason or not isinstance(rows, Rows) or not copies_are_natural(rows):
+        return parts
+    parts = _parts(strata, rng.permutation(len(rows)), shares, stratified=True)
+    n_different = len(np.unique(row_hashes(rows)))
+    notice(
+        f"train has {n_different:,} different rows among {len(rows):,}, and {reason}: the cut is "
+        "random, so copies of a row are in several splits. The score on test says little about "
+        "rows that were never seen; to keep rows apart, give the splits."
+    )
+    return parts
+
+
+def _uneven(parts: Mapping[str, np.ndarray], shares: Mapping[str, float], n: int) -> str:
+    """The split that is far from its share, in words; empty where none is."""
+    for split, share in shares.items():
+        if not 1 / UNEVEN < len(parts[split]) / (share * n) < UNEVEN:
+            return f"{split} would be {len(parts[split]):,} rows with all copies kept together"
+    return ""
 
 
 def _random_ranks(rows: AnyRows, rng: np.random.Generator) -> np.ndarray:

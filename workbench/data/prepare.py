@@ -5,12 +5,15 @@ A `prepare` belongs to its candidate, so that a model always gets its inputs sca
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import missing_rows
+from workbench.data.notices import notice
 from workbench.data.rows import Rows
 from workbench.data.tokens import Tokens, WordPieces
 from workbench.errors import DataError, unknown
@@ -56,17 +59,28 @@ class Columns:
     def fitted(cls, train: Rows, *, max_categories: int = 128) -> Columns:
         """With the scales and categories of train.
 
-        Raises DataError for a column with more than `max_categories` categories.
+        Raises DataError for a column with more than `max_categories` categories, and for dates,
+        lists and other cells that are no category. Warns of a column without any value.
         """
         numeric: dict[str, tuple[float, float, float]] = {}
         categories: dict[str, list[str]] = {}
         for name, column in train.inputs.items():
             if column.dtype.kind in "biuf":
                 values = column.astype(np.float64)
-                median = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
+                if not np.isfinite(values).any():
+                    notice(f"Column `{name}` has no value in train, and is taken as 0.")
+                elif n_infinite := int(np.isinf(values).sum()):
+                    notice(
+                        f"Column `{name}` has {n_infinite:,} infinite values in train; they are "
+                        "taken as missing, and filled by the median."
+                    )
+                median = _median(values)
                 values = np.where(np.isfinite(values), values, median)
                 numeric[name] = (median, float(values.mean()), float(values.std()) or 1.0)
             else:
+                _refuse_no_category(name, column)
+                if len(column) and len(missing_rows(column)) == len(column):
+                    notice(f"Column `{name}` has no value in train.")
                 texts = sorted({str(value) for value in column})
                 if len(texts) > max_categories:
                     raise DataError(
@@ -90,6 +104,34 @@ class Columns:
             texts = np.asarray(inputs[name]).astype(str)
             parts.append(texts[:, None] == np.asarray(categories)[None])
         return {"x": np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)}
+
+
+def _median(values: np.ndarray) -> float:
+    """The median of the finite values; 0 where there is none."""
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if len(finite) else 0.0
+
+
+def _refuse_no_category(name: str, column: np.ndarray) -> None:
+    """Raise DataError for a column of dates, spans of time, lists or other containers."""
+    cell = None
+    if column.dtype.kind == "O":
+        present = np.setdiff1d(np.arange(len(column)), missing_rows(column))
+        cell = column[present[0]] if len(present) else None
+    is_span = column.dtype.kind == "m" or isinstance(cell, datetime.timedelta)
+    is_date = column.dtype.kind == "M" or isinstance(cell, datetime.date)
+    if is_span or is_date:
+        way = "dt.total_seconds()" if is_span else "dt.month"
+        raise DataError(
+            f"Column `{name}` holds {'spans of time' if is_span else 'dates'}: give numbers, such "
+            f"as `frame[{name!r}].{way}`, or leave the column out."
+        )
+    is_period = hasattr(cell, "ordinal") and hasattr(cell, "freqstr")
+    if is_period or isinstance(cell, (list, tuple, dict, set, np.ndarray)):
+        raise DataError(
+            f"Column `{name}` has a {type(cell).__name__} in a cell, and a cell must be a number "
+            "or a text: make columns of its parts, or leave the column out."
+        )
 
 
 @dataclass(frozen=True)

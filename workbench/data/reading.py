@@ -18,13 +18,19 @@ class Reading:
     """Names of the target and time columns, arrangement of the inputs, and numbering of labels.
 
     `arrange` gives the columns as the model takes them; `coding` is None where targets stay as they
-    are.
+    are. `files` are the paths of the splits that were read from files.
     """
 
     target: Any = None
     times: str | None = None
     coding: Coding | None = None
     arrange: Callable[[AnyRows], AnyRows] | None = None
+    files: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def labels_note(self) -> str:
+        """How labels that are numbers were numbered again; empty if they were not."""
+        return "" if self.coding is None else self.coding.note
 
     def __call__(self, data: Any, name: str = "data") -> AnyRows:
         """Rows from data in any shape that `make_task` takes; DataError names the data `name`."""

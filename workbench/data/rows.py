@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import as_array
 from workbench.errors import DataError
 
 __all__ = ["SPLIT_NAMES", "AnyRows", "Batch", "DatasetRows", "Rows", "Splits", "named_batch"]
@@ -26,7 +27,8 @@ class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
     `times` `(rows,)` is for rows that are ordered in time. It holds block labels, such as the day;
-    intervals then resample whole blocks. Raises DataError for arrays of unequal length.
+    intervals then resample whole blocks. Raises DataError for arrays of unequal length, of complex
+    numbers and of records.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -34,6 +36,12 @@ class Rows:
     times: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        for name, array in {**self.inputs, "targets": self.targets}.items():
+            if array.dtype.kind in "cV":
+                noun = "complex numbers" if array.dtype.kind == "c" else "records"
+                raise DataError(
+                    f"`{name}` holds {noun}: give real numbers, a `pandas.DataFrame` for records."
+                )
         lengths = {name: len(array) for name, array in self.inputs.items()}
         lengths["targets"] = len(self.targets)
         if self.times is not None:
@@ -185,23 +193,59 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
             )
         # Other names of a target are left out too: a copy of the target must not become an input.
         inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
-        return _named_arrays(inputs), _array(batch[key])
+        return _named_arrays(inputs), _array(batch[key], key)
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
-        *parts, targets = batch
+        *parts, last = batch
+        targets = _array(last, "the last part, the targets,")
         if len(parts) == 1 and isinstance(parts[0], Mapping):
-            return _named_arrays(parts[0]), _array(targets)
-        if len(parts) == 1 and isinstance(parts[0], (tuple, list)):
+            return _named_arrays(parts[0]), targets
+        if len(parts) == 1 and _holds_inputs(parts[0], len(targets)):
             parts = list(parts[0])
         if len(names) != len(parts):
             names = ("x", *(f"x{i}" for i in range(1, len(parts))))
-        return _named_arrays(dict(zip(names, parts, strict=True))), _array(targets)
+        return _named_arrays(dict(zip(names, parts, strict=True))), targets
     is_sequence = isinstance(batch, (tuple, list))
     got = "one element and no target" if is_sequence else type(batch).__name__
     raise DataError(f"A batch must be a mapping or a tuple (inputs, ..., targets), got {got}.")
 
 
+def _holds_inputs(values: Any, n_rows: int) -> bool:
+    """Whether a sequence holds several inputs, each with all rows; a list of rows does not."""
+    if not isinstance(values, (tuple, list)):
+        return False
+    lengths = [_length(value) for value in values]
+    if any(length != n_rows for length in lengths):
+        return len(values) != n_rows and all(hasattr(value, "shape") for value in values)
+    is_batch = [hasattr(value, "shape") or isinstance(value, tuple) for value in values]
+    return isinstance(values, tuple) or any(is_batch)
+
+
+def _length(value: Any) -> int | None:
+    """The number of rows of an array or a sequence; None for one value."""
+    if hasattr(value, "shape"):
+        return value.shape[0] if len(value.shape) else None
+    return len(value) if isinstance(value, (tuple, list)) else None
+
+
 def _named_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {name: _array(value) for name, value in values.items()}
+    return {str(name): _array(value, f"`{name}`") for name, value in values.items()}
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """Values as an array `(rows, ...)`; raises DataError for values that make none."""
+    try:
+        array = as_array(value)
+    except (ValueError, TypeError) as error:
+        reason = "its rows have different lengths" if "homogeneous" in str(error) else error
+        raise DataError(
+            f"{name} cannot become an array: {reason}. Give one array, all rows of one shape."
+        ) from error
+    if array.ndim == 0:
+        raise DataError(
+            f"{name} is one {type(value).__name__} ({str(value)[:60]!r}): give an array with a "
+            "value for each row."
+        )
+    return array
 
 
 def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
@@ -209,15 +253,6 @@ def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:
     if size < 1:
         raise DataError(f"A batch must have at least one row, got {size}.")
     return np.arange(n) if rng is None else rng.permutation(n)
-
-
-def _array(value: Any) -> np.ndarray:
-    if hasattr(value, "detach"):
-        value = value.detach().cpu()
-        if str(value.dtype) == "torch.bfloat16":  # numpy has no such type
-            value = value.float()
-        return value.numpy()
-    return np.asarray(value)
 
 
 def _bytes(array: np.ndarray) -> bytes:

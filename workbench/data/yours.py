@@ -1,4 +1,4 @@
-"""A user's own data as rows: arrays, tables, datasets and loaders."""
+"""A user's own data as rows: files, arrays, tables, datasets and loaders."""
 
 from __future__ import annotations
 
@@ -7,21 +7,34 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.files import is_path, read_file
 from workbench.data.rows import AnyRows, DatasetRows, Rows, named_batch
-from workbench.errors import DataError, WorkbenchError, all_of, unknown
+from workbench.data.tables import is_frame, is_pair, rows_of_frame, rows_of_pair
+from workbench.errors import DataError, WorkbenchError, all_of
 
-__all__ = ["is_table_pair", "read_all"]
+__all__ = ["is_table", "read_all"]
+
+
+def is_table(data: Any) -> bool:
+    """Whether the data are a table: a DataFrame, a file of rows, or a DataFrame with targets."""
+    return is_path(data) or is_frame(data) or is_pair(data)
 
 
 def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyRows]:
     """The rows of each split in `data`.
 
-    The columns `target` and `times` of a DataFrame are not among its inputs. Raises one DataError
-    with the problems of all splits.
+    The columns `target` and `times` of a DataFrame are not among its inputs. Text is the path of a
+    CSV, Parquet or Feather file. Raises one DataError with the problems of all splits.
     """
     time_column = times if isinstance(times, str) else None
     rows: dict[str, AnyRows] = {}
     problems = []
+    tables = [d for d in data.values() if is_path(d) or is_frame(d)]
+    if target is not None and not tables and "train" in data:
+        problems.append(
+            f"`target={target!r}` names a column, and no data are a DataFrame or a file: leave it "
+            "out."
+        )
     for split, split_data in data.items():
         try:
             rows[split] = _read(split_data, target, time_column)
@@ -37,8 +50,9 @@ def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyR
 def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
     if isinstance(data, (Rows, DatasetRows)):
         return data
-    if hasattr(data, "iloc"):
-        return _from_frame(data, target, time_column)
+    data = read_file(data) if is_path(data) else data
+    if is_frame(data):
+        return rows_of_frame(data, target, time_column)
     if time_column is not None:
         raise DataError(
             f"`times={time_column!r}` names a column, and the data are not a DataFrame: give an "
@@ -46,8 +60,8 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         )
     has_samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
     if isinstance(data, (tuple, list, Mapping)) and not has_samples:
-        if is_table_pair(data):
-            return Rows(_columns(data[0]), np.asarray(data[1]))
+        if is_pair(data):
+            return rows_of_pair(data[0], data[1])
         return Rows(*named_batch(data, ()))
     is_loader = hasattr(data, "dataset") and hasattr(data, "collate_fn")
     dataset = data.dataset if is_loader else data
@@ -62,47 +76,6 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
         f"{type(data).__name__} holds no targets: give a tuple (x, y), a mapping, a Dataset, a "
         "DataLoader, a DataFrame with `target=`, or Rows."
     )
-
-
-def is_table_pair(data: Any) -> bool:
-    """Whether the data are a pair `(DataFrame, targets)`, as in scikit-learn."""
-    return isinstance(data, (tuple, list)) and len(data) == 2 and hasattr(data[0], "iloc")
-
-
-def _from_frame(frame: Any, target: Any, time_column: str | None) -> Rows:
-    if target is None:
-        raise DataError(
-            "a DataFrame needs `target=`, the name of a column among "
-            f"{', '.join(map(str, frame.columns))}."
-        )
-    target_columns = [target] if isinstance(target, str) else list(target)
-    no_inputs = [*target_columns, time_column] if time_column else target_columns
-    missing = [column for column in no_inputs if column not in frame.columns]
-    if missing:
-        names = [str(name) for name in frame.columns]
-        raise DataError(" ".join(unknown("column", column, names) for column in missing))
-    if isinstance(target, str):
-        targets = _values(frame[target])
-    else:
-        targets = np.column_stack([_values(frame[column]) for column in target_columns])
-    times = frame[time_column].to_numpy() if time_column else None
-    return Rows(_columns(frame.drop(columns=no_inputs)), targets, times)
-
-
-def _columns(frame: Any) -> dict[str, np.ndarray]:
-    return {str(name): _values(frame[name]) for name in frame.columns}
-
-
-def _values(column: Any) -> np.ndarray:
-    """A column `(rows,)` in a type of numpy: missing numbers as NaN, texts as objects."""
-    from pandas.api import types
-
-    is_numpy = isinstance(column.dtype, np.dtype)
-    if is_numpy or not types.is_numeric_dtype(column.dtype):
-        return column.to_numpy()
-    if column.isna().any():
-        return column.to_numpy(np.float64, na_value=np.nan)
-    return column.to_numpy(column.dtype.numpy_dtype)
 
 
 def _from_iterable(data: Any, is_loader: bool) -> Rows:

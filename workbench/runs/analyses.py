@@ -10,7 +10,7 @@ from workbench.errors import TaskError, UnknownName, unknown
 from workbench.events import Event, Report
 from workbench.model_form import Training
 from workbench.runs.candidates import candidate_named, trained
-from workbench.runs.folders import runs_root
+from workbench.runs.folders import runs_root, telling_storage
 from workbench.runs.jobs import CACHE, builder_for
 from workbench.runs.valid_rows import limit_valid
 from workbench.system.files import write_text
@@ -60,7 +60,8 @@ def analyse(
     seen = limit_valid(whole.without_test(), chosen.budget)
     report, home = Report(*([listener] if listener else [])), runs_root(root)
     folder = home / "analyses" / f"{technique}-{action}"
-    folder.mkdir(parents=True, exist_ok=True)
+    with telling_storage(home):
+        folder.mkdir(parents=True, exist_ok=True)
     training = Training(chosen.budget, seed, device_of(device), report)
     named = candidate_named(start, seen, seed=seed, root=home, store=store)
     declared.check_form(named.candidate.form, named.candidate.name)

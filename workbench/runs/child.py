@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.events import Event, Report, append_to
+from workbench.runs.folders import is_full
 from workbench.runs.handle import Run
 from workbench.runs.sealed import discard, find_modules, open_data, open_sealed, open_task
 from workbench.system.files import read_json
@@ -44,6 +45,8 @@ def main(folder: Path) -> int:
                 if isinstance(error, WorkbenchError)
                 else f"{type(error).__name__}: {error}"
             )
+            if is_full(folder):
+                text += f" The disk of {folder} is full: free some space, and resume the run."
             run._mark("failed", pid=os.getpid(), error=text)
             append_to(folder / "events.jsonl")(Event("run_failed", "", {"error": text}))
             return 1

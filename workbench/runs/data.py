@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
+from workbench.data.files import is_file_of_rows, read_file
 from workbench.data.rows import AnyRows, DatasetRows, Rows
-from workbench.errors import DataError, UnknownName, unknown
+from workbench.errors import UnknownName, unknown
 from workbench.system.declared import named_object
 from workbench.task import Task
 
 __all__ = ["data_named"]
-
-READERS = {".csv": "read_csv", ".parquet": "read_parquet", ".feather": "read_feather"}
 
 
 def data_named(
@@ -28,9 +26,8 @@ def data_named(
     """
     if reference in sealed:
         return _rows(sealed[reference], task, reference)
-    path = Path(reference).expanduser()
-    if path.suffix in READERS:
-        return _rows(_read(path), task, reference)
+    if is_file_of_rows(reference):
+        return _rows(read_file(reference), task, reference)
     if ":" in reference:
         import pandas as pd
 
@@ -40,17 +37,6 @@ def data_named(
         unknown("data", reference, sealed) + " Hand them over as `data={name: ...}`, or name a CSV "
         "or Parquet file, or package.module:function."
     )
-
-
-def _read(path: Path) -> Any:
-    import pandas as pd
-
-    if not path.is_file():
-        raise DataError(f"There is no file {path.resolve()}.")
-    try:
-        return getattr(pd, READERS[path.suffix])(path)
-    except Exception as error:  # pandas passes on the errors of its parsers
-        raise DataError(f"{path} cannot be read: {type(error).__name__}: {error}") from error
 
 
 def _rows(data: Any, task: Task | None, name: str) -> AnyRows | Iterable[AnyRows]:

@@ -27,7 +27,14 @@ from workbench.errors import RunError
 from workbench.events import Event, Report, read_events
 from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
-from workbench.runs.folders import new_folder, run_folders, runs_root, slug
+from workbench.runs.folders import (
+    is_full,
+    new_folder,
+    run_folders,
+    runs_root,
+    slug,
+    telling_storage,
+)
 from workbench.runs.sealed import FILES, PICKLES, discard, open_sealed, open_task, seal
 from workbench.runs.sealed import trust as vouch_for
 from workbench.runs.signing import check_signature
@@ -67,20 +74,21 @@ def start(
     start_name = slug(recipe.options.start) or "model"
     name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.options.task)}-{start_name}"
     folder = new_folder(runs_root(root), name)
-    write_text(folder / "recipe.yml", recipe.to_yaml())
-    own = task if task is not None and not _is_built_in(task) else None
-    seal(own, folder / "private", data)
-    write_json(folder / "process.json", _starting())
-    about = {
-        "name": folder.name,
-        "store": store,
-        "created": time.time(),
-        "started_in": str(Path.cwd()),
-        "own_task": own is not None,
-    }
-    write_json(folder / "run.json", {"version": VERSION, **about})
-    run = Run(folder)
-    run._launch()
+    with telling_storage(folder):
+        write_text(folder / "recipe.yml", recipe.to_yaml())
+        own = task if task is not None and not _is_built_in(task) else None
+        seal(own, folder / "private", data)
+        write_json(folder / "process.json", _starting())
+        about = {
+            "name": folder.name,
+            "store": store,
+            "created": time.time(),
+            "started_in": str(Path.cwd()),
+            "own_task": own is not None,
+        }
+        write_json(folder / "run.json", {"version": VERSION, **about})
+        run = Run(folder)
+        run._launch()
     return run
 
 
@@ -203,9 +211,10 @@ class Run:
                 "output.log there."
             )
         if status in ("cancelled", "killed"):
+            full = f" The disk of {self.folder} is full." if is_full(self.folder) else ""
             raise RunError(
-                f"{self.name} was {status}; finished steps are kept. Go on with `workbench resume "
-                f"{self.name}`."
+                f"{self.name} was {status}; finished steps are kept.{full} Go on with `workbench "
+                f"resume {self.name}`."
             )
 
     def cancel(self) -> None:

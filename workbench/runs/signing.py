@@ -59,8 +59,21 @@ def _signature(folder: Path, names: Sequence[str]) -> str:
 
 
 def _key() -> bytes:
-    """The user's key, made at first use with mode 0600."""
+    """The user's key, made at first use with mode 0600.
+
+    Raises RunError where this user cannot keep it.
+    """
     path = key_file()
+    try:
+        return _read_or_made(path)
+    except OSError as error:
+        raise RunError(
+            f"The key that signs the private files of runs cannot be kept in {path.parent} "
+            f"({error.strerror}): set WORKBENCH_HOME to a folder that you can write."
+        ) from error
+
+
+def _read_or_made(path: Path) -> bytes:
     try:
         return _read(path)
     except FileNotFoundError:

@@ -16,7 +16,6 @@ Nested settings flatten to `fit_lr`. A field made by `scaled()` or `inherited()`
 
 from __future__ import annotations
 
-import json
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,12 +23,12 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
 from workbench.settings.knobs import Knob, extra_of, flat_value, knobs, reach, strip_optional
 from workbench.settings.refusals import problems_of, without_effect
+from workbench.system.texts import UnreadableText, read_json_or_yaml, read_text
 
 __all__ = ["Settings", "dropping_values_without_effect"]
 
@@ -221,16 +220,10 @@ def _parse_text(text: str, name: str) -> Any:
     """YAML text, or the content of the YAML file that it names."""
     looks_like_path = text.endswith((".yml", ".yaml", ".json")) and "\n" not in text
     try:
-        content = Path(text).read_text(encoding="utf-8") if looks_like_path else text
-        try:
-            return json.loads(
-                content
-            )  # what the flat faces hold; YAML 1.1 would read its 1e-05 as text
-        except ValueError:
-            return yaml.safe_load(content)
-    except (OSError, yaml.YAMLError) as error:
-        reason = getattr(error, "problem", None) or error
-        raise ValueError(f"is neither YAML text nor the path of a YAML file ({reason})") from None
+        content = read_text(Path(text).expanduser()) if looks_like_path else text
+        return read_json_or_yaml(content)
+    except UnreadableText as error:
+        raise ValueError(f"is neither YAML text nor the path of a YAML file. {error}") from None
 
 
 def _difference(whole: dict[str, Any], default: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from workbench.errors import RunError
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.tables import cells
 from workbench.store.points import Point, points_of, points_of_test, valid_key
 from workbench.system.files import read_json
+from workbench.system.texts import read_text, read_yaml
 
 __all__ = ["Entry", "Model", "read_entry"]
 
@@ -65,7 +64,7 @@ def read_entry(folder: Path) -> Entry | None:
             if (p / "step.json").exists()
         ]
         return _entry(folder, steps) if steps else None
-    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"{folder} cannot be read as a run: {type(error).__name__}: {error}"
         ) from error
@@ -73,9 +72,9 @@ def read_entry(folder: Path) -> Entry | None:
 
 def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     about = read_json(folder / "run.json")
-    text = (folder / "recipe.yml").read_text(encoding="utf-8")
+    text = read_text(folder / "recipe.yml")
     # Plain YAML, so that the techniques of the recipe need not be installed.
-    recipe = {**DEFAULTS, **yaml.safe_load(text)}
+    recipe = {**DEFAULTS, **read_yaml(text)}
     final = folder / "final.json"
     test = TestLine.from_json(read_json(final)) if final.exists() else None
     labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]

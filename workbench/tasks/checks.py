@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.overlap import row_keys
+from workbench.data.overlap import overlap_is_natural, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
 from workbench.errors import DataError, TaskError, all_of
 from workbench.model_form import form_named
@@ -276,8 +276,8 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], findings: _Fin
                 f" and {len(missing) - 8} more" if len(missing) > 8 else ""
             )
             findings.data.append(
-                f"{split} has no row of class {shown}: add rows of it, or cut the splits "
-                "stratified by class."
+                f"{split} has no row of class {shown}: add rows of it, cut the splits stratified "
+                "by class, or give `classes=` with the labels that there are."
             )
 
 
@@ -299,6 +299,15 @@ def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
         if held not in keys:
             continue
         everywhere = np.zeros(len(keys[held]), bool)
+        shared_by = [n for n in others if n in keys and np.isin(keys[held], keys[n]).any()]
+        if _is_natural(splits["train"], held, shared_by, keys):
+            n = int(np.isin(keys[held], np.concatenate([keys[o] for o in shared_by])).sum())
+            findings.warnings.append(
+                f"{n:,} of {len(keys[held]):,} {held} rows are in {', '.join(shared_by)} too. Rows "
+                "of few different values are drawn more than once, so this is no leak; but the "
+                "score says little about rows that were never seen."
+            )
+            continue
         for other in (n for n in others if n in keys):
             shared = np.isin(keys[held], keys[other])
             everywhere |= shared
@@ -316,6 +325,16 @@ def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
                 )
             else:
                 findings.warnings.append(f"{text}.")
+
+
+def _is_natural(
+    train: AnyRows, held: str, shared_by: list[str], keys: Mapping[str, np.ndarray]
+) -> bool:
+    """Whether the overlap of a split with others is as large as random draws make it."""
+    if not shared_by or not isinstance(train, Rows):
+        return False
+    others = np.concatenate([keys[name] for name in shared_by])
+    return overlap_is_natural(train, keys[held], others)
 
 
 def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Findings) -> None:
@@ -338,7 +357,7 @@ def _check_output(task: Task, probe: Probe, targets: np.ndarray, findings: _Find
         way_out = f" Its output {_choice(others[0])} has such a shape." if others else ""
         findings.model.append(
             f"`{candidate.name}` must give outputs {expected}, and gave {outputs.shape} for "
-            f"{n_rows} rows.{way_out}"
+            f"{n_rows} rows.{way_out} {task.reading.labels_note}".rstrip()
         )
     elif not np.isfinite(outputs).all() and clean(probe.rows) is probe.rows:
         findings.model.append(

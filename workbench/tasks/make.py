@@ -6,7 +6,6 @@ module, function, estimator, ONNX file, name  ->  builders and start candidate  
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -14,13 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import as_array
 from workbench.data.cut import cut
+from workbench.data.files import paths_of
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
+from workbench.data.notices import notice
 from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
-from workbench.data.yours import is_table_pair, read_all
-from workbench.errors import TaskError, WorkbenchWarning
+from workbench.data.yours import is_table, read_all
+from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
 from workbench.models.transformed import Transformed
@@ -41,7 +43,7 @@ def make_task(
     valid: Any = None,
     calibration: Any = None,
     test: Any = None,
-    target: str | list[str] | None = None,
+    target: Any = None,
     kind: Kind | None = None,
     classes: Iterable[Any] | None = None,
     loss: Callable[..., Any] | None = None,
@@ -61,7 +63,9 @@ def make_task(
     Data (`train`, and `valid`, `calibration`, `test` where there are any), each one of
       - `(x, y)`: arrays or tensors; `x` may be a mapping of named arrays or a DataFrame, `(x1, x2,
         y)` works too;
-      - a DataFrame with `target="column"`, or a list of columns for several labels a row;
+      - a DataFrame (or a table of Arrow or Polars) with `target="column"`, or a list of columns
+        for several labels a row;
+      - the path of a CSV, Parquet or Feather file, with `target=` as for a DataFrame;
       - a map-style torch Dataset, or a DataLoader (its dataset and collate function are used, not
         its sampler), whose batches are tuples `(inputs, ..., targets)` or mappings with `labels`,
         `target` or `y`;
@@ -70,12 +74,14 @@ def make_task(
 
     Splits not given are cut from train: 20 % valid, 15 % test, 5 % calibration (up to 10 % in small
     data, to reach 64 rows), 60 % or more stay train. The cut is decided by `seed`, stratified by
-    class, and keeps identical rows together. With `times` (an array for train, or a DataFrame's
+    class, and keeps identical rows together; rows of few different values, for which that is not
+    possible, are cut at random with a warning. With `times` (an array for train, or a DataFrame's
     column, which is then no input) the latest rows are test, and rows of one time are never parted.
     Splits that are given are never touched.
 
-    `kind` is inferred (see `infer_kind`). Text labels become 0..n-1, in the order of `classes`, of
-    a fitted classifier's own `classes_`, or of the alphabet. `classes` otherwise names the classes.
+    `kind` is inferred (see `infer_kind`). Text labels, and numbers that do not count from 0, become
+    0..n-1, in the order of `classes`, of a fitted classifier's own `classes_`, or sorted. `classes`
+    otherwise names the classes.
 
     `model`: a torch module (trained; a builder `untrained` is made too if all its layers can be
     reset); a function without arguments that makes an untrained one, or with one argument, the
@@ -119,11 +125,10 @@ def make_task(
     kind = kind or _kind_of(own, targets, class_names)
     coding = coding_of(kind, targets, class_names, own.instance)
     rows = coded_rows(rows, coding)
-    names = coding.names or (tuple(target) if isinstance(target, list) else ())
-    row_times = None if times is None or isinstance(times, str) else np.asarray(times)
+    names = coding.names or (tuple(map(str, target)) if isinstance(target, list) else ())
+    row_times = None if times is None or isinstance(times, str) else as_array(times)
     data = cut(rows, kind, seed, row_times)
-    is_table = hasattr(train, "iloc") or is_table_pair(train)
-    prepare = _fitted_prepare(prepare, data.train, own, is_table)
+    prepare = _fitted_prepare(prepare, data.train, own, is_table(train))
     no_loss = own.form is None or own.form.trained_by_loss
     if kind == "custom" and not (metric and (loss or train_step or not no_loss)):
         raise TaskError(
@@ -141,7 +146,13 @@ def make_task(
         augment=augment,
         reword=reword,
         classes=names,
-        reading=Reading(target, times if isinstance(times, str) else None, coding, arrange),
+        reading=Reading(
+            target,
+            times if isinstance(times, str) else None,
+            coding,
+            arrange,
+            tuple(paths_of(splits).items()),
+        ),
         output=output,
     )
     task = replace(task, builders={**own.builders(task), **(models or {})})
@@ -158,7 +169,7 @@ def make_task(
     task = replace(task, metrics=_metrics(metric, task, probe))
     told = check_task(task, probe=probe.about(task) if probe is not None else None)
     for text in (*own.notes, *told):
-        warnings.warn(text, WorkbenchWarning, stacklevel=2)
+        notice(text)
     return task
 
 
@@ -169,13 +180,13 @@ def _arrange(own: OwnModel, prepare: Any) -> Callable[[AnyRows], AnyRows] | None
     return partial(own.form.arranged, own.instance, name=own.name)
 
 
-def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, is_table: bool) -> Any:
+def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, of_table: bool) -> Any:
     """The `prepare` to use: a class is fitted on train, and so is a scikit-learn transformer."""
     if isinstance(prepare, type) and hasattr(prepare, "fitted"):
         return prepare.fitted(train)
     if hasattr(prepare, "transform") and not isinstance(prepare, type):
         return Transformed.fitted(prepare, train)
-    if prepare is None and is_table and own.form is not None and not own.form.takes_columns:
+    if prepare is None and of_table and own.form is not None and not own.form.takes_columns:
         return Columns.fitted(train.take(slice(None)))
     return prepare
 

@@ -10,6 +10,7 @@ import yaml
 from workbench.lessons.cells import parameters_cell
 from workbench.recipe import Recipe
 from workbench.settings import TechniqueSettings, knobs
+from workbench.system.texts import read_yaml
 from workbench.technique import Technique
 
 __all__ = ["through_cell", "through_form", "through_recipe", "through_shell", "through_yaml"]
@@ -17,7 +18,7 @@ __all__ = ["through_cell", "through_form", "through_recipe", "through_shell", "t
 
 def through_yaml(settings: TechniqueSettings) -> TechniqueSettings:
     """The settings from the YAML of their own tree."""
-    return type(settings)(**yaml.safe_load(yaml.safe_dump(settings.tree())))
+    return type(settings)(**read_yaml(yaml.safe_dump(settings.tree())))
 
 
 def recipe_of(declared: Technique, settings: TechniqueSettings) -> Recipe:

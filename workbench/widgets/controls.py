@@ -29,6 +29,7 @@ from ipywidgets import (
 )
 
 from workbench.settings import Knob
+from workbench.system.texts import UnreadableText, read_yaml
 from workbench.widgets.dress import show_if, words
 from workbench.widgets.wording import label_of_knob, shown_help, shown_value, with_labels
 
@@ -239,9 +240,9 @@ def _yaml(knob: Knob) -> Drawn:
 def _compact(text: str) -> str:
     """YAML text of a list or a mapping as JSON, which flat values hold; other text unchanged."""
     try:
-        content = yaml.safe_load(text)
+        content = read_yaml(text)
         return json.dumps(content) if isinstance(content, (dict, list)) else text
-    except (yaml.YAMLError, TypeError):
+    except (UnreadableText, TypeError):
         return text  # the settings refuse it in words
 
 

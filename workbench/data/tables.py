@@ -1,0 +1,249 @@
+"""Tables: DataFrames as rows, with the columns found by their names."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Any
+
+import numpy as np
+
+from workbench.data.columns import as_array, column_values
+from workbench.data.notices import notice
+from workbench.data.rows import Rows
+from workbench.errors import DataError, unknown
+
+__all__ = ["as_frame", "is_frame", "is_pair", "rows_of_frame", "rows_of_pair", "times_of"]
+
+MOST_SHOWN = 30  # names of columns in a message
+
+
+def is_frame(data: Any) -> bool:
+    """Whether data are a DataFrame, or a table of another library such as Arrow or Polars."""
+    if hasattr(data, "iloc"):
+        return True
+    # A dataset of Hugging Face has batches of its own (`__getitems__`), and stays a dataset.
+    is_other = hasattr(data, "__dataframe__") or hasattr(data, "__arrow_c_stream__")
+    return is_other and not hasattr(data, "__getitems__")
+
+
+def as_frame(table: Any) -> Any:
+    """The DataFrame of a table for which `is_frame` is true."""
+    if hasattr(table, "iloc"):
+        return table
+    if hasattr(table, "to_pandas"):
+        return table.to_pandas()
+    if hasattr(table, "__arrow_c_stream__"):
+        import pyarrow
+
+        return pyarrow.table(table).to_pandas()
+    raise DataError(
+        f"{type(table).__name__} is a table without `to_pandas()`: make a DataFrame of it."
+    )
+
+
+def is_pair(data: Any) -> bool:
+    """Whether the data are a pair `(DataFrame, targets)`, as in scikit-learn."""
+    is_two = isinstance(data, (tuple, list)) and len(data) == 2
+    return is_two and is_frame(data[0]) and hasattr(data[0], "columns")
+
+
+def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
+    """Rows of a DataFrame; its columns `target` and `time_column` are not among the inputs.
+
+    `target` is a name, or a list of names. Raises DataError for columns that are not there, for two
+    of one name, and where no column is left.
+    """
+    frame = as_frame(frame)
+    if not hasattr(frame, "columns"):
+        raise DataError(
+            f"{type(frame).__name__} is one column: give a DataFrame with `target=`, or a pair "
+            "(x, y)."
+        )
+    names = _names(frame)
+    if target is None:
+        raise DataError(f"a DataFrame needs `target=`, the name of a column among {_shown(names)}.")
+    labels = list(frame.columns)
+    several = _are_several(target, labels)
+    wanted = list(target) if several else [target]
+    times = [] if time_column is None else [time_column]
+    found = {i: _position(labels, names, name) for i, name in enumerate([*wanted, *times])}
+    problems = [
+        _no_column(frame, names, [*wanted, *times][i]) for i, at in found.items() if at is None
+    ]
+    if problems:
+        raise DataError(" ".join(problems))
+    places = [at for at in found.values() if at is not None]
+    if len(set(places)) != len(places):
+        twice = next(names[at] for at in places if places.count(at) > 1)
+        raise DataError(
+            f"the column `{twice}` is named twice by `target` and `times`: name it once."
+        )
+    columns = [column_values(frame.iloc[:, at]) for at in places]
+    targets = np.column_stack(columns[: len(wanted)]) if several else columns[0]
+    inputs = {n: column_values(frame.iloc[:, i]) for i, n in enumerate(names) if i not in places}
+    if not inputs:
+        raise DataError(
+            f"no column is left as an input: all of {_shown(names)} are target or times."
+        )
+    _tell_copies(inputs, targets)
+    return Rows(inputs, targets, times_of(columns[-1]) if times else None)
+
+
+def rows_of_pair(frame: Any, targets: Any) -> Rows:
+    """Rows of a DataFrame with its targets beside it, paired by position.
+
+    Raises DataError for targets whose index has the rows in another order.
+    """
+    frame = as_frame(frame)
+    names = _names(frame)
+    _refuse_other_order(frame, targets)
+    inputs = {name: column_values(frame.iloc[:, i]) for i, name in enumerate(names)}
+    array = as_array(targets)
+    if len(array) == len(frame):
+        _tell_copies(inputs, array)
+    return Rows(inputs, array)
+
+
+def times_of(values: np.ndarray) -> np.ndarray:
+    """Times `(rows,)` that sort as time does: texts in ISO 8601 become dates.
+
+    Other texts stay, and sort as text. Raises DataError for missing times and other shapes.
+    """
+    import pandas as pd
+
+    if values.ndim != 1:
+        raise DataError(
+            f"`times` has shape {values.shape}: give one value a row, or the name of a column."
+        )
+    missing = np.flatnonzero(pd.isna(values))
+    if len(missing):
+        raise DataError(
+            f"`times` misses {len(missing):,} values, the first in row {missing[0]}: fill them, or "
+            "drop these rows."
+        )
+    if values.dtype.kind == "O" and not isinstance(values[0] if len(values) else "", str):
+        return pd.Series(values).infer_objects().to_numpy()
+    if values.dtype.kind not in "OU":
+        return values
+    try:
+        return pd.to_datetime(pd.Series(values), format="ISO8601").to_numpy()
+    except (ValueError, TypeError):
+        notice(
+            f"`times` are texts such as {values[0]!r}, and are sorted as text: for dates give "
+            "`pandas.to_datetime(...)` of them."
+        )
+        return values.astype(str)
+
+
+def _names(frame: Any) -> list[str]:
+    """The names of the columns as text; the parts of a name of several levels are joined by dots.
+
+    Raises DataError for a column without a name, and for two columns of one name.
+    """
+    names = [_name(label) for label in frame.columns]
+    problems = []
+    for at, name in enumerate(names):
+        if name in ("", "None", "nan", "NaT", "<NA>") and not _is_text(frame.columns[at]):
+            problems.append(
+                f"column {at} (counted from 0) has no name ({frame.columns[at]!r}): name it, or "
+                "leave it out."
+            )
+        elif names.index(name) == at and (n := names.count(name)) > 1:
+            where = [str(i) for i, other in enumerate(names) if other == name]
+            problems.append(
+                f"{n} columns have the name `{name}` (columns {', '.join(where[:8])}, counted from "
+                "0): rename them, as in `frame.columns = [...]`, or leave all but one out."
+            )
+    if problems:
+        raise DataError(" ".join(problems))
+    return names
+
+
+def _name(label: Any) -> str:
+    if isinstance(label, tuple):
+        return ".".join(str(part) for part in label if str(part))
+    return str(label)
+
+
+def _is_text(label: Any) -> bool:
+    """Whether a name is text that is not empty, such as the name `None` itself."""
+    return isinstance(label, str) and label != ""
+
+
+def _are_several(target: Any, labels: list[Any]) -> bool:
+    """Whether `target` is a list of names; raises DataError for the targets themselves."""
+    if isinstance(target, tuple):
+        return target not in labels
+    if hasattr(target, "to_numpy") and hasattr(target, "iloc"):
+        name = getattr(target, "name", None)
+        hint = f"`target={name!r}`" if name in labels else "the pair `(frame, targets)` as data"
+        raise DataError(
+            f"`target` is a {type(target).__name__} of {len(target):,} values, and must be the "
+            f"name of a column: give {hint}."
+        )
+    if isinstance(target, np.ndarray) and target.dtype.kind not in "OU":
+        raise DataError(
+            f"`target` is an array of {target.dtype}, and must be the name of a column: give the "
+            "pair `(frame, targets)` as data."
+        )
+    return not isinstance(target, str) and hasattr(target, "__iter__")
+
+
+def _position(labels: list[Any], names: list[str], name: Any) -> int | None:
+    """The number of a column by its label, or by its name as text; None where there is none."""
+    for known in (labels, names):
+        matches = [
+            i for i, other in enumerate(known) if type(other) is type(name) or known is labels
+        ]
+        for i in matches:
+            if known[i] is name or known[i] == name:
+                return i
+    return None
+
+
+def _no_column(frame: Any, names: list[str], name: Any) -> str:
+    """The sentence for a column that is not there, with what was probably meant."""
+    if name in frame.index.names:
+        return f"`{name}` is the index of the table: give `frame.reset_index()`."
+    hint = ""
+    if isinstance(name, int) and -len(names) <= name < len(names):
+        hint = f" The column in this position is `{names[name]}`: give its name."
+    if len(names) <= MOST_SHOWN:
+        return unknown("column", name, names) + hint
+    nearest = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
+    meant = f" Did you mean {' or '.join(f'`{n}`' for n in nearest)}?" if nearest else hint
+    return f"Unknown column `{name}`.{meant} There are {len(names):,} columns: {_shown(names)}."
+
+
+def _shown(names: list[str]) -> str:
+    more = len(names) - MOST_SHOWN
+    return ", ".join(names[:MOST_SHOWN]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def _refuse_other_order(frame: Any, targets: Any) -> None:
+    """Raise DataError where two indexes hold the same rows in another order."""
+    index: Any = frame.index
+    other: Any = getattr(targets, "index", None)
+    if not hasattr(other, "is_unique") or len(index) != len(other):
+        return
+    is_same = index.equals(other) or not (index.is_unique and other.is_unique)
+    if not is_same and index.isin(other).all():
+        raise DataError(
+            "the index of the targets has the rows of the table in another order, and rows are "
+            "paired by position: give `targets.loc[frame.index]`, or reset both indexes if the "
+            "order is right."
+        )
+
+
+def _tell_copies(inputs: dict[str, np.ndarray], targets: np.ndarray) -> None:
+    """Warn of columns that hold the targets."""
+    if targets.ndim != 1 or len(targets) < 2:
+        return
+    for name, column in inputs.items():
+        if column.shape != targets.shape or column.dtype.kind != targets.dtype.kind:
+            continue
+        if column[0] == targets[0] and column.tolist() == targets.tolist():
+            notice(
+                f"Column `{name}` holds the targets: a model reads the answer from it. Leave it "
+                "out."
+            )
