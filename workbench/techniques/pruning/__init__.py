@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.pruning.groups import groups_table
+from workbench.techniques.pruning.groups import attentions_of, groups_table, heads_table
 from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
 from workbench.techniques.pruning.preconditions import require_all
@@ -45,8 +45,8 @@ class PruningSettings(TechniqueSettings):
     """Unit to remove, fraction to remove, and training afterwards."""
 
     method: Literal["structured", "unstructured", "n_m", "depth"] = "structured"
-    """Unit to remove: structured removes channels, unstructured single weights, depth blocks of
-    layers; n_m keeps n of every m weights.
+    """Unit to remove: structured removes channels and whole attention heads, unstructured single
+    weights, depth blocks of layers; n_m keeps n of every m weights.
     """
 
     pruning_ratio: float = knob(
@@ -71,8 +71,8 @@ class PruningSettings(TechniqueSettings):
         only_if={"method": ("structured", "unstructured")},
         title="Importance criterion",
     )
-    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
-    random. For single weights: l2 and l1, both the magnitude, or random.
+    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale (l2
+    for layers without one), or random. For single weights: l2 and l1, both the magnitude, or random.
     """
 
     scope: Literal["uniform", "global", "sensitivity"] = knob(
@@ -106,7 +106,9 @@ class PruningSettings(TechniqueSettings):
         expert=True,
         title="Round channels to a multiple of",
     )
-    """Number whose multiples the remaining channels are rounded to; kernels compute in blocks."""
+    """Number whose multiples the remaining channels are rounded to; kernels compute in blocks. The
+    number of attention heads is not rounded to it.
+    """
 
     ignored_layers: list[str] = free_form([], expert=True)
     """Names of layers to leave unpruned. Structured pruning never prunes output layers."""
@@ -207,6 +209,8 @@ def _structured(job: Job, settings: PruningSettings) -> Outcome:
         "groups": groups_table(result.groups, widths_before, widths_after),
         **result.tables,
     }
+    if attentions_of(result.groups):
+        evidence["heads"] = heads_table(result.groups, widths_before, widths_after)
     return _outcome(job, result.settings, result.fitted, evidence, result.notes)
 
 

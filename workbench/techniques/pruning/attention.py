@@ -49,6 +49,12 @@ class Attention:
         return self.projections[0][0]
 
     @property
+    def name(self) -> str:
+        """Path of the smallest module that holds all projections."""
+        path = _common_path([name.split(".")[:-1] for name in self.layers])
+        return ".".join(path) or self.root
+
+    @property
     def layers(self) -> tuple[str, ...]:
         """Names of the projections."""
         return tuple(name for name, _ in self.projections)
@@ -132,8 +138,15 @@ def _channels(channels: Units, units: Sequence[int]) -> list[int]:
 def _modules_around(attention: Attention) -> list[str]:
     """Paths of the modules that hold the layers, up to the smallest that holds all of them."""
     paths = [name.split(".")[:-1] for name in (*attention.layers, attention.output)]
-    n_common = 0
-    while all(len(p) > n_common and p[n_common] == paths[0][n_common] for p in paths):
-        n_common += 1
-    around = {".".join(p[:n]) for p in paths for n in range(n_common, len(p) + 1)}
-    return sorted(around)
+    n_common = len(_common_path(paths))
+    return sorted({".".join(p[:n]) for p in paths for n in range(n_common, len(p) + 1)})
+
+
+def _common_path(paths: Sequence[Sequence[str]]) -> list[str]:
+    """The first parts that all paths share."""
+    common = []
+    for parts in zip(*paths, strict=False):
+        if len(set(parts)) > 1:
+            break
+        common.append(parts[0])
+    return common

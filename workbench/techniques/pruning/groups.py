@@ -20,7 +20,7 @@ from workbench.techniques.pruning.attention import Attention
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Group", "Member", "attentions_of", "groups_table"]
+__all__ = ["Group", "Member", "attentions_of", "groups_table", "heads_table"]
 
 
 @dataclass(frozen=True)
@@ -125,4 +125,33 @@ def groups_table(
                 }
             )
     columns = ["group", "layer", "role", "channels", "channels_after", "protected", "why"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def heads_table(
+    groups: Sequence[Group], widths_before: Mapping[str, int], widths_after: Mapping[str, int]
+) -> DataFrame:
+    """Heads of each attention whose heads can be told apart, a row an attention.
+
+    Columns: attention, heads, heads_after, protected, why. Heads that share a key and a value count
+    as one: they are removed together.
+    """
+    import pandas as pd
+
+    rows = []
+    for group in groups:
+        if group.attention is None:
+            continue
+        fraction = widths_after[group.root] / widths_before[group.root]
+        n_heads = group.attention.n_units
+        rows.append(
+            {
+                "attention": group.attention.name,
+                "heads": n_heads,
+                "heads_after": round(n_heads * fraction),
+                "protected": bool(group.protected),
+                "why": group.protected,
+            }
+        )
+    columns = ["attention", "heads", "heads_after", "protected", "why"]
     return pd.DataFrame(rows, columns=columns)

@@ -130,12 +130,14 @@ def _step(group: Group, round_to: int) -> int:
 
 
 def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> None:
-    """Raise SettingsError when a ratio leaves a layer empty, with the largest one that does not."""
+    """Raise SettingsError when a ratio leaves a layer empty, with the largest one that does not.
+
+    An attention always keeps a head.
+    """
     unprotected = [g for g in groups if not g.protected]
     for group in unprotected:
         has_own = ratios.has_own(group)
         ratio = ratios.of_group(group)
-        # An attention always keeps one head.
         if (has_own or not ratios.is_global) and n_kept(group, ratio) == 0:
             largest = 1 - group.n_parts / group.channels
             raise SettingsError(
@@ -145,9 +147,9 @@ def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> Non
             )
     if not ratios.is_global:
         return
-    compared = [g for g in unprotected if not ratios.has_own(g)]
-    n_channels = sum(g.n_units * g.n_parts * g.weight for g in compared)
-    n_least = sum(g.n_parts * g.weight for g in compared)
+    compared = [g for g in unprotected if not ratios.has_own(g) and not g.attention]
+    n_channels = sum(g.channels for g in compared)
+    n_least = sum(g.n_parts for g in compared)
     if n_channels and n_channels * (1 - ratios.common) < n_least:
         raise SettingsError(
             f"`pruning_ratio` {ratios.common:g} leaves layers empty: at most "
