@@ -1,8 +1,10 @@
 """Pruning: remove channels, blocks or single weights of low importance, then fine-tune.
 
 Structured pruning makes a network faster in every runtime (torch-pruning; Fang et al., "DepGraph:
-Towards Any Structural Pruning", CVPR 2023). Unstructured and N:M sparsity make the file smaller;
-the network is faster only where the runtime has kernels for them. Each method has a file.
+Towards Any Structural Pruning", CVPR 2023). Attention loses whole heads, with their size unchanged
+(Michel et al., "Are Sixteen Heads Really Better than One?", 2019). Unstructured and N:M sparsity
+make the file smaller; the network is faster only where the runtime has kernels for them. Each
+method has a file.
 """
 
 from __future__ import annotations
@@ -45,8 +47,8 @@ class PruningSettings(TechniqueSettings):
     """Unit to remove, fraction to remove, and training afterwards."""
 
     method: Literal["structured", "unstructured", "n_m", "depth"] = "structured"
-    """Unit to remove: structured removes channels and whole attention heads, unstructured single
-    weights, depth blocks of layers; n_m keeps n of every m weights.
+    """Unit to remove: structured removes channels, unstructured single weights, depth blocks of
+    layers; n_m keeps n of every m weights.
     """
 
     pruning_ratio: float = knob(
@@ -71,8 +73,8 @@ class PruningSettings(TechniqueSettings):
         only_if={"method": ("structured", "unstructured")},
         title="Importance criterion",
     )
-    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale (l2
-    for layers without one), or random. For single weights: l2 and l1, both the magnitude, or random.
+    """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
+    random. For single weights: l2 and l1, both the magnitude, or random.
     """
 
     scope: Literal["uniform", "global", "sensitivity"] = knob(
@@ -106,9 +108,7 @@ class PruningSettings(TechniqueSettings):
         expert=True,
         title="Round channels to a multiple of",
     )
-    """Number whose multiples the remaining channels are rounded to; kernels compute in blocks. The
-    number of attention heads is not rounded to it.
-    """
+    """Number whose multiples the remaining channels are rounded to; kernels compute in blocks."""
 
     ignored_layers: list[str] = free_form([], expert=True)
     """Names of layers to leave unpruned. Structured pruning never prunes output layers."""
