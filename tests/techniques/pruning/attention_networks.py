@@ -48,6 +48,16 @@ def vit(**options):
     return ViTForImageClassification(ViTConfig(**image, **WIDTHS, **options))
 
 
+def gpt2():
+    from transformers import GPT2Config, GPT2ForSequenceClassification
+
+    widths = {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 16}
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    return GPT2ForSequenceClassification(
+        GPT2Config(vocab_size=100, num_labels=3, **tokens, **widths)
+    )
+
+
 class Separate(nn.Module):
     """Own attention with three projections; `view` with the number of heads, or of one head."""
 

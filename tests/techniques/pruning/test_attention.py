@@ -20,8 +20,9 @@ from tests.techniques.pruning.attention_networks import (
     Own,
     SharedKeys,
     bert,
+    gpt2,
 )
-from workbench.errors import SettingsError
+from workbench.errors import CandidateError, SettingsError
 from workbench.keeping.structure import read_network, save_network
 from workbench.models.networks import call_model, first_tensor
 from workbench.task import Candidate
@@ -145,6 +146,11 @@ def test_attention_that_cannot_lose_heads_is_named_and_the_layers_between_are_pr
         after = widths(pruned)
         narrower = {layer for layer in before if after[layer] < before[layer]}
         assert {layer for layer in narrower if layer.endswith(("up", "linear1"))}
+
+
+def test_network_that_torch_pruning_cannot_follow_is_refused_with_other_methods():
+    with pytest.raises(CandidateError, match="GPT2.*cannot be followed.*`method` unstructured"):
+        prunable_groups(gpt2().eval(), IDS, [])
 
 
 def test_width_of_the_model_stays_where_it_decides_the_heads():

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import CandidateError
 from workbench.models.networks import call_model, first_tensor
 from workbench.techniques.pruning.attention import Attention, Units, remove_heads, zero_heads
 from workbench.techniques.pruning.groups import Group, Member
@@ -46,11 +47,18 @@ class ChannelGraph:
         self._replaced = insert_proxies(model)
         with torch.enable_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # `verification` tests the groups of the graph
-            self._dependencies = tp.DependencyGraph().build_dependency(
-                model,
-                example_inputs=tuple(inputs.values()),
-                forward_fn=lambda m, _: first_tensor(call_model(m, inputs)),
-            )
+            try:
+                self._dependencies = tp.DependencyGraph().build_dependency(
+                    model,
+                    example_inputs=tuple(inputs.values()),
+                    forward_fn=lambda m, _: first_tensor(call_model(m, inputs)),
+                )
+            except (AttributeError, IndexError, KeyError, TypeError) as error:
+                restore_recurrent(model, self._replaced)
+                raise CandidateError(
+                    f"Channels of {type(model).__name__} cannot be followed: torch-pruning fails "
+                    f"with {type(error).__name__}: {error}. Use `method` unstructured, n_m or depth."
+                ) from error
         self._names: dict[Any, str] = {}
         self._modules: dict[str, Any] = {}
         proxies = {proxy for _, proxy in self._replaced.values()}
