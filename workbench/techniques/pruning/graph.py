@@ -57,7 +57,8 @@ class ChannelGraph:
                 restore_recurrent(model, self._replaced)
                 raise CandidateError(
                     f"Channels of {type(model).__name__} cannot be followed: torch-pruning fails "
-                    f"with {type(error).__name__}: {error}. Use `method` unstructured, n_m or depth."
+                    f"with {type(error).__name__}: {error}. Use `method` unstructured, n_m or "
+                    "depth."
                 ) from error
         self._names: dict[Any, str] = {}
         self._modules: dict[str, Any] = {}
