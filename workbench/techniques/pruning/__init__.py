@@ -1,8 +1,10 @@
 """Pruning: remove channels, blocks or single weights of low importance, then fine-tune.
 
 Structured pruning makes a network faster in every runtime (torch-pruning; Fang et al., "DepGraph:
-Towards Any Structural Pruning", CVPR 2023). Unstructured and N:M sparsity make the file smaller;
-the network is faster only where the runtime has kernels for them. Each method has a file.
+Towards Any Structural Pruning", CVPR 2023). Attention loses whole heads, with their size unchanged
+(Michel et al., "Are Sixteen Heads Really Better than One?", 2019). Unstructured and N:M sparsity
+make the file smaller; the network is faster only where the runtime has kernels for them. Each
+method has a file.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from pydantic import ValidationInfo, field_validator
 
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques.pruning.groups import groups_table
+from workbench.techniques.pruning.groups import attentions_of, groups_table, heads_table
 from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
 from workbench.techniques.pruning.preconditions import UNSTRUCTURED_CHOICES, require_all
@@ -219,6 +221,8 @@ def _structured(job: Job, settings: PruningSettings) -> Outcome:
         "groups": groups_table(result.groups, widths_before, widths_after),
         **result.tables,
     }
+    if attentions_of(result.groups):
+        evidence["heads"] = heads_table(result.groups, widths_before, widths_after)
     return _outcome(job, result.settings, result.fitted, evidence, result.notes)
 
 

@@ -8,6 +8,7 @@ the block whose removal gives the best quality on valid is removed.
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from workbench.models.networks import call_model
 from workbench.techniques.pruning.evaluation import CachedEvaluation
 from workbench.techniques.pruning.finetuning import fine_tune
 from workbench.techniques.pruning.masks import is_inside
+from workbench.techniques.pruning.outputs import output_shape
 
 if TYPE_CHECKING:
     import torch
@@ -37,9 +39,51 @@ def removable_blocks(
 ) -> tuple[str, ...]:
     """Names of the blocks that can be removed, in order.
 
-    A block has several layers, one output with the shape of its first input, and no smaller block
-    inside.
+    A block has several layers and one output with the shape of its first input. It is an element of
+    a list of such blocks (the layers of a transformer) or has no smaller block inside. Blocks
+    without which the network fails are left out.
     """
+    keeps_shape = _blocks_that_keep_the_shape(model, inputs)
+    expected = output_shape(copy.deepcopy(model).eval(), dict(inputs))
+    removable: list[str] = []
+    for name in keeps_shape:
+        if any(other.startswith(f"{name}.") for other in keeps_shape):
+            continue  # only the smallest ones, and the elements of lists around them
+        elements = [other for other in keeps_shape if name.startswith(f"{other}.")]
+        elements = [other for other in elements if _is_element(model, other)]
+        own_element = [name] if _is_element(model, name) else []
+        for block in [*own_element, *elements[::-1], name]:
+            if block in removable or _runs_without(model, block, inputs, expected):
+                removable.append(block)
+                break
+    order = [name for name, _ in model.named_modules()]
+    unprotected = {name for name in removable if not is_inside(name, ignored)}
+    return tuple(sorted(unprotected, key=order.index))
+
+
+def _is_element(model: nn.Module, name: str) -> bool:
+    """Whether a module is one of several of its class in a list."""
+    from torch import nn
+
+    owner = model.get_submodule(name.rpartition(".")[0])
+    block = model.get_submodule(name)
+    is_list = isinstance(owner, (nn.ModuleList, nn.Sequential))
+    return is_list and sum(type(other) is type(block) for other in owner) > 1
+
+
+def _runs_without(
+    model: nn.Module, block: str, inputs: Mapping[str, torch.Tensor], shape: tuple[int, ...]
+) -> bool:
+    try:
+        return output_shape(without_blocks(model, [block]).eval(), dict(inputs)) == shape
+    except Exception:  # any error of a user's `forward`
+        return False
+
+
+def _blocks_that_keep_the_shape(
+    model: nn.Module, inputs: Mapping[str, torch.Tensor]
+) -> tuple[str, ...]:
+    """Names of the modules with several layers whose output has the shape of the first input."""
     import torch
 
     keeps_shape: dict[str, bool] = {}
@@ -63,13 +107,8 @@ def removable_blocks(
             module.register_forward_hook(hook(name))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         call_model(copied, inputs)
-    blocks = [name for name, is_same in keeps_shape.items() if is_same]
-    smallest = [
-        name for name in blocks if not any(other.startswith(f"{name}.") for other in blocks)
-    ]
-    order = [name for name, _ in model.named_modules()]
-    removable = [name for name in smallest if not is_inside(name, ignored)]
-    return tuple(sorted(removable, key=order.index))
+    blocks = {name for name, is_same in keeps_shape.items() if is_same}
+    return tuple(name for name, _ in model.named_modules() if name in blocks)
 
 
 def _has_several_layers(module: nn.Module) -> bool:
@@ -80,8 +119,8 @@ def _has_several_layers(module: nn.Module) -> bool:
 def without_blocks(model: nn.Module, blocks: Sequence[str]) -> nn.Module:
     """A copy of the network without these blocks; each is replaced by `Identity`.
 
-    Layers of `nn.TransformerEncoder` are deleted instead: it calls them with a mask, which
-    `Identity` does not accept.
+    Blocks in a `ModuleList` that take more than one argument are deleted from the list instead: the
+    layers of a transformer are called with a mask, which `Identity` does not accept.
     """
     from torch import nn
 
@@ -90,12 +129,17 @@ def without_blocks(model: nn.Module, blocks: Sequence[str]) -> nn.Module:
         owner_name, _, local = name.rpartition(".")
         owner = pruned.get_submodule(owner_name)
         encoder = pruned.get_submodule(owner_name.rpartition(".")[0])
-        if isinstance(owner, nn.ModuleList) and isinstance(encoder, nn.TransformerEncoder):
+        if isinstance(owner, nn.ModuleList) and _takes_several(owner[int(local)]):
             del owner[int(local)]
-            encoder.num_layers = len(owner)
+            if isinstance(encoder, nn.TransformerEncoder):
+                encoder.num_layers = len(owner)
         else:
             setattr(owner, local, nn.Identity())
     return pruned
+
+
+def _takes_several(block: nn.Module) -> bool:
+    return len(inspect.signature(block.forward).parameters) > 1
 
 
 def _list_order(name: str) -> list[tuple[int, str]]:

@@ -15,10 +15,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from workbench.techniques.pruning.attention import Attention
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Group", "Member", "groups_table"]
+__all__ = ["Group", "Member", "attentions_of", "groups_table", "heads_table"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +45,9 @@ class Group:
     """Layers that lose the same channels.
 
     The channels form `n_parts` equal parts that must keep one width (grouped convolutions,
-    directions of a recurrent layer). `protected` is the reason why the group is not pruned; empty
-    where it may be pruned.
+    directions of a recurrent layer). A unit is the smallest part that can be removed: a channel of
+    each part, or a head of `attention`. `protected` is the reason why the group is not pruned;
+    empty where it may be pruned.
     """
 
     root: str
@@ -52,6 +55,7 @@ class Group:
     members: tuple[Member, ...]
     n_parts: int = 1
     protected: str = ""
+    attention: Attention | None = None
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -59,22 +63,37 @@ class Group:
         return tuple(m.layer for m in self.members if m.gives_channels)
 
     @property
-    def part_size(self) -> int:
-        """Number of channels in each part."""
-        return self.channels // self.n_parts
+    def n_units(self) -> int:
+        """Number of units."""
+        return self.attention.n_units if self.attention else self.channels // self.n_parts
+
+    @property
+    def unit_size(self) -> int:
+        """Number of channels of the root in each unit."""
+        return self.channels // self.n_units
+
+    @property
+    def weight(self) -> int:
+        """Channels that a unit counts for when all groups are compared: the width of a head."""
+        return self.attention.head_width if self.attention else 1
 
     @property
     def mixes(self) -> bool:
         """Whether a norm over channels makes the value of a channel depend on the others."""
         return any(m.role == "norm over channels" for m in self.members)
 
-    def in_all_parts(self, channels: Sequence[int]) -> list[int]:
-        """Channel numbers in the whole group from numbers in one part, sorted."""
+    def channels_of(self, units: Sequence[int]) -> list[int]:
+        """Channel numbers of these units in the root, sorted."""
+        if self.attention:
+            return self.attention.channels_of(units)
         return sorted(
-            int(channel) + part * self.part_size
-            for part in range(self.n_parts)
-            for channel in channels
+            int(unit) + part * self.n_units for part in range(self.n_parts) for unit in units
         )
+
+
+def attentions_of(groups: Sequence[Group]) -> tuple[Attention, ...]:
+    """The attention layers among these groups."""
+    return tuple(group.attention for group in groups if group.attention)
 
 
 def groups_table(
@@ -106,4 +125,33 @@ def groups_table(
                 }
             )
     columns = ["group", "layer", "role", "channels", "channels_after", "protected", "why"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def heads_table(
+    groups: Sequence[Group], widths_before: Mapping[str, int], widths_after: Mapping[str, int]
+) -> DataFrame:
+    """Heads of each attention whose heads can be told apart, a row an attention.
+
+    Columns: attention, heads, heads_after, protected, why. Heads that share a key and a value count
+    as one: they are removed together.
+    """
+    import pandas as pd
+
+    rows = []
+    for group in groups:
+        if group.attention is None:
+            continue
+        fraction = widths_after[group.root] / widths_before[group.root]
+        n_heads = group.attention.n_units
+        rows.append(
+            {
+                "attention": group.attention.name,
+                "heads": n_heads,
+                "heads_after": round(n_heads * fraction),
+                "protected": bool(group.protected),
+                "why": group.protected,
+            }
+        )
+    columns = ["attention", "heads", "heads_after", "protected", "why"]
     return pd.DataFrame(rows, columns=columns)

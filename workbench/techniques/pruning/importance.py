@@ -31,28 +31,52 @@ BATCH_SIZE = 64
 def channel_importance(name: str, model: nn.Module, seed: int) -> Any:
     """A function from a group of torch-pruning to scores `(channels,)`.
 
-    Raises SettingsError for bn_scale where the network has no batch normalization.
+    With bn_scale, groups without a batch-norm scale are scored by l2. Raises SettingsError for
+    bn_scale where no batch normalization of the network has scales.
     """
     import torch_pruning as tp
 
     if name == "random":
         return _RandomImportance(seed)
-    if name == "taylor":
-        return tp.importance.GroupTaylorImportance()
+    l2 = tp.importance.GroupMagnitudeImportance(p=2)
     if name == "bn_scale":
-        _require_batch_norm(model)
-        return tp.importance.BNScaleImportance()
-    return tp.importance.GroupMagnitudeImportance(p=1 if name == "l1" else 2)
+        _require_batch_norm_scales(model)
+        return _FirstOf(tp.importance.BNScaleImportance(), l2)
+    if name == "taylor":
+        return _FirstOf(tp.importance.GroupTaylorImportance())
+    return _FirstOf(tp.importance.GroupMagnitudeImportance(p=1) if name == "l1" else l2)
 
 
-def _require_batch_norm(model: nn.Module) -> None:
+def _require_batch_norm_scales(model: nn.Module) -> None:
     from torch import nn
 
-    if not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in model.modules()):
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    if not norms:
         raise SettingsError(
             "`importance` bn_scale needs batch normalization, and this network has none. Use l2 or "
             "taylor."
         )
+    if all(norm.weight is None for norm in norms):
+        raise SettingsError(
+            "`importance` bn_scale needs the scales of batch normalization, and this network's "
+            "batch norms have none (`affine=False`). Use l2 or taylor."
+        )
+
+
+class _FirstOf:
+    """The scores of the first criterion that applies to a group; equal scores if none does."""
+
+    def __init__(self, *criteria: Any) -> None:
+        self._criteria = criteria
+
+    def __call__(self, group: Any) -> Any:
+        import torch
+
+        for criterion in self._criteria:
+            scores = criterion(group)
+            if scores is not None and len(scores):
+                return scores
+        return torch.ones(len(group[0].idxs))
 
 
 class _RandomImportance:

@@ -99,11 +99,13 @@ def _fractions(widths: Mapping[str, int], groups: Mapping[str, Group]) -> dict[s
 
 def _next_width(group: Group, width: int, round_to: int, min_fraction: float) -> int | None:
     """The next smaller width that a group can have; None if it is at its smallest."""
-    unit = math.lcm(group.n_parts, round_to)
+    unit = group.unit_size
+    if not group.attention:
+        unit = math.lcm(unit, round_to)
     step = max(1, round(STEP * group.channels))
     narrower = (width - step) // unit * unit
     smallest = round(min_fraction * group.channels) // unit * unit
-    return narrower if narrower >= max(smallest, group.n_parts) else None
+    return narrower if narrower >= max(smallest, group.unit_size) else None
 
 
 def _convex_curve(rows: DataFrame) -> LossCurve:

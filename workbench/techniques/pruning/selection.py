@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
 from workbench.techniques.pruning.graph import Inputs, channel_graph, without_channels
-from workbench.techniques.pruning.groups import Group
+from workbench.techniques.pruning.groups import Group, attentions_of
 from workbench.techniques.pruning.importance import add_gradients, channel_importance
 from workbench.techniques.pruning.outputs import output_shape
 from workbench.techniques.pruning.verification import EXPECTED_REASONS, verified_groups
@@ -107,26 +107,33 @@ def _note(group: Group) -> str:
 def n_kept(group: Group, ratio: float, round_to: int = 1, n_original: int | None = None) -> int:
     """Number of channels to keep in a group, the same in all parts; 0 if the ratio leaves none.
 
-    Rounds down to a multiple of `round_to`, but not below the first multiple. `n_original` is the
-    number of channels that the ratio refers to, if the group has lost some already.
+    Rounds down to a multiple of `round_to`, but not below the first multiple. Of an attention, the
+    nearest number of whole heads is kept, and at least one. `n_original` is the number of channels
+    that the ratio refers to, if the group has lost some already.
     """
     if ratio <= 0:
         return group.channels
-    original_part = (n_original or group.channels) // group.n_parts
-    kept = math.floor(original_part * (1 - ratio) + ROUNDING)
+    n_units = (n_original or group.channels) // group.unit_size
+    if group.attention:
+        kept = max(1, round(n_units * (1 - ratio)))
+    else:
+        kept = math.floor(n_units * (1 - ratio) + ROUNDING)
     step = _step(group, round_to)
     if kept and step > 1:
         kept = max(kept - kept % step, step)
-    return min(kept, group.part_size) * group.n_parts
+    return min(kept, group.n_units) * group.unit_size
 
 
 def _step(group: Group, round_to: int) -> int:
-    """Channels of one part such that all parts together have a multiple of `round_to`."""
-    return round_to // math.gcd(round_to, group.n_parts)
+    """Units such that all parts together have a multiple of `round_to`; one head of attention."""
+    return 1 if group.attention else round_to // math.gcd(round_to, group.n_parts)
 
 
 def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> None:
-    """Raise SettingsError when a ratio leaves a layer empty, with the largest one that does not."""
+    """Raise SettingsError when a ratio leaves a layer empty, with the largest one that does not.
+
+    An attention always keeps a head.
+    """
     unprotected = [g for g in groups if not g.protected]
     for group in unprotected:
         has_own = ratios.has_own(group)
@@ -140,7 +147,7 @@ def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> Non
             )
     if not ratios.is_global:
         return
-    compared = [g for g in unprotected if not ratios.has_own(g)]
+    compared = [g for g in unprotected if not ratios.has_own(g) and not g.attention]
     n_channels = sum(g.channels for g in compared)
     n_least = sum(g.n_parts for g in compared)
     if n_channels and n_channels * (1 - ratios.common) < n_least:
@@ -157,9 +164,9 @@ def _rounded_down(ratio: float) -> str:
 def scores_of(
     model: nn.Module, inputs: Inputs, groups: Sequence[Group], importance: str, job: Job
 ) -> dict[str, torch.Tensor]:
-    """Importance of the channels `(channels of a part,)`, by the root of the group.
+    """Importance of the units `(units,)`, by the root of the group.
 
-    Channels at the same place in all parts are removed together, so their mean counts.
+    The channels of a unit are removed together, so their mean counts.
     """
     import torch
 
@@ -169,16 +176,14 @@ def scores_of(
     if needs_gradients:
         add_gradients(copied, job)
     roots = {g.root for g in groups if not g.protected}
-    scores: dict[str, torch.Tensor] = {}
-    with channel_graph(copied, inputs, keep_gradients=needs_gradients) as graph, torch.no_grad():
-        for group, dependencies in graph.groups():
-            if group.root not in roots:
-                continue
-            values = score(dependencies)
-            if values is None or not len(values):
-                values = torch.ones(group.channels)
-            scores[group.root] = values.float().cpu().reshape(group.n_parts, -1).mean(0)
-    return scores
+    attentions = attentions_of(groups)
+    with (
+        channel_graph(
+            copied, inputs, attentions=attentions, keep_gradients=needs_gradients
+        ) as graph,
+        torch.no_grad(),
+    ):
+        return graph.scores(score, roots)
 
 
 def least_important(
@@ -196,19 +201,19 @@ def least_important(
 
     original_widths = original_widths or {}
     unprotected = {g.root: g for g in groups if not g.protected}
-    kept_in_part = {}
+    kept_units = {}
     for root, group in unprotected.items():
         ratio = ratios.of_group(group)
         kept = n_kept(group, ratio, ratios.round_to, original_widths.get(root))
-        kept_in_part[root] = kept // group.n_parts
+        kept_units[root] = kept // group.unit_size
     if ratios.is_global:
         compared = {root: g for root, g in unprotected.items() if not ratios.has_own(g)}
-        kept_in_part |= _kept_over_all(scores, compared, ratios, original_widths)
+        kept_units |= _kept_over_all(scores, compared, ratios, original_widths)
     removed = {}
     for root, group in unprotected.items():
-        n_removed = group.part_size - kept_in_part[root]
+        n_removed = group.n_units - kept_units[root]
         lowest = torch.argsort(scores[root], stable=True)[:n_removed]
-        removed[root] = group.in_all_parts(lowest.tolist())
+        removed[root] = group.channels_of(lowest.tolist())
     return removed
 
 
@@ -218,44 +223,50 @@ def _kept_over_all(
     ratios: ChannelRatios,
     original_widths: Mapping[str, int],
 ) -> dict[str, int]:
-    """Channels to keep in a part of each group when the scores of all groups are compared.
+    """Units to keep in each group when the scores of all groups are compared.
 
-    Each group keeps one channel, or `round_to`.
+    Each group keeps one unit, or `round_to`. A head counts for as many channels as it has.
     """
     import torch
 
     sizes = {root: len(scores[root]) for root in groups}
     if not groups or ratios.common <= 0:
         return sizes
-    all_scores = torch.cat([scores[root] for root in groups])
+    all_scores = torch.cat([scores[root].repeat_interleave(g.weight) for root, g in groups.items()])
     n_original = sum(
-        original_widths.get(root, group.channels) // group.n_parts for root, group in groups.items()
+        original_widths.get(root, group.channels) // group.unit_size * group.weight
+        for root, group in groups.items()
     )
     n_removed = len(all_scores) - math.floor(n_original * (1 - ratios.common) + 1e-9)
     if n_removed <= 0:
         return sizes
     threshold = all_scores.sort().values[n_removed - 1]
-    kept_in_part = {}
+    kept_units = {}
     for root, group in groups.items():
         size = sizes[root]
         kept = max(1, int((scores[root] > threshold).sum()))
         if kept < size:
             step = _step(group, ratios.round_to)
             kept = max(kept - kept % step, min(step, size))
-        kept_in_part[root] = kept
-    return kept_in_part
+        kept_units[root] = kept
+    return kept_units
 
 
 def pruned_copy(
-    model: nn.Module, inputs: Inputs, removed: Mapping[str, Sequence[int]]
+    model: nn.Module,
+    inputs: Inputs,
+    removed: Mapping[str, Sequence[int]],
+    groups: Sequence[Group] | None = None,
 ) -> nn.Module:
     """A copy of the model without these channels.
 
-    Raises CandidateError when the copy fails, or its outputs have another shape.
+    `groups` are those of the model; None searches its attention layers again. Raises
+    CandidateError when the copy fails, or its outputs have another shape.
     """
     expected = output_shape(copy.deepcopy(model).eval(), dict(inputs))
     try:
-        pruned = without_channels(model, inputs, removed)
+        attentions = None if groups is None else attentions_of(groups)
+        pruned = without_channels(model, inputs, removed, attentions)
         shape = output_shape(copy.deepcopy(pruned).eval(), dict(inputs))
     except RuntimeError as error:
         raise CandidateError(

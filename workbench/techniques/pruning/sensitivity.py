@@ -84,9 +84,9 @@ def analyse(job: Job, settings: PruningSettings) -> tuple[DataFrame, tuple[Group
     def pruned_alone(group: Group, ratio: float) -> nn.Module:
         if not scores:
             scores.update(scores_of(model, inputs, groups, settings.importance, job))
-        largest = 1 - group.n_parts / group.channels
+        largest = 1 - group.unit_size / group.channels
         only_this = ChannelRatios(0.0, {group.root: min(ratio, largest)})
-        return pruned_copy(model, inputs, least_important(scores, groups, only_this))
+        return pruned_copy(model, inputs, least_important(scores, groups, only_this), groups)
 
     quality, loss = evaluation.evaluate("", lambda: model)
     unprotected = [g for g in groups if not g.protected]
@@ -103,7 +103,7 @@ def analyse(job: Job, settings: PruningSettings) -> tuple[DataFrame, tuple[Group
                 f"{group.root} {ratio:g}",
                 partial(pruned_alone, group, ratio),
             )
-            width = max(n_kept(group, ratio), group.n_parts)
+            width = max(n_kept(group, ratio), group.unit_size)
             macs = round(cost.of({group.root: width / group.channels}))
             change = pruned_quality - quality
             rows.append((group.root, ratio, pruned_quality, change, pruned_loss, macs))

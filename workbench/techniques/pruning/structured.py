@@ -74,7 +74,7 @@ def remove_channels(job: Job, settings: PruningSettings) -> ChannelsRemoved:
         scores = scores_of(model, inputs, current_groups, settings.importance, job)
         ratios_now = ratios.scaled(number / n_steps)
         removed = least_important(scores, current_groups, ratios_now, original_widths)
-        model = pruned_copy(model, inputs, removed)
+        model = pruned_copy(model, inputs, removed, current_groups)
         name = "fit" if n_steps == 1 else f"fit-{number}"
         fits.append(fine_tune(model, job, settings, fit_settings=fit_of_step, name=name))
         model = fits[-1].model

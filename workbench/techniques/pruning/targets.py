@@ -51,7 +51,8 @@ def ratio_for(
     def pruned_by(ratio: float) -> nn.Module:
         job.report.check()
         ratios = ChannelRatios.from_settings(settings, ratio)
-        return pruned_copy(model, inputs, least_important(scores, groups, ratios))
+        removed = least_important(scores, groups, ratios)
+        return pruned_copy(model, inputs, removed, groups)
 
     search = _by_macs if settings.target == "macs" else _by_latency
     return search(settings.pruning_ratio, pruned_by, model, _largest_ratio(settings, groups), job)
