@@ -1,4 +1,4 @@
-"""Tables about a quantized file: bytes of weights, changed predictions, and the loss of all of it."""
+"""Tables about a quantized file: bytes of weights, changed predictions, and its loss as a whole."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ from workbench.techniques.quantization.mixed import fewest_in_float
 from workbench.techniques.quantization.network import Network, failure
 from workbench.techniques.quantization.qdq import OPERATORS, check_operators
 from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
-from workbench.techniques.quantization.strip import stripped
+from workbench.techniques.quantization.strip import compacted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -83,7 +83,7 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
         ),
     }
     return Quantized(
-        stripped(model, _weight_names(source.network)),
+        compacted(model, _weight_names(source.network)),
         settings.model_copy(update=choices),
         tables,
         tuple(notes),
