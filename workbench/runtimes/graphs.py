@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
 
 from workbench.errors import TaskError
 
@@ -36,20 +39,22 @@ def fixed_batch(content: bytes) -> int:
     return next((dims[0].dim_value for dims in shapes if dims), 0)
 
 
-def stripped(content: bytes) -> bytes:
-    """The file without metadata of nodes, documentation, and shapes of inner values."""
+def stripped(model: bytes | ModelProto) -> bytes:
+    """The file without metadata, documentation, and shapes of inner values.
+
+    `model` is the content of a file, or a graph, which is changed.
+    """
     import onnx
 
-    model = onnx.load_from_string(content)
-    del model.metadata_props[:]
-    del model.graph.metadata_props[:]
-    del model.graph.value_info[:]
-    for node in model.graph.node:
-        del node.metadata_props[:]
-        node.doc_string = ""
-    for item in (*model.graph.initializer, *model.graph.input, *model.graph.output):
+    if isinstance(model, bytes):
+        model = onnx.load_from_string(model)
+    graph = model.graph
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
         item.doc_string = ""
         del item.metadata_props[:]
+    del graph.value_info[:]
+    del graph.metadata_props[:]
+    del model.metadata_props[:]
     return model.SerializeToString()
 
 

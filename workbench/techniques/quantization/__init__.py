@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.quantization.base import DEFAULT_LR, float_model, with_weight_range
-from workbench.techniques.quantization.checks import changed_predictions, check_file
+from workbench.techniques.quantization.checks import check_file, compared
 from workbench.techniques.quantization.evidence import weights
 from workbench.techniques.quantization.methods import quantized
 from workbench.techniques.quantization.static import sensitivity_table
@@ -158,15 +158,15 @@ def quantize(job: Job, settings: QuantizationSettings) -> Outcome:
         macs=job.start.macs,
     )
     check_file(candidate, job, settings.method)
-    flips, flip_notes = changed_predictions(source.candidate, candidate, settings.budget, job)
+    losses, loss_notes = compared(source.candidate, candidate, settings.budget, job)
     tables = {
         **result.tables,
         "weights": weights(source.candidate.model, result.content),
-        "flips": flips,
+        **losses,
     }
     for note in result.notes:
         job.report.message(note)
-    return Outcome(candidate, result.resolved, evidence=tables, notes=(*result.notes, *flip_notes))
+    return Outcome(candidate, result.resolved, evidence=tables, notes=(*result.notes, *loss_notes))
 
 
 def _suffix(settings: QuantizationSettings) -> str:

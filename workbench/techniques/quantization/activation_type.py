@@ -10,7 +10,7 @@ from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques.quantization.base import FloatModel, is_symmetric
 from workbench.techniques.quantization.qdq import qdq
-from workbench.techniques.quantization.strip import stripped
+from workbench.techniques.quantization.strip import compacted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def _candidate(
         float_nodes=source.float_nodes,
     )
     return source.candidate.child(
-        f"{activation_type} activations", "quantization", model=stripped(model), form="onnx"
+        f"{activation_type} activations", "quantization", model=compacted(model), form="onnx"
     )
 
 

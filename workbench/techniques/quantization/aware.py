@@ -37,12 +37,16 @@ def aware_int8(settings: QuantizationSettings, job: Job) -> Quantized:
     resolved = settings.model_copy(
         update={"activation_type": choices["activation_type"], "fit": fit}
     )
-    notes = (
-        ()
-        if choices["trained"]
-        else (
-            "Training did not improve the score on valid: the file holds the calibrated network "
-            "before training.",
+    notes = []
+    if choices["masked"]:
+        notes.append(
+            f"{', '.join(choices['masked'])} stayed in float: a mask passes through, or other "
+            "values that are infinite or of two sizes. No int8 scale holds both."
         )
-    )
-    return Quantized(trained.content, resolved, {"fit": pd.DataFrame(trained.history)}, notes)
+    if not choices["trained"]:
+        notes.append(
+            "Training did not improve the score on valid: the file holds the calibrated network "
+            "before training."
+        )
+    tables = {"fit": pd.DataFrame(trained.history)}
+    return Quantized(trained.content, resolved, tables, tuple(notes))

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from workbench.errors import CandidateError
+from workbench.runtimes import predictor
+from workbench.runtimes.attention import with_short_attention
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.system.machine import lacks_int8_products
 from workbench.task import Candidate
@@ -27,6 +32,7 @@ __all__ = [
 ]
 
 DEFAULT_LR = 2e-4  # of the method aware
+EXAMPLES = (2, 5)  # batch sizes on which a rewritten graph must give the same outputs
 
 
 @dataclass(frozen=True)
@@ -60,8 +66,26 @@ def float_model(job: Job, settings: QuantizationSettings) -> FloatModel:
     """
     candidate = job.exported or to_onnx(job.start, job.example(16))
     module = job.start.model if job.start.form == "torch" else None
-    network = network_of(candidate.model, job.start.name, module)
+    network = network_of(_short(candidate, job), job.start.name, module)
     return FloatModel(candidate, network, tuple(excluded(network, settings.keep_float)))
+
+
+def _short(candidate: Candidate, job: Job) -> bytes:
+    """The file with attention and GELU in short forms, if its outputs stay the same."""
+    content, _ = with_short_attention(candidate.model)
+    if content == candidate.model:
+        return content
+    short = replace(candidate, model=content)
+    for n_rows in EXAMPLES:
+        rows = job.example(n_rows)
+        try:
+            outputs = predictor(short).predict(rows)
+        except CandidateError:
+            return candidate.model
+        expected = predictor(candidate).predict(rows)
+        if not np.allclose(outputs, expected, rtol=1e-3, atol=1e-4, equal_nan=True):
+            return candidate.model
+    return content
 
 
 def with_weight_range(settings: QuantizationSettings) -> QuantizationSettings:

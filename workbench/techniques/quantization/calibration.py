@@ -8,6 +8,7 @@ Kullback-Leibler divergence (Migacz, "8-bit Inference with TensorRT", GTC 2017).
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,18 +17,31 @@ import numpy as np
 from workbench.events import Report
 from workbench.runtimes.onnx_runtime import onnx_predictor
 from workbench.techniques.quantization.base import FloatModel
+from workbench.techniques.quantization.masks import Magnitude, joined, probed
+from workbench.techniques.quantization.naming import FLOAT
 
 if TYPE_CHECKING:
     import pandas as pd
+    from onnx import ModelProto
 
     from workbench.technique import Job
     from workbench.techniques.quantization.naming import Layer
 
-__all__ = ["BATCH", "calibration_rows", "doubts", "histograms", "observe", "ranges_of"]
+__all__ = [
+    "BATCH",
+    "calibration_rows",
+    "doubts",
+    "finite_rows",
+    "histograms",
+    "magnitudes",
+    "observe",
+    "ranges_of",
+]
 
 BATCH = 64
 N_LAYERS = 12  # with a histogram; the first and the last layer are among them
 N_BINS = 40
+FLOAT16 = 10  # onnx.TensorProto.FLOAT16
 HISTOGRAM_COLUMNS = [
     "layer",
     "bin_low",
@@ -43,6 +57,71 @@ def calibration_rows(job: Job, n_rows: int) -> dict[str, np.ndarray]:
     """The first rows of the calibration split, prepared: named arrays `(n_rows, ...)`."""
     rows = job.task.data.calibration.take(slice(0, n_rows))
     return dict(rows.prepared(job.start.prepare).inputs)
+
+
+def finite_rows(
+    source: FloatModel, rows: dict[str, np.ndarray], report: Report
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """The rows without those that make the float outputs NaN or infinite, and a note on them.
+
+    Rows are left out only where their own values are not finite and other rows remain: one of them
+    would give every activation an infinite range.
+    """
+    floats = [array for array in rows.values() if array.dtype.kind == "f"]
+    if all(np.isfinite(array).all() for array in floats):
+        return rows, ()
+    runner = onnx_predictor(source.candidate)
+    usable = []
+    for batch in _batches(rows, report):
+        outputs = runner.predict(batch)
+        usable.append(np.isfinite(outputs).reshape(len(outputs), -1).all(axis=1))
+    keep = np.concatenate(usable)
+    n_left_out = int((~keep).sum())
+    if not n_left_out or not keep.any():
+        return rows, ()
+    note = (
+        f"{n_left_out} of {len(keep)} calibration rows were left out: they hold values that are "
+        "not finite, and the outputs of the float model for them are not finite."
+    )
+    return {name: array[keep] for name, array in rows.items()}, (note,)
+
+
+def _batches(rows: dict[str, np.ndarray], report: Report) -> Iterator[dict[str, np.ndarray]]:
+    for start in range(0, len(next(iter(rows.values()))), BATCH):
+        report.check()
+        yield {name: array[start : start + BATCH] for name, array in rows.items()}
+
+
+def magnitudes(
+    source: FloatModel, rows: dict[str, np.ndarray], op_types: Collection[str], report: Report
+) -> dict[str, Magnitude]:
+    """The magnitude of each float tensor that operators of `op_types` read or write.
+
+    Raises Cancelled on request.
+    """
+    model = source.network.copy()
+    graph = model.graph
+    infos = {v.name: v for v in (*graph.value_info, *graph.output, *graph.input)}
+    tensors = [
+        name
+        for node in graph.node
+        if node.op_type in op_types
+        for name in (*node.input, *node.output)
+        if name in infos and infos[name].type.tensor_type.elem_type in (FLOAT, FLOAT16)
+    ]
+    tensors += [v.name for v in graph.input if v.type.tensor_type.elem_type in (FLOAT, FLOAT16)]
+    outputs = probed(model, dict.fromkeys(tensors))
+    names = [name for pair in outputs.values() for name in pair]
+    totals: dict[str, Magnitude] = {}
+    if not names:
+        return totals
+    session, runner = _session(model), onnx_predictor(source.candidate)
+    for batch in _batches(rows, report):
+        values = iter(session.run(names, runner.feed(batch)))
+        for tensor in outputs:
+            each = Magnitude(float(next(values)), float(next(values)))
+            totals[tensor] = joined(totals[tensor], each) if tensor in totals else each
+    return totals
 
 
 def doubts(job: Job, n_rows: int) -> tuple[str, ...]:
@@ -83,11 +162,13 @@ def ranges_of(
     method: str,
     op_types: list[str],
     report: Report,
+    unscalable: Collection[str] = (),
 ) -> Any:
     """The range of every activation of operators of `op_types`.
 
     Returned as ONNX Runtime's `TensorsData`, by tensor name. `method` is minmax, percentile or
-    entropy. Raises Cancelled on request.
+    entropy; `unscalable` names tensors without a useful range, which have no histogram. Raises
+    Cancelled on request.
     """
     import onnx
     from onnxruntime.quantization import CalibrationMethod
@@ -109,11 +190,10 @@ def ranges_of(
             augmented_model_path=str(Path(scratch) / "augmented.onnx"),
             calibrate_method=methods[method],
         )
+        if method != "minmax":
+            calibrator.tensors_to_calibrate -= set(unscalable)
         runner = onnx_predictor(source.candidate)
-        n_rows = len(next(iter(rows.values())))
-        for start in range(0, n_rows, BATCH):
-            report.check()
-            batch = {name: array[start : start + BATCH] for name, array in rows.items()}
+        for batch in _batches(rows, report):
             calibrator.collect_data(_OneBatch(runner.feed(batch)))
         return calibrator.compute_data()
 
@@ -136,7 +216,6 @@ def observe(
     source: FloatModel, tensors: list[str], rows: dict[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Values `(rows, ...)` of inputs and inner tensors of the float graph on prepared rows."""
-    import onnxruntime as ort
     from onnx import helper
 
     model = source.network.copy()
@@ -145,17 +224,23 @@ def observe(
     for name in tensors:
         if name not in graph_tensors:
             model.graph.output.append(infos.get(name) or helper.make_empty_tensor_value_info(name))
-    options = ort.SessionOptions()
-    options.log_severity_level = 4
-    session = ort.InferenceSession(
-        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-    )
+    session = _session(model)
     feed = onnx_predictor(source.candidate).feed(rows)
     inner = [name for name in tensors if name not in feed]
     values = {name: feed[name] for name in tensors if name in feed}
     if inner:  # ONNX Runtime would return all outputs for an empty list
         values |= dict(zip(inner, session.run(inner, feed), strict=True))
     return values
+
+
+def _session(model: ModelProto) -> Any:
+    import onnxruntime as ort
+
+    options = ort.SessionOptions()
+    options.log_severity_level = 4
+    return ort.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def histograms(source: FloatModel, ranges: Any, rows: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -167,7 +252,8 @@ def histograms(source: FloatModel, ranges: Any, rows: dict[str, np.ndarray]) -> 
     import pandas as pd
 
     names = set(ranges.keys())
-    layers = _evenly([layer for layer in source.network.layers if layer.source in names])
+    layers = [layer for layer in source.network.layers if layer.node not in source.float_nodes]
+    layers = _evenly([layer for layer in layers if layer.source in names])
     if not layers:
         return pd.DataFrame(columns=HISTOGRAM_COLUMNS)
     first_rows = {name: array[: 2 * BATCH] for name, array in rows.items()}
@@ -176,6 +262,7 @@ def histograms(source: FloatModel, ranges: Any, rows: dict[str, np.ndarray]) -> 
     table = []
     for layer in layers:
         inputs = np.asarray(values[layer.source], dtype=np.float64).ravel()
+        inputs = inputs[np.isfinite(inputs)]
         low, high = (float(np.asarray(v).ravel()[0]) for v in ranges[layer.source].range_value)
         counts, edges = np.histogram(inputs, N_BINS)
         clipped = _share_outside(inputs, low, high)

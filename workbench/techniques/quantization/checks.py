@@ -1,4 +1,4 @@
-"""Checks of a quantized file: it loads, its outputs are finite, and which predictions changed."""
+"""Checks of a quantized file: it loads, its outputs are finite, and the loss on valid."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from workbench.runtimes import predictor
 from workbench.runtimes.outputs import predict_rows
 from workbench.task import Candidate
 from workbench.technique import Job
-from workbench.techniques.quantization.evidence import flips
+from workbench.techniques.quantization.evidence import flips, whole_file
 from workbench.techniques.quantization.network import failure
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["changed_predictions", "check_file"]
+__all__ = ["check_file", "compared"]
 
 FLIP_ROWS = {"smoke": 1000, "standard": None, "thorough": None}  # rows of valid; None: all
 
@@ -36,14 +36,17 @@ def check_file(candidate: Candidate, job: Job, method: str) -> None:
         )
 
 
-def changed_predictions(
+def compared(
     before: Candidate, after: Candidate, budget: str, job: Job
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """The table of predictions on valid that changed, and a note that counts them."""
+) -> tuple[dict[str, pd.DataFrame], tuple[str, ...]]:
+    """The tables whole_file and flips, which compare both on valid, and a note on each."""
     valid = job.task.data.valid.take(slice(0, FLIP_ROWS[budget]))
     rows = valid.prepared(job.start.prepare)
     outputs_before, outputs_after = (
-        predict_rows(candidate, rows, text="counting changed predictions", report=job.report)
+        predict_rows(candidate, rows, text="comparing predictions", report=job.report)
         for candidate in (before, after)
     )
-    return flips(outputs_before, outputs_after, np.asarray(valid.targets), job.task)
+    targets = np.asarray(valid.targets)
+    loss, note = whole_file(outputs_before, outputs_after, targets, job.task)
+    changed, notes = flips(outputs_before, outputs_after, targets, job.task)
+    return {"whole_file": loss, "flips": changed}, (note, *notes)

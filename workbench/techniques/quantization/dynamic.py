@@ -17,7 +17,7 @@ import numpy as np
 
 from workbench.errors import CandidateError
 from workbench.runtimes.to_onnx import quiet
-from workbench.techniques.quantization.naming import constants
+from workbench.techniques.quantization.naming import FLOAT, constants
 from workbench.techniques.quantization.network import replace_node
 
 if TYPE_CHECKING:
@@ -68,6 +68,8 @@ def dynamic(
                 weight_type=QuantType.QInt8,
                 nodes_to_quantize=[layer.node for layer in layers],
                 op_types_to_quantize=list(OPERATORS),
+                # of tensors that operators of ONNX Runtime write, which ONNX cannot infer
+                extra_options={"DefaultTensorType": FLOAT},
             )
         finally:
             logging.getLogger().setLevel(level)

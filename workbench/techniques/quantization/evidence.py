@@ -1,4 +1,4 @@
-"""Tables about a quantized file: bytes of weights before and after, and changed predictions."""
+"""Tables about a quantized file: bytes of weights, changed predictions, and its loss as a whole."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.metrics import like_targets
+from workbench.techniques.quantization.layer_noise import MAX_DB, sqnr_db
+
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.task import Task
 
-__all__ = ["MAX_FLIPS", "flips", "weights"]
+__all__ = ["MAX_FLIPS", "flips", "weights", "whole_file"]
 
 MAX_FLIPS = 50  # rows of the table
 FLIP_COLUMNS = ["row", "target", "before", "after", "confidence_before", "confidence_after"]
@@ -56,6 +59,45 @@ def _n_bytes(value: Any) -> int:
     return n_values * helper.tensor_dtype_to_np_dtype(value.data_type).itemsize
 
 
+def whole_file(
+    before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
+) -> tuple[pd.DataFrame, str]:
+    """The loss of the whole file against the float model, from outputs `(rows, ...)`, and a note.
+
+    Columns measure, before, after. The rows are the score of the task's metric, the share of equal
+    predictions (classification with one class per row), and the signal-to-quantization-noise ratio
+    of the outputs in dB, where equal outputs have 150 dB. A layer can have little noise in the
+    table `sqnr` and the whole file a large loss: noise adds up, and some operators are no layers.
+    """
+    import pandas as pd
+
+    metric = task.metric
+    score_before, score_after = (
+        float(metric(like_targets(outputs, targets), targets)) for outputs in (before, after)
+    )
+    table: list[tuple[str, float, float]] = [(metric.name, score_before, score_after)]
+    parts = [f"{metric.name} {score_before:.4g} before, {score_after:.4g} after"]
+    if _has_one_class(targets, task):
+        classes = [_probabilities(outputs).argmax(1) for outputs in (before, after)]
+        equal = float(np.mean(classes[0] == classes[1]))
+        table.append(("equal predictions", 1.0, equal))
+        parts.append(f"{100 * equal:.1f} % of the predictions are equal")
+    sqnr = sqnr_db(*(_finite(outputs) for outputs in (before, after)))
+    table.append(("output_sqnr_db", MAX_DB, sqnr))
+    parts.append(f"{sqnr:.1f} dB signal to noise at the outputs")
+    note = f"The whole file on {len(targets)} valid rows: {', '.join(parts)}."
+    return pd.DataFrame(table, columns=["measure", "before", "after"]), note
+
+
+def _finite(outputs: np.ndarray) -> np.ndarray:
+    """Outputs as float64, with 0 for log-probabilities of minus infinity."""
+    return np.nan_to_num(np.asarray(outputs, np.float64), posinf=0.0, neginf=0.0)
+
+
+def _has_one_class(targets: np.ndarray, task: Task) -> bool:
+    return task.kind in ("classification", "binary") and np.ndim(targets) == 1
+
+
 def flips(
     before: np.ndarray, after: np.ndarray, targets: np.ndarray, task: Task
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -67,7 +109,7 @@ def flips(
     """
     import pandas as pd
 
-    if task.kind not in ("classification", "binary") or np.ndim(targets) != 1:
+    if not _has_one_class(targets, task):
         return pd.DataFrame(columns=FLIP_COLUMNS), ()
     probabilities_before, probabilities_after = _probabilities(before), _probabilities(after)
     classes_before = probabilities_before.argmax(1)

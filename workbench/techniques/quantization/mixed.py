@@ -187,6 +187,6 @@ def _quantizes_other_operators(probe: Probe) -> bool:
     network = probe.source.network
     layer_nodes = {layer.node for layer in network.layers}
     return any(
-        node.op_type in OPERATORS and node.name not in layer_nodes
+        node.op_type in OPERATORS and node.name not in layer_nodes.union(probe.source.float_nodes)
         for node in network.model.graph.node
     )

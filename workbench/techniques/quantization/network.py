@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, unknown
+from workbench.runtimes.to_onnx import OPSET
+from workbench.techniques.quantization.masks import constant_masks
 from workbench.techniques.quantization.naming import (
     FLOAT,
     Layer,
@@ -65,7 +67,10 @@ def network_of(content: bytes, name: str, module: Any = None) -> Network:
         model = onnx.shape_inference.infer_shapes(_folded(model))
     except Exception as error:
         raise CandidateError(f"ONNX Runtime cannot load `{name}`: {error}") from error
-    layers = name_nodes(model, names_by_values(module))
+    _import_standard_operators(model)
+    masks = constant_masks(model)
+    named = name_nodes(model, names_by_values(module))
+    layers = tuple(layer for layer in named if not masks.intersection(layer.weights))
     _check_finite(model, layers, name)
     return Network(model, layers)
 
@@ -123,6 +128,18 @@ def replace_node(model: ModelProto, index: int, nodes: list[NodeProto]) -> None:
     del model.graph.node[index]
     for node in reversed(nodes):
         model.graph.node.insert(index, node)
+
+
+def _import_standard_operators(model: ModelProto) -> None:
+    """Declare an opset of the standard operators where a graph has none.
+
+    A scikit-learn model has only operators of machine learning. ONNX Runtime's quantizer refuses a
+    graph that does not import the standard ones.
+    """
+    from onnx import helper
+
+    if all(opset.domain not in ("", "ai.onnx") for opset in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("", OPSET))
 
 
 def _write_means_as_pooling(model: ModelProto) -> None:

@@ -35,8 +35,10 @@ from workbench.techniques.quantization.pt2e_operators import (
     operator,
 )
 from workbench.techniques.quantization.pt2e_rewrite import rewrite
+from workbench.techniques.quantization.pt2e_values import unscalable_values
 
 if TYPE_CHECKING:
+    import torch
     from torch import fx
 
 __all__ = ["AVERAGING", "WEIGHT_LOWS", "OrtQuantizer"]
@@ -51,8 +53,11 @@ class OrtQuantizer:
 
     `activation_type` is "uint8" or "int8"; `symmetric` centres ranges of activations on zero.
     `keep_float` names layers (`blocks.0.conv1`), parts (`blocks.0`) or types of operators (`Add`)
-    that stay in float. After `annotate`, `annotated` lists the quantized operators as pairs (layer,
-    type of operator). torchao calls the public methods; it asks for no base class.
+    that stay in float. `rows` are inputs of the network `(rows, ...)`: operators that read or write
+    values without a useful scale on them, as masks are, stay in float too. After `annotate`,
+    `annotated` lists the quantized operators as pairs (layer, type of operator), and `masked` those
+    that stay in float for their values. torchao calls the public methods; it asks for no base
+    class.
     """
 
     def __init__(
@@ -63,13 +68,16 @@ class OrtQuantizer:
         per_channel: bool = True,
         reduce_range: bool = False,
         keep_float: tuple[str, ...] = (),
+        rows: tuple[torch.Tensor, ...] = (),
     ) -> None:
         self.activation_type = activation_type
         self.symmetric = symmetric
         self.per_channel = per_channel
         self.weight_high = 63 if reduce_range else 127
         self.keep_float = tuple(keep_float)
+        self.rows = rows
         self.annotated: list[tuple[str, str]] = []
+        self.masked: list[tuple[str, str]] = []
 
     def transform_for_annotation(self, model: fx.GraphModule) -> fx.GraphModule:
         """Fold batch norms, write means as pooling, and remove dropout."""
@@ -130,11 +138,16 @@ class OrtQuantizer:
         """
         plan: dict[fx.Node, str] = {}
         quantized: set[fx.Node] = set()
+        unscalable = unscalable_values(model, self.rows) if self.rows else set()
         for node in model.graph.nodes:
             op_type = INT8_OPERATORS.get(operator(node), "")
             if not op_type or self._stays_float(node, op_type):
                 continue
-            if _can_be_int8(node, op_type, quantized):
+            if not _can_be_int8(node, op_type, quantized):
+                continue
+            if _touches(node, op_type, unscalable):
+                self.masked.append((layer_of(node), op_type))
+            else:
                 plan[node] = op_type
                 quantized.add(last_of_fused(node, op_type))
         for node, op_type in reversed(list(plan.items())):
@@ -216,6 +229,13 @@ def _parts(layer: str) -> list[str]:
     """A layer and the parts that contain it: `a.b.c`, `a.b`, `a`; none for the network itself."""
     names = layer.split(".") if layer else []
     return [".".join(names[:n]) for n in range(len(names), 0, -1)]
+
+
+def _touches(node: fx.Node, op_type: str, unscalable: set[fx.Node]) -> bool:
+    """Whether an operator reads or writes one of these values; a linear layer can output floats."""
+    if any(value in unscalable for value in activation_inputs(node)):
+        return True
+    return op_type != "Gemm" and last_of_fused(node, op_type) in unscalable
 
 
 def _can_be_int8(node: fx.Node, op_type: str, quantized: set[fx.Node]) -> bool:

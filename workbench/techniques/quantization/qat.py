@@ -45,6 +45,7 @@ from workbench.training.evaluate import predict_batches
 from workbench.training.settings import n_steps_of
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from workbench.techniques.quantization import QuantizationSettings
@@ -61,8 +62,9 @@ class AwareResult:
 
     `choices`: `precision` and `memory_format` of the training, `activation_type`,
     `valid_score_calibrated` (score before training, with calibrated ranges), `trained` (whether the
-    trained network is in the file, as its score is at least that one), `int8` (operators in int8)
-    and `float` (layers with weights that stay in float).
+    trained network is in the file, as its score is at least that one), `int8` (operators in int8),
+    `float` (layers with weights that stay in float) and `masked` (operators that stay in float for
+    their values).
     """
 
     content: bytes
@@ -87,7 +89,8 @@ def train_aware(job: Job, settings: QuantizationSettings) -> AwareResult:
     }
     with without_library_warnings():
         graph = recorded(job.start, inputs)
-        model, layers = fake_quantized(graph, job.start.name, settings)
+        rows = _calibration_inputs(job, required(settings.calibration_rows))
+        model, layers = fake_quantized(graph, job.start.name, settings, rows)
     job.report.message(
         f"{len(layers['int8'])} operators will compute in int8; layers that stay in float: "
         f"{', '.join(layers['float']) or 'none'}."
@@ -171,6 +174,12 @@ def _calibrate(model: nn.Module, job: Job, n_rows: int) -> None:
     for quantizer in quantizers:
         quantizer.fake_quant_enabled[0] = 1
     model.eval()
+
+
+def _calibration_inputs(job: Job, n_rows: int) -> tuple[torch.Tensor, ...]:
+    """The first rows of the calibration split, prepared: tensors `(rows, ...)`."""
+    inputs = job.task.data.calibration.take(slice(0, n_rows)).prepared(job.start.prepare).inputs
+    return tuple(tensor(array, "cpu") for array in inputs.values())
 
 
 def _score(model: nn.Module, job: Job) -> float:

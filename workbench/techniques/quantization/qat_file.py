@@ -12,7 +12,7 @@ from workbench.errors import ExportError, sentence_of
 from workbench.runtimes import predictor
 from workbench.runtimes.to_onnx import OPSET, free_dims
 from workbench.task import Candidate
-from workbench.techniques.quantization.strip import stripped
+from workbench.techniques.quantization.strip import compacted
 from workbench.techniques.quantization.tidy import tidy
 
 if TYPE_CHECKING:
@@ -80,4 +80,4 @@ def _exported(program: fx.GraphModule, inputs: dict[str, torch.Tensor], name: st
         ) from error
     model = onnx.load_from_string(buffer.getvalue())
     tidy(model)
-    return stripped(model)
+    return compacted(model)

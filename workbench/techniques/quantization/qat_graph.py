@@ -130,10 +130,15 @@ def _function_of_arrays(network: nn.Module, names: tuple[str, ...]) -> nn.Module
 
 
 def fake_quantized(
-    graph: fx.GraphModule, name: str, settings: QuantizationSettings
+    graph: fx.GraphModule,
+    name: str,
+    settings: QuantizationSettings,
+    rows: tuple[torch.Tensor, ...] = (),
 ) -> tuple[nn.Module, dict[str, list[str]]]:
-    """The graph with fake quantizers, and the layers `int8` and `float`.
+    """The graph with fake quantizers, and the layers `int8`, `float` and `masked`.
 
+    `masked` are operators that stay in float because on `rows`, inputs `(rows, ...)`, their values
+    have no useful scale. They are given as layer and type of operator.
     Raises CandidateError for a network with recurrent layers not named in `keep_float`, or without
     an operator to quantize; SettingsError for a name in `keep_float` that the network does not
     have.
@@ -149,6 +154,7 @@ def fake_quantized(
         per_channel=settings.per_channel,
         reduce_range=bool(settings.reduce_range),
         keep_float=keep_float,
+        rows=rows,
     )
     layers_with_weights = {
         layer_of(node) for node in graph.graph.nodes if operator(node) in OPERATORS_WITH_WEIGHTS
@@ -163,9 +169,14 @@ def fake_quantized(
         )
     int8_layers = {layer for layer, _ in quantizer.annotated}
     return _trainable(program), {
-        "int8": [f"{layer} ({op})" if layer else op for layer, op in quantizer.annotated],
+        "int8": _in_words(quantizer.annotated),
+        "masked": _in_words(quantizer.masked),
         "float": sorted(layers_with_weights - int8_layers),
     }
+
+
+def _in_words(operators: list[tuple[str, str]]) -> list[str]:
+    return [f"{layer} ({op})" if layer else op for layer, op in operators]
 
 
 def _refuse_recurrent(graph: fx.GraphModule, name: str, keep_float: tuple[str, ...]) -> None:

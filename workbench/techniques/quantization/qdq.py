@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from workbench.techniques.quantization.network import Network
 
-__all__ = ["OPERATORS", "qdq"]
+__all__ = ["OPERATORS", "check_operators", "qdq"]
 
 OPERATORS = (
     "Conv",
@@ -55,6 +55,40 @@ OPERATORS = (
 """Operators to quantize: those with int8 kernels, and those that only move values. Softmax and
 normalization layers need the precision of float.
 """
+
+
+MOVING = (
+    "Concat",
+    "Split",
+    "Pad",
+    "Resize",
+    "Slice",
+    "Gather",
+    "Reshape",
+    "Transpose",
+    "Squeeze",
+    "Unsqueeze",
+    "Flatten",
+)
+"""Those of them that compute nothing: alone, they are no reason to quantize."""
+
+
+def check_operators(network: Network, float_nodes: Sequence[str]) -> None:
+    """Raise CandidateError when no operator that computes is left to quantize."""
+    nodes = network.model.graph.node
+    with_int8 = [n for n in nodes if n.op_type in OPERATORS and n.op_type not in MOVING]
+    if not with_int8:
+        op_types = ", ".join(sorted({node.op_type for node in nodes}))
+        raise CandidateError(
+            f"No operator of this graph has an int8 form; its operators are {op_types}."
+        )
+    if all(node.name in float_nodes for node in with_int8):
+        raise CandidateError(
+            "Every operator with an int8 form stays in float: each is named in `keep_float`, or "
+            "its values are infinite or of two sizes, as those of a mask or of columns that were "
+            "not standardized. Shorten `keep_float`, standardize the inputs, or use the method "
+            "weight_only."
+        )
 
 
 def qdq(

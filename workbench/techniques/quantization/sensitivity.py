@@ -28,7 +28,7 @@ from workbench.system.cache import Cache, fingerprint
 from workbench.techniques.quantization.base import FloatModel, is_symmetric
 from workbench.techniques.quantization.layer_noise import layer_noise, sqnr_db
 from workbench.techniques.quantization.qdq import qdq
-from workbench.techniques.quantization.strip import stripped
+from workbench.techniques.quantization.strip import compacted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ class Probe:
         """
         candidate = self.source.candidate
         if model is not None:
-            candidate = replace(candidate, model=stripped(model))
+            candidate = replace(candidate, model=compacted(model))
         runner = predictor(candidate)
         n_rows = len(next(iter(inputs.values())))
         outputs = []

@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,14 +22,17 @@ from workbench.techniques.quantization.base import FloatModel, Quantized
 from workbench.techniques.quantization.calibration import (
     calibration_rows,
     doubts,
+    finite_rows,
     histograms,
+    magnitudes,
     ranges_of,
 )
+from workbench.techniques.quantization.masks import note_on_masks, unscalable_nodes
 from workbench.techniques.quantization.mixed import fewest_in_float
 from workbench.techniques.quantization.network import Network, failure
-from workbench.techniques.quantization.qdq import OPERATORS
+from workbench.techniques.quantization.qdq import OPERATORS, check_operators
 from workbench.techniques.quantization.sensitivity import Probe, impacts, layer_noise
-from workbench.techniques.quantization.strip import stripped
+from workbench.techniques.quantization.strip import compacted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +49,11 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
     layers that `at_most_lost` moved back to float. Tables: sqnr, ranges; activation_type if it was
     timed; mixed if layers were chosen.
     """
-    rows = calibration_rows(job, required(settings.calibration_rows))
-    n_rows = len(next(iter(rows.values())))
+    n_rows = required(settings.calibration_rows)
     job.report.progress(1, 4, f"calibrating on {n_rows} rows")
-    ranges = _ranges(source, rows, settings, job)
-    notes = [*doubts(job, n_rows), *_float_layers_note(source.network)]
+    calibrated = _calibrated(source, settings, job)
+    source, rows, ranges = calibrated.source, calibrated.rows, calibrated.ranges
+    notes = [*doubts(job, n_rows), *calibrated.notes, *_float_layers_note(source.network)]
     tables: dict[str, pd.DataFrame] = {}
     activation_type = settings.activation_type
     if activation_type == "auto":
@@ -74,10 +78,12 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
         "activation_type": activation_type,
         "symmetric": probe.symmetric,
         "at_most_lost": None,
-        "keep_float": list(dict.fromkeys([*settings.keep_float, *float_layers])),
+        "keep_float": list(
+            dict.fromkeys([*settings.keep_float, *calibrated.masked, *float_layers])
+        ),
     }
     return Quantized(
-        stripped(model, _weight_names(source.network)),
+        compacted(model, _weight_names(source.network)),
         settings.model_copy(update=choices),
         tables,
         tuple(notes),
@@ -86,23 +92,49 @@ def static_int8(source: FloatModel, settings: QuantizationSettings, job: Job) ->
 
 def sensitivity_table(source: FloatModel, settings: QuantizationSettings, job: Job) -> pd.DataFrame:
     """Noise of each layer in static int8, and the change of the metric on valid that it causes."""
-    rows = calibration_rows(job, required(settings.calibration_rows))
     n_layers = len(source.network.layers)
     job.report.progress(0, n_layers, f"calibrating on {settings.calibration_rows} rows")
     activation_type = "uint8" if settings.activation_type == "auto" else settings.activation_type
-    ranges = _ranges(source, rows, settings, job)
-    return impacts(Probe.make(source, ranges, rows, activation_type, settings, job), rows)
+    calibrated = _calibrated(source, settings, job)
+    rows = calibrated.rows
+    probe = Probe.make(calibrated.source, calibrated.ranges, rows, activation_type, settings, job)
+    return impacts(probe, rows)
 
 
-def _ranges(
-    source: FloatModel, rows: dict[str, np.ndarray], settings: QuantizationSettings, job: Job
-) -> Any:
+@dataclass(frozen=True)
+class _Calibrated:
+    """The float model, the rows, the ranges from them, and the nodes that have no useful range.
+
+    `masked` are the names of these nodes; `source` keeps them in float.
+    """
+
+    source: FloatModel
+    rows: dict[str, np.ndarray]
+    ranges: Any
+    masked: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def _calibrated(source: FloatModel, settings: QuantizationSettings, job: Job) -> _Calibrated:
+    check_operators(source.network, source.float_nodes)
+    rows = calibration_rows(job, required(settings.calibration_rows))
     try:
-        return ranges_of(source, rows, settings.calibration, list(OPERATORS), job.report)
+        rows, notes = finite_rows(source, rows, job.report)
+        sizes = magnitudes(source, rows, OPERATORS, job.report)
+        masked = unscalable_nodes(source.network, sizes, OPERATORS)
+        unscalable = [name for name, size in sizes.items() if not size.has_scale]
+        ranges = ranges_of(
+            source, rows, settings.calibration, list(OPERATORS), job.report, unscalable
+        )
     except (Cancelled, CandidateError):
         raise
     except Exception as error:
         raise failure(error, job.start.name, "static", source.network.model) from error
+    masked = tuple(node for node in masked if node not in source.float_nodes)
+    notes = (*notes, *note_on_masks(source.network, masked))
+    source = replace(source, float_nodes=(*source.float_nodes, *masked))
+    check_operators(source.network, source.float_nodes)
+    return _Calibrated(source, rows, ranges, masked, notes)
 
 
 def _float_layers_note(network: Network) -> tuple[str, ...]:

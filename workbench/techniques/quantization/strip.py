@@ -8,16 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from workbench.runtimes.graphs import stripped
+
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-__all__ = ["stripped"]
+__all__ = ["compacted"]
 
 ZERO_POINT_OPTIONAL = {("Conv", 1), ("Conv", 2), ("Gemm", 2)}
 """Operators and input positions that ONNX Runtime fuses without a zero point of the constant."""
 
 
-def stripped(model: ModelProto, new_names: Mapping[str, str] | None = None) -> bytes:
+def compacted(model: ModelProto, new_names: Mapping[str, str] | None = None) -> bytes:
     """The file without shapes, documentation, unread constants and repeated constants.
 
     Tensors get short names, except inputs, outputs and those of `new_names` (old name to new name);
@@ -27,8 +29,9 @@ def stripped(model: ModelProto, new_names: Mapping[str, str] | None = None) -> b
     _share_equal_constants(model)
     _drop_unread_constants(model)
     _rename_tensors(model, dict(new_names or {}))
-    _drop_metadata(model)
-    return model.SerializeToString()
+    _drop_unread_opsets(model)
+    del model.graph.quantization_annotation[:]
+    return stripped(model)
 
 
 def _rename_tensors(model: ModelProto, names: dict[str, str]) -> None:
@@ -48,16 +51,8 @@ def _rename_tensors(model: ModelProto, names: dict[str, str]) -> None:
         value.name = names.get(value.name, value.name)
 
 
-def _drop_metadata(model: ModelProto) -> None:
-    graph = model.graph
-    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
-        item.doc_string = ""
-        del item.metadata_props[:]
-    del graph.value_info[:]
-    del graph.metadata_props[:]
-    del graph.quantization_annotation[:]
-    del model.metadata_props[:]
-    domains = {node.domain for node in graph.node} | {""}
+def _drop_unread_opsets(model: ModelProto) -> None:
+    domains = {node.domain for node in model.graph.node} | {""}
     opsets = [opset for opset in model.opset_import if opset.domain in domains]
     del model.opset_import[:]
     model.opset_import.extend(opsets)

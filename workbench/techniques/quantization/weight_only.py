@@ -38,7 +38,7 @@ __all__ = ["half", "weights_only"]
 
 MIN_VALUES = 64  # of a weight; smaller ones cost more in scales and nodes than they save
 MIN_VALUES_HALF = 32  # of a constant
-FLOAT16_MAX = 65_504.0
+LARGEST = {"float16": 65_504.0, "bfloat16": 3.3895e38}
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def half(
         is_float = value.data_type == TensorProto.FLOAT
         if not is_float or array.size < MIN_VALUES_HALF or value.name in excluded:
             continue
-        if data_type == "float16" and np.abs(array).max() > FLOAT16_MAX:
+        if np.abs(array[np.isfinite(array)]).max(initial=0) > LARGEST[data_type]:
             too_large.append(value.name)
             continue
         stored[value.name] = _half_constant(value.name, array, data_type)
@@ -115,8 +115,8 @@ def half(
     if too_large:
         names = ", ".join(f"`{name}`" for name in too_large)
         notes.append(
-            f"{names} stayed in float32: they hold values above {FLOAT16_MAX:g}, the largest of "
-            "float16."
+            f"{names} stayed in float32: they hold values above {LARGEST[data_type]:g}, the "
+            f"largest of {data_type}."
         )
     return model, tuple(notes)
 
