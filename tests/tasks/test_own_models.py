@@ -12,7 +12,8 @@ from torch import nn
 
 from workbench.events import Report
 from workbench.recipe import Recipe
-from workbench.runs.steps import execute, open_test
+from workbench.runs.opening_test import open_test
+from workbench.runs.steps import execute
 from workbench.tasks.make import make_task
 
 

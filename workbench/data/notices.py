@@ -1,4 +1,4 @@
-"""Notices: Python warnings about models and data that are used, but perhaps not as the user means them."""
+"""Notices: Python warnings about models and data that are used, but perhaps not as meant."""
 
 from __future__ import annotations
 

@@ -65,7 +65,8 @@ class OnnxForm(Form):
     ) -> dict[str | int, np.ndarray]:
         from workbench.runtimes.onnx_runtime import OnnxPredictor
 
-        return dict(OnnxPredictor(candidate.model).every_output(dict(inputs)))
+        arrays = OnnxPredictor(candidate.model).every_output(dict(inputs))
+        return {name: array for name, array in arrays.items()}
 
     def label(self, model: Any) -> str:
         return "onnx" if isinstance(model, bytes) else Path(model).stem

@@ -190,7 +190,7 @@ def _without_extras(model: nn.Module) -> list[str]:
         if _is_checkpointed(module):
             module.gradient_checkpointing = False
             notes = ["Gradient checkpointing is off: training needs more memory and less time."]
-    config = getattr(model, "config", None)
+    config: Any = getattr(model, "config", None)
     if getattr(config, "use_cache", False) is True:
         config.use_cache = False  # a cache of keys and values is no output of a classifier
     return notes

@@ -14,8 +14,7 @@ from typing import Any
 from workbench.events import Report
 from workbench.recipe import Recipe, Step
 from workbench.runs.context import RunContext
-from workbench.runs.jobs import builder_for, job_for
-from workbench.runs.opening_test import open_test
+from workbench.runs.jobs import job_for
 from workbench.runs.standing import Standing, standing_after
 from workbench.runs.start_step import run_start
 from workbench.runs.step_folders import (
@@ -32,7 +31,7 @@ from workbench.system.files import write_json
 from workbench.task import Task
 from workbench.technique import Outcome
 
-__all__ = ["builder_for", "execute", "open_test"]
+__all__ = ["execute"]
 
 
 def execute(

@@ -20,12 +20,14 @@ from workbench.runtimes.to_onnx import OPSET, quiet
 
 __all__ = ["exported"]
 
+Options = tuple[dict[str, bool], ...]
+
 CONVERTED_TYPES = {"f": "Float", "i": "Int64", "u": "Int64", "b": "Int64"}  # else String
 # Options of the last step: one array in place of a list of mappings, and scores as scikit-learn
 # gives them (without `raw_scores`, those of a binary SVC have the other sign). Converters know
 # none, one or both of them.
-OPTIONS_OF_SCORES = ({"zipmap": False, "raw_scores": True}, {"raw_scores": True})
-OPTIONS_OF_CLASSIFIER = ({"zipmap": False}, {})
+OPTIONS_OF_SCORES: Options = ({"zipmap": False, "raw_scores": True}, {"raw_scores": True})
+OPTIONS_OF_CLASSIFIER: Options = ({"zipmap": False}, {})
 
 
 def exported(model: Any, inputs: Mapping[str, np.ndarray], name: str) -> bytes:

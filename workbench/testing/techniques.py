@@ -16,7 +16,7 @@ from workbench.errors import Cancelled, CandidateError, TaskError
 from workbench.events import Event, Report
 from workbench.ledger.appraise import outputs_on
 from workbench.model_form import FORMS
-from workbench.runs.steps import builder_for
+from workbench.runs.jobs import builder_for
 from workbench.settings import TechniqueSettings, knobs
 from workbench.task import Candidate, Task
 from workbench.technique import Decision, Job, Outcome, Technique

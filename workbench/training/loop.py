@@ -22,7 +22,7 @@ from workbench.data.tensors import TensorRows
 from workbench.errors import TaskError, required
 from workbench.events import Report
 from workbench.metrics import like_targets
-from workbench.models.networks import call_model, first_tensor
+from workbench.models.networks import call_model, copied, first_tensor
 from workbench.task import Task
 from workbench.training.batches import Batches
 from workbench.training.callbacks import Callback, TrainingContext
@@ -122,7 +122,7 @@ class _Loop:
         callbacks: tuple[Callback, ...] = (),
     ) -> None:
         self.callbacks = callbacks
-        self.model = copy.deepcopy(model).to(device)
+        self.model = copied(model).to(device)
         self.task = task
         self.settings = settings
         self.prepare = prepare

@@ -59,6 +59,7 @@ def find_student(job: Job, name: str, n_out: int) -> Student:
     of `n_classes`, `n_out` and `n_in` that are its parameters. Raises SettingsError for an unknown
     name, CandidateError for an object that is no torch network.
     """
+    make: Callable[[], Any]
     name = name or _choose_compact(job, n_out)
     task = job.task
     if name in task.builders:

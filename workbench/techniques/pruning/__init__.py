@@ -9,11 +9,11 @@ method has a file.
 
 from __future__ import annotations
 
-import copy
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
+from workbench.models.networks import copied
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.pruning.groups import attentions_of, groups_table, heads_table
@@ -230,7 +230,7 @@ def _unstructured(job: Job, settings: PruningSettings) -> Outcome:
     from workbench.techniques.pruning.masks import sparsity
     from workbench.techniques.pruning.unstructured import gradual, masks_of, one_shot
 
-    model = copy.deepcopy(job.start.model).to("cpu")
+    model = copied(job.start.model).to("cpu")
     job.report.message(f"Setting {settings.pruning_ratio:.0%} of the weights to zero.")
     is_gradual = settings.iterations > 1 and bool(settings.fit.epochs)
     if is_gradual:
@@ -252,7 +252,7 @@ def _n_m(job: Job, settings: PruningSettings) -> Outcome:
 
     n = settings.n
     m = settings.m
-    model = copy.deepcopy(job.start.model).to("cpu")
+    model = copied(job.start.model).to("cpu")
     job.report.message(f"Keeping {n} of every {m} weights.")
     masks, unpruned = n_m_masks(model, n, m, settings.ignored_layers)
     fitted = one_shot(model, job, settings, masks)

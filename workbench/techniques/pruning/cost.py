@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.measure.cost import macs_torch
-from workbench.models.networks import call_model
+from workbench.models.networks import call_model, copied
 from workbench.techniques.pruning.groups import Group
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ def layer_macs(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str
     import torch
     from torch import nn
 
-    copied = copy.deepcopy(model).eval()
+    twin = copied(model).eval()
     macs: dict[str, int] = {}
     n_rows = len(next(iter(inputs.values())))
 
@@ -38,11 +37,11 @@ def layer_macs(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str
         return count
 
     kinds = (nn.modules.conv._ConvNd, nn.Linear, nn.RNNBase)
-    for name, module in copied.named_modules():
+    for name, module in twin.named_modules():
         if isinstance(module, kinds) and not getattr(module, "transposed", False):
             module.register_forward_hook(hook(name))
     with torch.no_grad():
-        call_model(copied, inputs)
+        call_model(twin, inputs)
     return macs
 
 

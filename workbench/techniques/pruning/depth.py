@@ -7,7 +7,6 @@ the block whose removal gives the best quality on valid is removed.
 
 from __future__ import annotations
 
-import copy
 import inspect
 from collections.abc import Collection, Mapping, Sequence
 from functools import partial
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.data.tensors import tensor
 from workbench.errors import CandidateError
 from workbench.measure.cost import macs_torch
-from workbench.models.networks import call_model
+from workbench.models.networks import call_model, copied
 from workbench.techniques.pruning.evaluation import CachedEvaluation
 from workbench.techniques.pruning.finetuning import fine_tune
 from workbench.techniques.pruning.masks import is_inside
@@ -44,7 +43,7 @@ def removable_blocks(
     without which the network fails are left out.
     """
     keeps_shape = _blocks_that_keep_the_shape(model, inputs)
-    expected = output_shape(copy.deepcopy(model).eval(), dict(inputs))
+    expected = output_shape(copied(model).eval(), dict(inputs))
     removable: list[str] = []
     for name in keeps_shape:
         if any(other.startswith(f"{name}.") for other in keeps_shape):
@@ -101,12 +100,12 @@ def _blocks_that_keep_the_shape(
         return compare
 
     # In eval mode, PyTorch's fused operators do not call the parts of a transformer layer.
-    copied = copy.deepcopy(model).train()
-    for name, module in copied.named_modules():
+    twin = copied(model).train()
+    for name, module in twin.named_modules():
         if name and _has_several_layers(module):
             module.register_forward_hook(hook(name))
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        call_model(copied, inputs)
+        call_model(twin, inputs)
     blocks = {name for name, is_same in keeps_shape.items() if is_same}
     return tuple(name for name, _ in model.named_modules() if name in blocks)
 
@@ -124,7 +123,7 @@ def without_blocks(model: nn.Module, blocks: Sequence[str]) -> nn.Module:
     """
     from torch import nn
 
-    pruned = copy.deepcopy(model)
+    pruned = copied(model)
     for name in sorted(blocks, key=_list_order, reverse=True):  # deleting shifts later numbers
         owner_name, _, local = name.rpartition(".")
         owner = pruned.get_submodule(owner_name)
@@ -155,7 +154,7 @@ def remove_blocks(job: Job, settings: PruningSettings) -> tuple[Fitted, DataFram
     """
     import pandas as pd
 
-    model = copy.deepcopy(job.start.model).to("cpu")
+    model = copied(job.start.model).to("cpu")
     inputs = {name: tensor(array, "cpu") for name, array in job.example(2).items()}
     blocks = list(removable_blocks(model, inputs, settings.ignored_layers))
     if not blocks:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from workbench.data.tensors import TensorRows, tensor
 from workbench.metrics import like_targets
+from workbench.models.networks import copied
 from workbench.system.cache import Cache, fingerprint
 from workbench.training.evaluate import predict_batches
 from workbench.training.losses import loss_for
@@ -66,7 +66,7 @@ class CachedEvaluation:
 
     def _measure(self, model: nn.Module) -> list[float | None]:
         job = self._job
-        model = copy.deepcopy(model).to(job.device)
+        model = copied(model).to(job.device)
         batches = predict_batches(model, self._rows, job.device, {}, job.report)
         outputs = np.concatenate(list(batches))
         quality = job.task.metric(like_targets(outputs, self._targets), self._targets)

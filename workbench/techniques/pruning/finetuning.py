@@ -5,12 +5,11 @@ Distillation: Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Netwo
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from workbench.errors import SettingsError
-from workbench.models.networks import call_model, first_tensor
+from workbench.models.networks import call_model, copied, first_tensor
 from workbench.training import FitSettings, Fitted, LossContext, fit
 from workbench.training.evaluate import autocast
 from workbench.training.losses import soft_loss
@@ -114,7 +113,7 @@ def _teacher(job: Job, settings: PruningSettings) -> nn.Module:
             f"`{job.start.name}`: the teacher must be a torch network with the same `prepare`. The "
             "technique `distillation` accepts any teacher."
         )
-    return copy.deepcopy(teacher.model).to(job.device).eval().requires_grad_(False)
+    return copied(teacher.model).to(job.device).eval().requires_grad_(False)
 
 
 def _is_channels_last(model: nn.Module) -> bool:

@@ -6,14 +6,13 @@ Attention whose heads can be told apart is not left to torch-pruning: see `heads
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CandidateError
-from workbench.models.networks import call_model, first_tensor
+from workbench.models.networks import call_model, copied, first_tensor
 from workbench.techniques.pruning.attention import Attention, Units, remove_heads, zero_heads
 from workbench.techniques.pruning.groups import Group, Member
 from workbench.techniques.pruning.heads import find_attention
@@ -345,10 +344,10 @@ def without_channels(
     attentions: Sequence[Attention] | None = None,
 ) -> nn.Module:
     """A copy of the model without these channels (numbers, by the root of their group)."""
-    copied = copy.deepcopy(model)
-    with channel_graph(copied, inputs, attentions=attentions) as graph:
+    twin = copied(model)
+    with channel_graph(twin, inputs, attentions=attentions) as graph:
         graph.remove(channels)
-    return copied
+    return twin
 
 
 def zeroed_copy(
@@ -361,7 +360,7 @@ def zeroed_copy(
 
     Its outputs are those that the network without these channels must have.
     """
-    copied = copy.deepcopy(model)
-    with channel_graph(copied, inputs, attentions=attentions) as graph:
+    twin = copied(model)
+    with channel_graph(twin, inputs, attentions=attentions) as graph:
         graph.zero_readers(channels)
-    return copied
+    return twin

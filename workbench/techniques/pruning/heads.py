@@ -14,12 +14,11 @@ from a copy, and its outputs must equal those of a copy in which their readers a
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.models.networks import call_model
+from workbench.models.networks import call_model, copied
 from workbench.techniques.pruning.attention import (
     Attention,
     Units,
@@ -59,7 +58,7 @@ def find_attention(model: nn.Module, inputs: Mapping[str, torch.Tensor]) -> Atte
     """
     import torch
 
-    probe = _Probe(copy.deepcopy(model).eval())
+    probe = _Probe(copied(model).eval())
     with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         try:
@@ -80,7 +79,7 @@ def with_random_attention(
     """
     import torch
 
-    copied = copy.deepcopy(model).eval()
+    twin = copied(model).eval()
     generator = torch.Generator().manual_seed(0)
     done: set[Any] = set()
 
@@ -95,12 +94,12 @@ def with_random_attention(
             module.weight.mul_(SPREAD / float(spread))
         return torch.nn.functional.linear(arguments[0], module.weight, module.bias)
 
-    hooks = [copied.get_submodule(name).register_forward_hook(randomize) for name in sorted(linear)]
+    hooks = [twin.get_submodule(name).register_forward_hook(randomize) for name in sorted(linear)]
     with torch.no_grad():
-        call_model(copied, inputs)
+        call_model(twin, inputs)
     for hook in hooks:
         hook.remove()
-    return copied
+    return twin
 
 
 class _Probe:
@@ -298,8 +297,8 @@ def _problem(
     import torch
 
     for is_first in (True, False):
-        pruned = copy.deepcopy(model)
-        zeroed = copy.deepcopy(model)
+        pruned = copied(model)
+        zeroed = copied(model)
         with torch.no_grad():
             for attention in attentions:
                 n_removed = attention.n_units // 2

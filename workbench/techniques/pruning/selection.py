@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
+from workbench.models.networks import copied
 from workbench.techniques.pruning.graph import Inputs, channel_graph, without_channels
 from workbench.techniques.pruning.groups import Group, attentions_of
 from workbench.techniques.pruning.importance import add_gradients, channel_importance
@@ -170,17 +170,15 @@ def scores_of(
     """
     import torch
 
-    copied = copy.deepcopy(model)
-    score = channel_importance(importance, copied, job.seed)
+    twin = copied(model)
+    score = channel_importance(importance, twin, job.seed)
     needs_gradients = importance == "taylor"
     if needs_gradients:
-        add_gradients(copied, job)
+        add_gradients(twin, job)
     roots = {g.root for g in groups if not g.protected}
     attentions = attentions_of(groups)
     with (
-        channel_graph(
-            copied, inputs, attentions=attentions, keep_gradients=needs_gradients
-        ) as graph,
+        channel_graph(twin, inputs, attentions=attentions, keep_gradients=needs_gradients) as graph,
         torch.no_grad(),
     ):
         return graph.scores(score, roots)
@@ -263,11 +261,11 @@ def pruned_copy(
     `groups` are those of the model; None searches its attention layers again. Raises
     CandidateError when the copy fails, or its outputs have another shape.
     """
-    expected = output_shape(copy.deepcopy(model).eval(), dict(inputs))
+    expected = output_shape(copied(model).eval(), dict(inputs))
     try:
         attentions = None if groups is None else attentions_of(groups)
         pruned = without_channels(model, inputs, removed, attentions)
-        shape = output_shape(copy.deepcopy(pruned).eval(), dict(inputs))
+        shape = output_shape(copied(pruned).eval(), dict(inputs))
     except RuntimeError as error:
         raise CandidateError(
             f"The pruned network fails: {error}. Its `forward` contains a shape as numbers (for "

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.data.tensors import tensor
+from workbench.models.networks import copied
 from workbench.techniques.pruning.finetuning import fine_tune, split_fit
 from workbench.techniques.pruning.graph import Inputs
 from workbench.techniques.pruning.groups import Group
@@ -54,7 +54,7 @@ def remove_channels(job: Job, settings: PruningSettings) -> ChannelsRemoved:
     Raises CandidateError when no layer can be pruned, and SettingsError when the ratios or the
     target cannot be reached.
     """
-    model = copy.deepcopy(job.start.model).to("cpu")
+    model = copied(job.start.model).to("cpu")
     inputs = {name: tensor(array, "cpu") for name, array in job.example(2).items()}
     job.report.message("Following which layers are tied.")
     groups, notes = prunable_groups(model, inputs, settings.ignored_layers)

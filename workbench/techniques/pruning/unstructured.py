@@ -11,12 +11,12 @@ It rises fast at first, while many weights are unimportant, and slowly at the en
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError, required
+from workbench.models.networks import copied
 from workbench.techniques.pruning.finetuning import fine_tune, split_fit
 from workbench.techniques.pruning.masks import apply, layer_of, matrices
 from workbench.training import FitSettings, Fitted
@@ -52,8 +52,8 @@ def masks_of(
     from torch.nn.utils import prune
 
     # torch's masks take views of the weights, which needs contiguous memory.
-    copied = copy.deepcopy(model).to(memory_format=torch.contiguous_format)
-    weights = list(matrices(copied, settings.ignored_layers))
+    twin = copied(model).to(memory_format=torch.contiguous_format)
+    weights = list(matrices(twin, settings.ignored_layers))
     if not weights:
         raise CandidateError(
             "This network has no kernel or matrix left to prune: name fewer layers in "
@@ -118,7 +118,7 @@ def one_shot(
     model: nn.Module, job: Job, settings: PruningSettings, masks: Mapping[str, torch.Tensor]
 ) -> Fitted:
     """Fine-tuning of a copy to which masks are applied before training and after every step."""
-    masked = copy.deepcopy(model)
+    masked = copied(model)
     apply(masked, masks)
     fitted = _fine_tune_masked(masked, job, settings, masks)
     apply(fitted.model, masks)

@@ -7,11 +7,11 @@ pruned.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from workbench.models.networks import copied
 from workbench.techniques.pruning.attention import Attention
 from workbench.techniques.pruning.comparison import difference, failure
 from workbench.techniques.pruning.graph import (
@@ -74,9 +74,9 @@ def _is_tested(group: Group) -> bool:
 def _all_groups(
     model: nn.Module, inputs: Inputs, ignored: Sequence[str], attentions: Sequence[Attention]
 ) -> tuple[Group, ...]:
-    outputs = output_layers(copy.deepcopy(model).eval(), dict(inputs))
-    copied = copy.deepcopy(model)
-    with channel_graph(copied, inputs, attentions=attentions) as graph:
+    outputs = output_layers(copied(model).eval(), dict(inputs))
+    twin = copied(model)
+    with channel_graph(twin, inputs, attentions=attentions) as graph:
         multi_head = graph.attention_layers()
         groups = graph.groups()
     return tuple(replace(g, protected=_reason(g, outputs, ignored, multi_head)) for g in groups)

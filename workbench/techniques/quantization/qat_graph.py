@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CandidateError, sentence_of
-from workbench.models.networks import call_model, first_tensor
+from workbench.models.networks import call_model, copied, first_tensor
 from workbench.runtimes.to_onnx import free_dims, quiet
 from workbench.task import Candidate
 from workbench.techniques.quantization.base import is_symmetric
@@ -57,7 +57,7 @@ def recorded(start: Candidate, inputs: dict[str, torch.Tensor]) -> fx.GraphModul
     Raises CandidateError for weights that are not finite, and for a network that torch.export
     cannot record.
     """
-    network = copy.deepcopy(start.model).to("cpu").eval()
+    network = copied(start.model).to("cpu").eval()
     _check_finite(network, start.name)
     function = _function_of_arrays(network, tuple(inputs))
     first_error: Exception | None = None
