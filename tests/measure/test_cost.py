@@ -174,3 +174,14 @@ def test_counting_leaves_no_trace_on_the_random_state() -> None:
     net, state = nn.Sequential(nn.Dropout(), nn.Linear(3, 2)), torch.get_rng_state()
     macs_torch(net, {"x": np.ones((2, 3), np.float32)})
     assert torch.equal(state, torch.get_rng_state())
+
+
+def test_a_narrower_feed_forward_of_an_encoder_layer_counts_less() -> None:
+    wide, narrow = (
+        macs_torch(
+            nn.TransformerEncoderLayer(16, 2, width, batch_first=True),
+            {"x": np.zeros((2, 8, 16), np.float32)},
+        )
+        for width in (64, 32)
+    )
+    assert wide - narrow == 8 * 2 * 16 * 32

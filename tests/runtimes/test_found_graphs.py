@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from workbench.errors import TaskError
-from workbench.runtimes.found_graphs import read_graph
+from workbench.runtimes.found_graphs import free_batch, read_graph
 from workbench.runtimes.graphs import with_output
 from workbench.runtimes.onnx_runtime import OnnxPredictor
 
@@ -165,6 +165,28 @@ def test_a_graph_of_a_fixed_batch_predicts_any_number_of_rows(batch, runtime):
     fixed = Candidate("g", "onnx", product(batch=batch).SerializeToString(), outputs="values")
     got = predictor(fixed, runtime).predict({"x": X})
     np.testing.assert_allclose(got, free, rtol=1e-5, atol=1e-6)
+
+
+def test_a_fixed_batch_is_made_free_where_that_computes_the_same():
+    from workbench.runtimes.graphs import fixed_batch
+
+    freed = free_batch(product(batch=4).SerializeToString())
+    assert fixed_batch(freed) == 0
+    whole = OnnxPredictor(product().SerializeToString(), outputs="values").predict({"x": X})
+    np.testing.assert_allclose(
+        OnnxPredictor(freed, outputs="values").predict({"x": X}), whole, rtol=1e-5
+    )
+
+
+def test_a_fixed_batch_stays_where_a_shape_inside_holds_it():
+    model = product(batch=1)
+    model.graph.initializer.append(numpy_helper.from_array(np.array([1, 3]), "shape"))
+    model.graph.node.append(helper.make_node("Reshape", ["z", "shape"], ["out"]))
+    del model.graph.output[:]
+    model.graph.output.append(helper.make_tensor_value_info("out", TensorProto.FLOAT, [1, 3]))
+    content = model.SerializeToString()
+    assert free_batch(content) == content
+    assert OnnxPredictor(content, outputs="values").predict({"x": X}).shape == (20, 3)
 
 
 def test_length_of_rows_in_forward_stays_free_in_the_file():

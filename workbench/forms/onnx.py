@@ -13,7 +13,7 @@ from workbench.data.rows import AnyRows, Rows
 from workbench.errors import CandidateError
 from workbench.measure.cost import macs_onnx, size_of
 from workbench.model_form import Form, Outputs, Training
-from workbench.runtimes.found_graphs import read_graph
+from workbench.runtimes.found_graphs import free_batch, read_graph
 from workbench.runtimes.graphs import graph_inputs, with_output
 from workbench.task import Candidate, Task
 
@@ -54,8 +54,9 @@ class OnnxForm(Form):
         return self.settled(model)[0]
 
     def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
-        """Content in one piece, in an opset that runs here, and without ZipMap."""
-        return read_graph(model)
+        """Content in one piece, in an opset that runs here, without ZipMap, its batch free."""
+        content, notes = read_graph(model)
+        return free_batch(content), notes
 
     def answering(self, model: Any, output: str | int) -> Any:
         return with_output(model, output)
@@ -66,7 +67,9 @@ class OnnxForm(Form):
         from workbench.runtimes.onnx_runtime import OnnxPredictor
 
         arrays = OnnxPredictor(candidate.model).every_output(dict(inputs))
-        return {name: array for name, array in arrays.items()}
+        named: dict[str | int, np.ndarray] = {}
+        named.update(arrays)
+        return named
 
     def label(self, model: Any) -> str:
         return "onnx" if isinstance(model, bytes) else Path(model).stem

@@ -13,12 +13,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from workbench.errors import TaskError, line_of
+from workbench.runtimes.graphs import fixed_batch, graph_inputs
+from workbench.runtimes.onnx_runtime import OnnxPredictor
 
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["read_graph"]
+__all__ = ["free_batch", "read_graph"]
 
 OLDEST = 13  # per-channel scales and newer operators need it
 MOST_BYTES = 2**31 - 1  # of one protobuf message
@@ -54,6 +58,56 @@ def read_graph(source: bytes | Path, name: str = "`model`") -> tuple[bytes, tupl
     if model.ByteSize() > MOST_BYTES:
         raise TaskError(f"{name} is larger than 2 GiB in one piece, which ONNX cannot hold.")
     return model.SerializeToString(), tuple(notes)
+
+
+def free_batch(content: bytes) -> bytes:
+    """The graph with a free batch size where it then computes the same; else as it is.
+
+    A graph exported with a fixed batch often takes any. It is tried on random rows, one batch after
+    the other against all at once.
+    """
+    import onnx
+
+    size = fixed_batch(content)
+    if not size:
+        return content
+    model = onnx.load_from_string(content)
+    for value in (*graph_inputs(model), *model.graph.output):
+        dims = value.type.tensor_type.shape.dim
+        if dims and dims[0].dim_value == size:
+            dims[0].dim_param = "batch"
+    del model.graph.value_info[:]
+    freed = model.SerializeToString()
+    inputs = _random_rows(model, 2 * size + 1)
+    if inputs is None:
+        return content
+    try:
+        expected = OnnxPredictor(content, outputs="values", threads=1).predict(inputs)
+        outputs = OnnxPredictor(freed, outputs="values", threads=1).predict(inputs)
+    except Exception:  # of ONNX Runtime: a shape inside that is a number
+        return content
+    same = outputs.shape == expected.shape and np.allclose(outputs, expected, 1e-3, 1e-4)
+    return freed if same else content
+
+
+def _random_rows(model: onnx.ModelProto, n_rows: int) -> dict[str, np.ndarray] | None:
+    """Named inputs `(n_rows, ...)`; None where another dimension is free, or values are text."""
+    rng = np.random.default_rng(0)
+    inputs: dict[str, np.ndarray] = {}
+    for value in graph_inputs(model):
+        tensor = value.type.tensor_type
+        shape = [d.dim_value for d in tensor.shape.dim]
+        if not shape or not all(shape[1:]) or tensor.elem_type == _text():
+            return None
+        inputs[value.name] = rng.uniform(0, 2, (n_rows, *shape[1:])).astype(np.float32)
+    return inputs
+
+
+def _text() -> int:
+    """ONNX's number for tensors of text."""
+    import onnx
+
+    return int(onnx.TensorProto.STRING)
 
 
 def _content(path: Path, name: str) -> bytes:
