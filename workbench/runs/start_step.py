@@ -78,10 +78,10 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
 
 def _first_start(context: RunContext, named: Named, work: Path) -> Contestant | None:
     """The start of the run of the same task that made this start; rows are compared with it."""
-    earlier = None if named.folder is None else first_start(named.folder)
-    if earlier is None or earlier == named.folder:
+    if named.folder is None or task_name_of(named.folder) != context.options.task:
         return None
-    if task_name_of(earlier) != context.options.task:
+    earlier = first_start(named.folder)
+    if earlier is None or earlier == named.folder:
         return None
     copy_start(earlier, work)
     return Contestant(FIRST, load_candidate(work / FIRST, context.required_task))
