@@ -101,7 +101,10 @@ class Form(ABC):
     def outputs_by_name(
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> dict[str | int, np.ndarray]:
-        """All outputs `(rows, ...)` of the model, the one that counts first; empty for one."""
+        """All outputs `(rows, ...)` of the model in one call; empty where the form gives one.
+
+        The one that counts is the first, as `outputs` gives it.
+        """
         return {}
 
     def label(self, model: Any) -> str:

@@ -46,7 +46,7 @@ def read_file(path: str | os.PathLike[str]) -> Any:
     The separator of a CSV file is found in its first line. Texts are UTF-8, or UTF-16 and UTF-32
     with a byte order mark. Raises DataError for a file that is not there or cannot be read.
     """
-    file = _found(path)
+    file = _existing(path)
     kind = _kind(file)
     if kind not in FORMATS:
         raise DataError(
@@ -86,7 +86,7 @@ def _kind(file: Path) -> str:
     return endings[-1] if endings else ""
 
 
-def _found(path: str | os.PathLike[str]) -> Path:
+def _existing(path: str | os.PathLike[str]) -> Path:
     """The absolute path of a file that is there; raises DataError with the nearest name."""
     text = os.fspath(path)
     if not text or "\x00" in text:

@@ -64,22 +64,26 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
         raise DataError(f"a DataFrame needs `target=`, the name of a column among {_shown(names)}.")
     labels = list(frame.columns)
     several = _are_several(target, labels)
-    wanted = list(target) if several else [target]
+    target_names = list(target) if several else [target]
     times = [] if time_column is None else [time_column]
-    found = {i: _position(labels, names, name) for i, name in enumerate([*wanted, *times])}
+    positions = {
+        i: _position(labels, names, name) for i, name in enumerate([*target_names, *times])
+    }
     problems = [
-        _no_column(frame, names, [*wanted, *times][i]) for i, at in found.items() if at is None
+        _no_column(frame, names, [*target_names, *times][i])
+        for i, at in positions.items()
+        if at is None
     ]
     if problems:
         raise DataError(" ".join(problems))
-    places = [at for at in found.values() if at is not None]
+    places = [at for at in positions.values() if at is not None]
     if len(set(places)) != len(places):
         twice = next(names[at] for at in places if places.count(at) > 1)
         raise DataError(
             f"the column `{twice}` is named twice by `target` and `times`: name it once."
         )
     columns = [column_values(frame.iloc[:, at]) for at in places]
-    targets = np.column_stack(columns[: len(wanted)]) if several else columns[0]
+    targets = np.column_stack(columns[: len(target_names)]) if several else columns[0]
     inputs = {n: column_values(frame.iloc[:, i]) for i, n in enumerate(names) if i not in places}
     if not inputs:
         raise DataError(
@@ -191,12 +195,12 @@ def _are_several(target: Any, labels: list[Any]) -> bool:
 
 def _position(labels: list[Any], names: list[str], name: Any) -> int | None:
     """The number of a column by its label, or by its name as text; None where there is none."""
-    for known in (labels, names):
+    for titles in (labels, names):
         matches = [
-            i for i, other in enumerate(known) if type(other) is type(name) or known is labels
+            i for i, other in enumerate(titles) if type(other) is type(name) or titles is labels
         ]
         for i in matches:
-            if known[i] is name or known[i] == name:
+            if titles[i] is name or titles[i] == name:
                 return i
     return None
 

@@ -50,8 +50,8 @@ class OnnxForm(Form):
         return isinstance(model, (bytes, Path))
 
     def copy(self, model: Any) -> bytes:
-        """Content in one piece: weights that lie in files beside it are taken in."""
-        return self.settled(model)[0]
+        """The content of a file; bytes do not change, and are their own copy."""
+        return model if isinstance(model, bytes) else read_graph(model)[0]
 
     def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
         """Content in one piece, in an opset that runs here, without ZipMap, its batch free."""
@@ -66,7 +66,9 @@ class OnnxForm(Form):
     ) -> dict[str | int, np.ndarray]:
         from workbench.runtimes.onnx_runtime import OnnxPredictor
 
-        arrays = OnnxPredictor(candidate.model).every_output(dict(inputs))
+        arrays = OnnxPredictor(candidate.model, outputs=candidate.outputs).every_output(
+            dict(inputs)
+        )
         named: dict[str | int, np.ndarray] = {}
         named.update(arrays)
         return named

@@ -18,7 +18,7 @@ from workbench.measure.statistics.quality import quality
 from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.runtimes.found_graphs import read_graph
 from workbench.runtimes.graphs import fixed_batch, graph_inputs
-from workbench.runtimes.outputs import BATCH, predict_rows
+from workbench.runtimes.outputs import predict_rows
 from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
@@ -125,7 +125,7 @@ def _candidate(path: Path, task: Any) -> Candidate:
 
 def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     rows = task.data.valid.prepared(candidate.prepare)
-    outputs = predict_rows(candidate, rows, batch_size=fixed_batch(candidate.model) or BATCH)
+    outputs = predict_rows(candidate, rows)
     targets = np.asarray(task.data.valid.targets)
     return tuple(
         quality(outputs, targets, metric, times=task.data.valid.times, split="valid")

@@ -11,8 +11,6 @@ Each change that a user should know of gives a sentence.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import TaskError
@@ -22,7 +20,7 @@ from workbench.system.culprit import culprit
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["SettledBuilder", "is_settled", "settled"]
+__all__ = ["is_settled", "settled"]
 
 # Class of a wrapper -> attribute that holds the module inside.
 WRAPPERS = {
@@ -59,16 +57,6 @@ def is_settled(model: nn.Module) -> bool:
     if any(parametrize.is_parametrized(m) or _old_hooks(m) or _is_checkpointed(m) for m in modules):
         return False
     return all(t.dtype is torch.float32 and not t.is_meta for t in _floating(model))
-
-
-@dataclass(frozen=True)
-class SettledBuilder:
-    """A builder of a user's module whose results are settled; arguments are the builder's."""
-
-    build: Callable[..., Any]
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return settled(self.build(*args, **kwargs))[0]
 
 
 def _unwrapped(model: Any) -> Any:

@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +120,14 @@ def _is_installed(path: Path) -> bool:
     """Whether a file or folder belongs to the standard library or to installed packages."""
     if {"site-packages", "dist-packages"} & set(path.parts):
         return True
-    roots = (*map(sysconfig.get_path, ("stdlib", "platstdlib")), *_zipped())
-    return any(Path(root) in (path, *path.parents) for root in roots if root)
+    return any(root in (path, *path.parents) for root in _standard_library())
 
 
-def _zipped() -> list[str]:
-    """The archive of the standard library that Python looks for."""
-    return [p for p in sys.path if p.endswith(".zip")]
+@cache
+def _standard_library() -> tuple[Path, ...]:
+    """Folders of the standard library, and the archive of it that Python looks for."""
+    folders = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
+    return tuple(map(Path, [*folders, *(p for p in sys.path if p.endswith(".zip"))]))
 
 
 def trust(folder: Path) -> None:
@@ -240,4 +242,5 @@ def _is_users(module: Any) -> bool:
         return False
     if root in sys.stdlib_module_names or sys.modules.get(name) is not module:
         return False
-    return not _is_installed(Path(file).resolve())
+    path = Path(file)  # most are installed, and need no look at the disk
+    return not _is_installed(path) and not _is_installed(path.resolve())

@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.runtimes.graphs import drop_unread
+
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
@@ -47,7 +49,8 @@ def with_short_attention(content: bytes) -> tuple[bytes, int]:
         _shorten(graph, attention)
     if not attentions and not n_gelus:
         return content, 0
-    graph.finish()
+    drop_unread(model)
+    del model.graph.value_info[:]
     return model.SerializeToString(), len(attentions)
 
 
@@ -114,34 +117,6 @@ class _Graph:
         index = next(i for i, other in enumerate(nodes) if other.output == node.output)
         nodes.insert(index, new_node)
         self.producers[new_node.output[0]] = nodes[index]
-
-    def finish(self) -> None:
-        """Remove unread nodes and constants, and the shapes of inner tensors."""
-        graph = self.model.graph
-        needed = set(self.outputs)
-        kept = []
-        for node in reversed(graph.node):
-            if any(name in needed for name in node.output):
-                kept.append(node)
-                needed.update(node.input)
-                needed.update(_read_in_bodies(node))
-        kept.reverse()
-        constants = [value for value in graph.initializer if value.name in needed]
-        for field, values in ((graph.node, kept), (graph.initializer, constants)):
-            copies = [type(value).FromString(value.SerializeToString()) for value in values]
-            del field[:]
-            field.extend(copies)
-        del graph.value_info[:]
-
-
-def _read_in_bodies(node: NodeProto) -> Iterator[str]:
-    """Names that the bodies of If, Loop and Scan read."""
-    for attribute in node.attribute:
-        if attribute.HasField("g"):
-            for inner in attribute.g.node:
-                yield from inner.input
-                yield from _read_in_bodies(inner)
-            yield from (value.name for value in attribute.g.output)
 
 
 def _attribute(node: NodeProto, name: str) -> Any:

@@ -39,11 +39,13 @@ def in_batches(
     inputs: Mapping[str, np.ndarray],
     size: int,
 ) -> np.ndarray:
-    """Outputs `(rows, ...)` of a graph that takes `size` rows at a time and no other number.
+    """Outputs `(rows, ...)` of a graph that takes `size` rows at a time, any number if it is 0.
 
     The last batch is filled up with copies of its last row, whose outputs are left out.
     """
     n_rows = len(next(iter(inputs.values())))
+    if size in (0, n_rows):
+        return predict(dict(inputs))
     outputs = []
     for start in range(0, n_rows, size):
         chosen = np.minimum(np.arange(start, start + size), n_rows - 1)

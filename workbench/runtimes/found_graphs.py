@@ -154,11 +154,7 @@ def _looks_like(content: bytes) -> str:
 
 def _with_weights(model: onnx.ModelProto, source: bytes | Path, name: str) -> onnx.ModelProto:
     """The model with weights of files beside it taken in."""
-    from onnx.external_data_helper import (
-        convert_model_from_external_data,
-        load_external_data_for_model,
-        uses_external_data,
-    )
+    from onnx.external_data_helper import load_external_data_for_model, uses_external_data
 
     outside = [w for w in model.graph.initializer if uses_external_data(w)]
     if not outside:
@@ -171,7 +167,6 @@ def _with_weights(model: onnx.ModelProto, source: bytes | Path, name: str) -> on
         )
     try:
         load_external_data_for_model(model, str(source.parent))
-        convert_model_from_external_data(model)
     except Exception as error:  # of onnx: missing, too short, or outside the folder
         raise TaskError(
             f"The weights of {source.name} are in {', '.join(files)}, which cannot be read: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,10 +11,12 @@ if TYPE_CHECKING:
 from workbench.errors import TaskError
 
 __all__ = [
+    "drop_unread",
     "fixed_batch",
     "graph_inputs",
     "stripped",
     "with_column",
+    "with_columns",
     "with_input_names",
     "with_output",
 ]
@@ -119,23 +122,36 @@ def with_output(content: bytes, output: str | int) -> bytes:
         output = names[output]
     if output not in outputs:
         raise TaskError(f"`output={output!r}` is no output of the graph: it gives {names}.")
-    needed = {str(output)}
-    nodes = []
-    for node in reversed(model.graph.node):
-        if needed & set(node.output):
-            nodes.append(node)
-            needed |= {*node.input, *_names_inside(node)}
     chosen = outputs[str(output)]
-    weights = [w for w in model.graph.initializer if w.name in needed]
-    del model.graph.output[:], model.graph.node[:], model.graph.initializer[:]
+    del model.graph.output[:]
     model.graph.output.append(chosen)
-    model.graph.node.extend(reversed(nodes))
-    model.graph.initializer.extend(weights)
+    drop_unread(model)
     return model.SerializeToString()
 
 
-def _names_inside(node: Any) -> set[str]:
-    """Names that the branches of a node (If, Loop) read."""
-    inner = [a.g for a in node.attribute if a.HasField("g")]
-    nodes = [n for graph in inner for n in graph.node]
-    return {name for n in nodes for name in (*n.input, *_names_inside(n))}
+def drop_unread(model: ModelProto) -> None:
+    """Remove nodes and constants that no output of the graph needs, in place."""
+    graph = model.graph
+    needed = {value.name for value in graph.output}
+    nodes = []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            nodes.append(node)
+            needed |= {*node.input, *_read_in_bodies(node)}
+    nodes.reverse()
+    constants = [value for value in graph.initializer if value.name in needed]
+    for field, values in ((graph.node, nodes), (graph.initializer, constants)):
+        # `del field[:]` clears the messages that it removes
+        copies = [type(value).FromString(value.SerializeToString()) for value in values]
+        del field[:]
+        field.extend(copies)
+
+
+def _read_in_bodies(node: Any) -> Iterator[str]:
+    """Names that the bodies of If, Loop and Scan read."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            for inner in attribute.g.node:
+                yield from inner.input
+                yield from _read_in_bodies(inner)
+            yield from (value.name for value in attribute.g.output)

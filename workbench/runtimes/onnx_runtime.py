@@ -91,27 +91,17 @@ class OnnxPredictor:
 
         A graph of a fixed batch size is run as often as it takes.
         """
-        if self._fixed and len(next(iter(inputs.values()))) != self._fixed:
-            return in_batches(self._once, inputs, self._fixed)
-        return self._once(inputs)
-
-    def _once(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        out = self._session.run([self._output], self.feed(inputs))[0]
-        return as_scores(out, self._kind)
+        return in_batches(partial(self._named, self._output), inputs, self._fixed)
 
     def every_output(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """All outputs that are arrays of floats, by name, the one with the scores first."""
+        """All outputs that are arrays of floats, by name; the first holds scores as `predict`."""
         names = [o.name for o in self._session.get_outputs() if o.type in FLOATS]
         names.sort(key=lambda name: name != self._output)
-        size = self._fixed or len(next(iter(inputs.values())))
-        arrays = {}
-        for name in names:
-            run = partial(self._named, name)
-            arrays[name] = in_batches(run, inputs, size)
-        return arrays
+        return {name: in_batches(partial(self._named, name), inputs, self._fixed) for name in names}
 
     def _named(self, name: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-        return self._session.run([name], self.feed(inputs))[0]
+        out = self._session.run([name], self.feed(inputs))[0]
+        return as_scores(out, self._kind) if name == self._output else out
 
     def feed(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """The arrays with the names and types of the graph's inputs.

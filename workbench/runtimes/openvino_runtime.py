@@ -107,9 +107,7 @@ class OpenvinoPredictor:
         They are logits, or log-probabilities of a model that gives probabilities. A graph of a
         fixed batch size is run as often as it takes.
         """
-        if self._fixed and len(next(iter(inputs.values()))) != self._fixed:
-            return in_batches(self._once, inputs, self._fixed)
-        return self._once(inputs)
+        return in_batches(self._once, inputs, self._fixed)
 
     def _once(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
         arrays = [np.ascontiguousarray(a) for a in fed(self._inputs, inputs).values()]

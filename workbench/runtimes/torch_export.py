@@ -20,7 +20,7 @@ from workbench.runtimes.to_onnx import OPSET, free_dims, quiet
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["exported"]
+__all__ = ["exported", "onnx_content"]
 
 # The exporter's first way runs `forward` as Python, where `len(x)` is a number; the second, slower
 # way compiles it, and keeps such numbers free.
@@ -59,23 +59,30 @@ def _graph(model: nn.Module, tensors: Mapping[str, Any], *, strict: bool) -> byt
     args = () if by_name else tuple(tensors.values())
     kwargs = dict(tensors) if by_name else {}
     free: Any = shapes if by_name else tuple(shapes.values())
-    buffer = io.BytesIO()
-    program: Any = model
-    more: dict[str, Any] = {"kwargs": kwargs, "dynamic_shapes": free}
-    if strict:
-        with _globals_at_hand(model):
-            program = torch.export.export(model, args, kwargs, dynamic_shapes=free, strict=True)
-        args, more = (), {}
+    if not strict:
+        return onnx_content(model, list(tensors), args=args, kwargs=kwargs, dynamic_shapes=free)
+    with _globals_at_hand(model):
+        program = torch.export.export(model, args, kwargs, dynamic_shapes=free, strict=True)
+    return onnx_content(program, list(tensors))
+
+
+def onnx_content(program: Any, input_names: list[str], **arguments: Any) -> bytes:
+    """The content of an ONNX file of a network, or of an exported program, with one output.
+
+    `arguments` are further ones of `torch.onnx.export`, whose errors pass.
+    """
+    import torch
+
     result = torch.onnx.export(
         program,
-        args,
-        **more,
+        **arguments,
         dynamo=True,
         opset_version=OPSET,
-        input_names=list(tensors),
+        input_names=input_names,
         output_names=["output"],
         verbose=False,
     )
+    buffer = io.BytesIO()
     result.optimize()
     result.save(buffer)
     return buffer.getvalue()

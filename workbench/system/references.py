@@ -12,7 +12,13 @@ from typing import Any
 
 from workbench.errors import UnknownName
 
-__all__ = ["resolve"]
+__all__ = ["name_of", "resolve"]
+
+
+def name_of(function: Any, of_lambda: str) -> str:
+    """The name of a function, or of the class of a callable object; `of_lambda` for a lambda."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return of_lambda if name == "<lambda>" else name
 
 
 def resolve(reference: str) -> Any:

@@ -193,18 +193,20 @@ def _identity(node: Any) -> Any:
     return (node.tag, node.value) if isinstance(node, yaml.ScalarNode) else id(node)
 
 
-def _count(node: Any, known: dict[int, tuple[int, int]], above: tuple[int, ...]) -> tuple[int, int]:
+def _count(
+    node: Any, counts: dict[int, tuple[int, int]], above: tuple[int, ...]
+) -> tuple[int, int]:
     """Values and levels below a node, each alias with all of its values."""
     line = node.start_mark.line + 1 if node is not None else 1
     if id(node) in above:
         raise UnreadableText(f"Line {line}: an alias holds itself: write the values out.")
-    if id(node) not in known:
+    if id(node) not in counts:
         children = [] if isinstance(node, yaml.ScalarNode) or node is None else node.value
         below = [
-            _count(part, known, (*above, id(node))) for child in children for part in _parts(child)
+            _count(part, counts, (*above, id(node))) for child in children for part in _parts(child)
         ]
-        known[id(node)] = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
-    values, levels = known[id(node)]
+        counts[id(node)] = 1 + sum(n for n, _ in below), 1 + max((d for _, d in below), default=0)
+    values, levels = counts[id(node)]
     if values > MOST_VALUES:
         raise UnreadableText(
             f"Aliases make more than {MOST_VALUES:,} values of this text: write fewer of them."

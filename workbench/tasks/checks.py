@@ -384,7 +384,7 @@ def _other_outputs(
     """Names or places of further outputs whose shape fits the targets."""
     if task.kind == "custom" or probe.outputs is None:
         return []
-    every = form_named(probe.candidate.form).outputs_by_name(probe.candidate, probe.inputs)
+    every = probe.outputs_by_name
     fits = not misfit(task, outputs, targets, len(probe.rows))
     if fits and next(iter(every), None) == "logits":
         return []  # a model that says which output counts

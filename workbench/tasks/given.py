@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.errors import CandidateError, TaskError
 from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
-from workbench.system.references import resolve
+from workbench.system.references import name_of, resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
 __all__ = ["OwnModel", "own_model"]
@@ -113,8 +113,7 @@ def _from_builder(function: Callable[..., Any]) -> OwnModel:
     The function is called once to see the form of its result, unless it takes the number of inputs.
     """
     inner = function.func if isinstance(function, partial) else function
-    name = getattr(inner, "__name__", type(inner).__name__)
-    name = "model" if name == "<lambda>" else name
+    name = name_of(inner, "model")
     needed = _needed(function)
     if len(needed) > 1:
         raise TaskError(

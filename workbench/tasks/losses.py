@@ -9,6 +9,7 @@ import numpy as np
 from workbench.data.tensors import tensor
 from workbench.errors import required
 from workbench.models.networks import copied
+from workbench.system.references import name_of
 from workbench.task import Task
 from workbench.tasks.probe import Probe
 
@@ -22,7 +23,7 @@ def loss_problem(task: Task, probe: Probe) -> str:
     """
     if probe.outputs is None or (task.loss is None and task.train_step is None):
         return ""
-    name = _name(task.train_step or task.loss)
+    name = name_of(task.train_step or task.loss, "lambda")
     what = "train_step" if task.train_step is not None else "loss"
     try:
         value = _tried(task, probe)
@@ -61,8 +62,3 @@ def _tried(task: Task, probe: Probe) -> Any:
             return task.train_step(copied(probe.candidate.model).cpu().train(), inputs, targets)
     outputs = tensor(required(probe.outputs), "cpu").float().requires_grad_(True)
     return required(task.loss)(outputs, targets)
-
-
-def _name(function: Any) -> str:
-    name = getattr(function, "__name__", type(function).__name__)
-    return "lambda" if name == "<lambda>" else name

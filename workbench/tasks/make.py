@@ -26,6 +26,7 @@ from workbench.errors import TaskError
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
 from workbench.models.transformed import Transformed
+from workbench.system.references import name_of
 from workbench.task import Task
 from workbench.tasks.checks import check_task
 from workbench.tasks.given import OwnModel, own_model
@@ -248,8 +249,7 @@ def _metrics(metric: Any, task: Task, probe: Probe | None) -> tuple[Metric, ...]
 def _own_metric(
     function: Callable[..., Any], outputs: np.ndarray, targets: np.ndarray, real: bool
 ) -> Metric:
-    name = getattr(function, "__name__", type(function).__name__)
-    name = "metric" if name == "<lambda>" else name
+    name = name_of(function, "metric")
     values: dict[str, Any] = {
         "higher_is_better": getattr(function, "higher_is_better", True),
         "margin": 0.0,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -17,6 +17,14 @@ from workbench.task import Candidate, Task
 __all__ = ["Probe", "bad_rows", "clean"]
 
 N_ROWS = 32  # enough to tell probabilities from small logits
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    inputs: Mapping[str, np.ndarray]
+    outputs: np.ndarray | None = None
+    every: Mapping[str | int, np.ndarray] = field(default_factory=dict)
+    error: Exception | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,31 +42,40 @@ class Probe:
         return clean(train.take(spread))
 
     @cached_property
-    def _answer(self) -> tuple[Mapping[str, np.ndarray], np.ndarray | None, Exception | None]:
+    def _answer(self) -> _Answer:
         inputs: Mapping[str, np.ndarray] = self.rows.inputs
-        if not form_named(self.candidate.form).is_trained(self.candidate.model):
-            return inputs, None, CandidateError("It is not fitted yet.")
+        form = form_named(self.candidate.form)
+        if not form.is_trained(self.candidate.model):
+            return _Answer(inputs, error=CandidateError("It is not fitted yet."))
         try:
             inputs = self.rows.prepared(self.candidate.prepare).inputs
             with one_thread():
-                return inputs, outputs_of(self.candidate, inputs), None
+                every = form.outputs_by_name(self.candidate, inputs)
+                counted = next(iter(every.values()), None)
+                outputs = outputs_of(self.candidate, inputs) if counted is None else counted
+            return _Answer(inputs, outputs, every)
         except Exception as error:  # the user's model, or their `prepare`: anything can come out
-            return inputs, None, error
+            return _Answer(inputs, error=error)
 
     @property
     def inputs(self) -> Mapping[str, np.ndarray]:
         """Prepared inputs `(rows, ...)`; raw ones where `prepare` failed."""
-        return self._answer[0]
+        return self._answer.inputs
 
     @property
     def outputs(self) -> np.ndarray | None:
         """Outputs `(rows, ...)`; None where there are none."""
-        return self._answer[1]
+        return self._answer.outputs
+
+    @property
+    def outputs_by_name(self) -> Mapping[str | int, np.ndarray]:
+        """All outputs `(rows, ...)`, the one that counts first; empty for forms that give one."""
+        return self._answer.every
 
     @property
     def error(self) -> Exception | None:
         """What the model, or `prepare`, raised."""
-        return self._answer[2]
+        return self._answer.error
 
     @property
     def gives_probabilities(self) -> bool:

@@ -80,8 +80,8 @@ class Attention:
 
     def units_of(self, channels: Sequence[int]) -> list[int]:
         """Units that hold these channels of the first projection, sorted."""
-        given = set(channels)
-        return [n for n, unit in enumerate(self.projections[0][1]) if given & set(unit)]
+        chosen = set(channels)
+        return [n for n, unit in enumerate(self.projections[0][1]) if chosen & set(unit)]
 
 
 def remove_heads(model: nn.Module, attention: Attention, units: Sequence[int]) -> None:

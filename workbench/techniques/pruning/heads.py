@@ -27,6 +27,7 @@ from workbench.techniques.pruning.attention import (
     zero_heads,
 )
 from workbench.techniques.pruning.comparison import difference
+from workbench.techniques.pruning.outputs import nodes_behind
 
 if TYPE_CHECKING:
     import torch
@@ -205,17 +206,7 @@ class _Probe:
 
 def _has_product(tensor: torch.Tensor) -> bool:
     """Whether values of the network are multiplied with each other on the way to this tensor."""
-    to_visit = [tensor.grad_fn]
-    visited = set()
-    while to_visit:
-        node = to_visit.pop()
-        if node is None or node in visited:
-            continue
-        visited.add(node)
-        if any(product in node.name() for product in PRODUCTS):
-            return True
-        to_visit += [n for n, _ in node.next_functions]
-    return False
+    return any(p in node.name() for node in nodes_behind(tensor) for p in PRODUCTS)
 
 
 def _shares(a: Sources, b: Sources) -> bool:

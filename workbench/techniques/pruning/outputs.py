@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from workbench.models.networks import call_model, first_tensor
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["output_layers", "output_shape", "widths"]
+__all__ = ["nodes_behind", "output_layers", "output_shape", "widths"]
 
 
 def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]:
@@ -30,22 +31,34 @@ def output_layers(model: nn.Module, inputs: dict[str, torch.Tensor]) -> set[str]
         outputs = first_tensor(call_model(model, inputs))
     for parameter in frozen:
         parameter.requires_grad_(False)
-    layers: set[str] = set()
-    to_visit = [outputs.grad_fn]
+    nodes = nodes_behind(outputs, goes_on=lambda node: not _weights_of(node))
+    weights = [weight for node in nodes for weight in _weights_of(node)]
+    return {owners[id(weight)] for weight in weights if id(weight) in owners}
+
+
+def nodes_behind(
+    tensor: torch.Tensor, goes_on: Callable[[Any], bool] = lambda node: True
+) -> Iterator[Any]:
+    """Nodes of the autograd graph from which a tensor was computed, each once, the last first.
+
+    The walk does not pass a node where `goes_on` is false.
+    """
+    to_visit: list[Any] = [tensor.grad_fn]
     visited = set()
     while to_visit:
         node = to_visit.pop()
         if node is None or node in visited:
             continue
         visited.add(node)
-        next_nodes = [n for n, _ in node.next_functions]
-        parameters = [_parameter_of(n) for n in next_nodes]
-        weights = [p for p in parameters if p is not None and p.ndim > 1]
-        if weights:
-            layers |= {owners[id(w)] for w in weights if id(w) in owners}
-        else:
-            to_visit += next_nodes
-    return layers
+        yield node
+        if goes_on(node):
+            to_visit += [n for n, _ in node.next_functions]
+
+
+def _weights_of(node: Any) -> list[torch.Tensor]:
+    """Weights (parameters of two axes or more) that a node reads."""
+    parameters = [_parameter_of(n) for n, _ in node.next_functions]
+    return [p for p in parameters if p is not None and p.ndim > 1]
 
 
 def _parameter_of(node: Any) -> torch.Tensor | None:

@@ -109,34 +109,34 @@ def probed(model: ModelProto, tensors: Iterable[str]) -> dict[str, tuple[str, st
         graph.initializer.append(numpy_helper.from_array(constant, name))
     outputs = {}
     for tensor in tensors:
-        made = {
+        parts = {
             part: f"{tensor} {part}"
             for part in ("float", "abs", "max", "nans", "nan", "largest", "limit", "high", "below")
         }
         rest = f"{tensor} rest"
         graph.node.extend(
             [
-                helper.make_node("Cast", [tensor], [made["float"]], to=FLOAT),
-                helper.make_node("Abs", [made["float"]], [made["abs"]]),
-                helper.make_node("ReduceMax", [made["abs"]], [made["max"]], keepdims=0),
-                helper.make_node("IsNaN", [made["float"]], [made["nans"]]),
-                helper.make_node("Cast", [made["nans"]], [f"{tensor} nans 1"], to=FLOAT),
+                helper.make_node("Cast", [tensor], [parts["float"]], to=FLOAT),
+                helper.make_node("Abs", [parts["float"]], [parts["abs"]]),
+                helper.make_node("ReduceMax", [parts["abs"]], [parts["max"]], keepdims=0),
+                helper.make_node("IsNaN", [parts["float"]], [parts["nans"]]),
+                helper.make_node("Cast", [parts["nans"]], [f"{tensor} nans 1"], to=FLOAT),
                 helper.make_node("ReduceMax", [f"{tensor} nans 1"], [f"{tensor} n"], keepdims=0),
-                helper.make_node("Cast", [f"{tensor} n"], [made["nan"]], to=9),
+                helper.make_node("Cast", [f"{tensor} n"], [parts["nan"]], to=9),
                 helper.make_node(
-                    "Where", [made["nan"], "magnitude nan", made["max"]], [made["largest"]]
+                    "Where", [parts["nan"], "magnitude nan", parts["max"]], [parts["largest"]]
                 ),
-                helper.make_node("Mul", [made["largest"], "magnitude share"], [made["limit"]]),
-                helper.make_node("Greater", [made["abs"], made["limit"]], [made["high"]]),
+                helper.make_node("Mul", [parts["largest"], "magnitude share"], [parts["limit"]]),
+                helper.make_node("Greater", [parts["abs"], parts["limit"]], [parts["high"]]),
                 helper.make_node(
-                    "Where", [made["high"], "magnitude zero", made["abs"]], [made["below"]]
+                    "Where", [parts["high"], "magnitude zero", parts["abs"]], [parts["below"]]
                 ),
-                helper.make_node("ReduceMax", [made["below"]], [rest], keepdims=0),
+                helper.make_node("ReduceMax", [parts["below"]], [rest], keepdims=0),
             ]
         )
-        for name in (made["largest"], rest):
+        for name in (parts["largest"], rest):
             graph.output.append(helper.make_tensor_value_info(name, FLOAT, []))
-        outputs[tensor] = (made["largest"], rest)
+        outputs[tensor] = (parts["largest"], rest)
     return outputs
 
 
@@ -166,7 +166,7 @@ def _with_sources(
 ) -> set[str]:
     """The tensors, and those from which their large values come."""
     producers = {output: node for node in nodes for output in node.output}
-    found = set(unscalable)
+    with_sources = set(unscalable)
     waiting = sorted(unscalable)
     while waiting:
         name = waiting.pop()
@@ -175,12 +175,12 @@ def _with_sources(
             continue
         largest = magnitudes[name].largest if name in magnitudes else 0.0
         for source in producer.input:
-            if source in found or source not in magnitudes:
+            if source in with_sources or source not in magnitudes:
                 continue
             if producer.op_type in MOVING or _is_as_large(magnitudes[source].largest, largest):
-                found.add(source)
+                with_sources.add(source)
                 waiting.append(source)
-    return found
+    return with_sources
 
 
 def _is_as_large(value: float, largest: float) -> bool:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-import io
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from workbench.errors import ExportError, sentence_of
 from workbench.runtimes import predictor
-from workbench.runtimes.to_onnx import OPSET, free_dims
+from workbench.runtimes.to_onnx import free_dims
+from workbench.runtimes.torch_export import onnx_content
 from workbench.task import Candidate
 from workbench.techniques.quantization.strip import compacted
 from workbench.techniques.quantization.tidy import tidy
@@ -59,25 +59,17 @@ def _exported(program: fx.GraphModule, inputs: dict[str, torch.Tensor], name: st
     import onnx
     import torch
 
-    buffer = io.BytesIO()
     arguments = tuple(inputs.values())
     shapes = tuple(free_dims(tensor) for tensor in arguments)
     try:
-        exported = torch.onnx.export(
-            torch.export.export(program, arguments, dynamic_shapes=shapes),
-            dynamo=True,
-            opset_version=OPSET,
-            input_names=list(inputs),
-            output_names=["output"],
-            verbose=False,
+        content = onnx_content(
+            torch.export.export(program, arguments, dynamic_shapes=shapes), list(inputs)
         )
-        exported.optimize()
-        exported.save(buffer)
     except Exception as error:
         raise ExportError(
             f"`{name}` was trained for int8, but torch.onnx.export cannot write it as ONNX: "
             f"{sentence_of(error)} Rewrite that part, or use the method static."
         ) from error
-    model = onnx.load_from_string(buffer.getvalue())
+    model = onnx.load_from_string(content)
     tidy(model)
     return compacted(model)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OPERATORS", "check_operators", "qdq"]
 
-OPERATORS = (
+COMPUTING = (
     "Conv",
     "ConvTranspose",
     "Gemm",
@@ -40,22 +40,8 @@ OPERATORS = (
     "MaxPool",
     "AveragePool",
     "GlobalAveragePool",
-    "Concat",
-    "Split",
-    "Pad",
-    "Resize",
-    "Slice",
-    "Gather",
-    "Reshape",
-    "Transpose",
-    "Squeeze",
-    "Unsqueeze",
-    "Flatten",
 )
-"""Operators to quantize: those with int8 kernels, and those that only move values. Softmax and
-normalization layers need the precision of float.
-"""
-
+"""Operators with int8 kernels. Softmax and normalization layers need the precision of float."""
 
 MOVING = (
     "Concat",
@@ -70,18 +56,18 @@ MOVING = (
     "Unsqueeze",
     "Flatten",
 )
-"""Those of them that compute nothing: alone, they are no reason to quantize."""
+"""Operators that only move values: alone, they are no reason to quantize."""
+
+OPERATORS = (*COMPUTING, *MOVING)
+"""Operators to quantize."""
 
 
 def check_operators(network: Network, float_nodes: Sequence[str]) -> None:
     """Raise CandidateError when no operator that computes is left to quantize."""
     nodes = network.model.graph.node
-    with_int8 = [n for n in nodes if n.op_type in OPERATORS and n.op_type not in MOVING]
+    with_int8 = [node for node in nodes if node.op_type in COMPUTING]
     if not with_int8:
-        op_types = ", ".join(sorted({node.op_type for node in nodes}))
-        raise CandidateError(
-            f"No operator of this graph has an int8 form; its operators are {op_types}."
-        )
+        raise _nothing_to_quantize(network)
     if all(node.name in float_nodes for node in with_int8):
         raise CandidateError(
             "Every operator with an int8 form stays in float: each is named in `keep_float`, or "
@@ -89,6 +75,13 @@ def check_operators(network: Network, float_nodes: Sequence[str]) -> None:
             "not standardized. Shorten `keep_float`, standardize the inputs, or use the method "
             "weight_only."
         )
+
+
+def _nothing_to_quantize(network: Network) -> CandidateError:
+    op_types = ", ".join(sorted({node.op_type for node in network.model.graph.node}))
+    return CandidateError(
+        f"No operator of this graph has an int8 form; its operators are {op_types}."
+    )
 
 
 def qdq(
@@ -135,10 +128,7 @@ def qdq(
         logging.getLogger().setLevel(level)
     model = quantizer.model.model
     if not any(node.op_type == "QuantizeLinear" for node in model.graph.node):
-        op_types = ", ".join(sorted({node.op_type for node in network.model.graph.node}))
-        raise CandidateError(
-            f"No operator of this graph has an int8 form; its operators are {op_types}."
-        )
+        raise _nothing_to_quantize(network)
     _float_outputs(model)
     hold_floats(model)
     return model
