@@ -64,6 +64,7 @@ def rich_table(rows: Sequence[Row], title: str = "") -> Any:
         box=box.SIMPLE_HEAD,
         header_style="bold",
         pad_edge=False,
+        collapse_padding=True,
     )
     for column in columns:
         table.add_column(Text(_title(column, rows)), justify=column.align, no_wrap=True)

@@ -45,7 +45,7 @@ class TechniqueContract(SettingsContract):
 
     Fixtures to override: `task`, `candidate` (the trained start), `settings` (those of the run
     that most tests look at), `others` and `data` (by the references that the settings hold), and
-    `least_quality`. Override `other_value` where a setting takes only certain values.
+    `least_quality`. Override the method other_value where a setting takes only certain values.
     """
 
     _first_runs: ClassVar[dict[str, _FirstRun]]
