@@ -32,6 +32,7 @@ def test_yaml_goes_round_unchanged():
 def test_a_steps_own_budget_survives_the_round():
     recipe = Recipe.make("digits", [{"pruning": {"budget": "standard"}}], budget="smoke")
     assert recipe.steps[0].settings.budget == "standard"
+    assert recipe.to_command() == "workbench run recipe.yml", "a command has one budget for both"
     assert Recipe.from_yaml(recipe.to_yaml()) == recipe
 
 

@@ -158,6 +158,12 @@ class Form(ABC):
     def size(self, model: Any) -> tuple[int, int]:
         """Bytes of the model as a file: as it is, and gzipped."""
 
+    def content(self, model: Any) -> Any:
+        """All that the outputs depend on, in a form that `fingerprint` takes; it is not kept."""
+        import pickle
+
+        return pickle.dumps(model)
+
     def n_parameters(self, model: Any) -> int | None:
         """Number of learned numbers; None where the kind of model has no usual count."""
         return None

@@ -187,12 +187,13 @@ class Recipe:
     def to_command(self) -> str:
         """The shell command that runs this recipe.
 
-        A recipe of one step is its technique with options; one of several steps is a file.
+        A recipe of one step is its technique with options. One of several steps is a file, and so
+        is one whose step has another budget than the run: the command has one option for both.
         """
-        if len(self.steps) != 1:
+        if len(self.steps) != 1 or self.steps[0].settings.budget != self.options.budget:
             return "workbench run recipe.yml"
         step = self.steps[0]
-        options = {**self.options.flat(), "budget": step.settings.budget}
+        options = self.options.flat()
         usual = RunOptions().flat()
         common = " ".join(
             f"--{name.replace('_', '-')} {_quoted(options[name])}"

@@ -21,8 +21,10 @@ FIGURE = {
     "config": {"plotlyServerURL": "https://plot.example"},
 }
 REMOTE = (
-    '<script src="https://cdn.example.org/x.js"></script><link rel="stylesheet" href="http://example.org/a.css">'
-    '<img src="https://example.org/a.png" alt="a picture"><style>@import url("https://example.org/f.css");</style><p>kept</p>'
+    '<script src="https://cdn.example.org/x.js"></script>'
+    '<link rel="stylesheet" href="http://example.org/a.css">'
+    '<img src="https://example.org/a.png" alt="a picture">'
+    '<style>@import url("https://example.org/f.css");</style><p>kept</p>'
 )
 
 

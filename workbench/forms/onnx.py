@@ -100,6 +100,9 @@ class OnnxForm(Form):
     def size(self, model: Any) -> tuple[int, int]:
         return size_of(model)
 
+    def content(self, model: Any) -> bytes:
+        return model
+
     def n_parameters(self, model: Any) -> int:
         """Weights of the graph, trees' nodes and linear coefficients included.
 

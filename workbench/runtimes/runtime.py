@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -55,7 +55,6 @@ class Runtime:
     coverage: Callable[[bytes], Coverage] | None = None
     free_batch: bool = True
     devices: tuple[str, ...] = ("cpu",)
-    details: Mapping[str, str] = field(default_factory=dict)
 
     def import_libraries(self) -> None:
         """Import the engine's libraries; loading a model reports a missing one."""

@@ -28,9 +28,9 @@ def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate
     `inputs` are prepared rows `(rows, ...)`, at least two. Raises ExportError that names the
     operator, layer or pipeline step that cannot be written, or the difference of the outputs.
     """
-    if candidate.form == "onnx":
-        return candidate
     content, outputs = form_named(candidate.form).to_onnx(candidate, inputs)
+    if content is candidate.model:
+        return candidate
     exported = replace(
         candidate,
         form="onnx",

@@ -61,7 +61,9 @@ class RunOptions(Settings):
     """Measure the last candidate on the test split when the run ends, or leave the test closed."""
 
     price_per_core_hour: float | None = knob(None, low=0, expert=True, title="Price of a core hour")
-    """Price of one core for one hour; adds the cost of a million predictions to the results."""
+    """Price of one core for one hour; adds the cost of a million predictions to the results. Empty:
+    no cost is shown.
+    """
 
     @field_validator("batch_sizes")
     @classmethod

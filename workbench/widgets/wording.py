@@ -67,8 +67,6 @@ _SHOWN_VALUES: dict[str, dict[Any, str]] = {
 _SHOWN_HELP = {  # in place of a docstring line that holds a value which is shown in other words
     "budget": "Amount of work. A quick check shows that everything runs; its numbers decide "
     "nothing.",
-    "price_per_core_hour": "Price of one core for one hour; adds the cost of a million predictions "
-    "to the results. Empty: no cost is shown.",
 }
 
 

@@ -16,7 +16,7 @@ from workbench.techniques import get_technique
 from workbench.techniques.distillation import control, grid, trainer
 from workbench.techniques.distillation.control import gain_sentence
 from workbench.techniques.distillation.evidence import ensemble_outputs, expected_calibration_error
-from workbench.techniques.distillation.grid import summary
+from workbench.techniques.distillation.grids import summary
 
 
 def gain(*differences: float) -> pd.DataFrame:

@@ -207,7 +207,7 @@ def test_large_teacher_with_many_rows_runs_in_bf16_and_a_note_says_so_when_it_is
         "onnxruntime",
         "",
     )
-    monkeypatch.setattr(teacher_outputs, "MIN_WORK_FOR_BF16", 1000 * len(job.exported.model))
+    monkeypatch.setattr(teacher_outputs, "MIN_WORK_FOR_BF16", 1000)
     fast = make_trainer(job, settings(student=SMALL))
     if "openvino-bf16" not in installed_for(job.exported):
         assert runtime_of(job.start, fast.transfer_set, job) == "onnxruntime"

@@ -149,7 +149,7 @@ def grid(
     n_seeds: int = 0,
 ) -> Mapping[str, pd.DataFrame]:
     """Train the student at every pair of temperature and alpha; the budget gives missing values."""
-    from workbench.techniques.distillation.grid import GRIDS, score_grid, summary
+    from workbench.techniques.distillation.grids import GRIDS, score_grid, summary
     from workbench.techniques.distillation.trainer import make_trainer
 
     trainer = make_trainer(job, settings)
@@ -241,9 +241,8 @@ def _evidence(
 
     task = trainer.job.task
     n_student = n_parameters(trainer.student.build(0))
-    n_teacher = None
-    if all(teacher.form == "torch" for teacher in trainer.teachers):
-        n_teacher = sum(n_parameters(teacher.model) for teacher in trainer.teachers)
+    counts = [form_named(t.form).n_parameters(t.model) for t in trainer.teachers]
+    n_teacher = None if None in counts else sum(n for n in counts if n is not None)
     sizes = {"teacher": n_teacher, "student": n_student, "control": n_student}
     tables = {
         "agreement": agreement(task, outputs),

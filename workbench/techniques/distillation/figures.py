@@ -12,7 +12,7 @@ from workbench.figures.theme import figure, palette
 from workbench.measure.statistics.intervals import student as student_interval
 from workbench.metrics import METRICS
 from workbench.system.wording import percent
-from workbench.techniques.distillation.grid import summary
+from workbench.techniques.distillation.grids import summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -9,7 +9,6 @@ the runtime.
 from __future__ import annotations
 
 import io
-import pickle
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from workbench.errors import CandidateError
 from workbench.metrics import positive_logit
+from workbench.model_form import form_named
 from workbench.runtimes import installed_for, runtimes_for
 from workbench.runtimes.outputs import predict_rows
 from workbench.system.cache import fingerprint
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cached_array", "compute_outputs", "runtime_of", "teacher_rows"]
 
-MIN_WORK_FOR_BF16 = 10**11  # rows times bytes of a teacher, from which fp32 takes minutes
+MIN_WORK_FOR_BF16 = 25 * 10**9  # rows times parameters, from which fp32 takes minutes
 
 
 def compute_outputs(
@@ -103,12 +103,12 @@ def runtime_of(teacher: Candidate, transfer_set: TransferSet, job: Job) -> str:
     """The runtime for a teacher: the first one of its fastest form, or bf16 if it has much work."""
     candidate = _fastest_form(teacher, job)
     default = runtimes_for(candidate)[0]
-    if candidate.form != "onnx":
+    in_bf16 = [name for name in installed_for(candidate) if name.endswith("bf16")]
+    if not in_bf16:
         return default
-    work = len(transfer_set.task.data.train) * len(candidate.model)
-    if work < MIN_WORK_FOR_BF16:
-        return default
-    return next((name for name in installed_for(candidate) if name.endswith("bf16")), default)
+    n_parameters = form_named(candidate.form).n_parameters(candidate.model) or 0
+    work = len(transfer_set.task.data.train) * n_parameters
+    return default if work < MIN_WORK_FOR_BF16 else in_bf16[0]
 
 
 def _fastest_form(teacher: Candidate, job: Job) -> Candidate:
@@ -126,7 +126,7 @@ def _predict(teacher: Candidate, rows: Any, runtime: str, job: Job) -> np.ndarra
         rows,
         text=f"outputs of {teacher.name} on {runtime}",
         threads=torch.get_num_threads(),
-        device=job.device if teacher.form == "torch" else "cpu",
+        device=job.device if form_named(teacher.form).on_device else "cpu",
         report=job.report,
         runtime=runtime,
     )
@@ -134,5 +134,5 @@ def _predict(teacher: Candidate, rows: Any, runtime: str, job: Job) -> np.ndarra
 
 
 def _weights(teacher: Candidate) -> Any:
-    """Content of a teacher for its fingerprint; of an estimator the pickle, which is not kept."""
-    return pickle.dumps(teacher.model) if teacher.form == "sklearn" else teacher.model
+    """Content of a teacher for its fingerprint."""
+    return form_named(teacher.form).content(teacher.model)

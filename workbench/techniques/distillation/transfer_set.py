@@ -17,6 +17,7 @@ import numpy as np
 
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import required
+from workbench.model_form import form_named
 from workbench.system.cache import fingerprint
 from workbench.task import Candidate, Task
 
@@ -90,7 +91,9 @@ def make_transfer_set(
         return _reworded(task, prepare, n_views, seed)
     if task.augment is None:
         return TransferSet(task, prepare)
-    same_prepare = all(t.form == "torch" and t.prepare == prepare for t in teachers)
+    same_prepare = all(
+        form_named(t.form).takes_prepared and t.prepare == prepare for t in teachers
+    )
     if not same_prepare:
         reason = "teacher and student prepare rows in different ways"
         return TransferSet(task, prepare, note=_not_augmented(reason))

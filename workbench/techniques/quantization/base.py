@@ -64,8 +64,10 @@ def float_model(job: Job, settings: QuantizationSettings) -> FloatModel:
     Raises CandidateError when the graph cannot be loaded or holds weights that are not finite, and
     SettingsError for a name in `keep_float` that the graph does not have.
     """
+    import torch
+
     candidate = job.exported or to_onnx(job.start, job.example(16))
-    module = job.start.model if job.start.form == "torch" else None
+    module = job.start.model if isinstance(job.start.model, torch.nn.Module) else None
     network = network_of(_short(candidate, job), job.start.name, module)
     return FloatModel(candidate, network, tuple(excluded(network, settings.keep_float)))
 

@@ -47,7 +47,7 @@ function render({ model, el }) {
   });
 
   const plot = new uPlot({
-    width: Math.max(el.clientWidth, 240), height: model.get("height"), scales: { x: { time: false } },
+    title: model.get("title"), width: Math.max(el.clientWidth, 240), height: model.get("height"), scales: { x: { time: false } },
     cursor: { dataIdx: nearest, drag: { x: true, y: false }, points: { size: 7 } },
     series: [{ label: model.get("x_title"), value: (u, v) => short(v ?? last(u.data[0])) }],
     axes: [axis({ label: model.get("x_title"), labelSize: 20, size: 34, grid: { show: false } }),
