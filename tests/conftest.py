@@ -12,6 +12,7 @@ import pytest
 
 os.environ["WORKBENCH_RUNS"] = str(Path(tempfile.mkdtemp(prefix="workbench-tests-")) / "runs")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+os.environ["WORKBENCH_HOME"] = tempfile.mkdtemp(prefix="workbench-tests-home-")
 
 
 @pytest.fixture(scope="session")

@@ -94,7 +94,7 @@ def test_killed_run_keeps_finished_steps_and_resumes_to_the_same_weights(
         "precision": "fp32",
         "memory_format": "contiguous",
     }  # nothing that timing decides
-    recipe = Recipe.make("mine", [{"pruning": {"fit": fixed}}], budget="smoke")
+    recipe = Recipe.make("mine", [{"pruning": {"fit": fixed}}], budget="smoke", threads=1)
     own = dataclasses.replace(digits_task, name="mine", built_in=False, start=digits_cnn)
     unbroken = start(recipe, own, root=tmp_path / "unbroken").wait(timeout=300)
     run = start(recipe, own, root=tmp_path / "broken")

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import html
 import importlib
-import os
 import re
-import sys
 import types
 import webbrowser
 from collections.abc import Mapping, Sequence
@@ -20,6 +18,7 @@ from string import Template
 
 from workbench.cli.reference_tables import Table, settings_tables
 from workbench.errors import MissingExtra
+from workbench.system.user_folders import cache_folder
 
 __all__ = ["PUBLIC", "docs", "left_out", "settings_page", "write_reference"]
 
@@ -86,13 +85,7 @@ def _cache_folder() -> Path:
     """The folder of this version's reference in the user's cache."""
     import workbench
 
-    home = Path.home()
-    usual = {
-        "win32": os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local",
-        "darwin": home / "Library" / "Caches",
-    }
-    cache = os.environ.get("XDG_CACHE_HOME") or usual.get(sys.platform, home / ".cache")
-    return Path(cache) / "workbench" / f"docs-{workbench.__version__}"
+    return cache_folder() / f"docs-{workbench.__version__}"
 
 
 def settings_page() -> str:

@@ -20,8 +20,10 @@ def store(action: str, store: str, root: str) -> None:
     """Show the store of runs, or rebuild it from the run folders."""
     from workbench.runs.folders import run_folders, runs_root
     from workbench.store.index import rebuild, shown_url, store_url
+    from workbench.store.pending import settle
 
     home = runs_root(root)
     print(f"Store: {shown_url(store_url(store, home))}")
+    settle(home)
     if action == "rebuild":
         print(f"Recorded {rebuild(run_folders(root), store, home)} runs.")

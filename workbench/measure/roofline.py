@@ -11,41 +11,71 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 
 from workbench.measure.coverage import Coverage
 from workbench.measure.timing.records import Timing
+from workbench.system.files import read_json, write_json
+from workbench.system.machine import machine_file
+from workbench.system.turns import timing_turn
 
 __all__ = ["fraction_of_peak", "peak_share", "peaks"]
 
 # Rows and columns of the square matrices: large enough for the peak, small enough for the caches.
 SIZE = 1024
 PROBE_SECONDS = 0.25  # for each precision and library
+KEPT_SECONDS = 7 * 24 * 3600
+UNDISTURBED = 0.9  # share of the time that a thread must get for its measurement to be kept
 
 
-@lru_cache(maxsize=8)
 def peaks(threads: int = 1) -> dict[str, float]:
     """Peak in fp32, bf16 and int8, in billions of operations a second (a multiply-add is two).
 
-    It is the peak of the fastest installed library. It is measured once a process, in about two
-    seconds. int8 multiplies uint8 with int8, as quantized networks do.
+    It is the peak of the fastest installed library. Each is measured in about half a second, and
+    kept for this machine for a week, unless other work slowed the measurement. int8 multiplies
+    uint8 with int8, as quantized networks do.
     """
+    return {precision: peak_of(precision, threads) for precision in PROBES}
+
+
+@lru_cache(maxsize=32)
+def peak_of(precision: str, threads: int = 1) -> float:
+    """The peak in one precision, as `peaks` gives it."""
+    file = _file(precision, threads)
+    with suppress(OSError, ValueError, KeyError, TypeError):  # none, or a damaged one
+        kept = read_json(file)
+        if 0 <= time.time() - float(kept["time"]) < KEPT_SECONDS:
+            return float(kept["peak"])
+    with timing_turn():
+        peak, is_disturbed = _measured(precision, threads)
+    if not is_disturbed:
+        with suppress(OSError):  # a cache that cannot be written is not needed
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_json(file, {"peak": peak, "time": time.time()})
+    return peak
+
+
+def _file(precision: str, threads: int) -> Path:
+    return machine_file("peaks", suffix=f"-{precision}-{threads}.json")
+
+
+def _measured(precision: str, threads: int) -> tuple[float, bool]:
+    """The peak, and whether the threads had less than most of the time for themselves."""
     import torch
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    started, used = time.perf_counter(), time.process_time()
     try:
-        speeds = {
-            "fp32": max(_torch_gemm(torch.float32), _onnx_gemm("MatMul", threads)),
-            "bf16": _torch_gemm(torch.bfloat16),
-            "int8": _onnx_gemm("MatMulInteger", threads),
-        }
+        speed = max(probe(threads) for probe in PROBES[precision])
     finally:
         torch.set_num_threads(before)
-    return {name: round(value, 1) for name, value in speeds.items()}
+    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
+    return round(speed, 1), cpu_seconds < UNDISTURBED * seconds
 
 
 def fraction_of_peak(macs: int, latency_ms: float, batch_size: int, peak: float) -> float:
@@ -70,19 +100,21 @@ def peak_share(
         return precision, None
     largest = timing.largest
     for _ in range(2):
-        share = fraction_of_peak(
-            macs, largest.best_ms, largest.batch_size, peaks(timing.threads)[precision]
-        )
+        peak = peak_of(precision, timing.threads)
+        share = fraction_of_peak(macs, largest.best_ms, largest.batch_size, peak)
         if share <= 1:
             return precision, share
-        peaks.cache_clear()  # other work slowed the measurement of the peak: measure it again
+        # Other work slowed the measurement of the peak: measure it again.
+        peak_of.cache_clear()
+        _file(precision, timing.threads).unlink(missing_ok=True)
     return precision, None
 
 
-def _torch_gemm(dtype: Any) -> float:
+def _torch_gemm(dtype: str) -> float:
     import torch
 
-    a, b = torch.randn(SIZE, SIZE).to(dtype), torch.randn(SIZE, SIZE).to(dtype)
+    kind = getattr(torch, dtype)
+    a, b = torch.randn(SIZE, SIZE).to(kind), torch.randn(SIZE, SIZE).to(kind)
     with torch.inference_mode():
         return _best(lambda: torch.mm(a, b))
 
@@ -129,3 +161,11 @@ def _best(call: Callable[[], object]) -> float:
         call()
         best = min(best, time.perf_counter() - started)
     return 2 * SIZE**3 / best / 1e9
+
+
+PROBES: dict[str, tuple[Callable[[int], float], ...]] = {
+    "fp32": (lambda _: _torch_gemm("float32"), lambda threads: _onnx_gemm("MatMul", threads)),
+    "bf16": (lambda _: _torch_gemm("bfloat16"),),
+    "int8": (lambda threads: _onnx_gemm("MatMulInteger", threads),),
+}
+"""Measurements of the peak in each precision, in billions of operations a second."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,15 @@ from workbench.models.answer import first_tensor
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["build_seeded", "call_model", "can_reset", "copied", "first_tensor", "reset"]
+__all__ = [
+    "build_seeded",
+    "call_model",
+    "can_reset",
+    "copied",
+    "first_tensor",
+    "reset",
+    "shape_of",
+]
 
 
 def build_seeded(build: Callable[[], Any], seed: int) -> Any:
@@ -59,6 +68,13 @@ def _remember_computed(value: Any, memo: dict[int, Any]) -> None:
     elif isinstance(value, dict):
         for item in value.values():
             _remember_computed(item, memo)
+
+
+def shape_of(model: nn.Module) -> dict[str, Any]:
+    """All that the time of a call depends on besides its inputs: layers, and shapes of weights."""
+    layers = re.sub(r"0x[0-9a-fA-F]+", "", str(model))  # addresses differ in each process
+    shapes = {k: (str(t.dtype), tuple(t.shape)) for k, t in model.state_dict().items()}
+    return {"layers": layers, "shapes": shapes}
 
 
 def can_reset(model: Any) -> bool:

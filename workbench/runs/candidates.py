@@ -54,9 +54,12 @@ def candidate_named(
         return Named(candidate, is_trained)
     folder = Path(reference).expanduser()
     if reference.startswith(MODELS):
+        from workbench.store.pending import settle
         from workbench.store.registry import model_folder
 
-        folder = model_folder(reference, store, root or Path.cwd())
+        home = root or Path.cwd()
+        settle(home)
+        folder = model_folder(reference, store, home)
     if (folder / "candidate.json").exists():
         return Named(load_candidate(folder, task), folder=folder)
     if (folder / "steps").exists():

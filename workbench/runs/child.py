@@ -10,10 +10,14 @@ from pathlib import Path
 
 from workbench.errors import Cancelled, WorkbenchError
 from workbench.events import Event, Report, append_to
+from workbench.measure.timing.templates import warm_templates
+from workbench.runs.automatic import CHOICES_FILE, settle_threads, write_resolved
 from workbench.runs.folders import is_full
 from workbench.runs.handle import Run
 from workbench.runs.sealed import discard, find_modules, open_data, open_sealed, open_task
-from workbench.system.files import read_json
+from workbench.store.pending import mark_pending, record_pending
+from workbench.system.choices import put_choices
+from workbench.system.threads import use_threads
 from workbench.tasks import load_task
 
 __all__ = ["main"]
@@ -33,7 +37,9 @@ def main(folder: Path) -> int:
         report = Report(append_to(folder / "events.jsonl"), cancelled=(folder / "cancel").exists)
         try:
             _execute(run, report)
+            mark_pending(folder)
             run._mark("finished", pid=os.getpid())
+            _record(folder)
             return 0
         except Cancelled:
             run._mark("cancelled", pid=os.getpid())
@@ -55,7 +61,6 @@ def main(folder: Path) -> int:
 def _execute(run: Run, report: Report) -> None:
     from workbench.runs.opening_test import open_test, wants_test
     from workbench.runs.steps import execute
-    from workbench.store.index import record_run
 
     recipe, private = run.recipe, run.folder / "private"
     find_modules(private)
@@ -63,28 +68,32 @@ def _execute(run: Run, report: Report) -> None:
     sealed = open_task(private)
     needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)
     task = sealed or (load_task(options.task, options.task_args) if needs_task else None)
-    if options.threads is not None:
-        import torch
-
-        torch.set_num_threads(options.threads)
     started = time.time()
     report.send("run_started", recipe=recipe.tree())
+    threads = settle_threads(run.folder, options, report)
+    use_threads(threads)
     seen = None if task is None else task.without_test()
-    trail = execute(run.folder, seen, recipe, report, open_data(private))
+    put_choices(run.folder / CHOICES_FILE, options.choices)
+    try:
+        with warm_templates():
+            trail = execute(run.folder, seen, recipe, report, open_data(private))
+    finally:
+        write_resolved(run.folder, recipe)
     if wants_test(recipe) and task is not None and trail.steps_with_candidate:
         test = open_sealed(private) if sealed else task.data.test
         if test is not None and trail.test is None:  # a run that is gone on with has had its look
             open_test(trail, test, report)
-    try:
-        record_run(run.folder, read_json(run.folder / "run.json").get("store", ""))
-    except WorkbenchError as error:
-        # the folder is the truth and the store an index of it: the run is not lost
-        report.message(
-            f"Not recorded in the store: {error} `workbench store rebuild` records it later."
-        )
     report.send("run_finished", seconds=time.time() - started)
     if sealed is None or options.test == "at_end":
         discard(private)
+
+
+def _record(folder: Path) -> None:
+    """Put the finished run into the store, an index of the folders, which are the truth."""
+    error = record_pending(folder)
+    if error:
+        text = f"Not recorded in the store: {error} `workbench store rebuild` records it later."
+        append_to(folder / "events.jsonl")(Event("message", "", {"text": text}))
 
 
 if __name__ == "__main__":

@@ -27,6 +27,7 @@ from workbench.errors import RunError
 from workbench.events import Event, Report, read_events
 from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
+from workbench.runs.automatic import CHOICES_FILE
 from workbench.runs.folders import (
     is_full,
     new_folder,
@@ -40,8 +41,10 @@ from workbench.runs.sealed import trust as vouch_for
 from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
+from workbench.system.choices import VARIABLE
 from workbench.system.files import read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
+from workbench.system.threads import sleeping
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 
@@ -293,7 +296,13 @@ class Run:
             if os.name == "nt"
             else {"start_new_session": True}
         )
-        environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
+        environment = {
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "PYTHONUNBUFFERED": "1",
+            VARIABLE: str(self.folder / CHOICES_FILE),
+        }
+        sleeping(environment)
         # references such as mycode:task were valid in this folder
         here = read_json(self.folder / "run.json")["started_in"]
         environment["PYTHONPATH"] = os.pathsep.join(

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from workbench.errors import RunError
 from workbench.system.files import write_text
+from workbench.system.user_folders import config_folder
 
 __all__ = ["check_signature", "key_file", "sign"]
 
@@ -24,11 +25,7 @@ KEY_BYTES = 32
 
 def key_file() -> Path:
     """Where the user's key lies: under WORKBENCH_HOME, else under the user's configuration."""
-    home = os.environ.get("WORKBENCH_HOME")
-    if home:
-        return Path(home).expanduser() / "key"
-    base = os.environ.get("APPDATA") if os.name == "nt" else os.environ.get("XDG_CONFIG_HOME")
-    return Path(base or Path.home() / ".config").expanduser() / "workbench" / "key"
+    return config_folder() / "key"
 
 
 def sign(folder: Path, names: Sequence[str]) -> None:

@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 
 from workbench.ledger.appraise import Contestant, appraise
+from workbench.measure.timing.templates import template_of
+from workbench.model_form import form_named
 from workbench.recipe import Recipe
 from workbench.runs.candidates import Named, first_start, load_candidate, task_name_of
 from workbench.runs.context import RunContext
@@ -22,6 +24,7 @@ from workbench.runs.step_folders import (
     step_folder,
     work_folder,
 )
+from workbench.runtimes import runtimes_for
 from workbench.tasks.checks import check_task
 from workbench.technique import Needs
 
@@ -53,9 +56,13 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
     report.send("step_started", text=f"{named.candidate.name} on {task.name}")
     for warning in check_task(task, named.candidate):
         report.message(warning)
+    if timed:
+        for runtime in {runtimes_for(named.candidate)[0], form_named("onnx").runtimes[0]}:
+            template_of(runtime)  # it imports while the start is trained
     work, began = work_folder(place), time.perf_counter()
     candidate = context.trained(named, report, work / "fit.pt")
     seconds = time.perf_counter() - began
+    report.progress(0, 1, "writing the model as ONNX")
     notes = keep_candidate(candidate, work, task)
     exporting = time.perf_counter() - began - seconds
     native = Contestant(START, candidate)

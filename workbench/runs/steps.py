@@ -67,6 +67,7 @@ def _run_step(context: RunContext, number: int, step: Step, before: Standing) ->
     job = job_for(context, step, before, work, report)
     outcome = step.declared(job, step.settings)
     seconds = time.perf_counter() - began
+    report.progress(0, 1, "writing the result")
     notes = _keep(context, outcome, work)
     result = StepResult(step, label, outcome, work, seconds, notes)
     rows = rows_of_step(context, result, before, report)

@@ -14,6 +14,7 @@ __all__ = [
     "drop_unread",
     "fixed_batch",
     "graph_inputs",
+    "graph_shape",
     "stripped",
     "with_column",
     "with_columns",
@@ -34,6 +35,18 @@ def graph_inputs(model: Any) -> list[Any]:
     graph = getattr(model, "graph", model)
     weights = {w.name for w in graph.initializer}
     return [value for value in graph.input if value.name not in weights]
+
+
+def graph_shape(content: bytes) -> list[Any]:
+    """All that the time of a call depends on besides its inputs: operators, and shapes of weights.
+
+    Values of attributes and weights are left out.
+    """
+    import onnx
+
+    graph = onnx.load_from_string(content).graph
+    operators = [(n.domain, n.op_type, len(n.input), len(n.output)) for n in graph.node]
+    return [operators, [(w.data_type, tuple(w.dims)) for w in graph.initializer]]
 
 
 def fixed_batch(content: bytes) -> int:

@@ -52,7 +52,14 @@ class RunOptions(Settings):
     """Amount of work; smoke is a quick check and decides nothing."""
 
     threads: int | None = knob(None, low=1, high=1024, expert=True, title="Threads of training")
-    """Threads for training. None: as many as this process has cores."""
+    """Threads for training. None: as many as pay off under the load at the start of the run, which
+    is measured.
+    """
+
+    choices: dict[str, Any] = free_form({}, expert=True, title="Automatic choices")
+    """Choices that a clock made in an earlier run, as its recipe.resolved.yml holds them. They are
+    used in place of measuring.
+    """
 
     batch_sizes: list[int] = free_form([1, 64], expert=True, title="Batch sizes")
     """Batch sizes at which latency is measured."""

@@ -35,6 +35,15 @@ class Cache:
         """The result of this name, or None."""
         return self._results.get(name)
 
+    @classmethod
+    def at(cls, path: Path) -> Cache:
+        """The results in a file of this path, whose name ends in `.jsonl`."""
+        return cls(path.parent, path.stem)
+
+    def results(self) -> dict[str, Any]:
+        """All results by name."""
+        return dict(self._results)
+
     def put(self, name: str, value: Any) -> None:
         """Keep a result that JSON can hold; it is in the file when this returns."""
         self._results[name] = value

@@ -12,8 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import SettingsError
+from workbench.system.cache import fingerprint
+from workbench.system.user_folders import cache_folder
 
-__all__ = ["Host", "device_of", "host", "lacks_int8_products", "n_cores", "n_threads"]
+__all__ = [
+    "Host",
+    "device_of",
+    "host",
+    "lacks_int8_products",
+    "machine_file",
+    "n_cores",
+    "n_threads",
+]
 
 LIBRARIES = ("torch", "torch-pruning", "onnx", "onnxruntime", "scikit-learn", "numpy", "skl2onnx")
 # Instructions that decide how fast a network runs, by their names in /proc/cpuinfo.
@@ -91,6 +101,15 @@ def host() -> Host:
         python=platform.python_version(),
         versions=_versions(),
     )
+
+
+def machine_file(kind: str, *, suffix: str = ".jsonl") -> Path:
+    """The file in the user's cache for facts of this kind about this machine with its versions."""
+    facts = host()
+    key = fingerprint(
+        facts.processor, facts.n_cores, facts.instructions, facts.python, facts.versions
+    )
+    return cache_folder() / kind / f"{key}{suffix}"
 
 
 def lacks_int8_products() -> bool:

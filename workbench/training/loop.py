@@ -159,12 +159,15 @@ class _Loop:
             for key, value in options.items()
         }
         inputs, targets, beside = next(self.batches.epoch(0))
+        hook: str = getattr(self.loss_hook, "__qualname__", type(self.loss_hook).__name__)
         self.choices = fastest(
             self.model,
             lambda m: self._loss(m, inputs, targets, beside),
             inputs,
             fixed,
             n_steps=self.n_steps,
+            loss=f"{hook} {self.device}",
+            check=self.report.check,
         )
         if self.choices["memory_format"] == "channels_last":
             self._set_memory_format("channels_last")
@@ -172,6 +175,7 @@ class _Loop:
     def run(self, checkpoint: Path | None) -> None:
         """Train until the last step, or until `patience` epochs have no better score on valid."""
         progress, context = self.progress, self.context
+        self.report.progress(progress.step, self.n_steps, "starting the training")
         context.model, context.step, context.epoch = self.model, progress.step, progress.epoch
         for callback in self.callbacks:
             callback.on_train_begin(context)

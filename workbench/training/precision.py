@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from workbench.models.networks import copied
+from workbench.models.networks import copied, shape_of
+from workbench.system.choices import choose_by_clock
 
 if TYPE_CHECKING:
     import torch
@@ -27,12 +28,16 @@ def fastest(
     options: Mapping[str, str],
     *,
     n_steps: int,
+    loss: str = "",
+    check: Callable[[], None] = lambda: None,
 ) -> dict[str, Any]:
     """The fastest `precision` and `memory_format`, and `step_ms`, the milliseconds of each pair.
 
     `options` holds both names with a value or "auto". A training of too few steps takes the first
     pair and sets `untimed`. The pairs are timed in turn, `N_ROUNDS` times. The shortest time of
-    each counts, as other work can only make a step slower.
+    each counts, as other work can only make a step slower. The result is kept for networks of this
+    shape, with inputs of this shape and a loss of this name, and not measured again
+    (`system.choices`). `check` may raise to give up waiting.
     """
     images = any(t.ndim == 4 for t in inputs.values())
     formats = [options["memory_format"]]
@@ -46,6 +51,24 @@ def fastest(
         return {"precision": precisions[0], "memory_format": formats[0]}
     if n_steps < WORTH_TIMING:
         return {"precision": precisions[0], "memory_format": formats[0], "untimed": True}
+    chosen: dict[str, Any] = choose_by_clock(
+        "training",
+        shape_of(model),
+        {name: (str(t.dtype), tuple(t.shape)) for name, t in inputs.items()},
+        pairs,
+        loss,
+        measure=lambda: _measured(model, loss_of, pairs),
+        check=check,
+    )
+    return chosen
+
+
+def _measured(
+    model: nn.Module,
+    loss_of: Callable[[nn.Module], torch.Tensor],
+    pairs: Sequence[tuple[str, str]],
+) -> dict[str, Any]:
+    """The pair whose step was fastest, and the milliseconds of each that runs."""
     times = dict.fromkeys(pairs, math.inf)
     for _ in range(N_ROUNDS):
         for pair in pairs:

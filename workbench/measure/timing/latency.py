@@ -32,6 +32,7 @@ from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.runtimes import runtimes_for
 from workbench.system.machine import busy as machine_busy
 from workbench.system.machine import n_cores
+from workbench.system.turns import timing_turn
 from workbench.system.wording import percent
 from workbench.task import Candidate
 
@@ -98,7 +99,9 @@ def time_side_by_side(
                 report=report,
             )
             workers[name] = stack.enter_context(worker)
-        return _measure(workers, plan, report)
+        report.check()
+        with timing_turn(_Waiting(report, plan.rounds)):
+            return _measure(workers, plan, report)
 
 
 def _plan(
@@ -218,6 +221,20 @@ def _warning(busy: float) -> str:
         "side by side hold, with wider intervals, but the milliseconds are too high. Measure again "
         "when the machine is idle."
     )
+
+
+class _Waiting:
+    """Tells, while another run has the turn at timing, that this one waits for it."""
+
+    def __init__(self, report: Report, rounds: int) -> None:
+        self._report, self._rounds = report, rounds
+        self._n_calls = 0
+
+    def __call__(self) -> None:
+        self._report.check()
+        self._n_calls += 1
+        if self._n_calls > 1:
+            self._report.progress(0, self._rounds, "waiting: another run is timing")
 
 
 class _Others:

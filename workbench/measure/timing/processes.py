@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import pickle
 import pickletools
 import queue
@@ -22,6 +21,8 @@ import numpy as np
 
 from workbench.errors import CandidateError, RunError
 from workbench.events import Report
+from workbench.measure.timing.environment import environment_of
+from workbench.measure.timing.templates import ForkedWorker, template_of
 from workbench.model_form import form_named
 from workbench.task import Candidate
 
@@ -30,28 +31,6 @@ __all__ = ["Worker"]
 POLL_SECONDS = 0.1  # between two checks for a request to cancel
 LIMIT_SECONDS = 900  # without an answer, after which the worker counts as hanging
 TAIL_LINES = 12
-THREADS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-KEPT_BYTES = str(2**30)
-# Idle threads sleep instead of spinning. torch.compile keeps no pool of processes. ONNX Runtime
-# sends no telemetry, as it does by default from 1.29 on. Freed memory stays with the process: glibc
-# else returns it after some calls, depending on the block at the top of the heap, and the next call
-# pays for new pages. That doubled the time of torch eager at batch 64 (25 to 48 ms); engines with
-# an arena of their own were not affected.
-QUIET = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "KMP_BLOCKTIME": "0",
-    "TORCHINDUCTOR_COMPILE_THREADS": "1",
-    "ORT_DISABLE_TELEMETRY": "1",
-    "PYTHONUTF8": "1",
-    "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
-    "MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
-}
 
 
 class Worker:
@@ -94,22 +73,31 @@ class Worker:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         self._process = self._start(threads)
 
-    def _start(self, threads: int) -> subprocess.Popen[str]:
-        # The worker can import all that this process can.
-        paths = os.pathsep.join(p or os.getcwd() for p in sys.path)
-        threads_of_libraries = dict.fromkeys(THREADS, str(threads))
-        environment = os.environ | QUIET | threads_of_libraries | {"PYTHONPATH": paths}
-        process = subprocess.Popen(
+    def _start(self, threads: int) -> subprocess.Popen[str] | ForkedWorker:
+        process = self._forked(threads) or self._new(threads)
+        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
+        return process
+
+    def _forked(self, threads: int) -> ForkedWorker | None:
+        """A worker of a template; None where there is none, or it has ended."""
+        template = template_of(self.runtime, threads)
+        if template is None:
+            return None
+        try:
+            return template.worker(self._files[0].parent, self._errors)
+        except OSError:
+            return None
+
+    def _new(self, threads: int) -> subprocess.Popen[str]:
+        return subprocess.Popen(
             [sys.executable, "-m", "workbench.measure.timing.worker", str(self._files[0].parent)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
-            env=environment,
+            env=environment_of(threads),
             text=True,
             encoding="utf-8",
         )
-        threading.Thread(target=self._read, args=(process.stdout,), daemon=True).start()
-        return process
 
     def _read(self, stream: Any) -> None:
         with contextlib.suppress(ValueError, OSError):  # closed while reading

@@ -91,9 +91,7 @@ def make_transfer_set(
         return _reworded(task, prepare, n_views, seed)
     if task.augment is None:
         return TransferSet(task, prepare)
-    same_prepare = all(
-        form_named(t.form).takes_prepared and t.prepare == prepare for t in teachers
-    )
+    same_prepare = all(form_named(t.form).takes_prepared and t.prepare == prepare for t in teachers)
     if not same_prepare:
         reason = "teacher and student prepare rows in different ways"
         return TransferSet(task, prepare, note=_not_augmented(reason))

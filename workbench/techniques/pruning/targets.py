@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from workbench.errors import SettingsError
 from workbench.measure import time_side_by_side
 from workbench.measure.cost import macs_torch
+from workbench.models.networks import shape_of
 from workbench.runtimes.to_onnx import to_onnx
+from workbench.system.choices import choose_by_clock
 from workbench.techniques.pruning.graph import Inputs
 from workbench.techniques.pruning.selection import (
     ChannelRatios,
@@ -138,9 +140,19 @@ def _by_latency(
 
 
 def _latencies_ms(ratios: Sequence[float], networks: Sequence[nn.Module], job: Job) -> np.ndarray:
-    """Best latency in milliseconds of each network `(ratios,)`."""
+    """Best latency in milliseconds of each network `(ratios,)`; measured once for these shapes."""
     import numpy as np
 
+    latencies: list[float] = choose_by_clock(
+        "latency",
+        [shape_of(network) for network in networks],
+        measure=lambda: _timed(ratios, networks, job),
+        check=job.report.check,
+    )
+    return np.array(latencies)
+
+
+def _timed(ratios: Sequence[float], networks: Sequence[nn.Module], job: Job) -> list[float]:
     candidates = {}
     for ratio, network in zip(ratios, networks, strict=True):
         candidate = job.start.child(f"ratio {ratio:g}", "pruning", model=network, macs=None)
@@ -153,7 +165,7 @@ def _latencies_ms(ratios: Sequence[float], networks: Sequence[nn.Module], job: J
         budget="smoke",
         report=job.report,
     )
-    return np.array([timings[f"{ratio:g}"].at(1).best_ms for ratio in ratios])
+    return [timings[f"{ratio:g}"].at(1).best_ms for ratio in ratios]
 
 
 def _interpolated(ratios: Sequence[float], reductions: np.ndarray, reduction: float) -> float:

@@ -1,0 +1,120 @@
+"""Threads of a process: how many pay off under the load of this moment, and how idle ones wait.
+
+Threads of one operation wait for each other. Beside other work one of them is always late, and
+those that wait in a loop ("spin") take its core away: training with two threads beside one busy
+process took up to ten times as long as with one. Here idle threads soon sleep, and the number of
+threads is measured.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, MutableMapping, Sequence
+
+from workbench.system.machine import n_threads
+
+__all__ = ["SLEEPING", "THREADS", "fastest_number", "sleeping", "threads_for_now", "use_threads"]
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""Variables that limit the threads of libraries."""
+
+SLEEPING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
+"""Variables that make idle OpenMP threads sleep soon; read when a library starts its first threads.
+
+Threads that never spin are no faster than one thread, as waking takes longer than a short
+operation. Measured on two cores, training beside one busy process: 4.0 s with one thread, with two
+4.9 s at 1,000 spins, 11 s at 20,000, 25 s at 100,000; alone all of them took about the same time.
+"""
+
+ROUNDS = 7
+N_OPERATIONS = 12  # of each kind in one round: some milliseconds
+LEAST_GAIN = 1.25  # twice as many threads must be this many times as fast to be worth their cores
+
+
+def sleeping(environment: MutableMapping[str, str]) -> None:
+    """Make idle threads sleep in processes with this environment; the user's own values stay."""
+    for name, value in SLEEPING.items():
+        environment.setdefault(name, value)
+
+
+def use_threads(n: int) -> None:
+    """Let torch use `n` threads in this process, and other libraries as far as they still ask."""
+    import torch
+
+    os.environ.update(dict.fromkeys(THREADS, str(n)))
+    torch.set_num_threads(n)
+
+
+def threads_for_now(limit: int | None = None) -> int:
+    """The number of threads for training that pays off under the load of this moment.
+
+    Tried are 1, 2, 4 and so on up to `limit`, by default all cores that may be used, on operations
+    like those of training. It takes about a tenth of a second for each number.
+    """
+    limit = limit or n_threads()
+    powers = [2**i for i in range(limit.bit_length())]
+    numbers = sorted({*(n for n in powers if n <= limit), limit})
+    if len(numbers) == 1:
+        return limit
+    times = _times(numbers)
+    return fastest_number(numbers, times)
+
+
+def fastest_number(numbers: Sequence[int], seconds: Sequence[float]) -> int:
+    """The number of threads that was fastest, where more threads were worth their cores.
+
+    `numbers` ascend. From one to the next, the time must fall by the number of cores that are added
+    at least in part: twice as many threads must be `LEAST_GAIN` times as fast.
+    """
+    chosen, its_seconds = numbers[0], seconds[0]
+    for number, time_of_number in zip(numbers[1:], seconds[1:], strict=True):
+        needed = 1 + (LEAST_GAIN - 1) * (number / chosen - 1)
+        if its_seconds / time_of_number >= needed:
+            chosen, its_seconds = number, time_of_number
+    return chosen
+
+
+def _times(numbers: Sequence[int]) -> list[float]:
+    """The median seconds of some operations for each number of threads, timed in turn."""
+    import torch
+
+    before = torch.get_num_threads()
+    operations = _operations()
+    seconds: dict[int, list[float]] = {n: [] for n in numbers}
+    try:
+        for n in numbers:  # the first call of a number starts its threads
+            torch.set_num_threads(n)
+            operations()
+        for _ in range(ROUNDS):
+            for n in numbers:
+                torch.set_num_threads(n)
+                started = time.perf_counter()
+                operations()
+                seconds[n].append(time.perf_counter() - started)
+    finally:
+        torch.set_num_threads(before)
+    return [statistics.median(seconds[n]) for n in numbers]
+
+
+def _operations() -> Callable[[], None]:
+    """Products and sums as in training: many short ones, after each of which all threads meet."""
+    import torch
+
+    a, b = torch.ones(256, 256), torch.ones(256, 256)
+    c = torch.ones(64, 32, 32, 32)
+
+    def run() -> None:
+        with torch.inference_mode():
+            for _ in range(N_OPERATIONS):
+                torch.mm(a, b)
+                torch.relu(c)
+
+    return run
