@@ -10,9 +10,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.sharing import Sharing, folder_of_session
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores
 os.environ["WORKBENCH_RUNS"] = str(Path(tempfile.mkdtemp(prefix="workbench-tests-")) / "runs")
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["WORKBENCH_HOME"] = tempfile.mkdtemp(prefix="workbench-tests-home-")
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Sharing(folder_of_session()), "sharing")
 
 
 @pytest.fixture(scope="session")

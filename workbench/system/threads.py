@@ -37,6 +37,7 @@ operation. Measured on two cores, training beside one busy process: 4.0 s with o
 ROUNDS = 7
 N_OPERATIONS = 12  # of each kind in one round: some milliseconds
 LEAST_GAIN = 1.25  # twice as many threads must be this many times as fast to be worth their cores
+LEAST_SHARE = 0.85  # of a core that one thread gets; with less, there is no core for a second one
 
 
 def sleeping(environment: MutableMapping[str, str]) -> None:
@@ -57,15 +58,17 @@ def threads_for_now(limit: int | None = None) -> int:
     """The number of threads for training that pays off under the load of this moment.
 
     Tried are 1, 2, 4 and so on up to `limit`, by default all cores that may be used, on operations
-    like those of training. It takes about a tenth of a second for each number.
+    like those of training. It takes about a tenth of a second for each number. Where a single
+    thread does not get a core for itself, the number is 1: more threads would only take the time of
+    others.
     """
     limit = limit or n_threads()
     powers = [2**i for i in range(limit.bit_length())]
     numbers = sorted({*(n for n in powers if n <= limit), limit})
     if len(numbers) == 1:
         return limit
-    times = _times(numbers)
-    return fastest_number(numbers, times)
+    times, share = _times(numbers)
+    return 1 if share < LEAST_SHARE else fastest_number(numbers, times)
 
 
 def fastest_number(numbers: Sequence[int], seconds: Sequence[float]) -> int:
@@ -82,13 +85,17 @@ def fastest_number(numbers: Sequence[int], seconds: Sequence[float]) -> int:
     return chosen
 
 
-def _times(numbers: Sequence[int]) -> list[float]:
-    """The median seconds of some operations for each number of threads, timed in turn."""
+def _times(numbers: Sequence[int]) -> tuple[list[float], float]:
+    """The median seconds of some operations for each number of threads, timed in turn.
+
+    Also the share of a core that a single thread got.
+    """
     import torch
 
     before = torch.get_num_threads()
     operations = _operations()
     seconds: dict[int, list[float]] = {n: [] for n in numbers}
+    used = 0.0  # processor seconds of one thread
     try:
         for n in numbers:  # the first call of a number starts its threads
             torch.set_num_threads(n)
@@ -96,12 +103,13 @@ def _times(numbers: Sequence[int]) -> list[float]:
         for _ in range(ROUNDS):
             for n in numbers:
                 torch.set_num_threads(n)
-                started = time.perf_counter()
+                started, thread_started = time.perf_counter(), time.thread_time()
                 operations()
                 seconds[n].append(time.perf_counter() - started)
+                used += time.thread_time() - thread_started if n == 1 else 0.0
     finally:
         torch.set_num_threads(before)
-    return [statistics.median(seconds[n]) for n in numbers]
+    return [statistics.median(seconds[n]) for n in numbers], used / sum(seconds[1])
 
 
 def _operations() -> Callable[[], None]:

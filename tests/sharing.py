@@ -1,0 +1,85 @@
+"""How tests share the machine: two workers, of which one alone runs while times are compared.
+
+A test that compares times (`@pytest.mark.timing`) holds the machine exclusively, all others hold it
+shared. There are two locks, so that tests that share it do not keep one waiting that wants it
+alone: whoever comes passes the gate first, and that test keeps the gate closed while it waits.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+FIRST = ("notebooks/", "tests/browser/", "tests/lessons/", "tests/test_wheel.py", "tests/runs/")
+"""The files that take longest: begun first, so that no worker waits for the other at the end."""
+
+QUICK = (
+    "tests/data/",
+    "tests/figures/",
+    "tests/ledger/",
+    "tests/measure/statistics/",
+    "tests/settings/",
+    "tests/system/",
+    "tests/test_events.py",
+    "tests/test_layers.py",
+    "tests/test_metrics.py",
+    "tests/test_recipe.py",
+    "tests/test_technique.py",
+)
+"""Folders and files whose tests, those marked slow left out, are `pytest -m quick`."""
+
+
+class Sharing:
+    """A pytest plugin: the order of tests, the mark `quick`, and the turn of each test."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Put the files that take longest first, in the same order in every worker."""
+        for item in items:
+            if item.nodeid.startswith(QUICK) and item.get_closest_marker("slow") is None:
+                item.add_marker(pytest.mark.quick)
+        items.sort(key=lambda item: _place(item.nodeid))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        with turn(self._folder, alone=item.get_closest_marker("timing") is not None):
+            return (yield)
+
+
+def _place(nodeid: str) -> int:
+    places = [i for i, start in enumerate(FIRST) if nodeid.startswith(start)]
+    return places[0] if places else len(FIRST)
+
+
+@contextmanager
+def turn(folder: Path, *, alone: bool) -> Iterator[None]:
+    """Hold the machine alone or shared; where there are no such locks (Windows), hold nothing."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    with (folder / "gate").open("w") as gate, (folder / "machine").open("w") as machine:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(machine, fcntl.LOCK_UN)
+
+
+def folder_of_session() -> Path:
+    """A folder that all workers of one test session share."""
+    name = f"workbench-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}"
+    folder = Path(tempfile.gettempdir()) / name
+    folder.mkdir(exist_ok=True)
+    return folder
