@@ -36,6 +36,7 @@ def test_threads_for_now_is_one_where_only_one_is_allowed():
     assert threads_for_now(1) == 1
 
 
+@pytest.mark.timing
 def test_threads_for_now_stays_within_the_limit_and_leaves_torch_as_it_was():
     import torch
 
@@ -68,6 +69,7 @@ def test_use_threads_holds_for_torch_and_for_libraries_that_ask_later(monkeypatc
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="the load is put on one core by its number"
 )
+@pytest.mark.timing
 def test_two_threads_do_not_pay_off_on_one_core_with_a_busy_neighbour():
     """Two threads and a busy process share one core: more threads cannot be faster."""
     core = min(os.sched_getaffinity(0))

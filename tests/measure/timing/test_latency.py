@@ -61,6 +61,7 @@ def timings() -> dict[str, Timing]:
     return time_side_by_side(candidates, images, batch_sizes=(8, 1), **QUICK)
 
 
+@pytest.mark.timing
 def test_model_with_ten_times_the_work_is_judged_worse(timings: dict[str, Timing]) -> None:
     for batch_size in (1, 8):
         verdict = compare_timings(timings["small"], timings["deep"], batch_size=batch_size)
@@ -72,6 +73,7 @@ def test_model_with_ten_times_the_work_is_judged_worse(timings: dict[str, Timing
         )
 
 
+@pytest.mark.timing
 def test_timing_holds_every_number_and_reads_back_from_json(timings: dict[str, Timing]) -> None:
     for timing in timings.values():
         assert [b.batch_size for b in timing.batches] == [1, 8]
@@ -90,6 +92,7 @@ def test_timing_holds_every_number_and_reads_back_from_json(timings: dict[str, T
         assert Timing.from_json(json.loads(json.dumps(timing.to_json()))) == timing
 
 
+@pytest.mark.timing
 def test_processor_time_is_that_of_one_thread_unless_more_are_asked_for(
     timings: dict[str, Timing],
 ) -> None:

@@ -40,6 +40,7 @@ def test_target_that_cannot_be_reached_is_refused_with_the_largest_that_can(job_
         _run(job_of(), target="macs", pruning_ratio=0.9, ignored_layers=["0", "3", "6"])
 
 
+@pytest.mark.timing
 def test_latency_that_is_measured_falls_about_as_far_as_asked(job_of):
     outcome = _run(job_of(), target="latency", pruning_ratio=0.3)
     search = outcome.evidence["search"]
