@@ -49,7 +49,7 @@ def test_test_that_compares_times_waits_and_is_waited_for(tmp_path, first, secon
 
 
 def test_one_that_waits_for_the_machine_is_not_overtaken(tmp_path):
-    """A test begins to share, one waits to have it alone, and a third one that shares comes last."""
+    """One test shares, one waits to have it alone, and a third one that shares comes last."""
     first = _holder(tmp_path, 60.0, alone=False)
     waiting = _holder(tmp_path, 0.1, alone=True, until="asks")
     time.sleep(0.5)

@@ -34,6 +34,7 @@ from workbench.settings import (
     RunOptions,
     TechniqueSettings,
     dropping_values_without_effect,
+    knobs,
 )
 from workbench.system.texts import UnreadableText, read_text, read_yaml
 from workbench.technique import Technique
@@ -95,6 +96,33 @@ class Recipe:
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
         return cls(tuple(read_steps), chosen)
+
+    @classmethod
+    def of_parameters(cls, variables: Mapping[str, Any], technique: str = "") -> Recipe:
+        """The recipe of a notebook, from its parameters among the variables (`globals()`).
+
+        With a technique, its settings are parameters too, and it is the only step. Without one, the
+        parameter `steps` holds YAML of the steps. Raises RecipeError for parameters that are
+        missing, and for values that are refused.
+        """
+        declared = knobs(get_technique(technique).settings) if technique else ()
+        options = [k.name for k in knobs(RunOptions)]
+        names = [*options, *(k.name for k in declared), *(() if technique else ("steps",))]
+        missing = [f"`{name}`" for name in names if name not in variables]
+        if missing:
+            raise RecipeError(
+                f"The notebook has no parameter {', '.join(missing)}: run the cell of parameters "
+                "first."
+            )
+        steps: Any = variables.get("steps")
+        if technique:
+            flat = {k.name: variables[k.name] for k in declared}
+            try:
+                steps = [(technique, get_technique(technique).settings.from_flat(flat))]
+            except SettingsError as error:
+                raise RecipeError(str(error)) from error
+        chosen = {name: variables[name] for name in options if name != "task"}
+        return cls.make(variables["task"], steps, **chosen)
 
     @classmethod
     def from_tree(cls, tree: Any) -> Recipe:

@@ -8,6 +8,7 @@ import nbformat
 import pytest
 from papermill.inspection import inspect_notebook
 
+from workbench.errors import RecipeError
 from workbench.lessons.cells import common_knobs, parameters_cell, recipe_cells, settings_cell
 from workbench.settings import RunOptions, TechniqueSettings, knob, knobs
 from workbench.techniques import get_technique, technique_names
@@ -110,6 +111,17 @@ def test_settings_cell_takes_a_changed_knob():
         settings_cell("pruning"),
     )
     assert made["settings"].pruning_ratio == 0.75
+
+
+def test_settings_cell_without_parameters_names_those_that_are_missing():
+    with pytest.raises(RecipeError, match="no parameter `task`, .*run the cell of parameters"):
+        _ran(settings_cell("pruning"))
+
+
+def test_settings_cell_refuses_a_wrong_value_in_words():
+    source = parameters_cell(get_technique("pruning").settings, {"pruning_ratio": 1.5})
+    with pytest.raises(RecipeError, match="`pruning_ratio` must be at most"):
+        _ran(source, settings_cell("pruning"))
 
 
 def test_recipe_cells_make_the_recipe_of_their_steps(capsys):

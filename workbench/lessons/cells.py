@@ -12,7 +12,6 @@ from typing import Any
 
 from workbench.errors import SettingsError, unknown
 from workbench.settings import Knob, RunOptions, Settings, knobs
-from workbench.techniques import get_technique
 
 __all__ = ["common_knobs", "parameters_cell", "recipe_cells", "settings_cell"]
 
@@ -45,12 +44,10 @@ def parameters_cell(
 
 def settings_cell(technique: str) -> str:
     """The source of the cell that makes and checks settings and recipe from the parameters."""
-    declared = get_technique(technique)
-    pairs = ", ".join(f"{k.name}={k.name}" for k in knobs(declared.settings))
     return (
         "import workbench as wb\n\n"
-        f'settings = wb.get_technique("{technique}").settings.from_flat(dict({pairs}))\n'
-        f'recipe = wb.Recipe.make(task, [("{technique}", settings)], {_options()})'
+        f'recipe = wb.Recipe.of_parameters(globals(), "{technique}")\n'
+        "settings = recipe.steps[0].settings"
     )
 
 
@@ -62,15 +59,10 @@ def recipe_cells(steps: str) -> tuple[str, str]:
         + _line("steps", "str", steps, "YAML list of techniques with their settings")
     )
     code = (
-        f"import workbench as wb\n\nrecipe = wb.Recipe.make(task, steps, {_options()})\n"
+        "import workbench as wb\n\nrecipe = wb.Recipe.of_parameters(globals())\n"
         "print(recipe.to_yaml())"
     )
     return parameters, code
-
-
-def _options() -> str:
-    """The options of a run as keyword arguments; the task is handed over by place."""
-    return ", ".join(f"{k.name}={k.name}" for k in knobs(RunOptions) if k.name != "task")
 
 
 def _line(name: str, kind: str, value: Any, text: str) -> str:

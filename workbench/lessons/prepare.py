@@ -21,6 +21,7 @@ from workbench.system.files import write_text
 __all__ = ["prepare"]
 
 LIMIT_BYTES = 300_000
+FOLDED = ("parameters", "settings")  # tags of cells whose source JupyterLab shows folded
 RENDERER = "plotly_mimetype+png"
 
 
@@ -65,7 +66,10 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
 
 
 def clean(notebook: Any) -> None:
-    """Remove, in place, the metadata that differ from run to run, and the state of widgets."""
+    """Remove, in place, the metadata that differ from run to run, and the state of widgets.
+
+    The sources of the generated cells are folded.
+    """
     notebook.metadata = {
         "kernelspec": {
             "display_name": "Python 3 (ipykernel)",
@@ -78,7 +82,10 @@ def clean(notebook: Any) -> None:
         c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
     ]
     for cell in notebook.cells:
-        cell.metadata = {"tags": cell.metadata["tags"]} if cell.metadata.get("tags") else {}
+        tags = cell.metadata.get("tags", [])
+        cell.metadata = {"tags": tags} if tags else {}
+        if set(FOLDED) & set(tags):
+            cell.metadata["jupyter"] = {"source_hidden": True}
         for output in cell.get("outputs", []):
             output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 

@@ -14,8 +14,7 @@ from typing import Any
 import workbench
 from workbench.events import Report
 from workbench.recipe import Recipe
-from workbench.settings import RunOptions
-from workbench.settings.base import dropping_values_without_effect
+from workbench.settings import RunOptions, dropping_values_without_effect
 from workbench.system.choices import choices_in
 from workbench.system.files import read_json, write_json, write_text
 from workbench.system.machine import device_of, host, n_threads
