@@ -28,15 +28,16 @@ def main() -> int:
         if chosen.kind and kind.name not in chosen.kind:
             continue
         began = time.perf_counter()
-        counted = count(
-            kind, cases_of(kind, chosen.cases), chosen.seed, smaller=chosen.smaller
-        )
+        counted = count(kind, cases_of(kind, chosen.cases), chosen.seed, smaller=chosen.smaller)
         status, seconds = counted.status, time.perf_counter() - began
         ended = "".join(f"{status[word]:>10}" for word in ("accepted", "refused", "foreign"))
         print(f"{kind.name:<18}{status.total():>8}{ended}{seconds:>10.1f}", flush=True)
         for name, (n, text, example) in counted.faults.items():
             n_faults += n
-            print(f"    {n} x {name}\n        {text[:400]}\n        {shown(example).strip():.600}", flush=True)
+            print(
+                f"    {n} x {name}\n        {text[:400]}\n        {shown(example).strip():.600}",
+                flush=True,
+            )
     return 1 if n_faults else 0
 
 

@@ -73,10 +73,13 @@ def attempt(call: Callable[[], Any], own: tuple[type[Exception], ...] = ()) -> A
     return ended
 
 
-def require(condition: bool, what: str, text: str) -> None:
+def require(condition: bool, what: str, text: Callable[[], str]) -> None:
     """Raise Silent unless a condition holds; `what` names the kind of the fault."""
     if not condition:
-        raise Silent(f"silent: {what}", text[:500])
+        try:
+            raise Silent(f"silent: {what}", text()[:500])
+        except RecursionError:
+            raise Silent(f"silent: {what}", "a value of too many levels") from None
 
 
 def check_text(text: str, kind: str) -> None:

@@ -28,10 +28,21 @@ OPTIONS = (
     "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume", "--trust", "--expert",
     "--everywhere", "--nope", "-x", "--", "-",
 )  # fmt: skip
-WORDS = st.one_of(st.sampled_from(OPTIONS), TEXT, st.sampled_from(("RUN", "FILE", "last", "pruning")))
+WORDS = st.one_of(
+    st.sampled_from(OPTIONS), TEXT, st.sampled_from(("RUN", "FILE", "last", "pruning"))
+)
 COMMANDS = (
     "run", "resume", "show", "list", "test", "settings", "pruning", "quantization", "distillation",
     "measure", "store", "completion", "cancel", "prunning", "", "docs", "evaluate",
+)  # fmt: skip
+USUAL = (
+    "run FILE", "run --resume RUN", "run FILE --root x", "resume RUN", "resume last", "show RUN",
+    "show last", "show RUN --json", "list", "list --json", "test RUN", "settings", "settings pruning",
+    "settings quantization --method static", "settings --expert", "pruning --pruning-ratio 0.3",
+    "pruning sensitivity", "pruning --ratios FILE", "quantization --keep-float [a]", "measure FILE",
+    "quantization --method static --calibration-rows 64", "distillation --seed 3 --budget smoke",
+    "measure RUN", "measure FILE --task digits", "measure --everywhere FILE", "store where",
+    "store rebuild", "completion bash", "cancel nobody",
 )  # fmt: skip
 NOT_MODELS = tuple(b for b in BASES if not b.startswith("onnx"))
 
@@ -47,7 +58,10 @@ class Case:
 
 CASES = st.builds(
     Case,
-    st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS, max_size=4)).map(lambda p: (p[0], *p[1])),
+    st.one_of(
+        st.tuples(st.sampled_from(COMMANDS), st.lists(WORDS, max_size=4)),
+        st.tuples(st.sampled_from(USUAL), st.lists(WORDS, max_size=2)),
+    ).map(lambda p: (*p[0].split(" "), *p[1])),
     st.builds(Content, st.sampled_from(NOT_MODELS)),
     folders.CASES,
 )
@@ -65,7 +79,7 @@ def try_case(case: Case) -> str:
         if words[0] == "cancel":
             words = ["cancel", "no-such-run"]
         if words[:1] == ["store"]:
-            words = ["store", "where", *words[1:]]
+            words = ["store", *(w if w != "rebuild" else "where" for w in words[1:])]
         status, told = _called(words)
     if status not in (0, 1, 2):
         raise Foreign(f"status {status}", f"{words}")
@@ -92,5 +106,8 @@ def _called(words: list[str]) -> tuple[Any, str]:
 @contextlib.contextmanager
 def _in(home: Path) -> Iterator[None]:
     """Inside, `home` is the working folder, and runs lie below it."""
-    with contextlib.chdir(home), mock.patch.dict(os.environ, {"WORKBENCH_RUNS": str(home / "runs")}):
+    with (
+        contextlib.chdir(home),
+        mock.patch.dict(os.environ, {"WORKBENCH_RUNS": str(home / "runs")}),
+    ):
         yield

@@ -201,7 +201,9 @@ def damaged_json(content: bytes, edits: tuple[tuple[Any, ...], ...]) -> bytes:
 
 
 def _places(tree: Any) -> Any:
-    keys = list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    keys = (
+        list(tree) if isinstance(tree, dict) else range(len(tree)) if isinstance(tree, list) else ()
+    )
     for key in keys:
         yield tree, key
         yield from _places(tree[key])

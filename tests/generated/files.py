@@ -27,7 +27,15 @@ from tests.generated.contents import (
 )
 from workbench.keeping.load_network import StructureError, load
 
-__all__ = ["KEPT_CASES", "MODEL_CASES", "ROW_CASES", "kept_folder", "try_kept", "try_model", "try_rows"]
+__all__ = [
+    "KEPT_CASES",
+    "MODEL_CASES",
+    "ROW_CASES",
+    "kept_folder",
+    "try_kept",
+    "try_model",
+    "try_rows",
+]
 
 X = np.random.default_rng(0).normal(size=(200, 6)).astype(np.float32)
 Y = (X[:, 0] > 0).astype(np.int64)

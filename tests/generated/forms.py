@@ -49,9 +49,7 @@ NAMES = [k for k in knobs(RunOptions) if k.name not in ("task", "root", "store")
 OPTIONS = st.lists(
     st.sampled_from(NAMES).flatmap(lambda k: st.tuples(st.just(k.name), values_of(k))), max_size=2
 ).map(dict)
-WIZARDS = st.builds(
-    Wizard, st.one_of(st.just("digits"), st.just("digits"), ANY), STEPS, OPTIONS
-)
+WIZARDS = st.builds(Wizard, st.one_of(st.just("digits"), st.just("digits"), ANY), STEPS, OPTIONS)
 CASES = st.one_of(FORMS, WIZARDS)
 
 

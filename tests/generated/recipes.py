@@ -49,9 +49,11 @@ def _as_plain(value: Any) -> Any:
         yaml.safe_dump(value)
         return value
     except (yaml.YAMLError, RecursionError):
-        return repr(value)[:50] if not isinstance(value, dict) else {
-            str(k): _as_plain(v) for k, v in value.items()
-        }
+        return (
+            repr(value)[:50]
+            if not isinstance(value, dict)
+            else {str(k): _as_plain(v) for k, v in value.items()}
+        )
 
 
 def _settings(name: str) -> st.SearchStrategy[dict[str, Any]]:
@@ -65,18 +67,26 @@ STEP = st.one_of(
     st.sampled_from(technique_names()).flatmap(lambda n: _settings(n).map(lambda s: {n: s})),
     st.sampled_from(technique_names()).flatmap(lambda n: _settings(n).map(lambda s: (n, s))),
 )
-STEPS = st.lists(st.one_of(STEP, STEP, STEP, ANY), max_size=3)
-OPTIONS = {k.name: values_of(k) for k in knobs(RunOptions) if k.name in KEYS}
-TREES = st.fixed_dictionaries(
-    {"task": st.one_of(st.just("digits"), st.just("digits"), ANY), "steps": st.one_of(STEPS, ANY)},
-    optional={
-        "version": st.one_of(st.just(1), ANY),
-        **{name: values for name, values in OPTIONS.items() if name != "task"},
-        "sead": ANY,
-    },
+STEPS = st.one_of(
+    st.lists(STEP, max_size=2), st.lists(st.one_of(STEP, STEP, STEP, ANY), max_size=3)
+)
+OPTIONS = [(k.name, values_of(k)) for k in knobs(RunOptions) if k.name in KEYS]
+OPTION = st.sampled_from(OPTIONS).flatmap(lambda o: st.tuples(st.just(o[0]), o[1]))
+STRANGE = st.one_of(
+    st.tuples(st.just("version"), st.one_of(st.just(1), ANY)),
+    st.tuples(st.one_of(st.just("sead"), TEXT, st.none(), st.integers(0, 3)), ANY),
+)
+PAIRS = st.lists(st.one_of(OPTION, OPTION, OPTION, OPTION, STRANGE), max_size=3).map(dict)
+TREES = st.builds(
+    lambda task, steps, others: {**task, **steps, **others},
+    st.sampled_from(({"task": "digits"}, {"task": "digits"}, {"task": "digits"}, {})),
+    st.one_of(STEPS, STEPS, STEPS, ANY).map(lambda steps: {"steps": steps}),
+    PAIRS,
 )
 DAMAGE = st.lists(
-    st.tuples(st.floats(0, 1), st.one_of(st.sampled_from(SNIPPETS), st.just("cut"), st.text(max_size=2))),
+    st.tuples(
+        st.floats(0, 1), st.one_of(st.sampled_from(SNIPPETS), st.just("cut"), st.text(max_size=2))
+    ),
     max_size=3,
 ).map(tuple)
 CASES = st.builds(
@@ -134,31 +144,35 @@ def _judged(ended: Attempt, tree: Any) -> str:
     if ended.refusal is not None:
         return "refused"
     recipe: Recipe = ended.value
-    require(isinstance(tree, Mapping), "recipe", f"{tree!r} was accepted")
+    require(isinstance(tree, Mapping), "recipe", lambda: f"{tree!r} was accepted")
     for key, given in tree.items():
-        require(key in KEYS, "unknown key", f"{key!r} was accepted")
+        require(key in KEYS, "unknown key", lambda: f"{key!r} was accepted")
         if key not in ("version", "steps"):
             got = getattr(recipe.options, key)
-            require(same(given, got), "option", f"{key}: {given!r} -> {got!r}")
+            require(same(given, got), "option", lambda: f"{key}: {given!r} -> {got!r}")
     steps = tree.get("steps", [])
     if isinstance(steps, (list, tuple)):
-        require(len(steps) == len(recipe.steps), "steps", f"{steps!r} -> {recipe.steps!r}")
+        require(len(steps) == len(recipe.steps), "steps", lambda: f"{steps!r} -> {recipe.steps!r}")
         for given_step, step in zip(steps, recipe.steps, strict=True):
             _check_step(given_step, step)
     again = attempt(lambda: Recipe.from_yaml(recipe.to_yaml()))
-    require(again.refusal is None, "recipe refused again", f"{recipe.to_yaml()}: {again.refusal}")
-    require(again.value == recipe, "recipe round trip", f"{recipe!r} -> {again.value!r}")
+    require(
+        again.refusal is None,
+        "recipe refused again",
+        lambda: f"{recipe.to_yaml()}: {again.refusal}",
+    )
+    require(again.value == recipe, "recipe round trip", lambda: f"{recipe!r} -> {again.value!r}")
     shown = attempt(lambda: [recipe.to_python(), recipe.to_command(), recipe.labels])
-    require(shown.refusal is None, "recipe not shown", f"{recipe!r}: {shown.refusal}")
+    require(shown.refusal is None, "recipe not shown", lambda: f"{recipe!r}: {shown.refusal}")
     return "accepted"
 
 
 def _check_step(given: Any, step: Any) -> None:
     if isinstance(given, str):
-        require(given == step.technique, "step", f"{given!r} -> {step!r}")
+        require(given == step.technique, "step", lambda: f"{given!r} -> {step!r}")
         return
     name, settings = next(iter(given.items())) if isinstance(given, Mapping) else given
-    require(name == step.technique, "step", f"{given!r} -> {step!r}")
+    require(name == step.technique, "step", lambda: f"{given!r} -> {step!r}")
     _check_tree(settings or {}, step.settings)
 
 
@@ -168,4 +182,4 @@ def _check_tree(given: Any, settings: Any) -> None:
         if isinstance(got, Settings):
             _check_tree(value, got)
         else:
-            require(same(value, got), "setting of a step", f"{name}: {value!r} -> {got!r}")
+            require(same(value, got), "setting of a step", lambda: f"{name}: {value!r} -> {got!r}")

@@ -114,7 +114,9 @@ def try_case(case: Case) -> str:
             reference = reference.replace("EMPTY", f"{home}/empty")
         ended = attempt(lambda: _looked_up(case.place, reference, case.args, Path(home)))
     if ended.refusal is None and case.place == "technique":
-        require(ended.value.name == reference, "technique", f"{reference!r} -> {ended.value!r}")
+        require(
+            ended.value.name == reference, "technique", lambda: f"{reference!r} -> {ended.value!r}"
+        )
     return ended.status
 
 

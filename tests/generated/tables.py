@@ -68,7 +68,9 @@ COLUMNS: dict[str, Callable[[int], Any]] = {
     "unused categories": lambda n: pd.Categorical(["a"] * n, categories=["a", "b", "c"]),
     "numbers as category": lambda n: pd.Categorical([i % 3 for i in range(n)]),
     "Int64": lambda n: pd.array([None if i % 4 == 0 else i for i in range(n)], "Int64"),
-    "boolean": lambda n: pd.array([None if i % 4 == 0 else i % 2 == 0 for i in range(n)], "boolean"),
+    "boolean": lambda n: pd.array(
+        [None if i % 4 == 0 else i % 2 == 0 for i in range(n)], "boolean"
+    ),
     "string": lambda n: pd.array([None if i % 4 == 0 else "a" for i in range(n)], "string"),
     "arrow": lambda n: pd.array(range(n), "int64[pyarrow]"),
     "sparse": lambda n: pd.arrays.SparseArray([i % 2 for i in range(n)]),
@@ -98,12 +100,16 @@ class Case:
 
 
 PAIRS = st.lists(
-    st.tuples(st.one_of(st.sampled_from("abc"), st.sampled_from(LABELS)), st.sampled_from(tuple(COLUMNS))),
+    st.tuples(
+        st.one_of(st.sampled_from("abc"), st.sampled_from(LABELS)), st.sampled_from(tuple(COLUMNS))
+    ),
     min_size=0,
     max_size=3,
 ).map(tuple)
 KINDS_OF_TARGET = st.one_of(
-    st.sampled_from(tuple(COLUMNS)[:5]), st.sampled_from(tuple(COLUMNS)[:4]), st.sampled_from(tuple(COLUMNS))
+    st.sampled_from(tuple(COLUMNS)[:5]),
+    st.sampled_from(tuple(COLUMNS)[:4]),
+    st.sampled_from(tuple(COLUMNS)),
 )
 TARGETS = st.one_of(
     st.just("label"), st.just("label"), st.just("label"), st.sampled_from(LABELS),
@@ -119,7 +125,9 @@ CASES = st.builds(
     st.one_of(st.none(), st.none(), st.none(), st.sampled_from(LABELS), ANY),
     st.sampled_from(MODELS),
     st.sampled_from(("frame", "frame", "frame", "pair", "series", "arrow", "columns of levels")),
-    st.sampled_from(("", "", "same", "reordered", "fewer", "other types", "empty", "one row", "text")),
+    st.sampled_from(
+        ("", "", "same", "reordered", "fewer", "other types", "empty", "one row", "text")
+    ),
 )
 
 
@@ -135,10 +143,10 @@ def try_case(case: Case) -> str:
     if ended.refusal is None:
         task = ended.value
         n_rows = sum(task.data.sizes().values()) - (len(data["valid"]) if "valid" in data else 0)
-        require(n_rows == case.n_rows, "rows", f"{case.n_rows} rows became {n_rows}")
+        require(n_rows == case.n_rows, "rows", lambda: f"{case.n_rows} rows became {n_rows}")
         n_inputs = len(task.data.train.inputs)
-        require(n_inputs > 0, "inputs", f"{case!r} has no input")
-        require(len(task.metrics) > 0, "metrics", f"{case!r} has no metric")
+        require(n_inputs > 0, "inputs", lambda: f"{case!r} has no input")
+        require(len(task.metrics) > 0, "metrics", lambda: f"{case!r} has no metric")
     return ended.status
 
 
@@ -192,7 +200,9 @@ def _formed(frame: pd.DataFrame, case: Case) -> Any:
         except (pyarrow.ArrowException, KeyError) as error:
             raise ValueError("Arrow takes no such table") from error
     if case.form == "columns of levels":
-        frame.columns = pd.MultiIndex.from_arrays([["top"] * len(frame.columns), list(frame.columns)])
+        frame.columns = pd.MultiIndex.from_arrays(
+            [["top"] * len(frame.columns), list(frame.columns)]
+        )
     return frame
 
 
