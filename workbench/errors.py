@@ -11,6 +11,7 @@ __all__ = [
     "CandidateError",
     "DataError",
     "ExportError",
+    "FileError",
     "MissingExtra",
     "RecipeError",
     "RegistryError",
@@ -69,6 +70,10 @@ class CandidateError(WorkbenchError, ValueError):
 
 class ExportError(WorkbenchError, RuntimeError):
     """A model that cannot be converted to another form, or whose outputs differ afterwards."""
+
+
+class FileError(WorkbenchError, ValueError):
+    """A file of this package that is missing, damaged, or holds something else."""
 
 
 class MissingExtra(WorkbenchError, ImportError):

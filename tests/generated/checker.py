@@ -107,10 +107,15 @@ def _check_message(error: Exception) -> None:
     text, kind = str(error), _kind_of(error)
     check_text(text, kind)
     cause = error.__cause__
-    if cause is not None and not isinstance(cause, WorkbenchError) and str(cause):
+    if cause is not None and not _is_own(cause) and str(cause):
         rest = text.replace(str(cause), " ").replace(str(cause).splitlines()[0], " ")
         if len(rest.split()) < LEAST_WORDS:
             raise Foreign(f"handed on: {kind}", text[:400])
+
+
+def _is_own(error: BaseException) -> bool:
+    """Whether an error is of a class of the package."""
+    return type(error).__module__.startswith("workbench.")
 
 
 def _kind_of(error: BaseException) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -66,7 +67,6 @@ QUESTIONS: dict[str, Any] = {
     "evidence": lambda run: run.result.evidence("pruning"),
     "resolved": lambda run: run.result.resolved("pruning"),
     "onnx": lambda run: [run.result.onnx_path, run.result.onnx_takes],
-    "plot": lambda run: run.result.plot(),
     "open test": lambda run: run.open_test(),
     "resume": lambda run: run.resume(),
     "find": lambda run: [
@@ -104,6 +104,8 @@ def _template() -> Path:
     write_json(run / STEP / "step.json", {**step, **DECIDED})
     write_json(run / STEP / "scorecard-pruning.json", CARD.to_json())
     write_text(run / STEP / "evidence" / "layers.csv", "layer,channels\nconv1,8\n")
+    about = json.loads((run / "run.json").read_text())
+    write_json(run / "run.json", {**about, "own_task": True})
     write_text(run / "events.jsonl", '{"kind": "message", "step": "", "data": {"text": "a"}}\n')
     return run
 

@@ -48,12 +48,13 @@ def _as_plain(value: Any) -> Any:
     try:
         yaml.safe_dump(value)
         return value
-    except (yaml.YAMLError, RecursionError):
-        return (
-            repr(value)[:50]
-            if not isinstance(value, dict)
-            else {str(k): _as_plain(v) for k, v in value.items()}
-        )
+    except (yaml.YAMLError, RecursionError, TypeError):
+        pass
+    if isinstance(value, dict):
+        return {str(k): _as_plain(v) for k, v in value.items()}
+    if type(value) in (list, tuple) and len(value) < 9 and value not in value:
+        return [_as_plain(v) for v in value]
+    return f"<{type(value).__name__}>"
 
 
 def _settings(name: str) -> st.SearchStrategy[dict[str, Any]]:

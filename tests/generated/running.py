@@ -68,6 +68,9 @@ def count(kind: Kind, n_cases: int, number: int, *, smaller: bool = False) -> Co
         except Foreign as fault:
             counted.status["foreign"] += 1
             counted.add(fault, case)
+        except Exception as error:  # of the generator itself
+            counted.status["foreign"] += 1
+            counted.add(Foreign(f"generator: {type(error).__name__}", str(error)), case)
 
     run()
     for name, (n, text, example) in counted.faults.items() if smaller else ():

@@ -46,11 +46,18 @@ def _raises(*_: Any) -> Any:
     raise ZeroDivisionError("of the user's own function")
 
 
+class Deep(list[Any]):
+    """A list of 3,000 levels; hypothesis, which has no other way to write it, asks it for a text."""
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text("a list of 3,000 levels")
+
+
 def _deep() -> list[Any]:
     value: list[Any] = []
     for _ in range(3000):
         value = [value]
-    return value
+    return Deep(value)
 
 
 def _circle() -> list[Any]:

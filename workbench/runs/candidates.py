@@ -59,7 +59,7 @@ def candidate_named(
         folder = model_folder(reference, store, root or Path.cwd())
     if (folder / "candidate.json").exists():
         return Named(load_candidate(folder, task), folder=folder)
-    if (folder / "steps").exists():
+    if (folder / "steps").is_dir():
         step = last_step(folder)
         return Named(load_candidate(step, task), folder=step)
     if ":" in reference and not folder.exists():

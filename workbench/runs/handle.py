@@ -50,6 +50,7 @@ __all__ = ["Run", "attach", "find_run", "start"]
 GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
 START_SECONDS = 30.0  # how long a process may take from being asked for to being there
 ENDED = ("finished", "failed", "cancelled", "killed")
+STATES = ("starting", "running", *ENDED)
 
 
 def start(
@@ -139,7 +140,7 @@ class Run:
         self.folder = Path(folder).resolve()
 
     def __repr__(self) -> str:
-        return f"Run({self.folder.name!r}, {self.status})"
+        return f"Run({self.folder.name!r}, {self.status_shown})"
 
     @property
     def name(self) -> str:
@@ -155,13 +156,21 @@ class Run:
     def status(self) -> str:
         """One of: starting, running, finished, failed, cancelled, killed.
 
-        A run is killed if its process is gone and wrote no end.
+        A run is killed if its process is gone and wrote no end. Raises RunError for a damaged file.
         """
         state = self._state()
         if state["status"] in ENDED or alive(state) or _is_being_started(state):
             return state["status"]
         again = self._state()["status"]  # it may have ended between the two looks
         return again if again in ENDED else "killed"
+
+    @property
+    def status_shown(self) -> str:
+        """The status in a list of runs: `damaged` where the file that holds it cannot be read."""
+        try:
+            return self.status
+        except RunError:
+            return "damaged"
 
     @property
     def error(self) -> str:
@@ -282,7 +291,7 @@ class Run:
         """The last state that the run's process wrote, or that its parent wrote before."""
         for name in ("state.json", "process.json"):
             if (self.folder / name).exists():
-                return read_json(self.folder / name)
+                return read_json(self.folder / name, _checked_state, error=RunError)
         return {"status": "starting", "pid": None, "born": None}
 
     def _launch(self) -> None:
@@ -295,7 +304,7 @@ class Run:
         )
         environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "PYTHONUNBUFFERED": "1"}
         # references such as mycode:task were valid in this folder
-        here = read_json(self.folder / "run.json")["started_in"]
+        here = read_json(self.folder / "run.json", lambda a: str(a["started_in"]), error=RunError)
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [here, environment.get("PYTHONPATH", "")])
         )
@@ -321,6 +330,17 @@ class Run:
 def _starting() -> dict[str, Any]:
     """The state of a process that is about to be started."""
     return {"status": "starting", "pid": None, "born": None, "time": time.time()}
+
+
+def _checked_state(state: Any) -> dict[str, Any]:
+    """The content of `state.json`; raises ValueError for one that was never written."""
+    pid, born, error = state["pid"], state["born"], state.get("error", "")
+    is_process = pid is None or (type(pid) is int and 0 < pid < 2**31)
+    is_time = born is None or type(born) in (int, float)
+    times = type(state.get("time", 0)) in (int, float)
+    if state["status"] not in STATES or not (is_process and is_time and times):
+        raise ValueError("no state of a run")
+    return {**state, "error": str(error)}
 
 
 def _is_being_started(state: dict[str, Any]) -> bool:
