@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CandidateError, TaskError
+from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
 from workbench.system.references import name_of, resolve
 from workbench.task import Candidate, SizedBuilder, Task
@@ -64,7 +64,14 @@ class OwnModel:
 
 def sized(build: Callable[..., Any], task: Task, prepare: Any) -> SizedBuilder:
     """A builder that takes the number of inputs, with that number as `prepare` makes it."""
-    first = next(iter(task.example(2, prepare).values()))
+    try:
+        first = next(iter(task.example(2, prepare).values()))
+    except WorkbenchError:
+        raise
+    except Exception as error:  # `prepare` may be the user's code
+        raise TaskError(
+            f"`prepare` raised {type(error).__name__} on two rows of train: {sentence_of(error)}"
+        ) from error
     if first.ndim < 2:
         raise TaskError(
             "`model` wants the number of inputs, and a row is one value: `prepare` must make a "
