@@ -259,9 +259,7 @@ def _step(step: Any, budget: str) -> Step:
     elif isinstance(step, (tuple, list)) and len(step) == 2:
         name, settings = step
     else:
-        raise RecipeError(
-            f"a step is a technique's name or {{name: settings}}, got {shown(step)}."
-        )
+        raise RecipeError(f"a step is a technique's name or {{name: settings}}, got {shown(step)}.")
     declared = get_technique(name)
     if isinstance(settings, TechniqueSettings):
         return Step(name, settings)

@@ -151,7 +151,9 @@ def _judged(ended: Attempt, tree: Any) -> str:
         if key not in ("version", "steps"):
             got = getattr(recipe.options, key)
             is_no_start = key == "start" and given is None and got == ""
-            require(same(given, got) or is_no_start, "option", lambda: f"{key}: {given!r} -> {got!r}")
+            require(
+                same(given, got) or is_no_start, "option", lambda: f"{key}: {given!r} -> {got!r}"
+            )
     steps = tree.get("steps", [])
     if isinstance(steps, (list, tuple)):
         require(len(steps) == len(recipe.steps), "steps", lambda: f"{steps!r} -> {recipe.steps!r}")

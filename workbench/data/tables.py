@@ -184,7 +184,11 @@ def _are_several(target: Any, labels: list[Any]) -> bool:
         return not any(_is_same(label, target) for label in labels)
     if hasattr(target, "to_numpy") and hasattr(target, "iloc"):
         name = getattr(target, "name", None)
-        hint = f"`target={name!r}`" if any(_is_same(label, name) for label in labels) else "the pair `(frame, targets)` as data"
+        hint = (
+            f"`target={name!r}`"
+            if any(_is_same(label, name) for label in labels)
+            else "the pair `(frame, targets)` as data"
+        )
         raise DataError(
             f"`target` is a {type(target).__name__} of {len(target):,} values, and must be the "
             f"name of a column: give {hint}."

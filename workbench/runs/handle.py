@@ -40,7 +40,7 @@ from workbench.runs.sealed import trust as vouch_for
 from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
-from workbench.system.files import read_json, write_json, write_text
+from workbench.system.files import path_of, read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
@@ -100,7 +100,7 @@ def _is_built_in(task: Task) -> bool:
 
 def attach(folder: str | Path) -> Run:
     """The handle of a run by its folder; raises RunError when there is none."""
-    path = Path(folder)
+    path = path_of(folder, error=RunError)
     if not (path / "run.json").exists():
         raise RunError(
             f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under "
@@ -114,8 +114,10 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
 
     Raises RunError when none or several match.
     """
-    if (Path(name) / "run.json").exists():
-        return Run(Path(name))
+    path = path_of(name, error=RunError)
+    if (path / "run.json").exists():
+        return Run(path)
+    name = str(name)
     folders = run_folders(root)
     if name == "last" and folders:
         return Run(folders[-1])

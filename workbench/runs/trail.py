@@ -134,7 +134,9 @@ class Trail:
 
     def resolved(self, step: str) -> dict[str, Any]:
         """The settings of a step with every automatic choice written down."""
-        return _read(self._folder(step) / "step.json", lambda about: dict(about.get("resolved", {})))
+        return _read(
+            self._folder(step) / "step.json", lambda about: dict(about.get("resolved", {}))
+        )
 
     def plot(self, value: str = "latency_ms") -> Any:
         """The ledger as a waterfall figure of `latency_ms`, `size_bytes` or `quality`."""

@@ -17,7 +17,7 @@ Nested settings flatten to `fit_lr`. A field made by `scaled()` or `inherited()`
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -218,7 +218,8 @@ def _refuse_other_kinds(annotation: Any, value: Any, *, is_free: bool) -> None:
     numbers = typing.get_args(inner)[-1:] if is_free else ()
     if numbers and numbers[0] in (int, float):
         held = value.values() if isinstance(value, Mapping) else value
-        if isinstance(held, Iterable) and any(map(_is_flag, held)):
+        is_many = isinstance(value, (Mapping, list, tuple, set, frozenset))
+        if is_many and any(map(_is_flag, held)):
             raise PydanticCustomError("value_error", f"holds true or false, got {shown(value)}.")
 
 

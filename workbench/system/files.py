@@ -11,16 +11,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import FileError
+from workbench.errors import FileError, shown
 from workbench.system.records import misfit
 from workbench.system.texts import UnreadableText, read_text
 
 # What reading a content of another shape raises
-UNFIT = (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError, ArithmeticError)
+UNFIT = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    ArithmeticError,
+)
 
 __all__ = [
+    "UNFIT",
     "checked_bytes",
     "move_folder",
+    "path_of",
     "read_json",
     "sha256_of",
     "write_bytes",
@@ -52,6 +62,20 @@ def write_text(path: Path, content: str) -> Path:
 def write_json(path: Path, content: Any) -> Path:
     """Write JSON, as `write_bytes` does; objects that JSON does not know become text."""
     return write_text(path, json.dumps(content, indent=1, default=str))
+
+
+def path_of(value: Any, *, error: Callable[[str], Exception] = FileError) -> Path:
+    """The path that a value is, `~` replaced; whether there is a file does not matter.
+
+    Raises `error` with a message for a value that is no path, and for a text that no path can be.
+    """
+    try:
+        path = Path(value).expanduser()
+        path.exists()
+    except (TypeError, ValueError, OSError, RuntimeError) as problem:
+        reason = getattr(problem, "strerror", None) or "give text, or a pathlib.Path"
+        raise error(f"{shown(value)} cannot be a path: {reason}.") from problem
+    return path
 
 
 def read_json(

@@ -43,7 +43,9 @@ def misfit(error: BaseException) -> str:
         name = ".".join(map(str, first["loc"])) or "the whole"
         if first["type"] == "missing":
             return f"the entry `{name}` is missing"
-        return f"the entry `{name}` has the value {_short(first['input'])}, which is of another kind"
+        return (
+            f"the entry `{name}` has the value {_short(first['input'])}, which is of another kind"
+        )
     if isinstance(error, KeyError):
         return f"the entry `{error.args[0] if error.args else ''}` is missing"
     if isinstance(error, WorkbenchError) or (isinstance(error, TypeError) and "`" in str(error)):

@@ -67,7 +67,9 @@ def _classes(value: Any) -> str:
 
 def _is_label(value: Any) -> bool:
     is_one = not isinstance(value, (tuple, list, Mapping)) and not getattr(value, "shape", ())
-    return is_one and isinstance(value, Hashable) and isinstance(value, (str, bytes, numbers.Number))
+    return (
+        is_one and isinstance(value, Hashable) and isinstance(value, (str, bytes, numbers.Number))
+    )
 
 
 def _metric(value: Any) -> str:

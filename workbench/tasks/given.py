@@ -12,6 +12,7 @@ from typing import Any
 from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
 from workbench.system.references import name_of, resolve
+from workbench.system.files import path_of
 from workbench.task import Candidate, SizedBuilder, Task
 
 __all__ = ["OwnModel", "own_model"]
@@ -87,10 +88,10 @@ def own_model(model: Any, output: str | int | None = None) -> OwnModel:
     """
     if model is None:
         return OwnModel()
-    if isinstance(model, str) and ":" in model and not Path(model).exists():
+    if isinstance(model, str) and ":" in model and not path_of(model, error=TaskError).exists():
         named = own_model(resolve(model), output)
         return replace(named, name=model.rpartition(":")[2].rpartition(".")[2])
-    source = Path(model) if isinstance(model, str) else model
+    source = path_of(model, error=TaskError) if isinstance(model, str) else model
     try:
         form = form_of(source)
     except CandidateError as error:
