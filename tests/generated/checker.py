@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import WorkbenchError, WorkbenchWarning
+from workbench.errors import WorkbenchError, WorkbenchWarning, shown
 
 __all__ = ["Attempt", "Foreign", "Silent", "attempt", "require"]
 
@@ -73,13 +73,10 @@ def attempt(call: Callable[[], Any], own: tuple[type[Exception], ...] = ()) -> A
     return ended
 
 
-def require(condition: bool, what: str, text: Callable[[], str]) -> None:
+def require(condition: bool, what: str, *values: Any) -> None:
     """Raise Silent unless a condition holds; `what` names the kind of the fault."""
     if not condition:
-        try:
-            raise Silent(f"silent: {what}", text()[:500])
-        except RecursionError:
-            raise Silent(f"silent: {what}", "a value of too many levels") from None
+        raise Silent(f"silent: {what}", " -> ".join(map(shown, values)))
 
 
 def check_text(text: str, kind: str) -> None:

@@ -23,9 +23,9 @@ from workbench.cli.main import main
 __all__ = ["CASES", "try_case"]
 
 OPTIONS = (
-    "--help", "--root", "--store", "--seed", "--budget", "--task", "--start", "--device", "--threads",
-    "--batch-sizes", "--task-args", "--test", "--price-per-core-hour", "--pruning-ratio", "--method",
-    "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume", "--trust", "--expert",
+    "--help", "--root", "--store", "--seed", "--budget", "--task", "--start", "--device",
+    "--threads",     "--batch-sizes", "--task-args", "--test", "--price-per-core-hour", "--pruning-ratio",
+    "--method",     "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume", "--trust", "--expert",
     "--everywhere", "--nope", "-x", "--", "-",
 )  # fmt: skip
 WORDS = st.one_of(
@@ -37,8 +37,8 @@ COMMANDS = (
 )  # fmt: skip
 USUAL = (
     "run FILE", "run --resume RUN", "run FILE --root x", "resume RUN", "resume last", "show RUN",
-    "show last", "show RUN --json", "list", "list --json", "test RUN", "settings", "settings pruning",
-    "settings quantization --method static", "settings --expert", "pruning --pruning-ratio 0.3",
+    "show last", "show RUN --json", "list", "list --json", "test RUN", "settings",
+    "settings pruning",     "settings quantization --method static", "settings --expert", "pruning --pruning-ratio 0.3",
     "pruning sensitivity", "pruning --ratios FILE", "quantization --keep-float [a]", "measure FILE",
     "quantization --method static --calibration-rows 64", "distillation --seed 3 --budget smoke",
     "measure RUN", "measure FILE --task digits", "measure --everywhere FILE", "store where",

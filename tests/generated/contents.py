@@ -7,7 +7,7 @@ import json
 import pickle
 import zipfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,8 @@ def _safetensors() -> bytes:
 
 
 def _skops() -> bytes:
-    from skops import io as skops_io
     from sklearn.linear_model import LinearRegression
+    from skops import io as skops_io
 
     return skops_io.dumps(LinearRegression().fit(np.eye(3), np.arange(3)))
 
@@ -160,7 +160,7 @@ JSON_EDITS = st.lists(
 ).map(tuple)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _base(name: str) -> bytes:
     return _MAKERS[name]()
 

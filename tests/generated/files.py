@@ -7,7 +7,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,7 @@ def kept_folder(of: str) -> Path:
     return _kept()[of]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _kept() -> dict[str, Path]:
     import torch
     from sklearn.linear_model import LogisticRegression

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +86,7 @@ def _cases(file: str) -> st.SearchStrategy[Case]:
 CASES = st.sampled_from(FILES).flatmap(_cases)
 
 
-@lru_cache(maxsize=None)
+@cache
 def _template() -> Path:
     """The folder of a finished run, made once."""
     from tests.measure.test_scorecard import CARD

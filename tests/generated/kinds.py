@@ -8,8 +8,17 @@ from typing import Any
 
 from hypothesis.strategies import SearchStrategy
 
-from tests.generated import commands, files, folders, forms, recipes, references, settings
-from tests.generated import tables, tasks
+from tests.generated import (
+    commands,
+    files,
+    folders,
+    forms,
+    recipes,
+    references,
+    settings,
+    tables,
+    tasks,
+)
 
 __all__ = ["KINDS", "Kind", "cases_of"]
 

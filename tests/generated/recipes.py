@@ -145,38 +145,37 @@ def _judged(ended: Attempt, tree: Any) -> str:
     if ended.refusal is not None:
         return "refused"
     recipe: Recipe = ended.value
-    require(isinstance(tree, Mapping), "recipe", lambda: f"{tree!r} was accepted")
+    require(isinstance(tree, Mapping), "recipe", tree)
     for key, given in tree.items():
-        require(key in KEYS, "unknown key", lambda: f"{key!r} was accepted")
+        require(key in KEYS, "unknown key", key)
         if key not in ("version", "steps"):
             got = getattr(recipe.options, key)
             is_no_start = key == "start" and given is None and got == ""
-            require(
-                same(given, got) or is_no_start, "option", lambda: f"{key}: {given!r} -> {got!r}"
-            )
+            require(same(given, got) or is_no_start, "option", key, given, got)
     steps = tree.get("steps", [])
     if isinstance(steps, (list, tuple)):
-        require(len(steps) == len(recipe.steps), "steps", lambda: f"{steps!r} -> {recipe.steps!r}")
+        require(len(steps) == len(recipe.steps), "steps", steps, recipe.steps)
         for given_step, step in zip(steps, recipe.steps, strict=True):
             _check_step(given_step, step)
     again = attempt(lambda: Recipe.from_yaml(recipe.to_yaml()))
     require(
         again.refusal is None,
         "recipe refused again",
-        lambda: f"{recipe.to_yaml()}: {again.refusal}",
+        recipe.to_yaml(),
+        again.refusal,
     )
-    require(again.value == recipe, "recipe round trip", lambda: f"{recipe!r} -> {again.value!r}")
+    require(again.value == recipe, "recipe round trip", recipe, again.value)
     shown = attempt(lambda: [recipe.to_python(), recipe.to_command(), recipe.labels])
-    require(shown.refusal is None, "recipe not shown", lambda: f"{recipe!r}: {shown.refusal}")
+    require(shown.refusal is None, "recipe not shown", recipe, shown.refusal)
     return "accepted"
 
 
 def _check_step(given: Any, step: Any) -> None:
     if isinstance(given, str):
-        require(given == step.technique, "step", lambda: f"{given!r} -> {step!r}")
+        require(given == step.technique, "step", given, step)
         return
     name, settings = next(iter(given.items())) if isinstance(given, Mapping) else given
-    require(name == step.technique, "step", lambda: f"{given!r} -> {step!r}")
+    require(name == step.technique, "step", given, step)
     _check_tree(settings or {}, step.settings)
 
 
@@ -186,4 +185,4 @@ def _check_tree(given: Any, settings: Any) -> None:
         if isinstance(got, Settings):
             _check_tree(value, got)
         else:
-            require(same(value, got), "setting of a step", lambda: f"{name}: {value!r} -> {got!r}")
+            require(same(value, got), "setting of a step", name, value, got)

@@ -1,10 +1,10 @@
-"""References: names of tasks, starts and techniques, with their arguments, as a recipe holds them."""
+"""References: names of tasks, starts and techniques, with arguments, as a recipe holds them."""
 
 from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +76,7 @@ def candidate() -> Candidate:
     return Candidate("net", "torch", nn.Linear(6, 2))
 
 
-@lru_cache(maxsize=None)
+@cache
 def fine() -> Task:
     """A task."""
     return wb.make_task("t", model=nn.Linear(6, 2), train=(X, Y))
@@ -114,9 +114,7 @@ def try_case(case: Case) -> str:
             reference = reference.replace("EMPTY", f"{home}/empty")
         ended = attempt(lambda: _looked_up(case.place, reference, case.args, Path(home)))
     if ended.refusal is None and case.place == "technique":
-        require(
-            ended.value.name == reference, "technique", lambda: f"{reference!r} -> {ended.value!r}"
-        )
+        require(ended.value.name == reference, "technique", reference, ended.value)
     return ended.status
 
 

@@ -102,8 +102,8 @@ def try_case(case: Case) -> str:
         ]
     )
     for other in again.value or ():
-        require(other == settings, "round trip", lambda: f"{settings!r} came back as {other!r}")
-    require(again.refusal is None, "round trip refused", lambda: f"{settings!r}: {again.refusal}")
+        require(other == settings, "round trip", settings, other)
+    require(again.refusal is None, "round trip refused", settings, again.refusal)
     return "accepted"
 
 
@@ -116,12 +116,14 @@ def check_values(of: type[Settings], values: dict[str, Any], settings: Settings)
             require(
                 same(given, got),
                 f"{by_name[name].kind} setting",
-                lambda: f"{name}: {given!r} -> {got!r}",
+                name,
+                given,
+                got,
             )
         else:
             got = getattr(settings, name, None) if isinstance(name, str) else None
             is_group = isinstance(got, Settings) and isinstance(given, (dict, Settings))
-            require(is_group, "unknown setting", lambda: f"{name!r} = {given!r} was accepted")
+            require(is_group, "unknown setting", name, given)
 
 
 def _made(case: Case) -> Settings:

@@ -143,10 +143,10 @@ def try_case(case: Case) -> str:
     if ended.refusal is None:
         task = ended.value
         n_rows = sum(task.data.sizes().values()) - (len(data["valid"]) if "valid" in data else 0)
-        require(n_rows == case.n_rows, "rows", lambda: f"{case.n_rows} rows became {n_rows}")
+        require(n_rows == case.n_rows, "rows", case.n_rows, n_rows)
         n_inputs = len(task.data.train.inputs)
-        require(n_inputs > 0, "inputs", lambda: f"{case!r} has no input")
-        require(len(task.metrics) > 0, "metrics", lambda: f"{case!r} has no metric")
+        require(n_inputs > 0, "inputs", case)
+        require(len(task.metrics) > 0, "metrics", case)
     return ended.status
 
 

@@ -47,7 +47,7 @@ def _raises(*_: Any) -> Any:
 
 
 class Deep(list[Any]):
-    """A list of 3,000 levels; hypothesis, which has no other way to write it, asks it for a text."""
+    """A list of 3,000 levels; hypothesis asks it for a text, as it cannot write so many."""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text("a list of 3,000 levels")

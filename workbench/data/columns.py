@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import DataError, line_of, shown
 
-__all__ = ["array_of", "as_array", "column_values", "missing_rows"]
+__all__ = ["array_of", "as_array", "column_values", "input_named", "missing_rows"]
 
 OBJECTS = ("O", "T")  # NumPy's letters for objects and for texts of any length
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -81,6 +82,16 @@ def array_of(value: Any, name: str) -> np.ndarray:
     if 0 in array.shape[1:]:
         raise DataError(f"{name} has shape {array.shape}, and a row of it holds no value.")
     return array
+
+
+def input_named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """The input of this name; raises DataError for rows of another task, which lack it."""
+    if name not in inputs:
+        raise DataError(
+            f"The rows have no input `{name}`, which the model was prepared for; they have "
+            f"{', '.join(f'`{n}`' for n in inputs) or 'none'}."
+        )
+    return inputs[name]
 
 
 def missing_rows(values: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
 
 MOST_CLASSES = 1000
 LABELS = (str, bytes, Number, np.generic, type(None))  # one of them may be a class
+LARGEST_WHOLE = 2.0**63  # from here on, floats have no whole number of 64 bits
 FEW_FLOATS = 10  # whole floats with so few values may be classes
 
 
@@ -162,6 +163,8 @@ class Coding:
             return np.asarray(coded, np.int64)
         is_number = targets.dtype.kind in "biuf"
         if self.kind == "regression" or not is_number or not np.isfinite(targets).all():
+            return targets
+        if targets.dtype.kind == "f" and (np.abs(targets) >= LARGEST_WHOLE).any():
             return targets
         whole = targets.astype(np.int64)
         return whole if np.array_equal(whole, targets) else targets

@@ -262,7 +262,7 @@ def _tell_copies(inputs: dict[str, np.ndarray], targets: np.ndarray) -> None:
     for name, column in inputs.items():
         if column.shape != targets.shape or column.dtype.kind != targets.dtype.kind:
             continue
-        if column[0] == targets[0] and column.tolist() == targets.tolist():
+        if _is_same(column[0], targets[0]) and _is_same(column.tolist(), targets.tolist()):
             notice(
                 f"Column `{name}` holds the targets: a model reads the answer from it. Leave it "
                 "out."

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.measure.cost import macs_torch, size_of
 from workbench.errors import CandidateError
+from workbench.measure.cost import macs_torch, size_of
 from workbench.model_form import Form, Outputs, Training
 from workbench.models.answer import answering, first_tensor, named_outputs
 from workbench.models.networks import call_model, can_reset, copied, reset

@@ -142,7 +142,7 @@ def describe(folder: Path) -> dict[str, Any]:
     about = read_json(path, _checked, error=CandidateError)
     for name, digest in about["sha256"].items():
         file = folder / name
-        if not file.exists() or sha256_of(file) != digest:
+        if not file.is_file() or sha256_of(file) != digest:
             raise CandidateError(
                 f"{file} is missing or was changed since it was kept; run the step again."
             )
@@ -152,13 +152,13 @@ def describe(folder: Path) -> dict[str, Any]:
 def _checked(about: Any) -> dict[str, Any]:
     """The content of `candidate.json`; raises ValueError or KeyError for one never written."""
     kinds = {
-        **dict.fromkeys(("name", "form"), str),
+        **dict.fromkeys(("name", "form", "outputs"), str),
         **dict.fromkeys(("builder", "parent", "technique"), (str, NoneType)),
         **dict.fromkeys(("training", "sha256"), dict),
         "macs": (int, NoneType),
         "prepare": (dict, NoneType),
     }
-    later = {"fit": dict, "builder_args": dict, "outputs": str, "onnx_outputs": str}
+    later = {"fit": dict, "builder_args": dict, "onnx_outputs": str}
     for name, kind in {**kinds, **later}.items():
         if name in kinds and name not in about:
             raise KeyError(name)

@@ -122,6 +122,8 @@ class TestLine:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TestLine:
         values = {**data, "verdicts": tuple(Verdict.from_json(v) for v in data["verdicts"])}
+        if not values["verdicts"]:
+            raise ValueError("a test line without a verdict")
         return record(
             cls, {**values, "start": tuple(values["start"]), "chosen": tuple(values["chosen"])}
         )

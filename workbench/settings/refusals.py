@@ -73,10 +73,8 @@ def _sentence(
         "model": "a mapping",
     }
     start = kind.split("_")[0]
-    return (
-        f"`{name}` must be {kinds.get(start, item['msg'])}, got {shown(got)} ({type(got).__name__}).",
-        True,
-    )
+    wanted = kinds.get(start, item["msg"])
+    return f"`{name}` must be {wanted}, got {shown(got)} ({type(got).__name__}).", True
 
 
 def without_effect(knobs: Sequence[Knob], values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Records: dataclasses made from the content of JSON, every value checked against its annotation."""
+"""Records: dataclasses made from the content of JSON, each value checked by its annotation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def record(kind: type[T], values: Mapping[str, Any]) -> T:
-    """A dataclass with these values, each of the annotated kind; nested records may be made already.
+    """A dataclass with these values, each of the annotated kind; nested ones may be made already.
 
     Raises TypeError for a name that the class does not have, and ValueError for a name that is
     missing or a value of another kind.

@@ -11,8 +11,8 @@ from typing import Any
 
 from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
-from workbench.system.references import name_of, resolve
 from workbench.system.files import path_of
+from workbench.system.references import name_of, resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
 __all__ = ["OwnModel", "own_model"]

@@ -107,6 +107,8 @@ class Timing:
             k: v for k, v in data.items() if k not in ("throughput", "core_seconds_per_million")
         }
         batches = tuple(BatchTiming.from_json(b) for b in data["batches"])
+        if not batches:
+            raise ValueError("a timing without a batch size")
         return record(cls, values | {"batches": batches})
 
 
