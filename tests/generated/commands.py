@@ -24,9 +24,9 @@ __all__ = ["CASES", "try_case"]
 
 OPTIONS = (
     "--help", "--root", "--store", "--seed", "--budget", "--task", "--start", "--device",
-    "--threads",     "--batch-sizes", "--task-args", "--test", "--price-per-core-hour", "--pruning-ratio",
-    "--method",     "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume", "--trust", "--expert",
-    "--everywhere", "--nope", "-x", "--", "-",
+    "--threads", "--batch-sizes", "--task-args", "--test", "--price-per-core-hour",
+    "--pruning-ratio", "--method", "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume",
+    "--trust", "--expert", "--everywhere", "--nope", "-x", "--", "-",
 )  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from(OPTIONS), TEXT, st.sampled_from(("RUN", "FILE", "last", "pruning"))
@@ -38,7 +38,8 @@ COMMANDS = (
 USUAL = (
     "run FILE", "run --resume RUN", "run FILE --root x", "resume RUN", "resume last", "show RUN",
     "show last", "show RUN --json", "list", "list --json", "test RUN", "settings",
-    "settings pruning",     "settings quantization --method static", "settings --expert", "pruning --pruning-ratio 0.3",
+    "settings pruning", "settings quantization --method static", "settings --expert",
+    "pruning --pruning-ratio 0.3",
     "pruning sensitivity", "pruning --ratios FILE", "quantization --keep-float [a]", "measure FILE",
     "quantization --method static --calibration-rows 64", "distillation --seed 3 --budget smoke",
     "measure RUN", "measure FILE --task digits", "measure --everywhere FILE", "store where",

@@ -286,92 +286,60 @@ METRIC_VALUES: tuple[Any, ...] = (
     lambda o, t: 1.0, lambda o, t: "x", lambda o, t: None, lambda o, t: np.nan, lambda: 1.0,
     _metric_shape, lambda o, t: (o.argmax(-1) == t), 3, {"accuracy"}, ("mse",), len,
 )  # fmt: skip
+
+
+def _among(*values: Any) -> st.SearchStrategy[Any]:
+    return st.one_of(st.sampled_from(values), ANY)
+
+
+KINDS = ("classification", "binary", "multilabel", "regression", "custom", "clasification")
+OUTPUTS = ("logits", "probabilities", "values", "label_probabilities", "logit")
+CLASSES = (
+    [], ["a"], ["a", "b"], ["a", "a"], [0, 1], [1, 0], ["no", "yes"], "ab", 2, {"a", "b"},
+    ["a", "b", "c"], [None, None], [1.5, 2],
+)  # fmt: skip
+NAMED_TIMES = ("count", "equal", "short", "dates", "texts", "missing", "matrix", "mixed")
 MORE: dict[str, st.SearchStrategy[Any]] = {
-    "kind": st.one_of(
-        st.sampled_from(
-            ("classification", "binary", "multilabel", "regression", "custom", "clasification")
-        ),
-        ANY,
+    "kind": _among(*KINDS),
+    "classes": _among(*CLASSES),
+    "metric": _among(*METRIC_VALUES),
+    "output": _among("logits", "y", 0, 1, -1, 99, 0.0, True),
+    "outputs": _among(*OUTPUTS),
+    "loss": _among(
+        nn.CrossEntropyLoss(),
+        nn.functional.mse_loss,
+        _raise,
+        lambda o, t: 1.0,
+        lambda o, t: o,
+        lambda o: o.sum(),
     ),
-    "classes": st.one_of(
-        st.sampled_from(
-            (
-                [],
-                ["a"],
-                ["a", "b"],
-                ["a", "a"],
-                [0, 1],
-                [1, 0],
-                ["no", "yes"],
-                "ab",
-                2,
-                {"a", "b"},
-                ["a", "b", "c"],
-                [None, None],
-                [1.5, 2],
-            )
-        ),
-        ANY,
+    "train_step": _among(_raise, lambda m, x, y: None),
+    "prepare": _among(
+        _raise,
+        lambda rows: rows,
+        lambda rows: None,
+        lambda rows: {},
+        lambda rows: {"x": rows},
+        dict,
     ),
-    "metric": st.one_of(st.sampled_from(METRIC_VALUES), ANY),
-    "output": st.one_of(st.sampled_from(("logits", "y", 0, 1, -1, 99, 0.0, True)), ANY),
-    "outputs": st.one_of(
-        st.sampled_from(("logits", "probabilities", "values", "label_probabilities", "logit")), ANY
-    ),
-    "loss": st.one_of(
-        st.sampled_from(
-            (
-                nn.CrossEntropyLoss(),
-                nn.functional.mse_loss,
-                _raise,
-                lambda o, t: 1.0,
-                lambda o, t: o,
-                lambda o: o.sum(),
-            )
-        ),
-        ANY,
-    ),
-    "train_step": st.one_of(st.sampled_from((_raise, lambda m, x, y: None)), ANY),
-    "prepare": st.one_of(
-        st.sampled_from(
-            (
-                _raise,
-                lambda rows: rows,
-                lambda rows: None,
-                lambda rows: {},
-                lambda rows: {"x": rows},
-                dict,
-            )
-        ),
-        ANY,
-    ),
-    "augment": st.one_of(st.sampled_from((_raise,)), ANY),
-    "reword": st.one_of(st.sampled_from((_raise,)), ANY),
+    "augment": _among(_raise),
+    "reword": _among(_raise),
     "times": st.one_of(
         st.sampled_from(("a", "label")),
-        st.sampled_from(
-            ("count", "equal", "short", "dates", "texts", "missing", "matrix", "mixed")
-        ).map(lambda k: ("times", k)),
+        st.sampled_from(NAMED_TIMES).map(lambda name: ("times", name)),
         ANY,
     ),
-    "seed": st.one_of(
-        st.sampled_from((0, 1, -1, 2**32 - 1, 2**32, 10**30, 1.5, "1", None, True)), ANY
+    "seed": _among(0, 1, -1, 2**32 - 1, 2**32, 10**30, 1.5, "1", None, True),
+    "models": _among(
+        {"a": _raise},
+        {"a": lambda: nn.Linear(6, 2)},
+        {"a": 3},
+        [],
+        ["a"],
+        {1: nn.Linear},
+        {"a": None},
     ),
-    "models": st.one_of(
-        st.sampled_from(
-            (
-                {"a": _raise},
-                {"a": lambda: nn.Linear(6, 2)},
-                {"a": 3},
-                [],
-                ["a"],
-                {1: nn.Linear},
-                {"a": None},
-            )
-        ),
-        ANY,
-    ),
-    "target": st.one_of(st.sampled_from(("label", ["a", "b"])), ANY),
+    "target": _among("label", ["a", "b"]),
 }
 TIMES: dict[str, Callable[[], Any]] = {
     "count": lambda: np.arange(N),

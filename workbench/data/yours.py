@@ -32,8 +32,8 @@ def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyR
     tables = [d for d in data.values() if is_path(d) or is_frame(d)]
     if target is not None and not tables and "train" in data:
         problems.append(
-            f"`target={shown(target)}` names a column, and no data are a DataFrame or a file: leave "
-            "it out."
+            f"`target={shown(target)}` names a column, and no data are a DataFrame or a file: "
+            "leave it out."
         )
     for split, split_data in data.items():
         try:

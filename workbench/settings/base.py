@@ -213,6 +213,11 @@ def _refuse_other_kinds(annotation: Any, value: Any, *, is_free: bool) -> None:
     if isinstance(value, (bytes, bytearray)):
         kind = {int: "int", float: "float", bool: "bool", str: "string"}.get(inner, "list")
         raise PydanticCustomError(f"{kind}_type", "bytes are not read as text")  # type: ignore[arg-type]
+    strange = [k for k in value if not isinstance(k, str)] if isinstance(value, Mapping) else []
+    if strange and isinstance(inner, type) and issubclass(inner, BaseModel):
+        raise PydanticCustomError(
+            "value_error", f"must have names as keys, got {shown(strange[0])}."
+        )
     if inner in (int, float) and _is_flag(value):
         raise PydanticCustomError("int_type" if inner is int else "float_type", "true is no number")
     numbers = typing.get_args(inner)[-1:] if is_free else ()

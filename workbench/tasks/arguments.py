@@ -1,4 +1,4 @@
-"""check_arguments(): is every argument of `make_task` of its kind? It tells all problems at once."""
+"""check_arguments(): is every argument of `make_task` of its kind? It tells all problems."""
 
 from __future__ import annotations
 
