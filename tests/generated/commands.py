@@ -25,8 +25,8 @@ __all__ = ["CASES", "try_case"]
 OPTIONS = (
     "--help", "--root", "--store", "--seed", "--budget", "--task", "--start", "--device",
     "--threads", "--batch-sizes", "--task-args", "--test", "--price-per-core-hour",
-    "--pruning-ratio", "--method", "--fit-lr", "--ratios", "--json", "--detach", "--dry-run", "--resume",
-    "--trust", "--expert", "--everywhere", "--nope", "-x", "--", "-",
+    "--pruning-ratio", "--method", "--fit-lr", "--ratios", "--json", "--detach", "--dry-run",
+    "--resume", "--trust", "--expert", "--everywhere", "--nope", "-x", "--", "-",
 )  # fmt: skip
 WORDS = st.one_of(
     st.sampled_from(OPTIONS), TEXT, st.sampled_from(("RUN", "FILE", "last", "pruning"))
