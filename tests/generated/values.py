@@ -135,6 +135,8 @@ def _same(given: Any, got: Any) -> bool:
         listed = list(given)
         pairs = zip(listed, got, strict=True)
         return all(_same(a, b) for a, b in pairs) or sorted(listed) == sorted(got)
+    if isinstance(given, (decimal.Decimal, fractions.Fraction)):
+        return float(given) == got
     return bool(given == got) or (given != given and got != got)
 
 

@@ -46,7 +46,7 @@ def test_argument_of_a_wrong_kind_is_refused_by_its_name(arguments: Any, words: 
 
 
 def test_all_wrong_arguments_are_told_at_once() -> None:
-    with pytest.raises(TaskError, match=r"(?s)2 problems.*`loss`.*`seed`"):
+    with pytest.raises(TaskError, match=r"(?s)2 problems.*`seed`.*`loss`"):
         wb.make_task("t", train=(X, Y), seed="a", loss="b")
 
 
