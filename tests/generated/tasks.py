@@ -292,7 +292,7 @@ def _among(*values: Any) -> st.SearchStrategy[Any]:
     return st.one_of(st.sampled_from(values), ANY)
 
 
-KINDS = ("classification", "binary", "multilabel", "regression", "custom", "clasification")
+KINDS = ("classification", "binary", "multilabel", "regression", "custom", "classifier")
 OUTPUTS = ("logits", "probabilities", "values", "label_probabilities", "logit")
 CLASSES = (
     [], ["a"], ["a", "b"], ["a", "a"], [0, 1], [1, 0], ["no", "yes"], "ab", 2, {"a", "b"},

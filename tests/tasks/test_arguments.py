@@ -20,7 +20,7 @@ Y = (X[:, 0] > 0).astype(np.int64)
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"kind": "clasification"}, "Unknown kind `clasification`. Did you mean `classification`"),
+        ({"kind": "classifier"}, "Unknown kind `classifier`. Did you mean `classification`"),
         ({"kind": ["binary"]}, "Unknown kind"),
         ({"classes": "ab"}, "`classes` must be a list of labels"),
         ({"classes": {"a", "b"}}, "`classes` must be a list of labels"),

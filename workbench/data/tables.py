@@ -198,7 +198,8 @@ def _are_several(target: Any, labels: list[Any]) -> bool:
             f"`target` is an array of {target.dtype}, and must be the name of a column: give the "
             "pair `(frame, targets)` as data."
         )
-    return not isinstance(target, str) and hasattr(target, "__iter__")
+    is_one = getattr(target, "shape", None) == ()  # an array or a tensor with one value
+    return not isinstance(target, (str, bytes)) and hasattr(target, "__iter__") and not is_one
 
 
 def _position(labels: list[Any], names: list[str], name: Any) -> int | None:

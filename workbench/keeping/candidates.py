@@ -151,14 +151,14 @@ def describe(folder: Path) -> dict[str, Any]:
 
 def _checked(about: Any) -> dict[str, Any]:
     """The content of `candidate.json`; raises ValueError or KeyError for one never written."""
-    kinds = {
+    kinds: dict[str, Any] = {
         **dict.fromkeys(("name", "form", "outputs"), str),
         **dict.fromkeys(("builder", "parent", "technique"), (str, NoneType)),
         **dict.fromkeys(("training", "sha256"), dict),
         "macs": (int, NoneType),
         "prepare": (dict, NoneType),
     }
-    later = {"fit": dict, "builder_args": dict, "onnx_outputs": str}
+    later: dict[str, Any] = {"fit": dict, "builder_args": dict, "onnx_outputs": str}
     for name, kind in {**kinds, **later}.items():
         if name in kinds and name not in about:
             raise KeyError(name)

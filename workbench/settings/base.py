@@ -212,7 +212,7 @@ def _refuse_other_kinds(annotation: Any, value: Any, *, is_free: bool) -> None:
     inner, _ = strip_optional(annotation)
     if isinstance(value, (bytes, bytearray)):
         kind = {int: "int", float: "float", bool: "bool", str: "string"}.get(inner, "list")
-        raise PydanticCustomError(f"{kind}_type", "bytes are not read as text")  # type: ignore[arg-type]
+        raise PydanticCustomError(f"{kind}_type", "bytes are not read as text")
     strange = [k for k in value if not isinstance(k, str)] if isinstance(value, Mapping) else []
     if strange and isinstance(inner, type) and issubclass(inner, BaseModel):
         raise PydanticCustomError(

@@ -24,11 +24,12 @@ def record(kind: type[T], values: Mapping[str, Any]) -> T:
     unknown = sorted(str(name) for name in values if name not in names)
     if unknown:
         raise TypeError(f"`{unknown[0]}` is no entry of a {kind.__name__}")
-    return _checker(kind).validate_python(dict(values))
+    checker: Any = _checker
+    return checker(kind).validate_python(dict(values))
 
 
 @cache
-def _checker(kind: type[Any]) -> Any:
+def _checker(kind: Any) -> Any:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
