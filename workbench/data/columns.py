@@ -75,8 +75,9 @@ def array_of(value: Any, name: str) -> np.ndarray:
             f"{name} cannot become an array: {reason}. Give one array, all rows of one shape."
         ) from error
     if array.ndim == 0:
+        text = value if isinstance(value, str) else shown(value)
         raise DataError(
-            f"{name} is one {type(value).__name__} ({shown(value)[:60]}): give an array with a "
+            f"{name} is one {type(value).__name__} ({text[:60]!r}): give an array with a "
             "value for each row."
         )
     if 0 in array.shape[1:]:
