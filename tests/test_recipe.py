@@ -140,3 +140,32 @@ def test_command_of_one_step_names_only_what_was_changed():
         command == "workbench pruning --task digits --start cnn --seed 0 --budget standard "
         "--pruning-ratio 0.25 --fit-lr 0.1"
     )
+
+
+@pytest.mark.parametrize("steps", [None, 3, {1, 2}, b"pruning"])
+def test_steps_of_another_kind_are_refused(steps):
+    with pytest.raises(RecipeError, match="`steps` must be a list"):
+        Recipe.make("digits", steps)
+
+
+def test_settings_of_a_single_step_are_kept_when_it_is_a_mapping():
+    step = {"pruning": {"pruning_ratio": 0.25}}
+    assert Recipe.make("digits", step) == Recipe.make("digits", [step])
+
+
+@pytest.mark.parametrize("start", [0, False, [], {}])
+def test_start_of_another_kind_is_refused_when_it_is_empty(start):
+    with pytest.raises(RecipeError, match="`start` must be text"):
+        Recipe.make("digits", ["pruning"], start=start)
+
+
+@pytest.mark.parametrize("version", [True, 1.0, "1", [1]])
+def test_version_is_refused_when_it_is_no_whole_number(version):
+    with pytest.raises(RecipeError, match="`version` .* is not known here"):
+        Recipe.from_tree({"version": version, "task": "digits", "steps": []})
+
+
+@pytest.mark.parametrize("step", [{3: {}}, {None: None}, ([], {}), {"pruning": {3: 1}}])
+def test_step_is_refused_when_a_name_is_no_text(step):
+    with pytest.raises(RecipeError, match="step 1"):
+        Recipe.make("digits", [step])

@@ -11,6 +11,7 @@ __all__ = [
     "CandidateError",
     "DataError",
     "ExportError",
+    "FileError",
     "MissingExtra",
     "RecipeError",
     "RegistryError",
@@ -26,10 +27,12 @@ __all__ = [
     "line_of",
     "required",
     "sentence_of",
+    "shown",
     "unknown",
 ]
 
 T = TypeVar("T")
+MOST_SHOWN = 200  # letters of a value in a message
 
 
 class WorkbenchError(Exception):
@@ -71,6 +74,10 @@ class ExportError(WorkbenchError, RuntimeError):
     """A model that cannot be converted to another form, or whose outputs differ afterwards."""
 
 
+class FileError(WorkbenchError, ValueError):
+    """A file of this package that is missing, damaged, or holds something else."""
+
+
 class MissingExtra(WorkbenchError, ImportError):
     """An optional library is not installed; the message holds the exact pip line."""
 
@@ -104,10 +111,22 @@ class Cancelled(WorkbenchError):
 def unknown(kind: str, got: object, valid: Iterable[str]) -> str:
     """The sentence for an unknown name, with the nearest valid name and all valid names."""
     names = sorted(valid)
-    nearest = difflib.get_close_matches(str(got), names, n=1, cutoff=0.5)
+    got = got if isinstance(got, str) and len(got) <= MOST_SHOWN else shown(got)
+    nearest = difflib.get_close_matches(got, names, n=1, cutoff=0.5)
     hint = f" Did you mean `{nearest[0]}`?" if nearest else ""
     listed = ", ".join(f"`{name}`" for name in names) or "none"
     return f"Unknown {kind} `{got}`.{hint} Valid: {listed}."
+
+
+def shown(value: object) -> str:
+    """A value as text in a message: cut, on one line, and the class of a value without a text."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # too many levels, or an object whose own method fails
+        return f"a {type(value).__name__}"
+    if " object at 0x" in text:
+        return f"a {type(value).__name__}"
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."
 
 
 def all_of(problems: list[str], heading: str) -> str:

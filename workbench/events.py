@@ -121,7 +121,7 @@ def read_events(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
             offset += len(line)
             try:
                 event = Event(**json.loads(line))
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError):
                 continue  # a line damaged by a full disk or a power failure
             yield event, offset
 

@@ -27,6 +27,7 @@ from workbench.errors import (
     SettingsError,
     UnknownName,
     all_of,
+    shown,
     unknown,
 )
 from workbench.settings import (
@@ -83,7 +84,9 @@ class Recipe:
         """
         problems: list[str] = []
         try:
-            chosen = RunOptions(**{**options, "task": task, "start": options.get("start") or ""})
+            start = options.get("start")
+            first = {"task": task, "start": "" if start is None else start}
+            chosen = RunOptions(**{**options, **first})
         except SettingsError as error:
             problems += [text for _, text in error.problems]
             chosen = RunOptions()
@@ -135,9 +138,10 @@ class Recipe:
                 f"A recipe is a mapping with the keys {', '.join(KEYS)}; got {_described(tree)}."
             )
         problems = [unknown("key of a recipe", k, KEYS) for k in tree if k not in KEYS]
-        if tree.get("version", VERSION) != VERSION:
+        version = tree.get("version", VERSION)
+        if type(version) is not int or version != VERSION:
             problems.append(
-                f"`version` {tree['version']} is not known here; this package reads version "
+                f"`version` {shown(version)} is not known here; this package reads version "
                 f"{VERSION}."
             )
         if not isinstance(tree.get("task"), str):
@@ -256,9 +260,17 @@ class Recipe:
         return forms
 
 
-def _listed(steps: Sequence[Any] | str) -> Sequence[Any]:
-    if not isinstance(steps, str):
+def _listed(steps: Any) -> Sequence[Any]:
+    """The steps of a list, of YAML text, or of one step; raises RecipeError for anything else."""
+    if isinstance(steps, (Step, Mapping)):
+        return [steps]
+    if isinstance(steps, (list, tuple)):
         return steps
+    if not isinstance(steps, str):
+        raise RecipeError(
+            f"`steps` must be a list such as ['pruning', {{'quantization': {{}}}}], got "
+            f"{shown(steps)}."
+        )
     try:
         read = read_yaml(steps)
     except UnreadableText as error:
@@ -276,12 +288,15 @@ def _step(step: Any, budget: str) -> Step:
     elif isinstance(step, (tuple, list)) and len(step) == 2:
         name, settings = step
     else:
-        raise RecipeError(f"a step is a technique's name or {{name: settings}}, got {step!r}.")
+        raise RecipeError(f"a step is a technique's name or {{name: settings}}, got {shown(step)}.")
     declared = get_technique(name)
     if isinstance(settings, TechniqueSettings):
         return Step(name, settings)
     if settings is not None and not isinstance(settings, Mapping):
-        raise RecipeError(f"the settings of `{name}` must be a mapping, got {settings!r}.")
+        raise RecipeError(f"the settings of `{name}` must be a mapping, got {shown(settings)}.")
+    strange = [key for key in settings or () if not isinstance(key, str)]
+    if strange:
+        raise RecipeError(f"a setting of `{name}` must be a name, got {shown(strange[0])}.")
     return Step(name, declared.settings(**{"budget": budget, **(settings or {})}))
 
 

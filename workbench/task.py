@@ -16,7 +16,15 @@ import numpy as np
 from workbench.data.labels import Kind
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows, Splits
-from workbench.errors import SettingsError, TaskError, UnknownName, unknown
+from workbench.errors import (
+    SettingsError,
+    TaskError,
+    UnknownName,
+    WorkbenchError,
+    sentence_of,
+    shown,
+    unknown,
+)
 from workbench.metrics import Metric
 from workbench.model_form import Outputs, form_named, form_of
 from workbench.models.networks import build_seeded
@@ -153,11 +161,20 @@ class Task:
         UnknownName that lists the models of this task, SettingsError for an argument that the
         builder does not take.
         """
-        if model not in self.builders:
+        if not isinstance(model, str) or model not in self.builders:
             raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
         builder = self.builders[model]
         refuse_unknown_arguments(builder, args, f"model `{model}`")
-        built = builder(**args)
+        try:
+            built = builder(**args)
+        except WorkbenchError:
+            raise
+        except Exception as error:
+            if not args:
+                raise  # a fault of the builder itself, with its own class
+            raise SettingsError(
+                f"Model `{model}` cannot be made with {shown(args)}: {sentence_of(error)}"
+            ) from error
         form = form_of(built)
         built = form.settled(built)[0]
         return built if self.output is None else form.answering(built, self.output)
@@ -176,6 +193,14 @@ class Task:
         `model` names one of the builders, `args` are keyword arguments for it; empty takes the
         task's own start, or its first builder.
         """
+        if not isinstance(model, str):
+            raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
+        if not (args is None or isinstance(args, Mapping)) or not all(
+            isinstance(name, str) for name in args or ()
+        ):
+            raise SettingsError(
+                f"The arguments of a model must be a mapping with names as keys, got {shown(args)}."
+            )
         if self.start is not None and model in ("", self.start.name) and not args:
             return self.start, True
         name = model or next(iter(self.builders), "")

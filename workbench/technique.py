@@ -20,6 +20,7 @@ from workbench.errors import CandidateError, TaskError
 from workbench.events import Report
 from workbench.model_form import form_named
 from workbench.settings import TechniqueSettings
+from workbench.system.records import record
 from workbench.task import Candidate, Task
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Decision:
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | str) -> Decision:
         """Also reads the text that older versions kept."""
-        return cls(data, "") if isinstance(data, str) else cls(**data)
+        return cls(data, "") if isinstance(data, str) else record(cls, data)
 
     @property
     def text(self) -> str:

@@ -12,7 +12,8 @@ import pytest
 import scipy.sparse
 import torch
 
-from workbench.data.columns import as_array, column_values, missing_rows
+from workbench.data.columns import array_of, as_array, column_values, missing_rows
+from workbench.errors import DataError
 
 NAN = np.nan
 
@@ -102,3 +103,17 @@ def test_as_array_reads_what_holds_values(values: object, expected: object) -> N
 )
 def test_missing_rows_finds_each_kind_of_missing_value(values: np.ndarray, rows: list) -> None:
     assert missing_rows(values).tolist() == rows
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (torch.empty(3, 2, device="meta"), "which holds no values"),
+        (np.zeros((3, 0)), "a row of it holds no value"),
+        (b"\xff\xfe", "`x` cannot become an array"),
+        (3, "`x` is one int"),
+    ],
+)
+def test_value_without_rows_is_refused_by_its_name(value, words):
+    with pytest.raises(DataError, match=words):
+        array_of(value, "`x`")

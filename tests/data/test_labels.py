@@ -9,7 +9,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from torch import nn
 
 from tests.small_tasks import iris, wine, wine_net
-from workbench.data.labels import infer_kind, refuse_missing
+from workbench.data.labels import Coding, infer_kind, refuse_missing
 from workbench.data.notices import WorkbenchWarning
 from workbench.errors import DataError, TaskError
 from workbench.tasks.make import make_task
@@ -185,3 +185,18 @@ def test_make_task_numbers_text_labels_of_a_dataset_too() -> None:
     _, targets = next(task.data.valid.batches(16))
     assert targets.dtype == np.int64
     assert np.array_equal(targets, task.data.valid.targets[:16])
+
+
+def test_targets_are_refused_when_one_is_an_object_of_a_class():
+    with pytest.raises(DataError, match="The first target is a object: give one number or text"):
+        infer_kind(np.array([object()] * 4, dtype=object))
+
+
+def test_floats_beyond_64_bits_stay_floats_when_labels_are_coded():
+    targets = np.array([1e30, 0.0])
+    assert Coding("binary")(targets).dtype == np.float64
+
+
+def test_one_label_a_row_is_refused_when_the_kind_is_multilabel():
+    with pytest.raises(DataError, match="has one label a row"):
+        Coding("multilabel")(np.array([0, 1]))

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from workbench.data.notices import WorkbenchWarning
-from workbench.data.tables import times_of
+from workbench.data.tables import rows_of_frame, rows_of_pair, times_of
 from workbench.data.yours import read_all
 from workbench.errors import DataError
 
@@ -191,3 +191,31 @@ def test_times_in_other_texts_are_sorted_as_text_with_a_warning() -> None:
 def test_times_that_do_not_order_the_rows_are_refused(times: np.ndarray, message: str) -> None:
     with pytest.raises(DataError, match=message):
         times_of(times)
+
+
+class Unwilling:
+    """A value that cannot be compared, as some arrays."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("cannot be compared")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [([], "`target` is an empty list"), (Unwilling(), "Unknown column")],
+)
+def test_target_that_names_no_column_is_refused(target, words):
+    with pytest.raises(DataError, match=words):
+        rows_of_frame(pd.DataFrame({"a": [1, 2], "b": [0, 1]}), target)
+
+
+def test_pair_is_refused_when_its_table_has_no_column():
+    with pytest.raises(DataError, match="the table has no column"):
+        rows_of_pair(pd.DataFrame(index=range(3)), [0, 1, 0])
+
+
+def test_arrays_in_cells_are_no_copy_of_the_targets():
+    frame = pd.DataFrame({"a": [np.zeros(2), np.ones(2)], "b": ["x", "y"]})
+    assert len(rows_of_frame(frame, "b")) == 2

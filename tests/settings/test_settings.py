@@ -11,6 +11,7 @@ import yaml
 from workbench.errors import SettingsError, SettingsTypeError
 from workbench.settings import (
     Knob,
+    RunOptions,
     Settings,
     TechniqueSettings,
     free_form,
@@ -21,6 +22,7 @@ from workbench.settings import (
     scaled,
 )
 from workbench.settings.fields import KnobOptions
+from workbench.techniques import get_technique
 
 
 class Inner(Settings):
@@ -234,3 +236,32 @@ def test_choice_of_numbers_is_read_from_text_and_annotated_as_a_number():
     assert knobs(Bits)[0].cell_type == "int"
     with pytest.raises(SettingsError, match="`bits` got '5'"):
         Bits.from_flat({"bits": "5"})
+
+
+@pytest.mark.parametrize("way", ["construct", "flat"])
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"seed": True}, "`seed` must be a whole number, got True"),
+        ({"price_per_core_hour": True}, "`price_per_core_hour` must be a number, got True"),
+        ({"batch_sizes": [True, 64]}, "holds true or false"),
+        ({"start": b"cnn"}, "`start` must be text"),
+        ({"seed": b"3"}, "`seed` must be a whole number"),
+    ],
+)
+def test_value_of_another_kind_is_refused_when_it_could_be_converted(way, values, words):
+    with pytest.raises(SettingsError, match=words):
+        RunOptions(**values) if way == "construct" else RunOptions.from_flat(values)
+
+
+def test_value_without_a_text_is_refused_when_it_has_too_many_levels():
+    deep: list = []
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(SettingsError, match="`seed` must be a whole number, got a list"):
+        RunOptions(seed=deep)
+
+
+def test_nested_mapping_is_refused_when_a_key_is_no_name():
+    with pytest.raises(SettingsError, match="must have names as keys, got 2"):
+        get_technique("pruning").settings(fit={2: 1})

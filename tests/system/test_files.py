@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import CandidateError
+from workbench.errors import CandidateError, FileError
 from workbench.system.files import (
     checked_bytes,
     move_folder,
+    path_of,
     read_json,
     sha256_of,
     write_bytes,
@@ -110,3 +111,34 @@ def test_folder_left_by_a_killed_process_is_replaced(tmp_path):
     write_text(tmp_path / "source" / "whole.txt", "new")
     target = move_folder(tmp_path / "source", tmp_path / "target")
     assert [p.name for p in target.iterdir()] == ["whole.txt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "holds no JSON"),
+        (b"not json", "holds no JSON"),
+        (b"\xff\xfe\x00", "UTF-16"),
+        (b"\x80\x02", "not UTF-8"),
+        (b"[" * 5000, "damaged"),
+        (b"{}", "the entry `name` is missing"),
+        (b"[1]", "its entries are not those that were written"),
+    ],
+)
+def test_damaged_json_is_refused_with_its_path(tmp_path, content, words):
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(CandidateError, match=words) as refused:
+        read_json(path, lambda about: about["name"], error=CandidateError)
+    assert str(path) in str(refused.value)
+
+
+def test_missing_json_is_refused_as_an_error_of_the_package(tmp_path):
+    with pytest.raises(FileError, match="There is no file"):
+        read_json(tmp_path / "a.json")
+
+
+@pytest.mark.parametrize("value", [None, 3, [], "x" * 5000, "~nobody-here/x", b"bytes"])
+def test_value_that_is_no_path_is_refused(value):
+    with pytest.raises(CandidateError, match="cannot be a path"):
+        path_of(value, error=CandidateError)

@@ -57,3 +57,9 @@ def test_a_module_that_needs_another_which_is_missing_says_which(working_folder)
     (working_folder / "my_needy.py").write_text("import not_installed_here\n")
     with pytest.raises(UnknownName, match="not_installed_here"):
         resolve("my_needy:task")
+
+
+def test_module_that_fails_while_it_is_imported_is_refused(working_folder):
+    (working_folder / "failing_module.py").write_text("raise LookupError('no settings file')")
+    with pytest.raises(UnknownName, match="its module raised LookupError: no settings file"):
+        resolve("failing_module:x")

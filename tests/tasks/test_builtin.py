@@ -10,7 +10,7 @@ import torch
 
 from workbench.data.sets.fashion import DEBIAN
 from workbench.data.tensors import tensor
-from workbench.errors import UnknownName
+from workbench.errors import SettingsError, UnknownName, WorkbenchError
 from workbench.models.networks import call_model
 from workbench.tasks import TASKS, _loaded, load_task
 from workbench.tasks.builtin import flip_and_shift
@@ -214,3 +214,31 @@ def test_augmented_images_are_moved_copies_of_the_same_images():
     assert not torch.equal(changed, images)
     for one, source in zip(changed, images, strict=True):
         assert set(one.unique().tolist()) <= set(source.unique().tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "words"),
+    [
+        (None, None, "Unknown task `None`"),
+        (b"digits", None, "Unknown task"),
+        ("digits", [1], "must be a mapping of names to plain values"),
+        ("digits", {3: 1}, "must be a mapping of names to plain values"),
+        ("digits", {"a": {1, 2}}, "must be a mapping of names to plain values"),
+    ],
+)
+def test_task_is_refused_when_name_or_arguments_are_of_another_kind(name, args, words):
+    with pytest.raises(WorkbenchError, match=words):
+        load_task(name, args)
+
+
+def test_model_is_refused_when_its_builder_cannot_take_an_argument(digits_task):
+    with pytest.raises(SettingsError, match="Model `cnn` cannot be made with"):
+        digits_task.candidate("cnn", args={"width": "wide"})
+
+
+@pytest.mark.parametrize(
+    ("model", "args"), [([], None), (None, None), ("cnn", [1]), ("cnn", {1: 2})]
+)
+def test_model_is_refused_when_name_or_arguments_are_of_another_kind(digits_task, model, args):
+    with pytest.raises(WorkbenchError, match=r"Unknown model|must be a mapping"):
+        digits_task.candidate(model, args=args)

@@ -240,12 +240,12 @@ def _listed(folder: Path) -> dict[str, Any]:
     from workbench.system.texts import read_text, read_yaml
 
     run = Run(folder)
-    about: dict[str, Any] = {"name": run.name, "status": run.status, "folder": str(folder)}
+    about: dict[str, Any] = {"name": run.name, "status": run.status_shown, "folder": str(folder)}
     try:
         tree = read_yaml(read_text(folder / "recipe.yml"))
         steps = [s if isinstance(s, str) else next(iter(s)) for s in tree["steps"]]
         return {**about, "task": tree["task"], "start": tree.get("start", ""), "steps": steps}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
         return {**about, "task": None, "start": None, "steps": None}
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-__all__ = ["as_array", "column_values", "missing_rows"]
+from workbench.errors import DataError, line_of, shown
+
+__all__ = ["array_of", "as_array", "column_values", "input_named", "missing_rows"]
 
 OBJECTS = ("O", "T")  # NumPy's letters for objects and for texts of any length
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")
@@ -61,6 +64,37 @@ def as_array(values: Any) -> np.ndarray:
     return _objects(array) if array.dtype.kind in OBJECTS else array
 
 
+def array_of(value: Any, name: str) -> np.ndarray:
+    """Values as an array `(rows, ...)`; raises DataError, which calls them `name`."""
+    try:
+        array = as_array(value)
+    except Exception as error:  # the object decides what becomes of it, and may raise anything
+        reason = line_of(error)
+        reason = "its rows have different lengths" if "homogeneous" in reason else reason
+        raise DataError(
+            f"{name} cannot become an array: {reason}. Give one array, all rows of one shape."
+        ) from error
+    if array.ndim == 0:
+        text = value if isinstance(value, str) else shown(value)
+        raise DataError(
+            f"{name} is one {type(value).__name__} ({text[:60]!r}): give an array with a "
+            "value for each row."
+        )
+    if 0 in array.shape[1:]:
+        raise DataError(f"{name} has shape {array.shape}, and a row of it holds no value.")
+    return array
+
+
+def input_named(inputs: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """The input of this name; raises DataError for rows of another task, which lack it."""
+    if name not in inputs:
+        raise DataError(
+            f"The rows have no input `{name}`, which the model was prepared for; they have "
+            f"{', '.join(f'`{n}`' for n in inputs) or 'none'}."
+        )
+    return inputs[name]
+
+
 def missing_rows(values: np.ndarray) -> np.ndarray:
     """Numbers of the rows in which a value `(rows, ...)` is None, NaN, NaT or pandas' NA."""
     import pandas as pd
@@ -71,6 +105,8 @@ def missing_rows(values: np.ndarray) -> np.ndarray:
 
 
 def _of_tensor(tensor: Any) -> np.ndarray:
+    if getattr(tensor, "is_meta", False):
+        raise TypeError("it is a tensor on the device `meta`, which holds no values")
     tensor = tensor.detach().cpu()
     if str(tensor.layout) != "torch.strided":
         tensor = tensor.to_dense()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from numbers import Number
 from typing import Any, Literal
 
 import numpy as np
@@ -27,6 +28,8 @@ __all__ = [
 Kind = Literal["classification", "binary", "multilabel", "regression", "custom"]
 
 MOST_CLASSES = 1000
+LABELS = (str, bytes, Number, np.generic, type(None))  # one of them may be a class
+LARGEST_WHOLE = 2.0**63  # from here on, floats have no whole number of 64 bits
 FEW_FLOATS = 10  # whole floats with so few values may be classes
 
 
@@ -72,9 +75,11 @@ def _refuse_times_and_containers(targets: np.ndarray) -> None:
             "The targets are dates or spans of time: give numbers, such as days since the first "
             "date, or classes."
         )
-    if isinstance(first, (list, dict, set, np.ndarray)):
+    others = [v for v in targets.flat if not isinstance(v, LABELS)] if targets.dtype == "O" else []
+    if others:
+        place = "The first target is" if others[0] is first else "One of the targets is"
         raise DataError(
-            f"The first target is a {type(first).__name__}: give one number or text a row, or an "
+            f"{place} a {type(others[0]).__name__}: give one number or text a row, or an "
             "array (rows, labels) of 0 and 1 for several labels a row."
         )
 
@@ -141,6 +146,11 @@ class Coding:
                 "class: give its number, `targets.argmax(axis=1)` for one-hot columns, or leave "
                 "`kind` out for several labels a row."
             )
+        if targets.ndim == 1 and self.kind == "multilabel":
+            raise DataError(
+                "has one label a row, and a row of kind `multilabel` has several: give targets "
+                "(rows, labels), or leave `kind` out."
+            )
         if self.values:
             number = {value: i for i, value in enumerate(self.values)}
             coded = [number.get(value, -1) for value in targets.tolist()]
@@ -153,6 +163,8 @@ class Coding:
             return np.asarray(coded, np.int64)
         is_number = targets.dtype.kind in "biuf"
         if self.kind == "regression" or not is_number or not np.isfinite(targets).all():
+            return targets
+        if targets.dtype.kind == "f" and (np.abs(targets) >= LARGEST_WHOLE).any():
             return targets
         whole = targets.astype(np.int64)
         return whole if np.array_equal(whole, targets) else targets

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.columns import missing_rows
+from workbench.data.columns import input_named, missing_rows
 from workbench.data.notices import notice
 from workbench.data.rows import Rows
 from workbench.data.tokens import Tokens, WordPieces
@@ -39,7 +39,7 @@ class Normalize:
         return cls(float(values.mean()), float(values.std()), name)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        image = np.asarray(inputs[self.name], np.float32)
+        image = np.asarray(input_named(inputs, self.name), np.float32)
         return {self.name: ((image - np.float32(self.mean)) / np.float32(self.std))[:, None]}
 
 
@@ -98,10 +98,10 @@ class Columns:
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         parts = []
         for name, (median, mean, std) in self.numeric.items():
-            values = np.asarray(inputs[name], np.float64)
+            values = np.asarray(input_named(inputs, name), np.float64)
             parts.append(((np.where(np.isfinite(values), values, median) - mean) / std)[:, None])
         for name, categories in self.categories.items():
-            texts = np.asarray(inputs[name]).astype(str)
+            texts = np.asarray(input_named(inputs, name)).astype(str)
             parts.append(texts[:, None] == np.asarray(categories)[None])
         return {"x": np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)}
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.columns import as_array
-from workbench.errors import DataError
+from workbench.data.columns import array_of
+from workbench.errors import DataError, WorkbenchError, sentence_of, shown
 
 __all__ = ["SPLIT_NAMES", "AnyRows", "Batch", "DatasetRows", "Rows", "Splits", "named_batch"]
 
@@ -62,7 +62,14 @@ class Rows:
 
     def prepared(self, prepare: Prepare | None) -> Rows:
         """The same rows with `prepare` applied to all inputs at once."""
-        return self if prepare is None else replace(self, inputs=prepare(dict(self.inputs)))
+        if prepare is None:
+            return self
+        inputs = prepare(dict(self.inputs))
+        if not isinstance(inputs, Mapping) or not inputs:
+            raise DataError(
+                f"`prepare` gave {shown(inputs)}: it must give named arrays, as in {{'x': array}}."
+            )
+        return replace(self, inputs=_named_arrays(inputs))
 
     def batches(
         self, size: int, *, rng: np.random.Generator | None = None, drop_last: bool = False
@@ -109,7 +116,7 @@ class DatasetRows:
     def take(self, indices: np.ndarray | slice) -> Rows:
         """The rows of these indices, read into memory."""
         chosen = np.arange(len(self))[indices]
-        inputs, targets = self._collated([self.dataset[int(i)] for i in chosen])
+        inputs, targets = self._read(chosen)
         return Rows(inputs, targets)
 
     def prepared(self, prepare: Prepare | None) -> DatasetRows:
@@ -130,7 +137,7 @@ class DatasetRows:
             chosen = order[start : start + size]
             if drop_last and len(chosen) < size and start:
                 return
-            yield self._collated([self.dataset[int(i)] for i in chosen])
+            yield self._read(chosen)
 
     @cached_property
     def targets(self) -> np.ndarray:
@@ -143,6 +150,20 @@ class DatasetRows:
     def digest(self) -> str:
         """The length, and a short hash of the first 256 rows: all of a dataset may take hours."""
         return f"{len(self)}-{self.take(slice(0, 256)).digest}"
+
+    def _read(self, chosen: np.ndarray) -> Batch:
+        """The rows of these indices; an error of the dataset's own code becomes a DataError."""
+        try:
+            return self._collated([self.dataset[int(i)] for i in chosen])
+        except WorkbenchError:
+            raise
+        except Exception as error:  # the user's dataset or collate function
+            where = f"rows {chosen[0]} to {chosen[-1]}" if len(chosen) else "no row"
+            raise DataError(
+                f"The dataset raised {type(error).__name__} when {where} were read: "
+                f"{sentence_of(error)} Every row must be one input or more and a target, of the "
+                "same shapes."
+            ) from error
 
     def _collated(self, samples: list[Any]) -> Batch:
         from torch.utils.data import default_collate
@@ -193,10 +214,10 @@ def named_batch(batch: Any, names: tuple[str, ...]) -> Batch:
             )
         # Other names of a target are left out too: a copy of the target must not become an input.
         inputs = {k: v for k, v in batch.items() if k not in TARGET_KEYS}
-        return _named_arrays(inputs), _array(batch[key], key)
+        return _named_arrays(inputs), array_of(batch[key], key)
     if isinstance(batch, (tuple, list)) and len(batch) >= 2:
         *parts, last = batch
-        targets = _array(last, "the last part, the targets,")
+        targets = array_of(last, "the last part, the targets,")
         if len(parts) == 1 and isinstance(parts[0], Mapping):
             return _named_arrays(parts[0]), targets
         if len(parts) == 1 and _holds_inputs(parts[0], len(targets)):
@@ -228,24 +249,7 @@ def _length(value: Any) -> int | None:
 
 
 def _named_arrays(values: Mapping[str, Any]) -> dict[str, np.ndarray]:
-    return {str(name): _array(value, f"`{name}`") for name, value in values.items()}
-
-
-def _array(value: Any, name: str) -> np.ndarray:
-    """Values as an array `(rows, ...)`; raises DataError for values that make none."""
-    try:
-        array = as_array(value)
-    except (ValueError, TypeError) as error:
-        reason = "its rows have different lengths" if "homogeneous" in str(error) else error
-        raise DataError(
-            f"{name} cannot become an array: {reason}. Give one array, all rows of one shape."
-        ) from error
-    if array.ndim == 0:
-        raise DataError(
-            f"{name} is one {type(value).__name__} ({str(value)[:60]!r}): give an array with a "
-            "value for each row."
-        )
-    return array
+    return {str(name): array_of(value, f"`{name}`") for name, value in values.items()}
 
 
 def _order(n: int, size: int, rng: np.random.Generator | None) -> np.ndarray:

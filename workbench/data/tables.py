@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.columns import as_array, column_values
+from workbench.data.columns import array_of, column_values
 from workbench.data.notices import notice
 from workbench.data.rows import Rows
 from workbench.errors import DataError, unknown
@@ -65,6 +65,8 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
     labels = list(frame.columns)
     several = _are_several(target, labels)
     target_names = list(target) if several else [target]
+    if not target_names:
+        raise DataError("`target` is an empty list: name a column at least.")
     times = [] if time_column is None else [time_column]
     positions = {
         i: _position(labels, names, name) for i, name in enumerate([*target_names, *times])
@@ -102,7 +104,9 @@ def rows_of_pair(frame: Any, targets: Any) -> Rows:
     names = _names(frame)
     _refuse_other_order(frame, targets)
     inputs = {name: column_values(frame.iloc[:, i]) for i, name in enumerate(names)}
-    array = as_array(targets)
+    if not names:
+        raise DataError("the table has no column: give one with an input at least.")
+    array = array_of(targets, "the targets")
     if len(array) == len(frame):
         _tell_copies(inputs, array)
     return Rows(inputs, array)
@@ -177,10 +181,14 @@ def _is_text(label: Any) -> bool:
 def _are_several(target: Any, labels: list[Any]) -> bool:
     """Whether `target` is a list of names; raises DataError for the targets themselves."""
     if isinstance(target, tuple):
-        return target not in labels
+        return not any(_is_same(label, target) for label in labels)
     if hasattr(target, "to_numpy") and hasattr(target, "iloc"):
         name = getattr(target, "name", None)
-        hint = f"`target={name!r}`" if name in labels else "the pair `(frame, targets)` as data"
+        hint = (
+            f"`target={name!r}`"
+            if any(_is_same(label, name) for label in labels)
+            else "the pair `(frame, targets)` as data"
+        )
         raise DataError(
             f"`target` is a {type(target).__name__} of {len(target):,} values, and must be the "
             f"name of a column: give {hint}."
@@ -190,7 +198,8 @@ def _are_several(target: Any, labels: list[Any]) -> bool:
             f"`target` is an array of {target.dtype}, and must be the name of a column: give the "
             "pair `(frame, targets)` as data."
         )
-    return not isinstance(target, str) and hasattr(target, "__iter__")
+    is_one = getattr(target, "shape", None) == ()  # an array or a tensor with one value
+    return not isinstance(target, (str, bytes)) and hasattr(target, "__iter__") and not is_one
 
 
 def _position(labels: list[Any], names: list[str], name: Any) -> int | None:
@@ -200,14 +209,22 @@ def _position(labels: list[Any], names: list[str], name: Any) -> int | None:
             i for i, other in enumerate(titles) if type(other) is type(name) or titles is labels
         ]
         for i in matches:
-            if titles[i] is name or titles[i] == name:
+            if titles[i] is name or _is_same(titles[i], name):
                 return i
     return None
 
 
+def _is_same(label: Any, name: Any) -> bool:
+    """Whether two names are equal; some objects cannot be compared, and are no name."""
+    try:
+        return bool(label == name)
+    except Exception:
+        return False
+
+
 def _no_column(frame: Any, names: list[str], name: Any) -> str:
     """The sentence for a column that is not there, with what was probably meant."""
-    if name in frame.index.names:
+    if any(_is_same(label, name) for label in frame.index.names):
         return f"`{name}` is the index of the table: give `frame.reset_index()`."
     hint = ""
     if isinstance(name, int) and -len(names) <= name < len(names):
@@ -246,7 +263,7 @@ def _tell_copies(inputs: dict[str, np.ndarray], targets: np.ndarray) -> None:
     for name, column in inputs.items():
         if column.shape != targets.shape or column.dtype.kind != targets.dtype.kind:
             continue
-        if column[0] == targets[0] and column.tolist() == targets.tolist():
+        if _is_same(column[0], targets[0]) and _is_same(column.tolist(), targets.tolist()):
             notice(
                 f"Column `{name}` holds the targets: a model reads the answer from it. Leave it "
                 "out."

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.columns import input_named
 from workbench.data.rows import Rows
 from workbench.errors import DataError, MissingExtra
 
@@ -75,7 +76,7 @@ class Tokens:
         return {word: i for i, word in enumerate(self.words, start=N_RESERVED)}
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        texts = inputs[self.name]
+        texts = input_named(inputs, self.name)
         tokens = np.full((len(texts), self.length), PADDING, np.int64)
         for row, text in zip(tokens, texts, strict=True):
             words = words_of(str(text))[: self.length]
@@ -100,7 +101,7 @@ class WordPieces:
     masked: bool = True
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        texts = [str(text) for text in inputs[self.name]]
+        texts = [str(text) for text in input_named(inputs, self.name)]
         encoded = _tokenizer(self.source, self.length).encode_batch(texts)
         shape = (len(encoded), self.length)  # of no rows too
         numbers = np.array([e.ids for e in encoded], np.int64).reshape(shape)

@@ -10,7 +10,7 @@ import numpy as np
 from workbench.data.files import is_path, read_file
 from workbench.data.rows import AnyRows, DatasetRows, Rows, named_batch
 from workbench.data.tables import is_frame, is_pair, rows_of_frame, rows_of_pair
-from workbench.errors import DataError, WorkbenchError, all_of
+from workbench.errors import DataError, WorkbenchError, all_of, sentence_of, shown
 
 __all__ = ["is_table", "read_all"]
 
@@ -32,8 +32,8 @@ def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyR
     tables = [d for d in data.values() if is_path(d) or is_frame(d)]
     if target is not None and not tables and "train" in data:
         problems.append(
-            f"`target={target!r}` names a column, and no data are a DataFrame or a file: leave it "
-            "out."
+            f"`target={shown(target)}` names a column, and no data are a DataFrame or a file: "
+            "leave it out."
         )
     for split, split_data in data.items():
         try:
@@ -51,6 +51,8 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
     if isinstance(data, (Rows, DatasetRows)):
         return data
     data = read_file(data) if is_path(data) else data
+    if isinstance(data, type):
+        raise DataError(f"`{data.__name__}` is a class: give an object of it, with rows.")
     if is_frame(data):
         return rows_of_frame(data, target, time_column)
     if time_column is not None:
@@ -78,11 +80,30 @@ def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
     )
 
 
+def _samples(data: Any) -> Any:
+    """An iterable dataset of any iterable, a generator say."""
+    from torch.utils.data import IterableDataset
+
+    class Samples(IterableDataset):
+        def __iter__(self) -> Any:
+            return iter(data)
+
+    return data if isinstance(data, IterableDataset) else Samples()
+
+
 def _from_iterable(data: Any, is_loader: bool) -> Rows:
     from torch.utils.data import DataLoader
 
-    loader = data if is_loader else DataLoader(data, batch_size=256)
-    batches = [named_batch(batch, ()) for batch in loader]
+    try:
+        loader = data if is_loader else DataLoader(_samples(data), batch_size=256)
+        batches = [named_batch(batch, ()) for batch in loader]
+    except WorkbenchError:
+        raise
+    except Exception as error:  # the user's iterable or collate function
+        raise DataError(
+            f"iterating it raised {type(error).__name__}: {sentence_of(error)} It must give one "
+            "input or more and a target a row, of the same shapes."
+        ) from error
     if not batches:
         raise DataError("the iterable gave no batch: give at least one row.")
     first_inputs, _ = batches[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import CandidateError
 from workbench.measure.cost import macs_torch, size_of
 from workbench.model_form import Form, Outputs, Training
 from workbench.models.answer import answering, first_tensor, named_outputs
@@ -49,16 +50,20 @@ class TorchForm(Form):
         outputs = _called(candidate.model, inputs)
         counted = first_tensor(outputs)
         tensors = sorted(named_outputs(outputs).items(), key=lambda item: item[1] is not counted)
-        return {name: t.float().cpu().numpy() for name, t in tensors}
+        return {name: _real(t) for name, t in tensors if t is counted or not t.is_complex()}
 
     def untrained(self, model: Any) -> Callable[[], Any] | None:
         return partial(reset, copied(model)) if can_reset(model) else None
 
     def problems(self, model: Any) -> list[str]:
+        from torch.nn.parameter import is_lazy
+
         broken = [
             name
             for name, weight in model.state_dict().items()
-            if weight.is_floating_point() and not bool(weight.isfinite().all())
+            if not is_lazy(weight)  # a lazy layer that was never called has no weights yet
+            and weight.is_floating_point()
+            and not bool(weight.isfinite().all())
         ]
         if not broken:
             return []
@@ -83,7 +88,7 @@ class TorchForm(Form):
 
     def outputs(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Outputs of the model as they are, its mode and device left alone."""
-        return first_tensor(_called(candidate.model, inputs)).float().cpu().numpy()
+        return _real(first_tensor(_called(candidate.model, inputs)))
 
     def size(self, model: Any) -> tuple[int, int]:
         from safetensors.torch import save
@@ -130,6 +135,16 @@ class TorchForm(Form):
 
         model = answering(copied(candidate.model).to("cpu").eval())
         return exported(model, inputs, candidate.name), candidate.outputs
+
+
+def _real(tensor: Any) -> np.ndarray:
+    """Outputs as float32; raises CandidateError for complex numbers, which no loss takes."""
+    if tensor.is_complex():
+        raise CandidateError(
+            "its outputs are complex numbers, and loss and metrics take real ones: end it in "
+            "`.abs()` or `.real`."
+        )
+    return tensor.float().cpu().numpy()
 
 
 def _called(model: Any, inputs: Mapping[str, np.ndarray]) -> Any:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import CandidateError, ExportError, MissingExtra
+from workbench.errors import CandidateError, ExportError, MissingExtra, shown
 from workbench.keeping.prepares import keep_prepare, load_prepare
 from workbench.model_form import Training, form_named
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import VERSION
-from workbench.system.files import read_json, sha256_of, write_bytes, write_json
+from workbench.system.files import path_of, read_json, sha256_of, write_bytes, write_json
 from workbench.task import Candidate, Task
 
 __all__ = ["describe", "keep", "load_kept", "onnx_of"]
@@ -91,7 +92,7 @@ def load_kept(
     scikit-learn file may hold besides the known ones (classes or names), and functions by
     reference. Raises CandidateError when files are missing or were changed, or name other types.
     """
-    folder = Path(folder)
+    folder = path_of(folder, error=CandidateError)
     about = describe(folder)
     of_older_version = about["form"] == "sklearn" and "kept" not in about  # kept as ONNX alone
     wanted = form or ("onnx" if of_older_version else about["form"])
@@ -138,13 +139,31 @@ def describe(folder: Path) -> dict[str, Any]:
         raise CandidateError(
             f"{folder} holds no candidate.json: it is not the folder of a kept candidate."
         )
-    about = read_json(path)
+    about = read_json(path, _checked, error=CandidateError)
     for name, digest in about["sha256"].items():
         file = folder / name
-        if not file.exists() or sha256_of(file) != digest:
+        if not file.is_file() or sha256_of(file) != digest:
             raise CandidateError(
                 f"{file} is missing or was changed since it was kept; run the step again."
             )
+    return about
+
+
+def _checked(about: Any) -> dict[str, Any]:
+    """The content of `candidate.json`; raises ValueError or KeyError for one never written."""
+    kinds: dict[str, Any] = {
+        **dict.fromkeys(("name", "form", "outputs"), str),
+        **dict.fromkeys(("builder", "parent", "technique"), (str, NoneType)),
+        **dict.fromkeys(("training", "sha256"), dict),
+        "macs": (int, NoneType),
+        "prepare": (dict, NoneType),
+    }
+    later: dict[str, Any] = {"fit": dict, "builder_args": dict, "onnx_outputs": str}
+    for name, kind in {**kinds, **later}.items():
+        if name in kinds and name not in about:
+            raise KeyError(name)
+        if name in about and not isinstance(about[name], kind):
+            raise TypeError(f"the entry `{name}` has the value {shown(about[name])}")
     return about
 
 

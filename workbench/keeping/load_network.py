@@ -270,9 +270,21 @@ def fill(
 def build(structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> fx.GraphModule:
     """The network, in eval mode on the CPU.
 
-    Raises StructureError for calls and layers that are not on the lists of this file, and for
-    weights that do not fit.
+    Raises StructureError for calls and layers that are not on the lists of this file, for weights
+    that do not fit, and for a structure that was damaged.
     """
+    try:
+        return _built(structure, weights)
+    except StructureError:
+        raise
+    except Exception as error:  # torch passes on whatever a wrong entry makes it raise
+        raise StructureError(
+            f"structure.json is damaged: no network can be built from it ({type(error).__name__}: "
+            f"{error})."
+        ) from error
+
+
+def _built(structure: Mapping[str, Any], weights: Mapping[str, torch.Tensor]) -> fx.GraphModule:
     version = structure.get("version")
     if version != VERSION:
         raise StructureError(
@@ -380,14 +392,31 @@ def load(folder: str | Path = ".") -> fx.GraphModule:
 
     Raises StructureError if it cannot be built without its class.
     """
-    structure = json.loads((Path(folder) / "structure.json").read_text(encoding="utf-8"))
-    return build(structure, load_file(Path(folder) / "model.safetensors"))
+    return build(structure_in(Path(folder)), weights_in(Path(folder)))
+
+
+def structure_in(folder: Path) -> dict[str, Any]:
+    """The content of structure.json; raises StructureError for a file that holds no mapping."""
+    path = folder / "structure.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise StructureError(f"{path} cannot be read, or was damaged: {error}.") from error
+
+
+def weights_in(folder: Path) -> dict[str, torch.Tensor]:
+    """The weights by name; raises StructureError for a file that is missing or damaged."""
+    path = folder / "model.safetensors"
+    try:
+        return load_file(path)
+    except Exception as error:  # of safetensors, which has an error of its own
+        raise StructureError(f"{path} cannot be read, or was damaged: {error}.") from error
 
 
 def main() -> None:
     """Print a summary of the network beside this file."""
     folder = Path(__file__).parent
-    structure = json.loads((folder / "structure.json").read_text(encoding="utf-8"))
+    structure = structure_in(folder)
     net = load(folder)
     print(
         f"{structure['name']}: {sum(p.numel() for p in net.parameters()):,} parameters in "

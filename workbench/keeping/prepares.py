@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from workbench.data.prepare import from_json, to_json
-from workbench.errors import CandidateError
+from workbench.errors import CandidateError, WorkbenchError
 from workbench.keeping.skops_files import NotWritable, read_skops, write_skops
 from workbench.models.transformed import Transformed
-from workbench.system.files import write_bytes
+from workbench.system.files import UNFIT, write_bytes
+from workbench.system.records import misfit
 from workbench.system.references import resolve
 from workbench.task import Task
 
@@ -84,6 +85,19 @@ def load_prepare(
     """
     if kept is None:
         return None
+    try:
+        return _loaded(kept, folder, task, trusted)
+    except UNFIT as error:
+        if isinstance(error, WorkbenchError):
+            raise
+        raise CandidateError(
+            f"{folder} holds a damaged `prepare` ({misfit(error)}): run the step again."
+        ) from error
+
+
+def _loaded(
+    kept: Mapping[str, Any], folder: Path, task: Task | None, trusted: Sequence[Any]
+) -> Any:
     if kept["kind"] == "transformer":
         return Transformed(read_skops(folder / kept["file"], trusted=trusted))
     if kept["kind"] in ("yours", "of_task"):

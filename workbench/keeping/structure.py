@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import nn
 
 from workbench.errors import CandidateError, all_of
@@ -29,6 +29,7 @@ from workbench.keeping.load_network import (
     fill,
     module_from,
     named_tensors,
+    weights_in,
 )
 from workbench.keeping.specs import encode, spec_of
 from workbench.keeping.tracing import follow, with_modes
@@ -79,8 +80,7 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
             f"{folder} holds no kept network: {' and '.join(missing)} not found. `save_network` "
             "writes them."
         )
-    structure = read_json(folder / "structure.json")
-    weights = load_file(folder / "model.safetensors")
+    structure = read_json(folder / "structure.json", dict, error=CandidateError)
     if template is None and structure.get("graph", ...) is None:
         raise CandidateError(
             f"The network {structure['name']} can only be loaded into its own class, because "
@@ -88,6 +88,7 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
             "`template=`; its widths do not matter."
         )
     try:
+        weights = weights_in(folder)
         if template is None:
             return build(structure, weights)
         return _into(template, structure, weights)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.ledger.words import quality_text
 from workbench.measure.statistics.verdict import Verdict
+from workbench.system.records import record
 from workbench.technique import Decision
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Row:
             values[key] = tuple(Verdict.from_json(v) for v in values.get(key, ()))
         decision = values.get("decision")
         values["decision"] = None if decision is None else Decision.from_json(decision)
-        return cls(**{**values, "notes": tuple(values.get("notes", ()))})
+        return record(cls, {**values, "notes": tuple(values.get("notes", ()))})
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,11 @@ class TestLine:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> TestLine:
         values = {**data, "verdicts": tuple(Verdict.from_json(v) for v in data["verdicts"])}
-        return cls(**{**values, "start": tuple(values["start"]), "chosen": tuple(values["chosen"])})
+        if not values["verdicts"]:
+            raise ValueError("a test line without a verdict")
+        return record(
+            cls, {**values, "start": tuple(values["start"]), "chosen": tuple(values["chosen"])}
+        )
 
     @property
     def text(self) -> str:

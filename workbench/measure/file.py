@@ -19,6 +19,7 @@ from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.runtimes.found_graphs import read_graph
 from workbench.runtimes.graphs import fixed_batch, graph_inputs
 from workbench.runtimes.outputs import predict_rows
+from workbench.system.files import path_of
 from workbench.task import Candidate
 
 __all__ = ["measure_file", "measure_file_everywhere"]
@@ -97,7 +98,7 @@ def _opened(
     from workbench.tasks import load_task
 
     chosen = load_task(task, task_args) if isinstance(task, str) and task else task
-    candidate = _candidate(Path(path), chosen)
+    candidate = _candidate(path_of(path, error=CandidateError), chosen)
     if chosen:
         return candidate, chosen, lambda c, n: chosen.example(n, c.prepare)
     return candidate, chosen, lambda c, n: _random_inputs(c.model, n)

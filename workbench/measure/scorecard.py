@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import DataError
 from workbench.measure.statistics.quality import Quality
 from workbench.measure.timing.records import Timing
+from workbench.system.records import record
 from workbench.system.wording import bytes_text, ms_text, percent
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Scorecard:
         values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         quality = tuple(Quality.from_json(q) for q in data["quality"])
         timing = {k: Timing.from_json(t) for k, t in data.get("timing", {}).items()}
-        return cls(**values | {"quality": quality, "timing": timing})
+        return record(cls, values | {"quality": quality, "timing": timing})
 
     def to_frame(self) -> DataFrame:
         """A table with a row a measurement: columns `measure`, `value`, `note`, all of text."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import workbench
+from workbench.errors import RunError
 from workbench.events import Report
 from workbench.recipe import Recipe
 from workbench.settings import RunOptions, dropping_values_without_effect
@@ -46,7 +47,9 @@ def settle_threads(folder: Path, options: RunOptions, report: Report) -> int:
 def threads_of(folder: Path) -> int | None:
     """The number of threads that a run settled on; None before."""
     path = folder / THREADS_FILE
-    return int(read_json(path)["threads"]) if path.exists() else None
+    if not path.exists():
+        return None
+    return read_json(path, lambda about: int(about["threads"]), error=RunError)
 
 
 def write_resolved(folder: Path, recipe: Recipe) -> None:
@@ -77,7 +80,9 @@ def _resolved(folder: Path, n_steps: int) -> list[dict[str, Any] | None]:
     resolved: list[dict[str, Any] | None] = [None] * n_steps
     for number in range(1, n_steps + 1):
         for path in (folder / "steps").glob(f"{number:02d}-*/step.json"):
-            resolved[number - 1] = read_json(path).get("resolved")
+            resolved[number - 1] = read_json(
+                path, lambda about: about.get("resolved"), error=RunError
+            )
     return resolved
 
 

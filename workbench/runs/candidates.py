@@ -8,12 +8,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import RunError, UnknownName, unknown
+from workbench.errors import RunError, UnknownName, shown, unknown
 from workbench.keeping.candidates import describe, load_kept
 from workbench.keeping.skops_files import types_of
 from workbench.model_form import Training, form_named, form_of
 from workbench.recipe import Recipe
 from workbench.system.declared import named_object
+from workbench.system.files import path_of
 from workbench.task import Candidate, Task
 
 __all__ = [
@@ -48,11 +49,13 @@ def candidate_named(
     which is a candidate or a torch module, or a function annotated to return one. Raises
     UnknownName for a name that is none of these.
     """
+    if not isinstance(reference, str):
+        raise UnknownName(unknown("candidate", shown(reference), task.builders))
     is_start = task.start is not None and reference == task.start.name
     if not reference or reference in task.builders or is_start:
         candidate, is_trained = task.candidate(reference, seed=seed)
         return Named(candidate, is_trained)
-    folder = Path(reference).expanduser()
+    folder = path_of(reference, error=UnknownName)
     if reference.startswith(MODELS):
         from workbench.store.pending import settle
         from workbench.store.registry import model_folder
@@ -62,7 +65,7 @@ def candidate_named(
         folder = model_folder(reference, store, home)
     if (folder / "candidate.json").exists():
         return Named(load_candidate(folder, task), folder=folder)
-    if (folder / "steps").exists():
+    if (folder / "steps").is_dir():
         step = last_step(folder)
         return Named(load_candidate(step, task), folder=step)
     if ":" in reference and not folder.exists():

@@ -42,7 +42,7 @@ from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
 from workbench.system.choices import VARIABLE
-from workbench.system.files import read_json, write_json, write_text
+from workbench.system.files import path_of, read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
 from workbench.system.threads import sleeping
 from workbench.task import Task
@@ -53,6 +53,7 @@ __all__ = ["Run", "attach", "find_run", "start"]
 GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
 START_SECONDS = 30.0  # how long a process may take from being asked for to being there
 ENDED = ("finished", "failed", "cancelled", "killed")
+STATES = ("starting", "running", *ENDED)
 
 
 def start(
@@ -102,7 +103,7 @@ def _is_built_in(task: Task) -> bool:
 
 def attach(folder: str | Path) -> Run:
     """The handle of a run by its folder; raises RunError when there is none."""
-    path = Path(folder)
+    path = path_of(folder, error=RunError)
     if not (path / "run.json").exists():
         raise RunError(
             f"{path.resolve()} is not the folder of a run. `workbench list` shows the runs under "
@@ -116,8 +117,10 @@ def find_run(name: str, root: str | Path | None = None) -> Run:
 
     Raises RunError when none or several match.
     """
-    if (Path(name) / "run.json").exists():
-        return Run(Path(name))
+    path = path_of(name, error=RunError)
+    if (path / "run.json").exists():
+        return Run(path)
+    name = str(name)
     folders = run_folders(root)
     if name == "last" and folders:
         return Run(folders[-1])
@@ -142,7 +145,7 @@ class Run:
         self.folder = Path(folder).resolve()
 
     def __repr__(self) -> str:
-        return f"Run({self.folder.name!r}, {self.status})"
+        return f"Run({self.folder.name!r}, {self.status_shown})"
 
     @property
     def name(self) -> str:
@@ -158,13 +161,21 @@ class Run:
     def status(self) -> str:
         """One of: starting, running, finished, failed, cancelled, killed.
 
-        A run is killed if its process is gone and wrote no end.
+        A run is killed if its process is gone and wrote no end. Raises RunError for a damaged file.
         """
         state = self._state()
         if state["status"] in ENDED or alive(state) or _is_being_started(state):
             return state["status"]
         again = self._state()["status"]  # it may have ended between the two looks
         return again if again in ENDED else "killed"
+
+    @property
+    def status_shown(self) -> str:
+        """The status in a list of runs: `damaged` where the file that holds it cannot be read."""
+        try:
+            return self.status
+        except RunError:
+            return "damaged"
 
     @property
     def error(self) -> str:
@@ -285,7 +296,7 @@ class Run:
         """The last state that the run's process wrote, or that its parent wrote before."""
         for name in ("state.json", "process.json"):
             if (self.folder / name).exists():
-                return read_json(self.folder / name)
+                return read_json(self.folder / name, _checked_state, error=RunError)
         return {"status": "starting", "pid": None, "born": None}
 
     def _launch(self) -> None:
@@ -304,7 +315,7 @@ class Run:
         }
         sleeping(environment)
         # references such as mycode:task were valid in this folder
-        here = read_json(self.folder / "run.json")["started_in"]
+        here = read_json(self.folder / "run.json", lambda a: str(a["started_in"]), error=RunError)
         environment["PYTHONPATH"] = os.pathsep.join(
             filter(None, [here, environment.get("PYTHONPATH", "")])
         )
@@ -330,6 +341,17 @@ class Run:
 def _starting() -> dict[str, Any]:
     """The state of a process that is about to be started."""
     return {"status": "starting", "pid": None, "born": None, "time": time.time()}
+
+
+def _checked_state(state: Any) -> dict[str, Any]:
+    """The content of `state.json`; raises ValueError for one that was never written."""
+    pid, born, error = state["pid"], state["born"], state.get("error", "")
+    is_process = pid is None or (type(pid) is int and 0 < pid < 2**31)
+    is_time = born is None or type(born) in (int, float)
+    times = type(state.get("time", 0)) in (int, float)
+    if state["status"] not in STATES or not (is_process and is_time and times):
+        raise ValueError("no state of a run")
+    return {**state, "error": str(error)}
 
 
 def _is_being_started(state: dict[str, Any]) -> bool:

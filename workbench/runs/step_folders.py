@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import RunError
 from workbench.events import Report
 from workbench.keeping.candidates import REFIT, describe, keep, load_kept
 from workbench.ledger.rows import Row
@@ -120,11 +121,15 @@ def place_step(
 
 def decision_in(place: Path) -> Decision | None:
     """The decision that a finished step wrote; None where it decided nothing."""
-    decision = read_json(place / "step.json").get("decision")
-    return None if decision is None else Decision.from_json(decision)
+    return read_json(place / "step.json", _decision, error=RunError)
 
 
 def saved_outputs(place: Path, label: str) -> np.ndarray | None:
     """Outputs on valid `(rows, ...)` that a step kept; None where it kept none."""
     path = place / f"valid-{label}.npy"
     return np.load(path) if path.exists() else None
+
+
+def _decision(about: Mapping[str, Any]) -> Decision | None:
+    decision = about.get("decision")
+    return None if decision is None else Decision.from_json(decision)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import RunError, UnknownName, unknown
+from workbench.errors import RunError, UnknownName, sentence_of, unknown
 from workbench.ledger.rows import Row, TestLine, frame
 from workbench.ledger.tables import html
 from workbench.measure.scorecard import Scorecard
@@ -28,7 +29,7 @@ class Trail:
     def __init__(self, folder: str | Path, task: Task | None = None) -> None:
         self.folder = Path(folder)
         self._task = task
-        if not (self.folder / "steps").exists():
+        if not (self.folder / "steps").is_dir():
             raise RunError(f"{self.folder} holds no finished step yet.")
 
     @cached_property
@@ -39,15 +40,13 @@ class Trail:
     @cached_property
     def rows(self) -> list[Row]:
         """The rows of the ledger, in the order of the steps."""
-        return [
-            Row.from_json(r) for step in self.steps for r in read_json(step / "step.json")["rows"]
-        ]
+        return [row for step in self.steps for row in _read(step / "step.json", _rows)]
 
     @cached_property
     def test(self) -> TestLine | None:
         """The result on test of the last candidate; None while test is closed."""
         path = self.folder / "final.json"
-        return TestLine.from_json(read_json(path)) if path.exists() else None
+        return _read(path, TestLine.from_json) if path.exists() else None
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -58,7 +57,7 @@ class Trail:
     def task(self) -> Task | None:
         """The task, where it is at hand: built in, named by a reference, or handed over."""
         run = self.folder / "run.json"
-        if self._task is None and not (run.exists() and read_json(run).get("own_task")):
+        if self._task is None and not (run.exists() and _read(run, _has_own_task)):
             from workbench.tasks import load_task
 
             options = Recipe.of_run(self.folder).options
@@ -76,12 +75,8 @@ class Trail:
     @property
     def decisions(self) -> list[tuple[str, Decision]]:
         """Every decision with the name of its step, in order."""
-        kept = [read_json(step / "step.json") for step in self.steps]
-        return [
-            (about["label"], Decision.from_json(about["decision"]))
-            for about in kept
-            if about.get("decision")
-        ]
+        named = [_read(step / "step.json", _decision) for step in self.steps]
+        return [one for one in named if one is not None]
 
     @property
     def model(self) -> Any:
@@ -90,7 +85,7 @@ class Trail:
         It is a torch module, of the user's own class where its builder is at hand, or an estimator.
         """
         for step in reversed(self.steps_with_candidate):
-            if read_json(step / "candidate.json")["form"] != "onnx":
+            if _read(step / "candidate.json", lambda about: about["form"]) != "onnx":
                 return load_candidate(step, self.task).model
         raise RunError("Every step of this run gave an ONNX file; `onnx_path` is where it lies.")
 
@@ -108,9 +103,8 @@ class Trail:
     @property
     def onnx_takes(self) -> str:
         """The rows that the ONNX file takes: `raw rows`, or `prepared rows`, after `prepare`."""
-        return read_json(self.onnx_path.parent / "candidate.json").get(
-            "onnx_takes", "prepared rows"
-        )
+        path = self.onnx_path.parent / "candidate.json"
+        return _read(path, lambda about: str(about.get("onnx_takes", "prepared rows")))
 
     def candidate(self, step: str = "") -> Candidate:
         """The candidate of a step, by the step's name in the ledger; of the last one by default."""
@@ -120,21 +114,29 @@ class Trail:
         """The tables that a step left, by name."""
         import pandas as pd
 
-        return {
-            p.stem: pd.read_csv(p) for p in sorted((self._folder(step) / "evidence").glob("*.csv"))
-        }
+        tables = {}
+        for path in sorted((self._folder(step) / "evidence").glob("*.csv")):
+            try:
+                tables[path.stem] = pd.read_csv(path)
+            except (ValueError, OSError, pd.errors.ParserError) as error:
+                raise RunError(
+                    f"{path} is damaged, and is no table: {sentence_of(error)} Run the step again."
+                ) from error
+        return tables
 
     def scorecard(self, step: str = "") -> Scorecard:
         """The scorecard of a row of the ledger, by the row's name; of the last one by default."""
         name = step or self.rows[-1].step
         for folder in self.steps:
             if (folder / f"scorecard-{name}.json").exists():
-                return Scorecard.from_json(read_json(folder / f"scorecard-{name}.json"))
+                return _read(folder / f"scorecard-{name}.json", Scorecard.from_json)
         raise RunError(unknown("row of the ledger", name, [r.step for r in self.rows]))
 
     def resolved(self, step: str) -> dict[str, Any]:
         """The settings of a step with every automatic choice written down."""
-        return read_json(self._folder(step) / "step.json").get("resolved", {})
+        return _read(
+            self._folder(step) / "step.json", lambda about: dict(about.get("resolved", {}))
+        )
 
     def plot(self, value: str = "latency_ms") -> Any:
         """The ledger as a waterfall figure of `latency_ms`, `size_bytes` or `quality`."""
@@ -165,3 +167,23 @@ class Trail:
     def steps_with_candidate(self) -> list[Path]:
         """Folders of the steps that made a candidate; others only decided something."""
         return [s for s in self.steps if (s / "candidate.json").exists()]
+
+
+def _read(path: Path, read: Callable[[Any], Any]) -> Any:
+    """A file of the run as `read` makes it; raises RunError for one that is damaged."""
+    return read_json(path, read, error=RunError)
+
+
+def _rows(about: Mapping[str, Any]) -> list[Row]:
+    return [Row.from_json(row) for row in about["rows"]]
+
+
+def _decision(about: Mapping[str, Any]) -> tuple[str, Decision] | None:
+    """The name of a step and its decision; None where it decided nothing."""
+    if not about.get("decision"):
+        return None
+    return str(about["label"]), Decision.from_json(about["decision"])
+
+
+def _has_own_task(about: Mapping[str, Any]) -> bool:
+    return bool(about.get("own_task"))

@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
-from workbench.errors import SettingsError, SettingsTypeError, all_of, unknown
+from workbench.errors import SettingsError, SettingsTypeError, all_of, shown, unknown
 from workbench.settings.knobs import Knob, extra_of, flat_value, knobs, reach, strip_optional
 from workbench.settings.refusals import problems_of, without_effect
 from workbench.system.texts import UnreadableText, read_json_or_yaml, read_text
@@ -118,6 +119,8 @@ class Settings(BaseModel):
     @classmethod
     def _read_free_form(cls, value: Any, info: Any) -> Any:
         extra = extra_of(cls.model_fields[info.field_name])
+        annotation = cls.model_fields[info.field_name].annotation
+        _refuse_other_kinds(annotation, value, is_free=bool(extra.get("free_form")))
         if not isinstance(value, str):
             return value
         if extra.get("free_form"):
@@ -202,6 +205,31 @@ class Settings(BaseModel):
             for k in knobs(type(self))
             if k.by_budget is not None and values[k.name] is None and k.applies(values)
         }
+
+
+def _refuse_other_kinds(annotation: Any, value: Any, *, is_free: bool) -> None:
+    """Refuse values that pydantic makes numbers or text of: true for 1, bytes for text."""
+    inner, _ = strip_optional(annotation)
+    if isinstance(value, (bytes, bytearray)):
+        kind = {int: "int", float: "float", bool: "bool", str: "string"}.get(inner, "list")
+        raise PydanticCustomError(f"{kind}_type", "bytes are not read as text")
+    strange = [k for k in value if not isinstance(k, str)] if isinstance(value, Mapping) else []
+    if strange and isinstance(inner, type) and issubclass(inner, BaseModel):
+        raise PydanticCustomError(
+            "value_error", f"must have names as keys, got {shown(strange[0])}."
+        )
+    if inner in (int, float) and _is_flag(value):
+        raise PydanticCustomError("int_type" if inner is int else "float_type", "true is no number")
+    numbers = typing.get_args(inner)[-1:] if is_free else ()
+    if numbers and numbers[0] in (int, float):
+        held = value.values() if isinstance(value, Mapping) else value
+        is_many = isinstance(value, (Mapping, list, tuple, set, frozenset))
+        if is_many and any(map(_is_flag, held)):
+            raise PydanticCustomError("value_error", f"holds true or false, got {shown(value)}.")
+
+
+def _is_flag(value: Any) -> bool:
+    return isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")
 
 
 def _brought(own: Mapping[str, Mapping[str, Any]] | None, knob: Knob) -> Mapping[str, Any]:

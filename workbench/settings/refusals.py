@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from workbench.errors import SettingsError, SettingsTypeError, unknown
+from workbench.errors import SettingsError, SettingsTypeError, shown, unknown
 from workbench.settings.knobs import Knob
 
 __all__ = ["problems_of", "without_effect"]
@@ -55,12 +55,12 @@ def _sentence(
         return unknown("setting", name, names), False
     if kind in rules:
         words, key = rules[kind]
-        return f"`{name}` must be {words} {ctx[key]:g}, got {got}.", False
+        return f"`{name}` must be {words} {ctx[key]:g}, got {shown(got)}.", False
     if kind == "literal_error":
         valid = names.get(str(item["loc"][0]), ())
-        return f"`{name}` got {got!r}. " + unknown("value", got, map(str, valid)), False
+        return f"`{name}` got {shown(got)}. " + unknown("value", got, map(str, valid)), False
     if kind == "finite_number":
-        return f"`{name}` must be a finite number, got {got!r}.", False
+        return f"`{name}` must be a finite number, got {shown(got)}.", False
     if kind in ("value_error", "assertion_error"):
         return f"`{name}` {ctx.get('error', item['msg'])}", False
     kinds = {
@@ -73,10 +73,8 @@ def _sentence(
         "model": "a mapping",
     }
     start = kind.split("_")[0]
-    return (
-        f"`{name}` must be {kinds.get(start, item['msg'])}, got {got!r} ({type(got).__name__}).",
-        True,
-    )
+    wanted = kinds.get(start, item["msg"])
+    return f"`{name}` must be {wanted}, got {shown(got)} ({type(got).__name__}).", True
 
 
 def without_effect(knobs: Sequence[Knob], values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -11,7 +11,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
-from workbench.errors import UnknownName
+from workbench.errors import UnknownName, WorkbenchError, sentence_of, shown
 from workbench.system.references import resolve
 
 __all__ = ["named_object"]
@@ -38,7 +38,15 @@ def named_object(
             f"annotated {names}, so that no file can run other code. Add the annotation, or hand "
             f"over {noun} in Python."
         )
-    result = named(**(args or {}))
+    try:
+        result = named(**(args or {}))
+    except WorkbenchError:
+        raise
+    except Exception as error:  # the user's code
+        raise UnknownName(
+            f"`{reference}` raised {type(error).__name__} when it was called"
+            f"{f' with {shown(dict(args))}' if args else ''}: {sentence_of(error)}"
+        ) from error
     if not isinstance(result, kinds):
         raise UnknownName(f"`{reference}` gave {type(result).__name__}, not {noun}.")
     return result

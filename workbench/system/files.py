@@ -1,4 +1,4 @@
-"""Files: written completely or not at all, and checked against their hash."""
+"""Files: written completely or not at all, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,26 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workbench.errors import FileError, shown
+from workbench.system.records import misfit
+from workbench.system.texts import UnreadableText, read_text
+
+# What reading a content of another shape raises
+UNFIT = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    IndexError,
+    RecursionError,
+    ArithmeticError,
+)
+
 __all__ = [
+    "UNFIT",
     "checked_bytes",
     "move_folder",
+    "path_of",
     "read_json",
     "sha256_of",
     "write_bytes",
@@ -47,9 +64,46 @@ def write_json(path: Path, content: Any) -> Path:
     return write_text(path, json.dumps(content, indent=1, default=str))
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+def path_of(value: Any, *, error: Callable[[str], Exception] = FileError) -> Path:
+    """The path that a value is, `~` replaced; whether there is a file does not matter.
+
+    Raises `error` with a message for a value that is no path, and for a text that no path can be.
+    """
+    try:
+        path = Path(value).expanduser()
+        path.exists()
+    except (TypeError, ValueError, OSError, RuntimeError) as problem:
+        reason = getattr(problem, "strerror", None) or "give text, or a pathlib.Path"
+        raise error(f"{shown(value)} cannot be a path: {reason}.") from problem
+    return path
+
+
+def read_json(
+    path: Path,
+    read: Callable[[Any], Any] | None = None,
+    *,
+    error: Callable[[str], Exception] = FileError,
+) -> Any:
+    """The content of a JSON file, or the object that `read` makes of it.
+
+    Raises `error` with a message for a file that is missing or no JSON, and where `read` does not
+    find what it needs: it may raise KeyError, TypeError, ValueError and their like.
+    """
+    try:
+        content = json.loads(read_text(path))
+    except UnreadableText as problem:
+        raise error(str(problem)) from problem
+    except (ValueError, RecursionError) as problem:
+        reason = str(problem) if isinstance(problem, ValueError) else "too many levels"
+        raise error(
+            f"{path} is damaged: it holds no JSON ({reason}). Copy it again, or make it again."
+        ) from problem
+    try:
+        return content if read is None else read(content)
+    except UNFIT as problem:
+        raise error(
+            f"{path} is damaged: {misfit(problem)}. Copy it again, or make it again."
+        ) from problem
 
 
 def sha256_of(path: Path) -> str:

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-from workbench.errors import UnknownName
+from workbench.errors import UnknownName, sentence_of
 
 __all__ = ["name_of", "resolve"]
 
@@ -39,5 +39,10 @@ def resolve(reference: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise UnknownName(
             f"`{reference}` cannot be imported from {os.getcwd()}: {error}."
+        ) from error
+    except (Exception, SystemExit) as error:  # the module's own code
+        raise UnknownName(
+            f"`{reference}` cannot be imported: its module raised {type(error).__name__}: "
+            f"{sentence_of(error)}"
         ) from error
     return target

@@ -81,9 +81,9 @@ class Registry(Generic[T]):
         Raises UnknownName that lists all names, RegistryError when the thing cannot be imported, is
         of another kind, or two packages register the same name.
         """
-        if name in self._loaded:
+        if isinstance(name, str) and name in self._loaded:
             return self._loaded[name]
-        if name not in self._places:
+        if not isinstance(name, str) or name not in self._places:
             raise UnknownName(unknown(self.noun, name, self.names()) + self.hint)
         places = self._places[name]
         if len(places) > 1:

@@ -9,8 +9,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CandidateError, TaskError
+from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.model_form import FORMS, Form, Outputs, form_named, form_of
+from workbench.system.files import path_of
 from workbench.system.references import name_of, resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
@@ -64,7 +65,14 @@ class OwnModel:
 
 def sized(build: Callable[..., Any], task: Task, prepare: Any) -> SizedBuilder:
     """A builder that takes the number of inputs, with that number as `prepare` makes it."""
-    first = next(iter(task.example(2, prepare).values()))
+    try:
+        first = next(iter(task.example(2, prepare).values()))
+    except WorkbenchError:
+        raise
+    except Exception as error:  # `prepare` may be the user's code
+        raise TaskError(
+            f"`prepare` raised {type(error).__name__} on two rows of train: {sentence_of(error)}"
+        ) from error
     if first.ndim < 2:
         raise TaskError(
             "`model` wants the number of inputs, and a row is one value: `prepare` must make a "
@@ -80,10 +88,10 @@ def own_model(model: Any, output: str | int | None = None) -> OwnModel:
     """
     if model is None:
         return OwnModel()
-    if isinstance(model, str) and ":" in model and not Path(model).exists():
+    if isinstance(model, str) and ":" in model and not path_of(model, error=TaskError).exists():
         named = own_model(resolve(model), output)
         return replace(named, name=model.rpartition(":")[2].rpartition(".")[2])
-    source = Path(model) if isinstance(model, str) else model
+    source = path_of(model, error=TaskError) if isinstance(model, str) else model
     try:
         form = form_of(source)
     except CandidateError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,12 @@ def loss_problem(task: Task, probe: Probe) -> str:
     what = "train_step" if task.train_step is not None else "loss"
     try:
         value = _tried(task, probe)
+    except UserWarning:
+        return (
+            f"The {what} `{name}` compares outputs {probe.outputs.shape} with targets "
+            f"{np.shape(probe.rows.targets)}, each with each: give both one shape, as in "
+            "`outputs.squeeze(1)`."
+        )
     except Exception as error:  # the user's code
         return (
             f"The {what} `{name}` raised {type(error).__name__} on outputs "
@@ -61,4 +68,7 @@ def _tried(task: Task, probe: Probe) -> Any:
         with torch.random.fork_rng(devices=[]):
             return task.train_step(copied(probe.candidate.model).cpu().train(), inputs, targets)
     outputs = tensor(required(probe.outputs), "cpu").float().requires_grad_(True)
-    return required(task.loss)(outputs, targets)
+    with warnings.catch_warnings():
+        # torch only warns where it compares every output with every target
+        warnings.filterwarnings("error", "Using a target size", UserWarning)
+        return required(task.loss)(outputs, targets)

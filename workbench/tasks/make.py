@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.columns import as_array
+from workbench.data.columns import array_of
 from workbench.data.cut import cut
 from workbench.data.files import paths_of
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
@@ -22,12 +22,13 @@ from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
 from workbench.data.yours import is_table, read_all
-from workbench.errors import TaskError
+from workbench.errors import TaskError, WorkbenchError, sentence_of, shown
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
 from workbench.models.transformed import Transformed
 from workbench.system.references import name_of
 from workbench.task import Task
+from workbench.tasks.arguments import check_arguments
 from workbench.tasks.checks import check_task
 from workbench.tasks.given import OwnModel, own_model
 from workbench.tasks.measurements import arranged_with_floats, measurements, with_floats
@@ -109,6 +110,25 @@ def make_task(
     Raises DataError or TaskError with all problems of model and data, UnknownName for unknown
     names.
     """
+    check_arguments(
+        {
+            "name": name,
+            "train": train,
+            "kind": kind,
+            "classes": classes,
+            "loss": loss,
+            "metric": metric,
+            "train_step": train_step,
+            "prepare": prepare,
+            "augment": augment,
+            "reword": reword,
+            "seed": seed,
+            "outputs": outputs,
+            "output": output,
+            "models": models,
+        }
+    )
+    classes = () if classes is None else tuple(classes)
     own = own_model(model, output)
     if prepare is not None and own.form is not None and not own.form.takes_prepared:
         raise TaskError(
@@ -121,17 +141,16 @@ def make_task(
     if arrange is not None:
         rows = {n: arrange(r) for n, r in rows.items()}
     targets = np.asarray(rows["train"].targets)
-    class_names = tuple(classes or ())
     refuse_missing(targets)
-    kind = kind or _kind_of(own, targets, class_names)
-    coding = coding_of(kind, targets, class_names, own.instance)
+    kind = kind or _kind_of(own, targets, classes)
+    coding = coding_of(kind, targets, classes, own.instance)
     rows = coded_rows(rows, coding)
     names = coding.names or (tuple(map(str, target)) if isinstance(target, list) else ())
-    row_times = None if times is None or isinstance(times, str) else as_array(times)
+    row_times = None if times is None or isinstance(times, str) else array_of(times, "`times`")
     data = cut(rows, kind, seed, row_times)
     prepare = _fitted_prepare(prepare, data.train, own, is_table(train))
     no_loss = own.form is None or own.form.trained_by_loss
-    if kind == "custom" and not (metric and (loss or train_step or not no_loss)):
+    if kind == "custom" and not (metric is not None and (loss or train_step or not no_loss)):
         raise TaskError(
             "A task of kind `custom` needs `metric=`, and `loss=` or `train_step=`: the usual ones "
             "do not fit it."
@@ -183,10 +202,18 @@ def _arrange(own: OwnModel, prepare: Any) -> Callable[[AnyRows], AnyRows] | None
 
 def _fitted_prepare(prepare: Any, train: AnyRows, own: OwnModel, of_table: bool) -> Any:
     """The `prepare` to use: a class is fitted on train, and so is a scikit-learn transformer."""
-    if isinstance(prepare, type) and hasattr(prepare, "fitted"):
-        return prepare.fitted(train)
-    if hasattr(prepare, "transform") and not isinstance(prepare, type):
-        return Transformed.fitted(prepare, train)
+    try:
+        if isinstance(prepare, type) and hasattr(prepare, "fitted"):
+            return prepare.fitted(train)
+        if hasattr(prepare, "transform") and not isinstance(prepare, type):
+            return Transformed.fitted(prepare, train)
+    except WorkbenchError:
+        raise
+    except Exception as error:  # the user's code
+        raise TaskError(
+            f"`prepare` raised {type(error).__name__} when it was fitted on train: "
+            f"{sentence_of(error)}"
+        ) from error
     if prepare is None and of_table and own.form is not None and not own.form.takes_columns:
         return Columns.fitted(train.take(slice(None)))
     return prepare
@@ -257,7 +284,10 @@ def _own_metric(
     }
     shape: tuple[int, ...] = ()
     try:
-        shape = np.shape(np.asarray(function(outputs, targets)))
+        values_given = np.asarray(function(outputs, targets))
+        shape = values_given.shape
+        if values_given.dtype.kind not in "biuf":
+            raise TypeError(f"it gave {shown(values_given.tolist())}, which is no number")
     except Exception as error:  # the user's code; on outputs that were made up it may rightly fail
         if real:
             raise TaskError(

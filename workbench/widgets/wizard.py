@@ -211,7 +211,7 @@ class Wizard(VBox):
 
     def _list_runs(self) -> None:
         folders = run_folders(self._root)[: -SHOWN_RUNS - 1 : -1]
-        self._earlier.options = [(f"{f.name}  ({Run(f).status})", str(f)) for f in folders]
+        self._earlier.options = [(f"{f.name}  ({Run(f).status_shown})", str(f)) for f in folders]
         self._earlier.index = 0 if folders else None
 
     def _offer(self) -> str:

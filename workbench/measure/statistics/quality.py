@@ -20,6 +20,7 @@ from workbench.measure.statistics.intervals import (
     wilson,
 )
 from workbench.metrics import Metric
+from workbench.system.records import record
 from workbench.system.wording import value_text
 
 __all__ = ["Quality", "is_share", "quality", "scores_of"]
@@ -45,7 +46,7 @@ class Quality:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Quality:
         """The quality of the values that `to_json` gave."""
-        return cls(**data)
+        return record(cls, data)
 
     @property
     def text(self) -> str:

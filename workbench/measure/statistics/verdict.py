@@ -25,6 +25,7 @@ from workbench.measure.statistics.paired import mean_difference, whole_differenc
 from workbench.measure.statistics.quality import scores_of
 from workbench.measure.statistics.sentences import quality_sentence, speed_sentence
 from workbench.metrics import Metric
+from workbench.system.records import record
 
 __all__ = [
     "Decision",
@@ -78,7 +79,7 @@ class Verdict:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Verdict:
         """The verdict of the values that `to_json` gave."""
-        return cls(**data)
+        return record(cls, data)
 
 
 def within(verdict: Verdict, at_most_lost: float) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.errors import DataError
 from workbench.measure.statistics.verdict import Verdict, compare_speed
+from workbench.system.records import record
 
 __all__ = ["BatchTiming", "Timing", "compare_timings"]
 
@@ -38,7 +39,7 @@ class BatchTiming:
             name: tuple(value) if name.startswith("block_") else value
             for name, value in data.items()
         }
-        return cls(**values)
+        return record(cls, values)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,10 @@ class Timing:
         values = {
             k: v for k, v in data.items() if k not in ("throughput", "core_seconds_per_million")
         }
-        return cls(**values | {"batches": tuple(BatchTiming.from_json(b) for b in data["batches"])})
+        batches = tuple(BatchTiming.from_json(b) for b in data["batches"])
+        if not batches:
+            raise ValueError("a timing without a batch size")
+        return record(cls, values | {"batches": batches})
 
 
 def compare_timings(
