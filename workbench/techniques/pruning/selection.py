@@ -140,10 +140,11 @@ def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> Non
         ratio = ratios.of_group(group)
         if (has_own or not ratios.is_global) and n_kept(group, ratio) == 0:
             largest = 1 - group.n_parts / group.channels
+            way_out = "Lower it, or give that layer a ratio of its own in `ratios`."
             raise SettingsError(
                 f"`{'ratios' if has_own else 'pruning_ratio'}` {ratio:g} leaves `{group.root}` "
                 f"({group.channels} channels) empty: at most {_rounded_down(largest)} keeps one. "
-                "Lower it, or give that layer a ratio of its own in `ratios`."
+                f"{'Lower it.' if has_own else way_out}"
             )
     if not ratios.is_global:
         return
