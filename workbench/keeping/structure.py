@@ -19,18 +19,16 @@ import torch
 from safetensors.torch import load_file, save
 from torch import nn
 
-from workbench.errors import CandidateError, all_of
+from workbench.errors import CandidateError
 from workbench.keeping import load_network as loader
 from workbench.keeping.load_network import (
     HELPERS,
     StructureError,
     build,
-    decode,
-    fill,
-    module_from,
     named_tensors,
 )
 from workbench.keeping.specs import encode, spec_of
+from workbench.keeping.templates import loaded_into
 from workbench.keeping.tracing import follow, with_modes
 from workbench.models.networks import call_model, copied
 from workbench.system.files import read_json, write_bytes, write_json, write_text
@@ -66,7 +64,8 @@ def save_network(model: nn.Module, folder: Path, inputs: Mapping[str, Any]) -> d
 def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
     """The kept network in eval mode: a copy of the template, else a `torch.fx.GraphModule`.
 
-    `template` is an untrained instance of the network's own class, with any widths; it is copied.
+    `template` is an untrained instance of the network's own class, with any widths and with the
+    blocks that depth pruning removed or without them; it is copied.
     Raises CandidateError when the files are missing or refused, when template and structure do not
     fit, or when there is no graph and no template.
     """
@@ -90,7 +89,7 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
     try:
         if template is None:
             return build(structure, weights)
-        return _into(template, structure, weights)
+        return loaded_into(template, structure, weights)
     except StructureError as error:
         raise CandidateError(f"{folder} cannot be loaded. {error}") from error
 
@@ -338,72 +337,3 @@ def _rows(examples: Mapping[str, torch.Tensor], n: int) -> dict[str, torch.Tenso
         name: torch.cat([t] * n)[:n] if t.ndim and len(t) < n else t[:n] if t.ndim else t
         for name, t in examples.items()
     }
-
-
-def _into(
-    template: nn.Module, structure: Mapping[str, Any], weights: dict[str, torch.Tensor]
-) -> nn.Module:
-    """A copy of the template with the kept layers and weights.
-
-    Raises CandidateError that lists all layers and weights that do not fit.
-    """
-    model = copied(template)
-    device = next((tensor.device for _, _, _, tensor in named_tensors(model)), torch.device("cpu"))
-    problems = [
-        p for path, spec in structure["modules"].items() if (p := _replace(model, path, spec))
-    ]
-    kept = {name: tensor for name, tensor in weights.items() if name not in structure["constants"]}
-    for name, owner, local, tensor in list(named_tensors(model)):
-        stored = kept.get(structure["ties"].get(name, name))
-        of_a_user_module = name in structure["parameters"] or name in structure["buffers"]
-        if not of_a_user_module or stored is None:
-            continue
-        if stored.ndim == tensor.ndim and stored.shape != tensor.shape:
-            resized = torch.empty_like(stored)
-            is_parameter = isinstance(tensor, nn.Parameter)
-            new = nn.Parameter(resized, requires_grad=False) if is_parameter else resized
-            setattr(owner, local, new)
-    for path, numbers in structure["attributes"].items():
-        module = dict(model.named_modules()).get(path)
-        for name in set(numbers) & set(vars(module) if module is not None else ()):
-            setattr(module, name, decode(numbers[name]))
-    if not problems:
-        try:
-            fill(model, structure, kept)
-        except StructureError as error:
-            problems.append(str(error))
-    if problems:
-        text = all_of(
-            problems,
-            f"The template {type(template).__name__} does not fit the kept network "
-            f"{structure['name']}",
-        )
-        raise CandidateError(
-            f"{text}\nGive an untrained instance of the class that was kept, with as many layers."
-        )
-    return model.to(device).eval()
-
-
-def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
-    """Give the layer at `path` the kept widths; returns a problem as text, empty if it fits.
-
-    The layer is changed in place, so that all modules that share it see the change.
-    """
-    try:
-        layer = model.get_submodule(path)
-    except AttributeError:
-        return f"`{path}` ({spec['class']}) is not in the template."
-    if spec["class"] == "Identity" and type(layer) is not nn.Identity:
-        # Depth pruning removed this layer or block.
-        parent, _, local = path.rpartition(".")
-        setattr(model.get_submodule(parent), local, nn.Identity())
-        return ""
-    if type(layer).__name__ != spec["class"]:
-        return (
-            f"`{path}` is a {spec['class']} in the kept network and a {type(layer).__name__} in "
-            "the template."
-        )
-    with torch.device("meta"):
-        kept = module_from(spec)
-    vars(layer).update({name: value for name, value in vars(kept).items() if "hook" not in name})
-    return ""

@@ -27,12 +27,15 @@ from workbench.keeping.load_network import (
     Factory,
     Gather,
     StructureError,
+    named_tensors,
 )
 from workbench.keeping.specs import encode
 
 __all__ = ["follow", "with_modes"]
 
 OTHER_CALLS = "forward makes other calls in train mode than in eval mode"
+
+LIMITS = ("finfo", "iinfo")  # classes of torch that take a dtype, and no proxy of one
 
 _NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
 
@@ -127,13 +130,28 @@ class _Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self.answering:
+        if self.answering or not self._is_installed(m):
             return forward(*args, **kwargs)
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:
             self.at = self.at or self.path_of_module(m)
             raise
+
+    def _is_installed(self, module: nn.Module) -> bool:
+        """Whether a module is part of the network; `forward` may also make one, as `nn.ReLU()(x)`.
+
+        The calls inside such a module are recorded as calls of `forward`. Raises StructureError if
+        it has tensors, which are new in each call.
+        """
+        if module is self.root or module in self.submodule_paths:
+            return True
+        if any(True for _ in named_tensors(module)):
+            raise StructureError(
+                f"forward makes a new {type(module).__name__} with new weights in each call; make "
+                "it in the constructor"
+            )
+        return False
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if self.answering:
@@ -202,14 +220,27 @@ def _fields(outputs: Any) -> dict[str, Any]:
 
 @contextmanager
 def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
-    """Let `len` in the model's own files, and functions such as torch.zeros, take proxies."""
-    originals = {name: getattr(torch, name) for name in FACTORIES}
+    """Let `len` in the model's own files, and functions such as torch.zeros, take proxies.
+
+    `torch.finfo` and `torch.iinfo` give the limits of the dtype that the example has.
+    """
+    originals = {name: getattr(torch, name) for name in (*FACTORIES, *LIMITS)}
 
     def factory(name: str) -> Any:
         def call(*args: Any, **kwargs: Any) -> Any:
             if any(isinstance(leaf, fx.Proxy) for leaf in tree_leaves((args, kwargs))):
                 return tracer.helper(Factory(name), args, kwargs)
             return originals[name](*args, **kwargs)
+
+        return call
+
+    def limits(name: str) -> Any:
+        def dtype_of(value: Any) -> Any:
+            return tracer.ask(value.node, "The dtype") if isinstance(value, fx.Proxy) else value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            options = {key: dtype_of(value) for key, value in kwargs.items()}
+            return originals[name](*map(dtype_of, args), **options)
 
         return call
 
@@ -225,6 +256,8 @@ def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
     try:
         for name in FACTORIES:
             setattr(torch, name, factory(name))
+        for name in LIMITS:
+            setattr(torch, name, limits(name))
         for names in files:
             names["len"] = length
         yield
