@@ -12,6 +12,7 @@ import numpy as np
 from workbench.measure.cost import macs_torch, size_of
 from workbench.model_form import Form, Outputs, Training
 from workbench.models.answer import answering, first_tensor, named_outputs
+from workbench.models.lazy import lazy_layers, shaped
 from workbench.models.networks import call_model, can_reset, copied, reset
 from workbench.models.settle import is_settled, settled
 from workbench.task import Candidate, Task
@@ -40,6 +41,9 @@ class TorchForm(Form):
     def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
         return (model, ()) if is_settled(model) else settled(model)  # copied only where changed
 
+    def shaped(self, model: Any, inputs: Callable[[], Mapping[str, np.ndarray]]) -> Any:
+        return shaped(model, inputs)
+
     def answering(self, model: Any, output: str | int) -> Any:
         return answering(model, output)
 
@@ -52,7 +56,13 @@ class TorchForm(Form):
         return {name: t.float().cpu().numpy() for name, t in tensors}
 
     def untrained(self, model: Any) -> Callable[[], Any] | None:
+        if lazy_layers(model):  # their weights are drawn in the first call; others stay as they are
+            return partial(copied, copied(model))
         return partial(reset, copied(model)) if can_reset(model) else None
+
+    def is_trained(self, model: Any) -> bool:
+        """Whether all layers have weights; those of lazy layers are drawn in the first call."""
+        return not lazy_layers(model)
 
     def problems(self, model: Any) -> list[str]:
         broken = [

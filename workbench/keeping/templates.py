@@ -102,6 +102,9 @@ def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
         parent, _, local = path.rpartition(".")
         setattr(model.get_submodule(parent), local, nn.Identity())
         return ""
+    if spec["class"] == getattr(getattr(layer, "cls_to_become", None), "__name__", ""):
+        _replace_lazy(model, layer, spec)
+        return ""
     if type(layer).__name__ != spec["class"]:
         return (
             f"`{path}` is a {spec['class']} in the kept network and a {type(layer).__name__} in "
@@ -111,6 +114,16 @@ def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
         kept = module_from(spec)
     vars(layer).update({name: value for name, value in vars(kept).items() if "hook" not in name})
     return ""
+
+
+def _replace_lazy(model: nn.Module, lazy: nn.Module, spec: Mapping[str, Any]) -> None:
+    """Put the kept layer into all places of a lazy one, which waits for its first call."""
+    with torch.device("meta"):
+        kept = module_from(spec)
+    for owner in list(model.modules()):
+        for local, child in list(owner.named_children()):
+            if child is lazy:
+                setattr(owner, local, kept)
 
 
 def _remove_blocks(model: nn.Module, structure: Mapping[str, Any]) -> None:
