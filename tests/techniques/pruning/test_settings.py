@@ -150,10 +150,6 @@ def test_settings_without_effect_are_refused_with_the_reason(method):
         ({"ratios": {"0": -0.1}}, "`ratios` must be from 0 to below 1"),
         ({"ratios": {"": 0.5}}, "`ratios` must name layers, got an empty name"),
         ({"ignored_layers": ["0", " "]}, "`ignored_layers` must name layers"),
-        (
-            {"ratios": {"a.0": 0.5}, "ignored_layers": ["a"]},
-            "both name `a.0`, and a layer that is ignored has no ratio",
-        ),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused_with_those_that_are_allowed(
@@ -188,9 +184,11 @@ def test_ratio_of_a_module_that_holds_layers_is_refused_with_its_layers(job_of, 
 
 def test_ratio_of_a_layer_that_is_not_pruned_is_noted_with_the_reason(job_of, digits_cnn):
     start = Candidate("residual", "torch", Residual(), prepare=digits_cnn.prepare)
-    settings = PruningSettings(ratios={"head": 0.5, "blocks.0.0": 0.75}, fit={"epochs": 0})
+    ratios = {"head": 0.5, "blocks.0.0": 0.75, "blocks.1.0": 0.75}
+    settings = PruningSettings(ratios=ratios, ignored_layers=["blocks.1"], fit={"epochs": 0})
     notes = prune(job_of(start=start), settings).notes
     assert any(note.startswith("`ratios` of `head` has no effect: ") for note in notes), notes
+    assert "`ratios` of `blocks.1.0` has no effect: named in `ignored_layers`." in notes
     assert not any("blocks.0.0" in note for note in notes)
 
 

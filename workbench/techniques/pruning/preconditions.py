@@ -105,7 +105,7 @@ def _sensitivity_problems(settings: PruningSettings) -> list[tuple[str, str]]:
 
 
 def _layer_problems(settings: PruningSettings) -> list[tuple[str, str]]:
-    """Ratios out of range, empty names, and ratios of layers that are ignored."""
+    """Ratios out of range, and empty names."""
     problems = []
     invalid_ratios = {name: r for name, r in settings.ratios.items() if not 0 <= r < 1}
     if invalid_ratios:
@@ -118,14 +118,6 @@ def _layer_problems(settings: PruningSettings) -> list[tuple[str, str]]:
         if any(not name.strip() for name in getattr(settings, setting)):
             text = f"`{setting}` must name layers, got an empty name. Leave it out."
             problems.append((setting, text))
-    ignored = [name for name in settings.ratios if is_inside(name, settings.ignored_layers)]
-    if ignored:
-        names = ", ".join(f"`{name}`" for name in ignored)
-        text = (
-            f"`ratios` and `ignored_layers` both name {names}, and a layer that is ignored has no "
-            "ratio. Name it in one of them."
-        )
-        problems.append(("ratios", text))
     return problems
 
 

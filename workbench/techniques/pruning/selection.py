@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
 from workbench.models.networks import copied
-from workbench.techniques.pruning.graph import Inputs, channel_graph, without_channels
+from workbench.techniques.pruning.copies import without_channels
+from workbench.techniques.pruning.graph import Inputs, channel_graph
 from workbench.techniques.pruning.groups import Group, attentions_of
 from workbench.techniques.pruning.importance import add_gradients, channel_importance
 from workbench.techniques.pruning.outputs import output_shape
