@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 
 from workbench.errors import RecipeError
@@ -127,9 +130,36 @@ def test_forms_are_checked_before_step_one():
         "onnx",
     ]
     with pytest.raises(
-        RecipeError, match="step 2: `pruning` takes models in the form torch.*Put the step before"
+        RecipeError,
+        match="step 2: `pruning` takes models in the form torch.*Put this step before step 1 "
+        "\\(`quantization`\\), which changes the form to onnx",
     ):
         Recipe.make("digits", ["quantization", "pruning"]).check_forms("torch", "cnn")
+
+
+@pytest.mark.parametrize("form", ["torch", "sklearn", "onnx"])
+def test_advice_on_the_order_names_a_step_before_which_the_refused_one_fits(form):
+    names = ("pruning", "quantization", "distillation")
+    n_moved = 0
+    for order in [o for n in (1, 2, 3) for o in itertools.product(names, repeat=n)]:
+        try:
+            Recipe.make("digits", list(order)).check_forms(form, "the start")
+            continue
+        except RecipeError as error:
+            text = str(error)
+        advice = re.search(
+            r"step (\d): [^\n]*Put this step before step (\d) \(`(\w+)`\), .* to (\w+)\.", text
+        )
+        if advice is None:
+            assert "or leave this step out" in text
+            continue
+        refused, place = int(advice[1]), int(advice[2])
+        assert order[place - 1] == advice[3]
+        moved = [*order[: place - 1], order[refused - 1], *order[place - 1 : refused - 1]]
+        repaired = "torch" if "step 1: " in text else form  # the advice on step 1 is followed too
+        Recipe.make("digits", moved).check_forms(repaired, "the start")
+        n_moved += 1
+    assert n_moved > 0
 
 
 def test_command_of_one_step_names_only_what_was_changed():

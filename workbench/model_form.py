@@ -91,6 +91,13 @@ class Form(ABC):
         """
         return model, ()
 
+    def shaped(self, model: Any, inputs: Callable[[], Mapping[str, np.ndarray]]) -> Any:
+        """A new model, its sizes taken from prepared rows `inputs()` where it leaves them open.
+
+        It is changed in place. Raises TaskError for sizes that the rows do not give.
+        """
+        return model
+
     def answering(self, model: Any, output: str | int) -> Any:
         """The model, changed to give one of its outputs, by name or by place.
 

@@ -243,14 +243,17 @@ class Recipe:
     def check_forms(self, form: str, name: str) -> list[str]:
         """The form after each step, starting with `form`.
 
-        Raises RecipeError for a step that does not accept the form before it.
+        Raises RecipeError for a step that does not accept the form before it, with an earlier place
+        for the step if there is one where all of them fit.
         """
         forms: list[str] = [form]
         problems = []
         for number, step in enumerate(self.steps, 1):
             try:
                 step.declared.check_form(
-                    forms[-1], name if number == 1 else f"the result of step {number - 1}"
+                    forms[-1],
+                    name if number == 1 else f"the result of step {number - 1}",
+                    self._earlier_place(number, forms),
                 )
             except CandidateError as error:
                 problems.append(f"step {number}: {error}")
@@ -258,6 +261,31 @@ class Recipe:
         if problems:
             raise RecipeError(all_of(problems, "The recipe was refused"))
         return forms
+
+    def _earlier_place(self, number: int, forms: Sequence[str]) -> str:
+        """Advice to move a step before the one that changes the form; empty if that does not help.
+
+        `forms` are those before each step so far. The moved step and all that it passes must fit.
+        """
+        moved = self.steps[number - 1]
+        for place in range(number - 1, 0, -1):
+            order = [moved, *self.steps[place - 1 : number - 1]]
+            if _fit(order, forms[place - 1]):
+                changing = self.steps[place - 1].technique
+                return (
+                    f"Put this step before step {place} (`{changing}`), which changes the form to "
+                    f"{forms[place]}."
+                )
+        return ""
+
+
+def _fit(steps: Sequence[Step], form: str) -> bool:
+    """Whether each step accepts the form that the steps before it give."""
+    for step in steps:
+        if form not in step.declared.accepts:
+            return False
+        form = step.declared.form_after(form)
+    return True
 
 
 def _listed(steps: Any) -> Sequence[Any]:

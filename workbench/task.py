@@ -157,9 +157,9 @@ class Task:
     def build(self, model: str, **args: Any) -> Any:
         """An untrained model by its name, made with keyword arguments of its builder.
 
-        It is settled by its form (`Form.settled`), and gives the task's output alone. Raises
-        UnknownName that lists the models of this task, SettingsError for an argument that the
-        builder does not take.
+        It is settled by its form (`Form.settled`), its lazy layers take their sizes from rows of
+        train, and it gives the task's output alone. Raises UnknownName that lists the models of
+        this task, SettingsError for an argument that the builder does not take.
         """
         if not isinstance(model, str) or model not in self.builders:
             raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
@@ -177,6 +177,7 @@ class Task:
             ) from error
         form = form_of(built)
         built = form.settled(built)[0]
+        built = form.shaped(built, lambda: self.example(2, self.prepare_for(model, form.name)))
         return built if self.output is None else form.answering(built, self.output)
 
     def prepare_for(self, model: str, form: str) -> Any:

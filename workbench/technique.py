@@ -221,12 +221,17 @@ class Technique:
         """The references to other rows that settings hold, each once."""
         return _named_in(settings, self.data)
 
-    def check_form(self, form: str, candidate: str) -> None:
+    def check_form(self, form: str, candidate: str, advice: str = "") -> None:
+        """Raise CandidateError for a form that it does not accept.
+
+        `advice` replaces the way out, for a caller that knows the other steps.
+        """
         if form not in self.accepts:
+            forms = " or ".join(self.accepts)
+            way_out = advice or f"Start from a model in the form {forms}, or leave this step out."
             raise CandidateError(
-                f"`{self.name}` takes models in the form {' or '.join(self.accepts)}; "
-                f"`{candidate}` is in the form {form}. Put the step before the one that changes "
-                "the form."
+                f"`{self.name}` takes models in the form {forms}; `{candidate}` is in the form "
+                f"{form}. {way_out}"
             )
 
     def form_after(self, form: str) -> str:

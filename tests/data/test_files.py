@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workbench.data.files import read_file
+from workbench.data.files import read_file, texts_read_as_missing
 from workbench.data.notices import WorkbenchWarning
 from workbench.errors import DataError
 from workbench.tasks.make import make_task
@@ -149,3 +149,22 @@ def test_make_task_prepares_the_table_of_a_file_as_a_dataframe(written: object) 
     path = written("churn.csv", frame.to_csv(index=False))
     task = make_task("churn", model=lambda n: nn.Linear(n, 2), train=path, target="t")
     assert task.example(5)["x"].shape == (5, 3)
+
+
+@pytest.mark.parametrize("labels", [["NA", "yes"] * 50, ["NA"] * 100, ["NA", "n/a", "", "no"] * 25])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_label_that_is_read_as_missing_is_named(written: object, name: str, labels: list) -> None:
+    separator = "\t" if name == "a.tsv" else ","
+    frame = pd.DataFrame({"a": np.arange(100.0), "t": labels})
+    path = written(name, frame.to_csv(index=False, sep=separator))
+    with pytest.raises(DataError, match=r"The file has `NA`.* there, which is read as missing"):
+        make_task("t", train=path, target="t")
+    assert texts_read_as_missing(path, "t") == sorted({"NA", "n/a"} & set(labels))
+
+
+def test_places_without_a_label_are_no_text_read_as_missing(written: object) -> None:
+    frame = pd.DataFrame({"a": np.arange(100.0), "t": ["", "yes"] * 50})
+    path = written("a.csv", frame.to_csv(index=False))
+    with pytest.raises(DataError, match="50 targets of train are missing") as refused:
+        make_task("t", train=path, target="t")
+    assert "The file has" not in str(refused.value)

@@ -57,6 +57,16 @@ def test_missing_targets_are_refused_with_their_number_and_first_row(
         refuse_missing(np.asarray(targets))
 
 
+def test_missing_texts_are_told_as_labels_that_pandas_may_have_read_as_missing() -> None:
+    hint = r"drop this row\. If a label is a text such as `NA` .*keep_default_na=False"
+    with pytest.raises(DataError, match=hint):
+        refuse_missing(np.array(["yes", np.nan], object))
+    with pytest.raises(DataError, match=r"The file has `NA`, `None` there, which is read as miss"):
+        refuse_missing(np.array(["yes", np.nan], object), lambda: ["NA", "None"])
+    with pytest.raises(DataError, match=r"drop this row\.$"):
+        refuse_missing(np.array([1.0, np.nan]))
+
+
 @pytest.mark.parametrize("dtype", ["string", "str", "object", "category", "string[pyarrow]"])
 def test_missing_targets_are_counted_in_each_type_of_text(dtype: str) -> None:
     texts = pd.Series(["u", None, "v"] * 100, dtype=dtype)

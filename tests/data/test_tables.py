@@ -8,11 +8,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from workbench.data.notices import WorkbenchWarning
 from workbench.data.tables import rows_of_frame, rows_of_pair, times_of
 from workbench.data.yours import read_all
 from workbench.errors import DataError
+from workbench.tasks.make import make_task
 
 FRAME = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": list("uvuv"), "t": [0, 1, 1, 0]})
 
@@ -219,3 +221,42 @@ def test_pair_is_refused_when_its_table_has_no_column():
 def test_arrays_in_cells_are_no_copy_of_the_targets():
     frame = pd.DataFrame({"a": [np.zeros(2), np.ones(2)], "b": ["x", "y"]})
     assert len(rows_of_frame(frame, "b")) == 2
+
+
+def test_table_whose_library_lacks_another_is_refused_with_the_way_out() -> None:
+    class Polars:
+        def __dataframe__(self) -> None: ...
+
+        def to_pandas(self) -> None:
+            raise ModuleNotFoundError("pyarrow is required for converting to pandas")
+
+    with pytest.raises(DataError, match=r"Polars cannot become a DataFrame: pyarrow .*to_pandas"):
+        _read(Polars(), "t")
+
+
+@pytest.mark.parametrize("as_pair", [False, True])
+def test_ordered_categories_of_text_number_the_labels(as_pair: bool) -> None:
+    order = ["low", "mid", "high", "never"]
+    labels = pd.Categorical(["mid", "high", "low"] * 40, categories=order, ordered=True)
+    frame = pd.DataFrame({"a": np.arange(120.0), "size": labels[::-1], "t": labels})
+    x = frame.drop(columns="t")
+    train = (x, frame["t"]) if as_pair else frame
+    task = make_task("t", train=train, target=None if as_pair else "t")
+    assert task.classes == ("low", "mid", "high")
+    assert set(task.data.train.inputs["size"].tolist()) == {"low", "mid", "high"}
+    given = make_task("t", train=train, target=None if as_pair else "t", classes=sorted(order[:3]))
+    assert given.classes == ("high", "low", "mid"), "`classes` decides where it is given"
+
+
+def test_unordered_categories_and_ordered_numbers_are_sorted() -> None:
+    frame = pd.DataFrame({"a": np.arange(120.0), "t": pd.Categorical(["b", "a", "c"] * 40)})
+    assert make_task("t", train=frame, target="t").classes == ("a", "b", "c")
+    numbers = pd.Categorical([10, 2, 3] * 40, categories=[10, 2, 3], ordered=True)
+    assert make_task("t", train=frame.assign(t=numbers), target="t").classes == ("2", "3", "10")
+
+
+def test_order_of_categories_does_not_number_the_labels_of_a_trained_model() -> None:
+    labels = pd.Categorical(["low", "high"] * 60, categories=["low", "high"], ordered=True)
+    frame = pd.DataFrame({"a": np.arange(120.0), "t": labels})
+    model = LogisticRegression().fit(frame[["a"]], frame["t"])
+    assert make_task("t", model=model, train=frame, target="t").classes == ("high", "low")

@@ -179,6 +179,9 @@ def headings(view: Form) -> list[str]:
     return [fold.titles[0] for fold in folds(view)]
 
 
+PARTNERS = {"n": {"m": 64}, "m": {"n": 1}}  # the values that `n` below `m` asks for
+
+
 def with_effect(settings: type[Settings], name: str) -> dict[str, Any]:
     """Flat values at which a setting has an effect: its conditions, and those of their settings."""
     by_name = {k.name: k for k in knobs(settings)}
@@ -209,7 +212,8 @@ def test_each_changed_knob_survives_the_form_for_every_technique(name: str) -> N
     view = form(name)
     for k in knobs(settings):
         for value in _others(k):
-            changed = settings.from_flat({**with_effect(settings, k.name), k.name: value})
+            beside = {**with_effect(settings, k.name), **PARTNERS.get(k.name, {})}
+            changed = settings.from_flat({**beside, k.name: value})
             view.set(changed)
             assert view.settings == changed, k.name
 

@@ -9,6 +9,7 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from workbench.errors import RecipeError, SettingsError
@@ -16,9 +17,12 @@ from workbench.events import Event
 from workbench.ledger.rows import Row
 from workbench.recipe import Recipe
 from workbench.runs.launch import launch
+from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import BUDGETS, RunOptions
 from workbench.system.files import write_json, write_text
+from workbench.task import Task
 from workbench.tasks import load_task
+from workbench.tasks.make import make_task
 from workbench.technique import Decision
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
@@ -351,7 +355,64 @@ def test_wrong_seed_is_told(tmp_path: Path, typed: str) -> None:
 def test_steps_in_an_order_that_cannot_work_are_told_before_a_run(tmp_path: Path) -> None:
     wiz = new_wizard(tmp_path, steps=["quantization", "pruning"])
     assert wiz._run.disabled
-    assert "Put the step before" in wiz._choices.problem
+    assert "Put this step before step 1 (`quantization`)" in wiz._choices.problem
+
+
+def own_task(start: str, folder: Path) -> Task:
+    """A task of two classes whose trained start is a linear model, a boosted one or an ONNX file;
+    it can build a network as well.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.linear_model import LogisticRegression
+    from torch import nn
+
+    x = np.random.default_rng(0).normal(size=(200, 4)).astype(np.float32)
+    y = (x[:, 0] > 0).astype(np.int64)
+    kinds = {"linear": LogisticRegression, "boosting": HistGradientBoostingClassifier}
+    model = kinds.get(start, LogisticRegression)().fit(x, y)
+    if start == "onnx":
+        exported = to_onnx(make_task("first", model=model, train=(x, y)).start, {"x": x[:16]})
+        model = folder / "model.onnx"
+        model.write_bytes(exported.model)
+    return make_task("own", model=model, train=(x, y), models={"net": lambda: nn.Linear(4, 2)})
+
+
+@pytest.mark.parametrize("start", ["linear", "boosting", "onnx"])
+def test_steps_offered_and_advised_fit_the_form_of_the_start(start: str, tmp_path: Path) -> None:
+    task = own_task(start, tmp_path)
+    form = task.start.form
+    wiz = wizard(task, root=tmp_path)
+    steps = wiz._choices._steps
+    assert [s.technique for s in wiz.recipe.steps] == ["quantization"]
+    assert not wiz._run.disabled
+    labels = [label for label, _ in steps._technique.options]
+    assert f"Pruning (not for {form} models)" in labels
+    assert "Quantization" in labels
+    steps._technique.value = "pruning"
+    problem = wiz._choices.problem
+    assert (
+        f"`pruning` takes models in the form torch; `{task.start.name}` is in the form {form}"
+        in (problem)
+    )
+    assert "Start from a model in the form torch, or leave this step out." in problem
+    assert "before" not in problem
+    assert problem.endswith("These steps can start from `net`.")
+    wiz._choices._model.value = "net"
+    assert wiz._choices.problem == ""
+    assert "Pruning" in [label for label, _ in steps._technique.options]
+    assert [s.technique for s in wiz.recipe.steps] == ["pruning"]
+
+
+def test_added_step_takes_the_model_of_the_last_step(tmp_path: Path) -> None:
+    wiz = new_wizard(tmp_path, steps=["pruning"])
+    steps = wiz._choices._steps
+    steps._add_step()
+    steps._add_step()
+    assert wiz._choices.problem == ""
+    assert [s.technique for s in wiz.recipe.steps] == ["pruning", "quantization", "quantization"]
+    assert "Pruning (not for onnx models)" in [label for label, _ in steps._technique.options]
+    steps._chips.index = 0
+    assert "Pruning" in [label for label, _ in steps._technique.options]
 
 
 def test_task_that_cannot_be_loaded_is_told(

@@ -17,7 +17,14 @@ from workbench.data.notices import notice
 from workbench.errors import DataError, sentence_of
 from workbench.system.texts import bom_encoding
 
-__all__ = ["FORMATS", "is_file_of_rows", "is_path", "paths_of", "read_file"]
+__all__ = [
+    "FORMATS",
+    "is_file_of_rows",
+    "is_path",
+    "paths_of",
+    "read_file",
+    "texts_read_as_missing",
+]
 
 FORMATS = (".csv", ".tsv", ".parquet", ".feather")
 PACKED = (".gz", ".bz2", ".xz", ".zip", ".zst")  # pandas unpacks a text file with these endings
@@ -72,6 +79,27 @@ def read_file(path: str | os.PathLike[str]) -> Any:
             f"{file} is not a {kind[1:].upper() if kind == '.csv' else kind[1:]} file that can be "
             f"read: {sentence_of(error)}"
         ) from error
+
+
+def texts_read_as_missing(path: str | os.PathLike[str], column: str) -> list[str]:
+    """The texts of a column of a CSV file that pandas reads as missing, such as `NA`; sorted.
+
+    Empty places are not among them. The list is empty for files of other formats.
+    """
+    file = _existing(path)
+    if _kind(file) not in (".csv", ".tsv"):
+        return []
+    encoding = _encoding(file)
+    first = _first_record(file, encoding, "\t" if _kind(file) == ".tsv" else None)
+    options: dict[str, Any] = {
+        "sep": first[0] if first else ",",
+        "encoding": encoding,
+        "index_col": False,
+        "dtype": str,
+    }
+    raw = _parsed(file, {**options, "keep_default_na": False})[column]
+    missing = _parsed(file, options)[column].isna().to_numpy()
+    return sorted({text for text in raw.to_numpy(object)[missing] if text.strip()})
 
 
 def _absolute(path: str | os.PathLike[str]) -> Path:

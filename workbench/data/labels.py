@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from numbers import Number
@@ -182,8 +182,11 @@ class _CodedCollate:
         return inputs, self.coding(targets)
 
 
-def refuse_missing(targets: np.ndarray) -> None:
-    """Raise DataError for missing targets `(rows, ...)`, with their number and the first row."""
+def refuse_missing(targets: np.ndarray, texts: Callable[[], Sequence[str]] = tuple) -> None:
+    """Raise DataError for missing targets `(rows, ...)`, with their number and the first row.
+
+    `texts()` are the texts of the file that were read as missing; one may be a label, such as `NA`.
+    """
     if targets.ndim != 1 and targets.dtype.kind != "O":
         return  # NaN in an array of floats may mean "no target here" to the user's loss
     missing = missing_rows(targets)
@@ -192,7 +195,25 @@ def refuse_missing(targets: np.ndarray) -> None:
         raise DataError(
             f"{n:,} {'target of train is' if n == 1 else 'targets of train are'} missing, the "
             f"first in row {missing[0]}: drop {'this row' if n == 1 else 'these rows'}."
+            f"{_hint_on_texts(targets, texts())}"
         )
+
+
+def _hint_on_texts(targets: np.ndarray, texts: Sequence[str]) -> str:
+    """A sentence for a label that pandas has read as missing; empty where that cannot be."""
+    way_out = "`pandas.read_csv(path, keep_default_na=False)`"
+    if texts:
+        names = ", ".join(f"`{text}`" for text in texts)
+        return (
+            f" The file has {names} there, which is read as missing: if it is a label, give the "
+            f"DataFrame of {way_out}."
+        )
+    if targets.ndim == 1 and any(isinstance(value, str) for value in targets):
+        return (
+            " If a label is a text such as `NA` or `None` in a CSV file, read it by "
+            f"{way_out}: pandas takes such texts as missing."
+        )
+    return ""
 
 
 def coding_of(kind: Kind, targets: np.ndarray, classes: tuple[Any, ...], model: Any) -> Coding:

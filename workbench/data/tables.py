@@ -10,9 +10,17 @@ import numpy as np
 from workbench.data.columns import array_of, column_values
 from workbench.data.notices import notice
 from workbench.data.rows import Rows
-from workbench.errors import DataError, unknown
+from workbench.errors import DataError, sentence_of, unknown
 
-__all__ = ["as_frame", "is_frame", "is_pair", "rows_of_frame", "rows_of_pair", "times_of"]
+__all__ = [
+    "as_frame",
+    "is_frame",
+    "is_pair",
+    "ordered_labels",
+    "rows_of_frame",
+    "rows_of_pair",
+    "times_of",
+]
 
 MOST_SHOWN = 30  # names of columns in a message
 
@@ -30,15 +38,20 @@ def as_frame(table: Any) -> Any:
     """The DataFrame of a table for which `is_frame` is true."""
     if hasattr(table, "iloc"):
         return table
-    if hasattr(table, "to_pandas"):
-        return table.to_pandas()
-    if hasattr(table, "__arrow_c_stream__"):
-        import pyarrow
+    kind = type(table).__name__
+    try:
+        if hasattr(table, "to_pandas"):
+            return table.to_pandas()
+        if hasattr(table, "__arrow_c_stream__"):
+            import pyarrow
 
-        return pyarrow.table(table).to_pandas()
-    raise DataError(
-        f"{type(table).__name__} is a table without `to_pandas()`: make a DataFrame of it."
-    )
+            return pyarrow.table(table).to_pandas()
+    except ImportError as error:  # Polars needs pyarrow for it
+        raise DataError(
+            f"{kind} cannot become a DataFrame: {sentence_of(error)} Install the library: python "
+            '-m pip install "pyarrow>=18"; or give the DataFrame of `.to_pandas()` or `.df()`.'
+        ) from error
+    raise DataError(f"{kind} is a table without `to_pandas()`: make a DataFrame of it.")
 
 
 def is_pair(data: Any) -> bool:
@@ -93,6 +106,27 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
         )
     _tell_copies(inputs, targets)
     return Rows(inputs, targets, times_of(columns[-1]) if times else None)
+
+
+def ordered_labels(data: Any, target: Any) -> tuple[str, ...]:
+    """The labels of an ordered categorical column of text, in its order; else none.
+
+    Categories without a row are left out. `data` are a DataFrame with the column `target`, or a
+    pair `(DataFrame, targets)`.
+    """
+    import pandas as pd
+
+    column: Any = None
+    if is_pair(data):
+        column = data[1]
+    elif hasattr(data, "iloc") and isinstance(target, str) and target in list(data.columns):
+        column = data.iloc[:, list(data.columns).index(target)]
+    dtype = getattr(column, "dtype", None)
+    if not isinstance(dtype, pd.CategoricalDtype) or not dtype.ordered:
+        return ()
+    values = set(column.dropna())
+    labels = tuple(label for label in dtype.categories if label in values)
+    return labels if all(isinstance(label, str) for label in labels) else ()
 
 
 def rows_of_pair(frame: Any, targets: Any) -> Rows:

@@ -13,6 +13,7 @@ from workbench.errors import CandidateError
 from workbench.measure.cost import macs_torch, size_of
 from workbench.model_form import Form, Outputs, Training
 from workbench.models.answer import answering, first_tensor, named_outputs
+from workbench.models.lazy import lazy_layers, shaped
 from workbench.models.networks import call_model, can_reset, copied, reset
 from workbench.models.settle import is_settled, settled
 from workbench.task import Candidate, Task
@@ -41,6 +42,9 @@ class TorchForm(Form):
     def settled(self, model: Any) -> tuple[Any, tuple[str, ...]]:
         return (model, ()) if is_settled(model) else settled(model)  # copied only where changed
 
+    def shaped(self, model: Any, inputs: Callable[[], Mapping[str, np.ndarray]]) -> Any:
+        return shaped(model, inputs)
+
     def answering(self, model: Any, output: str | int) -> Any:
         return answering(model, output)
 
@@ -53,7 +57,13 @@ class TorchForm(Form):
         return {name: _real(t) for name, t in tensors if t is counted or not t.is_complex()}
 
     def untrained(self, model: Any) -> Callable[[], Any] | None:
+        if lazy_layers(model):  # their weights are drawn in the first call; others stay as they are
+            return partial(copied, copied(model))
         return partial(reset, copied(model)) if can_reset(model) else None
+
+    def is_trained(self, model: Any) -> bool:
+        """Whether all layers have weights; those of lazy layers are drawn in the first call."""
+        return not lazy_layers(model)
 
     def problems(self, model: Any) -> list[str]:
         from torch.nn.parameter import is_lazy

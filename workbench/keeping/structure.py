@@ -19,20 +19,20 @@ import torch
 from safetensors.torch import save
 from torch import nn
 
-from workbench.errors import CandidateError, all_of
+from workbench.errors import CandidateError
 from workbench.keeping import load_network as loader
 from workbench.keeping.load_network import (
     HELPERS,
     StructureError,
     build,
-    decode,
-    fill,
-    module_from,
     named_tensors,
     weights_in,
 )
+from workbench.keeping.modes import with_modes
 from workbench.keeping.specs import encode, spec_of
-from workbench.keeping.tracing import follow, with_modes
+from workbench.keeping.templates import loaded_into
+from workbench.keeping.tracing import follow
+from workbench.keeping.verification import first_rows, tensors_of, verified
 from workbench.models.networks import call_model, copied
 from workbench.system.files import read_json, write_bytes, write_json, write_text
 
@@ -67,7 +67,8 @@ def save_network(model: nn.Module, folder: Path, inputs: Mapping[str, Any]) -> d
 def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
     """The kept network in eval mode: a copy of the template, else a `torch.fx.GraphModule`.
 
-    `template` is an untrained instance of the network's own class, with any widths; it is copied.
+    `template` is an untrained instance of the network's own class, with any widths and with the
+    blocks that depth pruning removed or without them; it is copied.
     Raises CandidateError when the files are missing or refused, when template and structure do not
     fit, or when there is no graph and no template.
     """
@@ -91,7 +92,7 @@ def read_network(folder: Path, template: nn.Module | None = None) -> nn.Module:
         weights = weights_in(folder)
         if template is None:
             return build(structure, weights)
-        return _into(template, structure, weights)
+        return loaded_into(template, structure, weights)
     except StructureError as error:
         raise CandidateError(f"{folder} cannot be loaded. {error}") from error
 
@@ -114,11 +115,11 @@ def _described(
     with torch.random.fork_rng(devices=cuda):
         try:
             kept_names = set(weights) | set(structure["ties"])
-            flow, constants = _flow(network, _rows(examples, 2), unreadable, kept_names)
+            flow, constants = _flow(network, first_rows(examples, 2), unreadable, kept_names)
             buffers = structure["buffers"] | flow["buffers"]
             whole = json.loads(json.dumps(structure | flow | {"buffers": buffers}))
             weights_of_all = weights | constants
-            return _verified(network, whole, weights_of_all, examples), weights_of_all
+            return verified(network, whole, weights_of_all, examples), weights_of_all
         except StructureError as error:
             return structure | {"reason": str(error)}, weights
 
@@ -237,76 +238,6 @@ def _flow(
     }, constants
 
 
-def _verified(
-    network: nn.Module,
-    structure: dict[str, Any],
-    weights: dict[str, torch.Tensor],
-    examples: Mapping[str, torch.Tensor],
-) -> dict[str, Any]:
-    """The structure, if the network built from it computes the same as the original.
-
-    Raises StructureError for outputs that differ in eval mode. If they differ in train mode only,
-    `trains` becomes False.
-    """
-    device = next(iter(examples.values())).device
-    try:
-        copies = {name: tensor.clone() for name, tensor in weights.items()}
-        rebuilt = build(structure, copies).to(device)
-    except Exception as error:  # torch.fx generates and compiles code from the graph
-        raise StructureError(f"the graph cannot be built again: {error}") from error
-    fixed = f" {' '.join(structure['notes'])}" if structure["notes"] else ""
-    for n in (1, 2):
-        problem = _difference(network, rebuilt, _rows(examples, n))
-        if problem:
-            raise StructureError(
-                f"the recorded graph does not compute the same for {n} rows: {problem}.{fixed}"
-            )
-    if not structure["trains"]:
-        return structure
-    problem = _difference(network.train(), rebuilt.train(), _rows(examples, 2))
-    if problem:
-        structure["trains"] = False
-        structure["notes"].append(f"Train mode could not be shown to compute the same: {problem}.")
-    return structure
-
-
-def _difference(network: nn.Module, rebuilt: nn.Module, inputs: Mapping[str, torch.Tensor]) -> str:
-    """The difference of two networks' outputs under the same seed, as text; empty if none."""
-    outputs = []
-    for each in (network, rebuilt):
-        torch.manual_seed(0)
-        try:
-            with torch.no_grad():
-                copies = {name: tensor.clone() for name, tensor in inputs.items()}
-                outputs.append(_tensors(call_model(each, copies)))
-        except Exception as error:  # of the user's forward, or of the graph at another size
-            subject = "the network itself" if each is network else "it"
-            return f"{subject} fails with {type(error).__name__}: {error}"
-    expected, actual = outputs
-    if [t.shape for t in expected] != [t.shape for t in actual]:
-        return (
-            f"outputs have the shapes {[tuple(t.shape) for t in actual]}, not "
-            f"{[tuple(t.shape) for t in expected]}"
-        )
-    for a, b in zip(expected, actual, strict=True):
-        scale = float(a.double().abs().nan_to_num(0, 0, 0).max()) if a.numel() else 0.0
-        if not torch.allclose(
-            a.double(), b.double(), rtol=1e-4, atol=1e-5 * scale + 1e-9, equal_nan=True
-        ):
-            return f"outputs differ by up to {float((a.double() - b.double()).abs().max()):.3g}"
-    return ""
-
-
-def _tensors(outputs: Any) -> list[torch.Tensor]:
-    if isinstance(outputs, torch.Tensor):
-        return [outputs]
-    if isinstance(outputs, Mapping):
-        outputs = list(outputs.values())
-    if not isinstance(outputs, (tuple, list)):
-        outputs = list(getattr(outputs, "__dict__", {}).values())
-    return [tensor for each in outputs for tensor in _tensors(each)]
-
-
 def _about(network: nn.Module, examples: Mapping[str, torch.Tensor]) -> str:
     """Kind and shapes of the output as text, for the summary of the kept network.
 
@@ -323,7 +254,7 @@ def _about(network: nn.Module, examples: Mapping[str, torch.Tensor]) -> str:
         ) from error
     kind = "tensor" if isinstance(outputs, torch.Tensor) else type(outputs).__name__
     shapes = ", ".join(
-        f"({', '.join(['batch', *map(str, t.shape[1:])])})" for t in _tensors(outputs)
+        f"({', '.join(['batch', *map(str, t.shape[1:])])})" for t in tensors_of(outputs)
     )
     return f"{'object with .logits' if hasattr(outputs, 'logits') else kind} {shapes}"
 
@@ -331,80 +262,3 @@ def _about(network: nn.Module, examples: Mapping[str, torch.Tensor]) -> str:
 def _named(inputs: Mapping[str, Any]) -> dict[str, Any]:
     """The inputs under names that a Python function can have for its arguments."""
     return {n if loader.is_name(n) else f"input_{i}": v for i, (n, v) in enumerate(inputs.items())}
-
-
-def _rows(examples: Mapping[str, torch.Tensor], n: int) -> dict[str, torch.Tensor]:
-    """The first `n` rows of each input, repeated where there are fewer."""
-    return {
-        name: torch.cat([t] * n)[:n] if t.ndim and len(t) < n else t[:n] if t.ndim else t
-        for name, t in examples.items()
-    }
-
-
-def _into(
-    template: nn.Module, structure: Mapping[str, Any], weights: dict[str, torch.Tensor]
-) -> nn.Module:
-    """A copy of the template with the kept layers and weights.
-
-    Raises CandidateError that lists all layers and weights that do not fit.
-    """
-    model = copied(template)
-    device = next((tensor.device for _, _, _, tensor in named_tensors(model)), torch.device("cpu"))
-    problems = [
-        p for path, spec in structure["modules"].items() if (p := _replace(model, path, spec))
-    ]
-    kept = {name: tensor for name, tensor in weights.items() if name not in structure["constants"]}
-    for name, owner, local, tensor in list(named_tensors(model)):
-        stored = kept.get(structure["ties"].get(name, name))
-        of_a_user_module = name in structure["parameters"] or name in structure["buffers"]
-        if not of_a_user_module or stored is None:
-            continue
-        if stored.ndim == tensor.ndim and stored.shape != tensor.shape:
-            resized = torch.empty_like(stored)
-            is_parameter = isinstance(tensor, nn.Parameter)
-            new = nn.Parameter(resized, requires_grad=False) if is_parameter else resized
-            setattr(owner, local, new)
-    for path, numbers in structure["attributes"].items():
-        module = dict(model.named_modules()).get(path)
-        for name in set(numbers) & set(vars(module) if module is not None else ()):
-            setattr(module, name, decode(numbers[name]))
-    if not problems:
-        try:
-            fill(model, structure, kept)
-        except StructureError as error:
-            problems.append(str(error))
-    if problems:
-        text = all_of(
-            problems,
-            f"The template {type(template).__name__} does not fit the kept network "
-            f"{structure['name']}",
-        )
-        raise CandidateError(
-            f"{text}\nGive an untrained instance of the class that was kept, with as many layers."
-        )
-    return model.to(device).eval()
-
-
-def _replace(model: nn.Module, path: str, spec: Mapping[str, Any]) -> str:
-    """Give the layer at `path` the kept widths; returns a problem as text, empty if it fits.
-
-    The layer is changed in place, so that all modules that share it see the change.
-    """
-    try:
-        layer = model.get_submodule(path)
-    except AttributeError:
-        return f"`{path}` ({spec['class']}) is not in the template."
-    if spec["class"] == "Identity" and type(layer) is not nn.Identity:
-        # Depth pruning removed this layer or block.
-        parent, _, local = path.rpartition(".")
-        setattr(model.get_submodule(parent), local, nn.Identity())
-        return ""
-    if type(layer).__name__ != spec["class"]:
-        return (
-            f"`{path}` is a {spec['class']} in the kept network and a {type(layer).__name__} in "
-            "the template."
-        )
-    with torch.device("meta"):
-        kept = module_from(spec)
-    vars(layer).update({name: value for name, value in vars(kept).items() if "hook" not in name})
-    return ""

@@ -10,29 +10,25 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
 import torch
 from torch import fx, nn
-from torch.utils._pytree import tree_leaves
 
 from workbench.keeping.load_network import (
     ATTRIBUTES,
-    FACTORIES,
     FUNCTIONS,
     HELPERS,
     METHODS,
-    Factory,
     Gather,
     StructureError,
+    named_tensors,
 )
+from workbench.keeping.patches import patched
 from workbench.keeping.specs import encode
 
-__all__ = ["follow", "with_modes"]
-
-OTHER_CALLS = "forward makes other calls in train mode than in eval mode"
+__all__ = ["follow"]
 
 _NAMES = {function: name for name, function in reversed(FUNCTIONS.items())}
 
@@ -127,13 +123,28 @@ class _Tracer(fx.Tracer):
     def call_module(
         self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        if self.answering:
+        if self.answering or not self._is_installed(m):
             return forward(*args, **kwargs)
         try:
             return super().call_module(m, forward, args, kwargs)
         except Exception:
             self.at = self.at or self.path_of_module(m)
             raise
+
+    def _is_installed(self, module: nn.Module) -> bool:
+        """Whether a module is part of the network; `forward` may also make one, as `nn.ReLU()(x)`.
+
+        The calls inside such a module are recorded as calls of `forward`. Raises StructureError if
+        it has tensors, which are new in each call.
+        """
+        if module is self.root or module in self.submodule_paths:
+            return True
+        if any(True for _ in named_tensors(module)):
+            raise StructureError(
+                f"forward makes a new {type(module).__name__} with new weights in each call; make "
+                "it in the constructor"
+            )
+        return False
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
         if self.answering:
@@ -200,41 +211,6 @@ def _fields(outputs: Any) -> dict[str, Any]:
     return dict(outputs if isinstance(outputs, Mapping) else vars(outputs))
 
 
-@contextmanager
-def _patched(tracer: _Tracer, model: nn.Module) -> Iterator[None]:
-    """Let `len` in the model's own files, and functions such as torch.zeros, take proxies."""
-    originals = {name: getattr(torch, name) for name in FACTORIES}
-
-    def factory(name: str) -> Any:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if any(isinstance(leaf, fx.Proxy) for leaf in tree_leaves((args, kwargs))):
-                return tracer.helper(Factory(name), args, kwargs)
-            return originals[name](*args, **kwargs)
-
-        return call
-
-    def length(value: Any) -> Any:
-        if not isinstance(value, fx.Proxy):
-            return len(value)
-        if isinstance(tracer.value(value.node), torch.Tensor):
-            return value.size(0)
-        return tracer.length(value.node)
-
-    own = [type(m).forward for m in model.modules() if not type(m).__module__.startswith("torch.")]
-    files = [f.__globals__ for f in own if "len" not in getattr(f, "__globals__", {"len": len})]
-    try:
-        for name in FACTORIES:
-            setattr(torch, name, factory(name))
-        for names in files:
-            names["len"] = length
-        yield
-    finally:
-        for name, original in originals.items():
-            setattr(torch, name, original)
-        for names in files:
-            names.pop("len", None)
-
-
 def _where(node: fx.Node) -> str:
     stack = list(node.meta.get("nn_module_stack", {}).values())
     return f"`{stack[-1][0]}`" if stack else "the network's own forward"
@@ -250,7 +226,7 @@ def follow(
     """
     tracer = _Tracer(inputs)
     try:
-        with _patched(tracer, model):
+        with patched(tracer, model):
             graph = tracer.trace(model)
     except Exception as error:  # the user's own forward may raise any error on proxies
         where = "the network's own forward"
@@ -288,35 +264,3 @@ def _written(node: fx.Node, unreadable: Mapping[str, str]) -> dict[str, Any]:
         }
     except StructureError as error:
         raise StructureError(f"`{target}` in {_where(node)}: {error}.") from error
-
-
-def with_modes(evaluated: list[Any], trained: list[Any], helpers: dict[str, Any]) -> list[Any]:
-    """One graph from those of eval and train mode: constants that differ become `Choice` helpers.
-
-    Raises StructureError if the two differ in more than constants.
-    """
-    merged: list[Any] = []
-
-    def choose(a: Any, b: Any) -> Any:
-        if a == b and type(a) is type(b):
-            return a
-        if isinstance(a, list) and isinstance(b, list) and len(a) == len(b):
-            return [choose(x, y) for x, y in zip(a, b, strict=True)]
-        if isinstance(a, (bool, int, float)) and isinstance(b, (bool, int, float)):
-            name = f"_choice_{len(helpers)}"
-            helpers[name] = {"class": "Choice", "args": {"train": b, "evaluate": a}}
-            merged.append(
-                {"op": "call_module", "name": name, "target": name, "args": [], "kwargs": {}}
-            )
-            return {"$node": name}
-        raise StructureError(OTHER_CALLS)
-
-    def calls(nodes: list[Any]) -> list[tuple[str, str, str]]:
-        return [(node["op"], node["name"], node["target"]) for node in nodes]
-
-    if calls(evaluated) != calls(trained):
-        raise StructureError(OTHER_CALLS)
-    for a, b in zip(evaluated, trained, strict=True):
-        kwargs = {name: choose(value, b["kwargs"].get(name)) for name, value in a["kwargs"].items()}
-        merged.append(a | {"args": choose(a["args"], b["args"]), "kwargs": kwargs})
-    return merged

@@ -46,12 +46,14 @@ def copied(model: nn.Module) -> nn.Module:
     """A deep copy of a network, its device and mode kept.
 
     A module may keep a tensor that it computed (`self.attention = weights` in `forward`). Such a
-    tensor is part of a graph of gradients, which `copy.deepcopy` refuses: its values are copied.
+    tensor is part of a graph of gradients, which `copy.deepcopy` refuses: its values are copied. A
+    lazy buffer stays one in the copy.
     """
     memo: dict[int, Any] = {}
     for module in model.modules():
         for value in vars(module).values():
             _remember_computed(value, memo)
+    _remember_lazy(model, memo)
     return copy.deepcopy(model, memo)
 
 
@@ -75,6 +77,15 @@ def shape_of(model: nn.Module) -> dict[str, Any]:
     layers = re.sub(r"0x[0-9a-fA-F]+", "", str(model))  # addresses differ in each process
     shapes = {k: (str(t.dtype), tuple(t.shape)) for k, t in model.state_dict().items()}
     return {"layers": layers, "shapes": shapes}
+
+
+def _remember_lazy(model: nn.Module, memo: dict[int, Any]) -> None:
+    """Put new buffers without a size into the memory of `copy.deepcopy`, which cannot make them."""
+    from torch.nn.parameter import UninitializedBuffer
+
+    for buffer in model.buffers():
+        if isinstance(buffer, UninitializedBuffer):
+            memo[id(buffer)] = UninitializedBuffer(device=buffer.device, dtype=buffer.dtype)
 
 
 def can_reset(model: Any) -> bool:

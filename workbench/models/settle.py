@@ -164,10 +164,8 @@ def _in_float32(model: nn.Module) -> list[str]:
 
 
 def _floating(model: nn.Module) -> list[Any]:
-    from torch.nn.parameter import is_lazy
-
     tensors = (*model.parameters(), *model.buffers())
-    return [t for t in tensors if not is_lazy(t) and t.is_floating_point()]
+    return [t for t in tensors if t.dtype.is_floating_point]  # a lazy one has a dtype and no size
 
 
 def _without_extras(model: nn.Module) -> list[str]:

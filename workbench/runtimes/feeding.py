@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from workbench.errors import CandidateError
 
-__all__ = ["fed", "in_batches"]
+__all__ = ["fed", "graph_names", "in_batches"]
+
+UNNAMED = "unnamed"
+
+
+def graph_names(names: Iterable[str]) -> dict[str, str]:
+    """The name in an ONNX graph of each input of the data: the same, but for an empty one.
+
+    An empty name means "no input" to ONNX. Its place is taken by `unnamed`, or `unnamed_2` and so
+    on where the data have an input of that name.
+    """
+    known = list(names)
+    free = UNNAMED
+    number = 2
+    while free in known:
+        free = f"{UNNAMED}_{number}"
+        number += 1
+    return {name: name or free for name in known}
 
 
 def fed(
@@ -17,11 +34,13 @@ def fed(
 ) -> dict[str, np.ndarray]:
     """The arrays of `inputs` in the order of `signature` (type and rank of each graph input).
 
-    If the graph and the data have one input each, their names may differ. Raises CandidateError
-    when an input is missing.
+    If the graph and the data have one input each, their names may differ. An input without a name
+    is the one that `graph_names` says. Raises CandidateError when an input is missing.
     """
     if len(signature) == 1 and len(inputs) == 1:
         inputs = {next(iter(signature)): next(iter(inputs.values()))}
+    names = graph_names(inputs)
+    inputs = {names[name]: array for name, array in inputs.items()}
     missing = [name for name in signature if name not in inputs]
     if missing:
         raise CandidateError(

@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import ExportError, line_of
 from workbench.models.estimators import as_features
+from workbench.runtimes.feeding import graph_names
 from workbench.runtimes.graphs import (
     with_column,
     with_columns,
@@ -71,7 +72,7 @@ def _converted(
             except Exception as error:  # of skl2onnx, onnx and the converters of other packages
                 first = first if first is not None and not _is_about_options(first) else error
                 continue
-            names = list(inputs)
+            names = list(graph_names(inputs).values())
             return with_columns(graph, names) if as_matrix else with_input_names(graph, names)
     raise ExportError(_reason(name, model, first or ValueError("no way"))) from first
 
@@ -81,13 +82,14 @@ def _types(inputs: Mapping[str, np.ndarray]) -> list[tuple[str, Any]]:
     from skl2onnx.common import data_types
 
     features = as_features(inputs)
+    names = graph_names(inputs)
     if isinstance(features, np.ndarray):
         if features.ndim == 1:
             return [("x", data_types.StringTensorType([None, 1]))]
         return _matrix(features.shape[1])
     return [
         (
-            name or "unnamed",
+            names[name],
             getattr(data_types, CONVERTED_TYPES.get(a.dtype.kind, "String") + "TensorType")(
                 [None, 1]
             ),

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from workbench.data.notices import notice
 from workbench.errors import ExportError, line_of
 from workbench.model_form import form_named
 from workbench.runtimes import predictor
+from workbench.runtimes.feeding import graph_names
 from workbench.task import Candidate
 
 __all__ = ["OPSET", "free_dims", "quiet", "to_onnx"]
@@ -25,7 +27,8 @@ OPSET = 18
 def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate:
     """The same model as an ONNX candidate that takes any batch size.
 
-    `inputs` are prepared rows `(rows, ...)`, at least two. Raises ExportError that names the
+    `inputs` are prepared rows `(rows, ...)`, at least two. An input without a name has another name
+    in the file; a notice tells it. Raises ExportError that names the
     operator, layer or pipeline step that cannot be written, or the difference of the outputs.
     """
     content, outputs = form_named(candidate.form).to_onnx(candidate, inputs)
@@ -39,6 +42,11 @@ def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate
         technique=candidate.technique or "export",
     )
     _compare(candidate, exported, inputs)
+    if "" in inputs and len(inputs) > 1:
+        notice(
+            f"An input has no name. In the ONNX file of `{candidate.name}` it is called "
+            f"`{graph_names(inputs)['']}`; the model itself still takes it without a name."
+        )
     return exported
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.data.tensors import tensor
 from workbench.errors import ExportError, line_of
+from workbench.runtimes.feeding import graph_names
 from workbench.runtimes.graphs import stripped
 from workbench.runtimes.to_onnx import OPSET, free_dims, quiet
 
@@ -54,16 +55,17 @@ def _graph(model: nn.Module, tensors: Mapping[str, Any], *, strict: bool) -> byt
     import torch
 
     accepted = inspect.signature(model.forward).parameters
+    names = list(graph_names(tensors).values())
     shapes = {n: free_dims(t) for n, t in tensors.items()}
     by_name = len(tensors) > 1 and all(n in accepted for n in tensors)
     args = () if by_name else tuple(tensors.values())
     kwargs = dict(tensors) if by_name else {}
     free: Any = shapes if by_name else tuple(shapes.values())
     if not strict:
-        return onnx_content(model, list(tensors), args=args, kwargs=kwargs, dynamic_shapes=free)
+        return onnx_content(model, names, args=args, kwargs=kwargs, dynamic_shapes=free)
     with _globals_at_hand(model):
         program = torch.export.export(model, args, kwargs, dynamic_shapes=free, strict=True)
-    return onnx_content(program, list(tensors))
+    return onnx_content(program, names)
 
 
 def onnx_content(program: Any, input_names: list[str], **arguments: Any) -> bytes:

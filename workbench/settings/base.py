@@ -71,10 +71,21 @@ class Settings(BaseModel):
             kind = SettingsTypeError if wrong_kind else SettingsError
             raise self._refused(problems, kind) from None
         vain = without_effect(knobs(type(self)), self.flat())
-        if vain and not _DROPPING.get():
-            raise self._refused(vain, SettingsError)
-        for name, _ in vain:
-            self._restore_default(name)
+        if _DROPPING.get():
+            for name, _ in vain:
+                self._restore_default(name)
+            vain = []
+        problems_of_values = [*vain, *self.conflicts()]
+        if problems_of_values:
+            raise self._refused(problems_of_values, SettingsError)
+
+    def conflicts(self) -> list[tuple[str, str]]:
+        """Values that exclude each other, as (flat name of a setting, sentence).
+
+        A class overrides it for rules that bounds and `only_if` cannot express. It is called on
+        construction, and a problem that it returns is refused.
+        """
+        return []
 
     def _refused(self, problems: list[tuple[str, str]], kind: type[SettingsError]) -> SettingsError:
         error = kind(all_of([text for _, text in problems], f"{type(self).__name__} refused"))

@@ -15,12 +15,13 @@ import numpy as np
 
 from workbench.data.columns import array_of
 from workbench.data.cut import cut
-from workbench.data.files import paths_of
+from workbench.data.files import is_path, paths_of, texts_read_as_missing
 from workbench.data.labels import Kind, coded_rows, coding_of, infer_kind, refuse_missing
 from workbench.data.notices import notice
 from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
+from workbench.data.tables import ordered_labels
 from workbench.data.yours import is_table, read_all
 from workbench.errors import TaskError, WorkbenchError, sentence_of, shown
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
@@ -82,8 +83,9 @@ def make_task(
     Splits that are given are never touched.
 
     `kind` is inferred (see `infer_kind`). Text labels, and numbers that do not count from 0, become
-    0..n-1, in the order of `classes`, of a fitted classifier's own `classes_`, or sorted. `classes`
-    otherwise names the classes.
+    0..n-1, in the order of `classes`, of a fitted classifier's own `classes_`, of an ordered
+    categorical column of text (for a model that is not trained), or sorted. `classes` otherwise
+    names the classes.
 
     `model`: a torch module (trained; a builder `untrained` is made too if all its layers can be
     reset); a function without arguments that makes an untrained one, or with one argument, the
@@ -141,9 +143,13 @@ def make_task(
     if arrange is not None:
         rows = {n: arrange(r) for n, r in rows.items()}
     targets = np.asarray(rows["train"].targets)
-    refuse_missing(targets)
-    kind = kind or _kind_of(own, targets, classes)
-    coding = coding_of(kind, targets, classes, own.instance)
+    class_names = classes or (() if own.trained else ordered_labels(train, target))
+    is_column_of_file = is_path(train) and isinstance(target, str)
+    refuse_missing(
+        targets, partial(texts_read_as_missing, train, target) if is_column_of_file else tuple
+    )
+    kind = kind or _kind_of(own, targets, class_names)
+    coding = coding_of(kind, targets, class_names, own.instance)
     rows = coded_rows(rows, coding)
     names = coding.names or (tuple(map(str, target)) if isinstance(target, list) else ())
     row_times = None if times is None or isinstance(times, str) else array_of(times, "`times`")

@@ -51,11 +51,12 @@ class Choices(VBox):
         self._options = Form(first.options, hidden=OUTSIDE, more=MORE_OPTIONS)
         self._options.add_class("wb-options")
         self._task_args = first.options.task_args
-        self._steps = Steps(first.steps, first.budget)
+        self._load(first.start)
+        form = _form_of(self._loaded, self._model.value or "")
+        self._steps = Steps(first.steps, first.budget, form)
         head = Box([self._task, self._model, self._budget, self._seed]).add_class("wb-head")
         super().__init__([head, self._about, self._options, self._steps, self._problem])
         self.add_class("wb-choices")
-        self._load(first.start)
         self._task.observe(lambda _: self._switch_task(), "value")
         self._budget.observe(lambda _: self._steps.set_budget(self._budget.value), "value")
         for widget in (self._task, self._model, self._budget, self._seed):
@@ -86,8 +87,22 @@ class Choices(VBox):
             "budget": self._budget.value,
         }
         recipe = Recipe.make(chosen.pop("task"), self._steps.steps, **chosen)
-        recipe.check_forms(_form_of(self._loaded, recipe.start), recipe.start or "the start")
+        try:
+            recipe.check_forms(_form_of(self._loaded, recipe.start), recipe.start or "the start")
+        except RecipeError as error:
+            raise RecipeError(f"{error}{self._other_starts(recipe)}") from None
         return recipe
+
+    def _other_starts(self, recipe: Recipe) -> str:
+        """A sentence that names the models of the task from which these steps can start."""
+        fitting = []
+        for model in _models(self._loaded):
+            try:
+                recipe.check_forms(_form_of(self._loaded, model), model)
+            except RecipeError:
+                continue
+            fitting.append(f"`{model}`")
+        return f" These steps can start from {', '.join(fitting)}." if fitting else ""
 
     @property
     def problem(self) -> str:
@@ -144,6 +159,7 @@ class Choices(VBox):
         self._model.value = start or (names[0] if names else None)
 
     def _changed(self) -> None:
+        self._steps.set_form(_form_of(self._loaded, self._model.value or ""))
         self._problem.value = words(self.problem)
         self._about.value = words(self._described())
         self._callback()

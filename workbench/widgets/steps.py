@@ -21,8 +21,12 @@ FIRST = "pruning"  # the first step by default: every runtime gains from it
 class Steps(VBox):
     """The steps as they will run; each has a form of its own, and one form is open."""
 
-    def __init__(self, steps: Sequence[Step], budget: str) -> None:
-        self._budget = budget
+    def __init__(self, steps: Sequence[Step], budget: str, model_form: str = "torch") -> None:
+        """Show steps; `model_form` is the form of the model to start from, as in `Candidate`.
+
+        Without a step, the first technique that takes this form is shown.
+        """
+        self._budget, self._model_form = budget, model_form
         self._callback: Callable[[], None] = lambda: None
         self._names: list[str] = []
         self._forms: list[Form] = []
@@ -44,7 +48,7 @@ class Steps(VBox):
             ]
         )
         self.add_class("wb-steplist")
-        for step in steps or [self._fresh(FIRST)]:
+        for step in steps or [self._fresh(self._technique_for(model_form))]:
             self._append(step)
         self._open(0)
         self._chips.observe(lambda _: self._pick(), "index")
@@ -82,6 +86,43 @@ class Steps(VBox):
                 form.change(budget=budget)
         self._changed()
 
+    def set_form(self, model_form: str) -> None:
+        """Set the form of the model to start from; the list of techniques says which take it."""
+        self._model_form = model_form
+        self._offer()
+
+    def _form_before(self, index: int) -> str:
+        """The form of the model that a step gets; that of the last result for a step to add."""
+        form = self._model_form
+        for name in self._names[:index]:
+            form = get_technique(name).form_after(form)
+        return form
+
+    def _technique_for(self, model_form: str) -> str:
+        """The technique of a new step: one that takes the form and is not in the recipe yet.
+
+        It is the usual first step, for the first; then the last by name, as most recipes end with
+        quantization. If no technique takes the form, it is the usual first step.
+        """
+        fitting = [n for n in usable() if model_form in get_technique(n).accepts]
+        others = [n for n in fitting if n not in self._names]
+        if not self._names:
+            return next(iter(fitting), FIRST)
+        return next(iter([*reversed(others), *reversed(fitting)]), FIRST)
+
+    def _offer(self) -> None:
+        """Write the list of techniques; one that does not take the model of this step says so."""
+        form = self._form_before(self._at)
+        options = tuple((_title(name, form), name) for name in usable())
+        if self._technique.options == options:
+            return
+        was_opening, self._opening = self._opening, True  # new options set the value, which calls
+        try:
+            self._technique.options = options
+            self._technique.value = self._names[self._at]
+        finally:
+            self._opening = was_opening
+
     def _append(self, step: Step) -> None:
         self._names.append(step.technique)
         self._forms.append(self._form(step))
@@ -95,12 +136,8 @@ class Steps(VBox):
         return Step(name, get_technique(name).settings.from_flat({"budget": self._budget}))
 
     def _add_step(self) -> None:
-        """Add a step at the end and open it.
-
-        Its technique is the last by name that is not in the recipe yet: most recipes end with
-        quantization.
-        """
-        name = next((n for n in reversed(usable()) if n not in self._names), FIRST)
+        """Add a step at the end and open it."""
+        name = self._technique_for(self._form_before(len(self._names)))
         self._append(self._fresh(name))
         self._open(len(self._names) - 1)
         self._changed()
@@ -136,6 +173,7 @@ class Steps(VBox):
         self._at, self._opening = index, True  # setting the widgets below calls back
         try:
             self._label()
+            self._offer()
             self._technique.value = self._names[index]
         finally:
             self._opening = False
@@ -176,6 +214,13 @@ def usable() -> tuple[str, ...]:
             continue
         names.append(name)
     return tuple(sorted(names, key=lambda n: (n != FIRST, n)))
+
+
+def _title(name: str, model_form: str) -> str:
+    """The title of a technique, with a note if it does not take models of this form."""
+    technique = get_technique(name)
+    note = "" if model_form in technique.accepts else f" (not for {model_form} models)"
+    return f"{technique.title}{note}"
 
 
 def button(name: str) -> Button:

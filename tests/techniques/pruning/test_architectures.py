@@ -15,7 +15,7 @@ from workbench.keeping.structure import describe
 from workbench.models.networks import call_model, first_tensor
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
-from workbench.techniques.pruning.graph import without_channels
+from workbench.techniques.pruning.copies import without_channels
 from workbench.techniques.pruning.outputs import output_shape, widths
 from workbench.techniques.pruning.selection import (
     ChannelRatios,

@@ -30,8 +30,8 @@ from workbench.tasks.make import make_task
 from workbench.technique import Job
 from workbench.techniques import get_technique
 from workbench.techniques.pruning import PruningSettings
+from workbench.techniques.pruning.copies import without_channels, zeroed_copy
 from workbench.techniques.pruning.depth import removable_blocks, without_blocks
-from workbench.techniques.pruning.graph import without_channels, zeroed_copy
 from workbench.techniques.pruning.heads import find_attention, with_random_attention
 from workbench.techniques.pruning.importance import channel_importance
 from workbench.techniques.pruning.outputs import output_shape, widths

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from workbench.errors import SettingsError
+from workbench.errors import RecipeError, SettingsError
+from workbench.recipe import Recipe
 from workbench.settings import knobs
 from workbench.task import Candidate
 from workbench.techniques.pruning import PruningSettings, prune
@@ -109,6 +110,86 @@ def test_settings_without_effect_are_refused_with_the_reason(method):
         assert f"`{knob.name}` has an effect only if {knob.condition}" in text
         other = knob.only_if[0][0]
         assert f"here `{other}` is" in text, "the value that hides it"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (
+            {"method": "unstructured", "importance": "taylor"},
+            "`importance` taylor cannot be used with.*Allowed: l2, l1, random",
+        ),
+        (
+            {"method": "unstructured", "target": "macs"},
+            "`target` has an effect only if method is structured; here `method` is 'unstructured'",
+        ),
+        (
+            {"method": "n_m", "scope": "global"},
+            "`scope` has an effect only if method is structured or unstructured",
+        ),
+        ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`, got `n` 4 and `m` 4"),
+        ({"scope": "sensitivity", "target": "latency"}, "use `target` ratio or macs"),
+        (
+            {"method": "depth", "iterations": 3},
+            "`iterations` has an effect only if method is structured or unstructured",
+        ),
+        ({"method": "n_m", "n": 5, "m": 4}, "Use a lower `n` or a higher `m`"),
+        (
+            {"scope": "sensitivity", "importance": "random"},
+            "`scope` sensitivity needs a deterministic importance: l2, l1, taylor or bn_scale",
+        ),
+        (
+            {"method": "unstructured", "scope": "global", "importance": "random"},
+            "Use `scope` uniform, or `importance` l2",
+        ),
+        (
+            {"method": "unstructured", "scope": "sensitivity"},
+            "`scope` sensitivity cannot be used with.*Allowed: uniform, global",
+        ),
+        ({"ratios": {"0": 1.5}}, "`ratios` must be from 0 to below 1, got {'0': 1.5}"),
+        ({"ratios": {"0": -0.1}}, "`ratios` must be from 0 to below 1"),
+        ({"ratios": {"": 0.5}}, "`ratios` must name layers, got an empty name"),
+        ({"ignored_layers": ["0", " "]}, "`ignored_layers` must name layers"),
+    ],
+)
+def test_settings_that_exclude_each_other_are_refused_with_those_that_are_allowed(
+    settings, message
+):
+    with pytest.raises(SettingsError, match=message) as refused:
+        PruningSettings(**settings)
+    assert {name for name, _ in refused.value.problems} & set(settings), "the field to mark"
+    with pytest.raises(RecipeError, match=message):
+        Recipe.make("digits", [{"pruning": settings}])
+
+
+def test_all_settings_that_exclude_each_other_are_told_at_once():
+    with pytest.raises(SettingsError) as refused:
+        PruningSettings(scope="sensitivity", target="latency", importance="random")
+    assert [name for name, _ in refused.value.problems] == ["target", "importance"]
+
+
+def test_settings_changed_in_a_copy_are_refused_by_the_step(job_of):
+    changed = PruningSettings(method="n_m").model_copy(update={"n": 4})
+    with pytest.raises(SettingsError, match="`n` must be below `m`, got `n` 4 and `m` 4"):
+        prune.function(job_of(), changed)
+
+
+def test_ratio_of_a_module_that_holds_layers_is_refused_with_its_layers(job_of, digits_cnn):
+    start = Candidate("residual", "torch", Residual(), prepare=digits_cnn.prepare)
+    with pytest.raises(
+        SettingsError, match="name the layers inside it: `blocks.0.0`, `blocks.0.2`"
+    ):
+        prune(job_of(start=start), PruningSettings(ratios={"blocks": 0.5}))
+
+
+def test_ratio_of_a_layer_that_is_not_pruned_is_noted_with_the_reason(job_of, digits_cnn):
+    start = Candidate("residual", "torch", Residual(), prepare=digits_cnn.prepare)
+    ratios = {"head": 0.5, "blocks.0.0": 0.75, "blocks.1.0": 0.75}
+    settings = PruningSettings(ratios=ratios, ignored_layers=["blocks.1"], fit={"epochs": 0})
+    notes = prune(job_of(start=start), settings).notes
+    assert any(note.startswith("`ratios` of `head` has no effect: ") for note in notes), notes
+    assert "`ratios` of `blocks.1.0` has no effect: named in `ignored_layers`." in notes
+    assert not any("blocks.0.0" in note for note in notes)
 
 
 def test_numbers_have_a_search_range_within_their_bounds():

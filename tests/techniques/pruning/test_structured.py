@@ -132,37 +132,6 @@ def test_nan_weights_are_found_before_anything_is_done(job_of, digits_cnn):
         _prune(job_of(start=dataclasses.replace(digits_cnn, model=broken)))
 
 
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        (
-            {"method": "unstructured", "importance": "taylor"},
-            "`importance` taylor cannot be used with.*Allowed: l2, l1, random",
-        ),
-        (
-            {"method": "unstructured", "target": "macs"},
-            "`target` has an effect only if method is structured; here `method` is 'unstructured'",
-        ),
-        (
-            {"method": "n_m", "scope": "global"},
-            "`scope` has an effect only if method is structured or unstructured",
-        ),
-        ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`, got `n` 4 and `m` 4"),
-        ({"scope": "sensitivity", "target": "latency"}, "use `target` ratio or macs"),
-        (
-            {"method": "depth", "iterations": 3},
-            "`iterations` has an effect only if method is structured or unstructured",
-        ),
-        ({"ratios": {"0": 1.5}}, "`ratios` must be from 0 to below 1"),
-    ],
-)
-def test_settings_that_exclude_each_other_are_refused_with_those_that_are_allowed(
-    settings, message, job_of
-):
-    with pytest.raises(SettingsError, match=message):
-        _prune(job_of(), **settings)
-
-
 def test_batch_norm_scales_are_refused_when_there_is_no_batch_norm(job_of):
     plain = nn.Sequential(nn.Flatten(), nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
     with pytest.raises(SettingsError, match="needs batch normalization.*Use l2 or taylor"):

@@ -12,6 +12,7 @@ import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
 from workbench.model_form import form_named
+from workbench.models.lazy import shaped
 from workbench.models.networks import build_seeded, can_reset, copied, reset
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
@@ -74,7 +75,11 @@ def find_student(job: Job, name: str, n_out: int) -> Student:
             f"{unknown('student', name, task.builders)} Or give your own as "
             "package.module:function."
         )
-    return Student(name, builder, prepare, lambda seed: _network(build_seeded(make, seed), name))
+
+    def sized() -> nn.Module:
+        return shaped(_network(make(), name), lambda: task.example(2, prepare))
+
+    return Student(name, builder, prepare, lambda seed: build_seeded(sized, seed))
 
 
 def untrained_start(job: Job) -> Student:
@@ -149,7 +154,7 @@ def _choose_compact(job: Job, n_out: int) -> str:
     task = job.task
     limit = n_parameters(job.start.model) / SIZE_RATIO
     start = (job.start.builder or "").rpartition("/")[2]
-    sizes = {name: _size_of(build) for name, build in task.builders.items() if name != start}
+    sizes = {name: _size_of(partial(task.build, name)) for name in task.builders if name != start}
     small = {name: size for name, size in sizes.items() if size is not None and size <= limit}
     if small:
         return max(small, key=small.__getitem__)

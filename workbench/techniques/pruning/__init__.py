@@ -11,15 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import ValidationInfo, field_validator
-
 from workbench.models.networks import copied
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.pruning.groups import attentions_of, groups_table, heads_table
 from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
-from workbench.techniques.pruning.preconditions import UNSTRUCTURED_CHOICES, require_all
+from workbench.techniques.pruning.preconditions import conflicts, require_all
 from workbench.techniques.pruning.sensitivity import sensitivity
 from workbench.techniques.pruning.sparse_file import compress, decompress
 from workbench.training import FitSettings, Fitted
@@ -168,15 +166,9 @@ class PruningSettings(TechniqueSettings):
     fit: FineTuning = nested(FineTuning, expert=True, title="Fine-tuning")
     """Training after pruning."""
 
-    @field_validator("importance", "scope")
-    @classmethod
-    def _check_single_weights(cls, value: str, info: ValidationInfo) -> str:
-        allowed = UNSTRUCTURED_CHOICES[str(info.field_name)]
-        if info.data.get("method") == "unstructured" and value not in allowed:
-            raise ValueError(
-                f"{value} cannot be used with `method` unstructured. Allowed: {', '.join(allowed)}."
-            )
-        return value
+    def conflicts(self) -> list[tuple[str, str]]:
+        """Values that exclude each other, as (name of a setting, sentence)."""
+        return conflicts(self)
 
 
 @technique(

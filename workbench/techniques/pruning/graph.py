@@ -12,17 +12,18 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CandidateError
-from workbench.models.networks import call_model, copied, first_tensor
+from workbench.models.networks import call_model, first_tensor
 from workbench.techniques.pruning.attention import Attention, Units, remove_heads, zero_heads
 from workbench.techniques.pruning.groups import Group, Member
 from workbench.techniques.pruning.heads import find_attention
 from workbench.techniques.pruning.recurrent import insert_proxies, restore_recurrent
+from workbench.techniques.pruning.roles import n_parts_of, role_of, zero_inputs
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
-__all__ = ["ChannelGraph", "Inputs", "channel_graph", "without_channels", "zeroed_copy"]
+__all__ = ["ChannelGraph", "Inputs", "channel_graph"]
 
 Inputs = Mapping[str, "torch.Tensor"]
 
@@ -199,8 +200,8 @@ class ChannelGraph:
                     module = dependency.target.module
                     if module not in self._names or not hasattr(module, "weight"):
                         continue
-                    if self._role(module, dependency.handler) == "in":
-                        _zero_inputs(module, removed)
+                    if role_of(module, dependency.handler, self._dependencies) == "in":
+                        zero_inputs(module, removed)
 
     def _units(
         self, channels: Mapping[str, Sequence[int]]
@@ -229,30 +230,11 @@ class ChannelGraph:
             module = dependency.target.module
             if module in self._names:
                 name = self._names[module]
-                role = self._role(module, dependency.handler)
+                role = role_of(module, dependency.handler, self._dependencies)
                 members.setdefault((name, role), Member(name, role, len(channels)))
-                n_parts = max(n_parts, _n_parts(module, role))
+                n_parts = max(n_parts, n_parts_of(module, role))
         n_channels = self._dependencies.get_out_channels(root)
         return Group(self._names[root], n_channels, tuple(members.values()), n_parts)
-
-    def _role(self, module: Any, handler: Any) -> str:
-        from torch import nn
-
-        if isinstance(module, nn.Parameter):
-            return "parameter"
-        is_instance_norm = type(module).__name__.startswith("InstanceNorm")
-        if isinstance(module, nn.modules.batchnorm._BatchNorm) or is_instance_norm:
-            return "norm"
-        if isinstance(module, (nn.LayerNorm, nn.GroupNorm)):
-            return "norm over channels"
-        if isinstance(module, nn.modules.conv._ConvNd) and module.groups == module.out_channels > 1:
-            return "depthwise"
-        if not self._dependencies.is_out_channel_pruning_fn(handler):
-            return "in"
-        # One function of torch-pruning may prune both ways; of these layers it prunes outputs.
-        both_ways = self._dependencies.is_in_channel_pruning_fn(handler)
-        gives_outputs = isinstance(module, (nn.PReLU, nn.MultiheadAttention, nn.Embedding))
-        return "in" if both_ways and not gives_outputs else "out"
 
     def _update_kept(self, dependency: Any, removed: Sequence[int]) -> None:
         """Note in the proxy of a recurrent layer which inputs or units are removed."""
@@ -267,27 +249,6 @@ class ChannelGraph:
         mask = torch.ones(len(kept), dtype=torch.bool)
         mask[list(removed)] = False
         setattr(module, name, kept[mask])
-
-
-def _n_parts(module: Any, role: str) -> int:
-    """Parts of a layer's channels that must keep one width."""
-    if hasattr(module, "n_parts") and role == "out":
-        return int(module.n_parts)
-    if role == "norm over channels" and hasattr(module, "num_groups"):
-        return int(module.num_groups)
-    is_grouped = hasattr(module, "groups") and role in ("in", "out")
-    return int(module.groups) if is_grouped else 1
-
-
-def _zero_inputs(module: Any, channels: Sequence[int]) -> None:
-    """Set the weights of a layer that read these input channels to zero, in place."""
-    import torch
-
-    numbers = torch.tensor(list(channels))
-    if getattr(module, "transposed", False):
-        module.weight[numbers] = 0
-    else:
-        module.weight[:, numbers % module.weight.shape[1]] = 0
 
 
 @contextmanager
@@ -335,32 +296,3 @@ def _tie(model: nn.Module, ties: list[list[str]]) -> None:
             if name in parameters and parameters[name].shape == parameters[first].shape:
                 owner, _, local = name.rpartition(".")
                 setattr(model.get_submodule(owner), local, parameters[first])
-
-
-def without_channels(
-    model: nn.Module,
-    inputs: Inputs,
-    channels: Mapping[str, Sequence[int]],
-    attentions: Sequence[Attention] | None = None,
-) -> nn.Module:
-    """A copy of the model without these channels (numbers, by the root of their group)."""
-    twin = copied(model)
-    with channel_graph(twin, inputs, attentions=attentions) as graph:
-        graph.remove(channels)
-    return twin
-
-
-def zeroed_copy(
-    model: nn.Module,
-    inputs: Inputs,
-    channels: Mapping[str, Sequence[int]],
-    attentions: Sequence[Attention] | None = None,
-) -> nn.Module:
-    """A copy of the model in which all weights that read these channels are zero.
-
-    Its outputs are those that the network without these channels must have.
-    """
-    twin = copied(model)
-    with channel_graph(twin, inputs, attentions=attentions) as graph:
-        graph.zero_readers(channels)
-    return twin

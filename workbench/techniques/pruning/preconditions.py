@@ -1,7 +1,8 @@
 """Conditions that settings, layer names and weights must meet before pruning starts.
 
-The settings themselves refuse values that their method does not use; here are the rules that a
-declaration cannot express.
+A declaration refuses values out of bounds and values that the method does not use. Here are the
+rules that it cannot express: those of settings alone are checked on construction, those of the
+network when the step starts.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError, all_of, unknown
+from workbench.techniques.pruning.masks import is_inside
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.techniques.pruning import PruningSettings
 
 __all__ = [
+    "conflicts",
     "require_all",
     "require_compatible",
     "require_finite_weights",
@@ -29,7 +32,7 @@ UNSTRUCTURED_CHOICES = {
     "importance": ("l2", "l1", "random"),
     "scope": ("uniform", "global"),
 }
-N_NAMED = 5  # weights that an error names; the others are counted
+N_NAMED = 5  # weights or layers that an error names; the others are counted
 
 
 def require_all(job: Job, settings: PruningSettings) -> None:
@@ -43,57 +46,96 @@ def require_all(job: Job, settings: PruningSettings) -> None:
 
 
 def require_compatible(settings: PruningSettings) -> None:
-    """Raise SettingsError for settings that exclude each other, with the allowed values."""
-    problems = []
+    """Raise SettingsError for settings that exclude each other, with the allowed values.
+
+    Settings refuse them on construction, but not in a changed copy.
+    """
+    problems = [text for _, text in conflicts(settings)]
+    if problems:
+        raise SettingsError(all_of(problems, "These settings exclude each other"))
+
+
+def conflicts(settings: PruningSettings) -> list[tuple[str, str]]:
+    """Values of these settings that exclude each other, as (name of a setting, sentence).
+
+    Conditions that depend on the network, such as the names of its layers, are not checked here.
+    """
+    problems: list[tuple[str, str]] = []
     if settings.method == "unstructured":
         problems += _unstructured_problems(settings)
     if settings.method == "structured" and settings.scope == "sensitivity":
         problems += _sensitivity_problems(settings)
     if settings.method == "n_m" and settings.n >= settings.m:
-        problems.append(f"`n` must be below `m`, got `n` {settings.n} and `m` {settings.m}.")
-    invalid_ratios = {name: r for name, r in settings.ratios.items() if not 0 <= r < 1}
-    if invalid_ratios:
-        problems.append(f"`ratios` must be from 0 to below 1, got {invalid_ratios}.")
-    if problems:
-        raise SettingsError(all_of(problems, "These settings exclude each other"))
+        text = (
+            f"`n` must be below `m`, got `n` {settings.n} and `m` {settings.m}. Use a lower `n` or "
+            "a higher `m`; GPUs have kernels for 2 and 4."
+        )
+        problems.append(("n", text))
+    return problems + _layer_problems(settings)
 
 
-def _unstructured_problems(settings: PruningSettings) -> list[str]:
+def _unstructured_problems(settings: PruningSettings) -> list[tuple[str, str]]:
     problems = []
     for name, allowed in UNSTRUCTURED_CHOICES.items():
         value = getattr(settings, name)
         if value not in allowed:
-            problems.append(
+            text = (
                 f"`{name}` {value} cannot be used with `method` unstructured. Allowed: "
                 f"{', '.join(allowed)}."
             )
+            problems.append((name, text))
     if settings.scope == "global" and settings.importance == "random":
-        problems.append(
+        text = (
             "`scope` global compares the weights of all layers; `importance` random ignores them. "
             "Use `scope` uniform, or `importance` l2."
         )
+        problems.append(("scope", text))
     return problems
 
 
-def _sensitivity_problems(settings: PruningSettings) -> list[str]:
+def _sensitivity_problems(settings: PruningSettings) -> list[tuple[str, str]]:
     problems = []
     if settings.target == "latency":
-        problems.append(
-            "`scope` sensitivity plans multiply-adds, not latency: use `target` ratio or macs."
-        )
+        text = "`scope` sensitivity plans multiply-adds, not latency: use `target` ratio or macs."
+        problems.append(("target", text))
     if settings.importance == "random":
-        problems.append(
-            "`scope` sensitivity needs a deterministic importance: l2, l1, taylor or bn_scale."
+        text = "`scope` sensitivity needs a deterministic importance: l2, l1, taylor or bn_scale."
+        problems.append(("importance", text))
+    return problems
+
+
+def _layer_problems(settings: PruningSettings) -> list[tuple[str, str]]:
+    """Ratios out of range, and empty names."""
+    problems = []
+    invalid_ratios = {name: r for name, r in settings.ratios.items() if not 0 <= r < 1}
+    if invalid_ratios:
+        text = (
+            f"`ratios` must be from 0 to below 1, got {invalid_ratios}. Use 0 to leave a layer "
+            "unpruned."
         )
+        problems.append(("ratios", text))
+    for setting in ("ignored_layers", "ratios"):
+        if any(not name.strip() for name in getattr(settings, setting)):
+            text = f"`{setting}` must name layers, got an empty name. Leave it out."
+            problems.append((setting, text))
     return problems
 
 
 def require_known_layers(model: nn.Module, settings: PruningSettings) -> None:
-    """Raise SettingsError for layers that the network does not have, each with the nearest name."""
+    """Raise SettingsError for layers that the network does not have, each with the nearest name.
+
+    A ratio belongs to one layer: a module that only holds layers is refused too.
+    """
     modules = {name: module for name, module in model.named_modules() if name}
     layers = [name for name, module in modules.items() if list(module.parameters(recurse=False))]
     named_layers = (*settings.ignored_layers, *settings.ratios)
     problems = [unknown("layer", name, layers) for name in named_layers if name not in modules]
+    for name in settings.ratios:
+        inside = [layer for layer in layers if is_inside(layer, [name])]
+        if name in modules and name not in layers:
+            names = ", ".join(f"`{layer}`" for layer in inside[:N_NAMED])
+            way_out = f"name the layers inside it: {names}" if inside else "leave it out"
+            problems.append(f"`ratios` names `{name}`, which has no weights of its own; {way_out}.")
     if problems:
         raise SettingsError(" ".join(problems))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import CandidateError, SettingsError
 from workbench.models.networks import copied
-from workbench.techniques.pruning.graph import Inputs, channel_graph, without_channels
+from workbench.techniques.pruning.copies import without_channels
+from workbench.techniques.pruning.graph import Inputs, channel_graph
 from workbench.techniques.pruning.groups import Group, attentions_of
 from workbench.techniques.pruning.importance import add_gradients, channel_importance
 from workbench.techniques.pruning.outputs import output_shape
@@ -140,10 +141,11 @@ def require_channels_left(groups: Sequence[Group], ratios: ChannelRatios) -> Non
         ratio = ratios.of_group(group)
         if (has_own or not ratios.is_global) and n_kept(group, ratio) == 0:
             largest = 1 - group.n_parts / group.channels
+            way_out = "Lower it, or give that layer a ratio of its own in `ratios`."
             raise SettingsError(
                 f"`{'ratios' if has_own else 'pruning_ratio'}` {ratio:g} leaves `{group.root}` "
                 f"({group.channels} channels) empty: at most {_rounded_down(largest)} keeps one. "
-                "Lower it, or give that layer a ratio of its own in `ratios`."
+                f"{'Lower it.' if has_own else way_out}"
             )
     if not ratios.is_global:
         return

@@ -58,6 +58,7 @@ def remove_channels(job: Job, settings: PruningSettings) -> ChannelsRemoved:
     inputs = {name: tensor(array, "cpu") for name, array in job.example(2).items()}
     job.report.message("Following which layers are tied.")
     groups, notes = prunable_groups(model, inputs, settings.ignored_layers)
+    notes += _ratios_without_effect(settings, groups)
     settings, tables = _with_plain_ratios(job, settings, model, inputs, groups)
     ratios = ChannelRatios.from_settings(settings)
     require_channels_left(groups, ratios)
@@ -79,6 +80,17 @@ def remove_channels(job: Job, settings: PruningSettings) -> ChannelsRemoved:
         fits.append(fine_tune(model, job, settings, fit_settings=fit_of_step, name=name))
         model = fits[-1].model
     return ChannelsRemoved(_joined(fits), settings, groups, tables, notes)
+
+
+def _ratios_without_effect(settings: PruningSettings, groups: tuple[Group, ...]) -> tuple[str, ...]:
+    """A note on each layer of `ratios` whose channels are not pruned, with the reason."""
+    reasons = {layer: g.protected for g in groups for layer in g.layers if g.protected}
+    pruned = {layer for g in groups for layer in g.layers if not g.protected}
+    return tuple(
+        f"`ratios` of `{name}` has no effect: {reasons.get(name, 'it has no channels of its own')}."
+        for name in settings.ratios
+        if name not in pruned
+    )
 
 
 def _with_plain_ratios(

@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.models.networks import copied
 from workbench.techniques.pruning.attention import Attention
 from workbench.techniques.pruning.comparison import difference, failure
-from workbench.techniques.pruning.graph import (
-    Inputs,
-    channel_graph,
-    without_channels,
-    zeroed_copy,
-)
+from workbench.techniques.pruning.copies import without_channels, zeroed_copy
+from workbench.techniques.pruning.graph import Inputs, channel_graph
 from workbench.techniques.pruning.groups import Group
 from workbench.techniques.pruning.heads import find_attention, with_random_attention
 from workbench.techniques.pruning.masks import is_inside

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from workbench.errors import CandidateError
 from workbench.technique import Job
 from workbench.techniques.quantization.base import Quantized
 
@@ -17,18 +16,12 @@ __all__ = ["aware_int8"]
 def aware_int8(settings: QuantizationSettings, job: Job) -> Quantized:
     """Train the job's network for int8; the resolved settings hold the choices of the training.
 
-    Raises CandidateError for a candidate that is not a torch network, and for a network that cannot
-    be trained for int8.
+    Raises CandidateError for a network that cannot be trained for int8.
     """
     import pandas as pd
 
     from workbench.techniques.quantization.qat import train_aware
 
-    if job.start.form != "torch":
-        raise CandidateError(
-            f"The method aware trains a torch network, and `{job.start.name}` has the form "
-            f"{job.start.form}. Start from a torch network, or use the method static."
-        )
     trained = train_aware(job, settings)
     choices = trained.choices
     fit = settings.fit.model_copy(

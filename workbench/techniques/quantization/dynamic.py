@@ -46,10 +46,9 @@ def dynamic(
         if layer.op_type in OPERATORS and layer.node not in float_nodes
     ]
     if not layers:
-        op_types = ", ".join(dict.fromkeys(layer.op_type for layer in network.layers))
         raise CandidateError(
-            f"No layer has a dynamic int8 form. {', '.join(OPERATORS[:4])} have one; the layers of "
-            f"this network are {op_types or 'none'}. Use the method static or weight_only."
+            "No layer with a dynamic int8 form is left: each is named in `keep_float`, or a mask "
+            "passes through it. Shorten `keep_float`, or use another method."
         )
     model = network.copy()
     _write_gemms_as_products(model)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import Cancelled, CandidateError
 from workbench.technique import Job
+from workbench.techniques.quantization.applicable import check_method
 from workbench.techniques.quantization.aware import aware_int8
 from workbench.techniques.quantization.base import FloatModel, Quantized
 from workbench.techniques.quantization.calibration import magnitudes
@@ -31,6 +32,7 @@ def quantized(source: FloatModel, settings: QuantizationSettings, job: Job) -> Q
 
     Raises CandidateError when the method has no form for the network, Cancelled on request.
     """
+    check_method(source.network, settings.method, job)
     if settings.method == "static":
         return static_int8(source, settings, job)
     if settings.method == "aware":

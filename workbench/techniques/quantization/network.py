@@ -64,7 +64,9 @@ def network_of(content: bytes, name: str, module: Any = None) -> Network:
     try:
         model = onnx.load_from_string(content)
         _write_means_as_pooling(model)
-        model = onnx.shape_inference.infer_shapes(_folded(model))
+        model = _folded(model)
+        _flatten_biases(model)
+        model = onnx.shape_inference.infer_shapes(model)
     except Exception as error:
         raise CandidateError(f"ONNX Runtime cannot load `{name}`: {error}") from error
     _import_standard_operators(model)
@@ -73,6 +75,27 @@ def network_of(content: bytes, name: str, module: Any = None) -> Network:
     layers = tuple(layer for layer in named if not masks.intersection(layer.weights))
     _check_finite(model, layers, name)
     return Network(model, layers)
+
+
+def _flatten_biases(model: ModelProto) -> None:
+    """Give the biases of products the shape `(n,)`, in place; skl2onnx writes `(1, n)`.
+
+    Both shapes compute the same. ONNX Runtime's quantizer takes the first row of a bias for the
+    first value.
+    """
+    nodes = model.graph.node
+    biases = {node.input[2] for node in nodes if node.op_type == "Gemm" and len(node.input) > 2}
+    others = {
+        name
+        for node in nodes
+        for place, name in enumerate(node.input)
+        if node.op_type != "Gemm" or place != 2
+    }
+    others |= {value.name for value in (*model.graph.input, *model.graph.output)}
+    for value in model.graph.initializer:
+        is_row = len(value.dims) == 2 and value.dims[0] == 1
+        if is_row and value.name in biases - others:
+            del value.dims[0]
 
 
 def excluded(network: Network, keep_float: list[str]) -> list[str]:

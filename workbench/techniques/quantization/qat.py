@@ -127,8 +127,7 @@ def _check_form(job: Job) -> None:
     if job.start.form != "torch":
         raise CandidateError(
             f"Quantization-aware training needs a torch network, and `{job.start.name}` has the "
-            f"form {job.start.form}. Use the method static, or put this step before the one that "
-            "changes the form."
+            f"form {job.start.form}. Start from a torch network, or use the method static."
         )
 
 

@@ -18,6 +18,7 @@ float kernel for 16 rows.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from workbench.techniques.quantization.naming import Layer
     from workbench.techniques.quantization.network import Network
 
-__all__ = ["half", "weights_only"]
+__all__ = ["half", "has_constants", "has_weights", "weights_only"]
 
 MIN_VALUES = 64  # of a weight; smaller ones cost more in scales and nodes than they save
 MIN_VALUES_HALF = 32  # of a constant
@@ -87,17 +88,16 @@ def half(
 
     Raises CandidateError when no constant is left to store.
     """
-    from onnx import TensorProto, numpy_helper
+    from onnx import numpy_helper
 
     model = network.copy()
     excluded = _weights_of(network, float_nodes)
     stored = {}
     too_large: list[str] = []
     for value in network.model.graph.initializer:
-        array = numpy_helper.to_array(value)
-        is_float = value.data_type == TensorProto.FLOAT
-        if not is_float or array.size < MIN_VALUES_HALF or value.name in excluded:
+        if not _is_large(value) or value.name in excluded:
             continue
+        array = numpy_helper.to_array(value)
         if np.abs(array[np.isfinite(array)]).max(initial=0) > LARGEST[data_type]:
             too_large.append(value.name)
             continue
@@ -119,6 +119,22 @@ def half(
             f"largest of {data_type}."
         )
     return model, tuple(notes)
+
+
+def has_weights(network: Network) -> bool:
+    """Whether some weight is large enough to store in fewer bits."""
+    return bool(_weights(network, ()))
+
+
+def has_constants(network: Network) -> bool:
+    """Whether some float constant is large enough to store in 16 bits."""
+    return any(_is_large(value) for value in network.model.graph.initializer)
+
+
+def _is_large(value: TensorProto) -> bool:
+    from onnx import TensorProto
+
+    return value.data_type == TensorProto.FLOAT and math.prod(value.dims) >= MIN_VALUES_HALF
 
 
 def _weights_of(network: Network, nodes: Sequence[str]) -> set[str]:
