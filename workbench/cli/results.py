@@ -20,16 +20,27 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
     """
     from rich.text import Text
 
-    from workbench.ledger.tables import all_numbers, all_numbers_legend, legend, rich_table
+    from workbench.ledger.tables import (
+        MOST_COLUMNS,
+        all_numbers,
+        all_numbers_legend,
+        legend,
+        rich_table,
+    )
 
     out, rows = output(), trail.rows
-    out.print(Text(trail.summary, "bold"))
+    width = min(out.width, MOST_COLUMNS)
+
+    def say(text: str, style: str = "") -> None:
+        out.print(Text(text, style), width=width)
+
+    say(trail.summary, "bold")
     out.print()
-    out.print(rich_table(rows, title, width=out.width))
-    out.print(Text(legend(rows), "dim"))
+    out.print(rich_table(rows, title, width=width))
+    say(legend(rows), "dim")
     if everything:
-        for table in all_numbers(rows, width=out.width):
+        for table in all_numbers(rows, width=width):
             out.print(table)
-        out.print(Text(all_numbers_legend(rows), "dim"))
+        say(all_numbers_legend(rows), "dim")
     if trail.test:
-        out.print(Text(trail.test.text))
+        say(trail.test.text)

@@ -19,14 +19,31 @@ compares best calls; the intervals of the verdicts come from the paired blocks o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from workbench.ledger.rows import Row
 from workbench.measure.timing.latency import TOO_BUSY
 
-__all__ = ["factor", "is_busy", "origin_of", "with_factors"]
+__all__ = ["Result", "factor", "is_busy", "origin_of", "result_of", "with_factors"]
+
+EXPORTED = "onnx"  # label of the row of the start, unchanged, in ONNX Runtime
 
 Latencies = Mapping[int, float]  # ms by batch size
+
+
+@dataclass(frozen=True)
+class Result:
+    """The last measured row of a run, and how many times smaller and faster it is.
+
+    The factors compare with `reference`: the start as ONNX, where the ledger has that row, else the
+    start; None for the start of an earlier run, which is no row of this one. A factor is None where
+    one of the two was not measured.
+    """
+
+    last: Row
+    reference: Row | None
+    smaller: float | None
+    faster: float | None
 
 
 def factor(before: float | None, after: float | None) -> float | None:
@@ -79,6 +96,23 @@ def with_factors(rows: Sequence[Row]) -> list[Row]:
             )
         )
     return made
+
+
+def result_of(rows: Sequence[Row]) -> Result | None:
+    """The result of these rows; None where no row measured a model."""
+    shown = with_factors(rows)
+    measured = [row for row in shown if row.quality is not None]
+    if not measured:
+        return None
+    last, start = measured[-1], origin_of(shown)
+    exported = next((row for row in measured if row.step == EXPORTED and row is not last), None)
+    reference = None if start is None else exported or start
+    if reference is None:
+        return Result(
+            last, None, last.size_ratio, last.speedup_start if last.latencies_ms else None
+        )
+    smaller = factor(reference.size_bytes, last.size_bytes)
+    return Result(last, reference, smaller, factor(reference.latency_ms, last.latency_ms))
 
 
 def _latencies(rows: Sequence[Row]) -> list[dict[int, float]]:

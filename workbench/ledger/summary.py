@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 from workbench.errors import WorkbenchError
 from workbench.figures.units import amount
-from workbench.ledger.factors import factor, is_busy, origin_of, with_factors
+from workbench.ledger.factors import Result, is_busy, origin_of, result_of
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.rows_needed import rows_needed, rows_needed_for_limit
-from workbench.ledger.verdicts import drop_in_unit, limit_state
+from workbench.ledger.verdicts import drop_in_unit, judged, limit_state
 from workbench.ledger.words import quality_verdict
 from workbench.measure.statistics.verdict import Verdict
 from workbench.runtimes import RUNTIMES
@@ -24,7 +24,6 @@ from workbench.system.wording import difference_text, threshold_text, value_text
 
 __all__ = ["summary"]
 
-EXPORTED = "onnx"  # label of the row of the start, unchanged, in ONNX Runtime
 SAME_SPEED = 1.03  # factors up to this one are no change, as the margin of a latency
 SAME_SIZE = 1.01
 
@@ -36,18 +35,18 @@ def summary(
 
     `accepted_drop` is the option of the run: percentage points, or the unit of the metric.
     """
-    shown = with_factors(rows)
-    measured = [row for row in shown if row.quality is not None]
-    if not shown:
+    result = result_of(rows)
+    if not rows:
         return "No step has finished."
-    if not measured:
-        return _decisions(shown)
-    last = measured[-1]
-    is_alone = last is measured[0] and not last.against_start
-    clauses = [_alone(last)] if is_alone else [_factors(shown, last), _change(last, test)]
+    if result is None:
+        text = _decisions(rows)
+        return f"{text[0].upper()}{text[1:]}"
+    last = result.last
+    is_alone = result.reference is last
+    clauses = [_alone(last)] if is_alone else [_factors(rows, result), _change(last, test)]
     if not is_alone:
         clauses[-1] = ", ".join(filter(None, (clauses[-1], _limit(last, test, accepted_drop))))
-    decided = [row for row in shown if row.decision is not None]
+    decided = [row for row in rows if row.decision is not None]
     if decided:
         clauses.append(_decisions(decided).removesuffix("."))
     text = "; ".join(filter(None, clauses))
@@ -78,24 +77,18 @@ def _alone(row: Row) -> str:
     return f"{name} has {', '.join(parts)}"
 
 
-def _factors(rows: Sequence[Row], last: Row) -> str:
+def _factors(rows: Sequence[Row], result: Result) -> str:
     """Size and speed of the last candidate against the start."""
-    reference, name = _reference(rows, last)
-    if reference is None:
-        smaller, faster = last.size_ratio, last.speedup_start
-    else:
-        smaller = factor(reference.size_bytes, last.size_bytes)
-        faster = factor(reference.latency_ms, last.latency_ms)
-    if not last.latencies_ms:
-        faster = None
-    size = _compared(smaller, "smaller", "larger", SAME_SIZE)
+    last, faster = result.last, result.faster
+    name = _name_of(result, origin_of(rows))
+    size = _compared(result.smaller, "smaller", "larger", SAME_SIZE)
     speed = _compared(faster, "faster", "slower", SAME_SPEED)
     if faster is not None and is_busy(last):
         doubt = f"about {speed or 'as fast'}, timed beside other work: not decided"
         return f"{size} than {name}, {doubt}" if size else f"as large as {name}, {doubt}"
     if speed and last.budget == "smoke":
         speed = f"about {speed}"
-    elif speed and _is_undecided(last, reference):
+    elif speed and _is_undecided(last, result.reference):
         doubt = f"about {speed}: not decided"
         return f"{size} than {name}, {doubt}" if size else f"as large as {name}, {doubt}"
     if size and speed:
@@ -108,18 +101,16 @@ def _factors(rows: Sequence[Row], last: Row) -> str:
     return f"{speed} than {name} and as large" if speed else f"as large and as fast as {name}"
 
 
-def _reference(rows: Sequence[Row], last: Row) -> tuple[Row | None, str]:
-    """The row that factors compare with, and its name; no row for the start of an earlier run."""
-    start = origin_of(rows)
-    if start is None:
-        return None, "the first start"
-    exported = next((row for row in rows if row.step == EXPORTED and row is not last), None)
-    reference = exported or start
+def _name_of(result: Result, start: Row | None) -> str:
+    """The name of the model that the result is compared with."""
+    last, reference = result.last, result.reference
+    if start is None or reference is None:
+        return "the first start"
     is_same = last.candidate.startswith(start.candidate)
+    if reference is start and reference.runtime == last.runtime:
+        return "the start" if is_same else f"the start ({start.candidate})"
     model = "the same model" if is_same else f"the start ({start.candidate})"
-    if reference.runtime == last.runtime and reference is start:
-        return reference, "the start" if is_same else model
-    return reference, f"{model} in {_title(reference.runtime)}"
+    return f"{model} in {_title(reference.runtime)}"
 
 
 def _title(runtime: str) -> str:
@@ -151,7 +142,7 @@ def _is_undecided(last: Row, reference: Row | None) -> bool:
 
 def _change(last: Row, test: TestLine | None) -> str:
     """The change of the score against the start, on test where it is open."""
-    verdict, split = _judged(last, test)
+    verdict, split = judged(last, test)
     if verdict is None:
         return ""
     difference = difference_text(verdict.difference, verdict.unit)
@@ -191,7 +182,7 @@ def _size_of(verdict: Verdict) -> str:
 
 def _limit(last: Row, test: TestLine | None, accepted_drop: float | None) -> str:
     """Whether the limit of the user is kept; empty without a limit."""
-    verdict, _ = _judged(last, test)
+    verdict, _ = judged(last, test)
     if verdict is None or accepted_drop is None:
         return ""
     unit = " points" if verdict.unit == "points" else ""
@@ -204,10 +195,3 @@ def _limit(last: Row, test: TestLine | None, accepted_drop: float | None) -> str
     needed = rows_needed_for_limit(verdict, drop_in_unit(accepted_drop, verdict.unit))
     more = f", about {needed:,} would decide" if needed else ""
     return f"{text}: cannot be decided with these rows{more}"
-
-
-def _judged(last: Row, test: TestLine | None) -> tuple[Verdict | None, str]:
-    """The verdict on the score against the start, and the split that it was measured on."""
-    if test is not None and test.verdicts:
-        return test.verdicts[0], "test"
-    return quality_verdict(last.against_start, last.metric), "valid"

@@ -16,6 +16,7 @@ from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.summary import summary
 
 __all__ = [
+    "MOST_COLUMNS",
     "all_numbers",
     "all_numbers_legend",
     "brief_cells",

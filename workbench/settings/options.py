@@ -66,8 +66,8 @@ class RunOptions(Settings):
     """
 
     accepted_drop: float | None = knob(None, low=0, title="Accepted drop")
-    """Largest drop of the score that you accept, in percentage points, or in the unit of the metric.
-    Empty: no limit.
+    """Largest drop of the score that you accept, in percentage points, or in the unit of the
+    metric. Empty: no limit.
     """
 
     @field_validator("batch_sizes")
