@@ -56,7 +56,7 @@ def summary(
 
 
 def _decisions(rows: Sequence[Row]) -> str:
-    """The last decision: `decision of monitoring: drift - Two columns moved.`"""
+    """The last decision, such as `decision of monitoring: drift - Two columns moved`."""
     row = next((r for r in reversed(rows) if r.decision is not None), None)
     if row is None or row.decision is None:
         return "No step has measured a model."
@@ -66,15 +66,14 @@ def _decisions(rows: Sequence[Row]) -> str:
 
 def _alone(row: Row) -> str:
     """The numbers of a single model, which is compared with nothing."""
-    name = row.candidate or row.step
     parts = [f"{_metric(row.metric)} {value_text(row.quality or 0.0, row.unit)} on valid"]
     if row.size_bytes is not None:
-        parts.append(f"file {amount(row.size_bytes, 'size_bytes')}")
+        parts.append(f"a file of {amount(row.size_bytes, 'size_bytes')}")
     if row.latencies_ms:
         batch = min(row.latencies_ms)
-        busy = ", timed beside other work" if is_busy(row) else ""
+        busy = " (timed beside other work)" if is_busy(row) else ""
         parts.append(f"{amount(row.latencies_ms[batch], 'ms')} a call at batch {batch}{busy}")
-    return f"{name} has {', '.join(parts)}"
+    return f"the {row.step} alone was measured: {', '.join(parts)}"
 
 
 def _factors(rows: Sequence[Row], result: Result) -> str:
@@ -107,7 +106,7 @@ def _name_of(result: Result, start: Row | None) -> str:
     if start is None or reference is None:
         return "the first start"
     is_same = last.candidate.startswith(start.candidate)
-    if reference is start and reference.runtime == last.runtime:
+    if reference.step == start.step and reference.runtime == last.runtime:
         return "the start" if is_same else f"the start ({start.candidate})"
     model = "the same model" if is_same else f"the start ({start.candidate})"
     return f"{model} in {_title(reference.runtime)}"
@@ -153,7 +152,7 @@ def _change(last: Row, test: TestLine | None) -> str:
         text = f"{metric} changed by {difference} on {verdict.n:,} {split} rows"
         return f"{text}, {more}" if more else text
     if verdict.decision == "equivalent":
-        margin = threshold_text(verdict.margin, verdict.unit)
+        margin = _singular(threshold_text(verdict.margin, verdict.unit))
         return f"{_subject(verdict)}as good as before on {split} (within {margin})"
     if verdict.decision == "undecided":
         text = f"{metric} undecided with {verdict.n:,} {split} rows ({difference})"
@@ -180,13 +179,17 @@ def _size_of(verdict: Verdict) -> str:
     return f"{100 * size:.1f} points" if size >= 0.01 else f"{100 * size:.2f} points"
 
 
+def _singular(text: str) -> str:
+    return "1 point" if text == "1 points" else text
+
+
 def _limit(last: Row, test: TestLine | None, accepted_drop: float | None) -> str:
     """Whether the limit of the user is kept; empty without a limit."""
     verdict, _ = judged(last, test)
     if verdict is None or accepted_drop is None:
         return ""
     unit = " points" if verdict.unit == "points" else ""
-    text = f"your limit is {accepted_drop:g}{unit}"
+    text = f"your limit is {_singular(f'{accepted_drop:g}{unit}')}"
     if last.budget == "smoke":
         return f"{text}: not decided by a quick check"
     state = limit_state(verdict, accepted_drop)

@@ -28,8 +28,9 @@ __all__ = [
 ]
 
 MOST_COLUMNS = 100  # characters of a terminal's line that a table takes at most
-# Columns that a narrow terminal leaves out, in this order; the last ones are never left out. Before
-# all of them go the flipped predictions beside the change.
+TEXTS = ("step", "verdict")  # columns that hold words, which may go over several lines
+# Columns that a narrow terminal leaves out, in this order; step and verdict are never left out.
+# Before all of them go the flipped predictions beside the change.
 LEFT_OUT_FIRST = ("size_bytes", "latency_ms", "quality", "change")
 
 LEGEND = (
@@ -103,7 +104,7 @@ def rich_table(rows: Sequence[Row], title: str = "", *, width: int = MOST_COLUMN
         lines = [[line[n] for n in kept] for line in lines]
     table = _empty_table(title)
     for column in columns:
-        is_text = column.name in ("step", "verdict")
+        is_text = column.name in TEXTS
         head = Text(_brief_title(column, rows, column.name in asides))
         table.add_column(head, justify=column.align, no_wrap=not is_text, overflow="fold")
     for line in lines:
@@ -138,7 +139,7 @@ def legend(rows: Sequence[Row]) -> str:
     lines = []
     if any(row.against_start for row in rows):
         flips = any(row.flipped_start is not None for row in rows)
-        flipped = "; flipped: another predicted class" if flips else ""
+        flipped = "; flipped: another class" if flips else ""
         lines.append(f"Change against the start, on valid{flipped}.")
     batches = {min(row.latencies_ms) for row in rows if row.latencies_ms}
     if batches:
@@ -185,12 +186,12 @@ def _brief_html(rows: Sequence[Row]) -> str:
     body = ""
     for line in lines:
         inner = "".join(
-            f"<td style='text-align:{column.align}'>{_brief_cell_html(*cell)}</td>"
+            f"<td style='text-align:{column.align}'>{_brief_cell_html(column, *cell)}</td>"
             for column, cell in zip(columns, line, strict=True)
         )
         body += f"<tr>{inner}</tr>"
     return (
-        "<table class='workbench-steps' style='font-size:.92em'>"
+        "<table class='workbench-steps' style='font-size:.92em;margin:0 0 .5em'>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 
@@ -200,8 +201,10 @@ def _legend_html(rows: Sequence[Row]) -> str:
     return f"<p style='opacity:.75'>{escape(lines)}</p>" if lines else ""
 
 
-def _brief_cell_html(text: str, aside: str) -> str:
-    """A text that stays on one line, and beside it, or below where there is no room, the aside."""
+def _brief_cell_html(column: Column, text: str, aside: str) -> str:
+    """A number on one line, and beside it, or below where there is no room, the aside."""
+    if column.name in TEXTS:
+        return escape(text)
     more = f", <span style='opacity:.75;white-space:nowrap'>{escape(aside)}</span>" if aside else ""
     return f"<span style='white-space:nowrap'>{escape(text)}</span>{more}"
 
@@ -223,7 +226,7 @@ def _full_html(rows: Sequence[Row]) -> str:
         body += f"<tr>{inner}</tr>"
     return (
         "<div style='overflow-x:auto' tabindex='0' role='region' aria-label='All numbers'>"
-        "<table class='workbench-numbers' style='font-size:.88em'>"
+        "<table class='workbench-numbers' style='font-size:.88em;margin:.5em 0'>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
         f"<p style='opacity:.75'>{escape(all_numbers_legend(rows))}</p>"
     )
