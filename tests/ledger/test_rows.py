@@ -294,7 +294,7 @@ def test_html_escapes_what_came_from_outside(rows):
     nasty = "<script>alert(1)</script>&'"
     page = html([make_row(nasty, runtime=nasty, metric=nasty)], title=nasty)
     assert "<script>" not in page
-    # title; step and metric in the sentence; heading and step; of all numbers heading, step, runtime
+    # title; step and metric in the sentence; heading, step; of all numbers heading, step, runtime
     assert page.count("&lt;script&gt;") == 8
 
 

@@ -156,9 +156,9 @@ def test_quick_check_claims_nothing():
     rows = [replace(r, budget="smoke") for r in _pair(score=make_verdict("accuracy", "worse"))]
     text = summary(rows, accepted_drop=1.0)
     assert text == (
-        "Quick check, decides nothing: 4.0 times smaller and about 2.5 times faster than the start; "
-        "accuracy changed by -0.20 points on 1,000 valid rows, your limit is 1 point: not decided "
-        "by a quick check."
+        "Quick check, decides nothing: 4.0 times smaller and about 2.5 times faster than the "
+        "start; accuracy changed by -0.20 points on 1,000 valid rows, your limit is 1 point: not "
+        "decided by a quick check."
     )
 
 
@@ -199,8 +199,8 @@ def test_run_without_timing_says_so():
 def test_start_alone_is_told_with_its_numbers():
     start = make_row("start", candidate="net")
     assert summary([start], accepted_drop=1.0) == (
-        "The start alone was measured: accuracy 90.00 % on valid, a file of 1.00 MB, 1.50 ms a call "
-        "at batch 1."
+        "The start alone was measured: accuracy 90.00 % on valid, a file of 1.00 MB, 1.50 ms a "
+        "call at batch 1."
     )
     assert "a call" not in summary([replace(start, latencies_ms={})])
     assert "(timed beside other work)" in summary([replace(start, busy=0.5)])
