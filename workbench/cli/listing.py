@@ -21,6 +21,7 @@ STATES = ("starting", "running", "finished", "failed", "cancelled", "killed")
 SORTS = ("age", "quality", "size", "speed", "name")
 # Columns that a narrow terminal leaves out, in this order. The task is a part of most names.
 LEFT_OUT_FIRST = ("task", "steps", "status", "speed", "size", "change", "age")
+UNREADABLE = "its recipe cannot be read"
 LEGEND = (
     "Change and verdict: the last candidate against the start, on test where it is open, else on "
     "valid. Size and speed: against the start in ONNX Runtime, where it was measured."
@@ -153,12 +154,13 @@ def _print_list(entries: list[RunEntry], root: str) -> None:
 def _columns(entries: list[RunEntry]) -> list[_Column]:
     from workbench.cli.run_entries import age_text
 
+    steps = [_steps(entry) for entry in entries]
     return [
         _Column("run", [entry.name for entry in entries]),
         _Column("age", [age_text(entry.age_seconds) for entry in entries], "right"),
         _Column("status", [entry.status for entry in entries]),
         _Column("task", [str((entry.tree or {}).get("task", "?")) for entry in entries]),
-        _Column("steps", [_steps(entry) for entry in entries], most=14),
+        _Column("steps", steps, most=14 if UNREADABLE not in steps else len(UNREADABLE)),
         _Column("change", _changes(entries), "right"),
         _Column("verdict", [entry.verdict for entry in entries], most=12),
         _Column("size", [_times(entry, "smaller") for entry in entries], "right"),
@@ -176,7 +178,7 @@ def _fitted(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _steps(entry: RunEntry) -> str:
-    return "its recipe cannot be read" if entry.steps is None else ", ".join(entry.steps)
+    return UNREADABLE if entry.steps is None else ", ".join(entry.steps)
 
 
 def _changes(entries: list[RunEntry]) -> list[str]:
