@@ -132,6 +132,10 @@ def _took(row: Row) -> Cell:
     return seconds_text(row.seconds), money
 
 
+def _busy(row: Row) -> Cell:
+    return ("", "") if row.busy is None else (percent(row.busy, 0), "")
+
+
 COLUMNS: tuple[Column, ...] = (
     Column(
         "step",
@@ -290,6 +294,15 @@ COLUMNS: tuple[Column, ...] = (
         logged="cost/step_seconds",
         value=_number("seconds"),
         cell=_took,
+    ),
+    Column(
+        "busy",
+        "other work",
+        "Fraction of this machine's cores that other work used during timing.",
+        direction="lower",
+        logged="cost/busy",
+        value=_number("busy"),
+        cell=_busy,
     ),
     Column(
         "verdict",
