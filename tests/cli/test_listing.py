@@ -61,7 +61,11 @@ def test_list_shows_change_verdict_factors_and_age(root, capsys):
     digits = next(line for line in lines if "digits" in line).split()
     for text in ("3", "d", "finished", "+0.40", "▲", "better", "20x"):
         assert text in digits
-    assert "quick check" in next(line for line in lines if "fashion-mlp" in line)
+    quick = next(line for line in lines if "fashion-mlp" in line)
+    assert "quick check" in quick
+    assert "~2.5x" in quick
+    assert "~2.5x" not in " ".join(digits)
+    assert "~: a quick check" in " ".join(lines)
     assert "percentage points" in " ".join(" ".join(lines).split())
     assert max(map(len, lines[1:])) <= 100
 

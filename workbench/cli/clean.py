@@ -41,8 +41,8 @@ def _older_option() -> click.Parameter:
 
 def _keep_option() -> click.Parameter:
     text = (
-        "accepted keeps runs that are better or equivalent, or that kept their accepted drop; "
-        "nothing keeps none of them. [default: accepted]"
+        "accepted keeps runs whose verdict is better or equivalent, and of those with an accepted "
+        "drop the runs that kept it; nothing keeps none of them. [default: accepted]"
     )
     kind = OneOf("kind of run", ("accepted", "nothing"))
     return click.RichOption(["--keep"], type=kind, default="accepted", help=text)

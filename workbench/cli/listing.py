@@ -20,7 +20,7 @@ MOST_COLUMNS = 100  # characters of a line
 STATES = ("starting", "running", "finished", "failed", "cancelled", "killed")
 SORTS = ("age", "quality", "size", "speed", "name")
 # Columns that a narrow terminal leaves out, in this order. The task is a part of most names.
-LEFT_OUT_FIRST = ("task", "steps", "status", "speed", "size", "change", "age")
+LEFT_OUT_FIRST = ("task", "steps", "status", "age", "speed", "size", "change")
 UNREADABLE = "its recipe cannot be read"
 LEGEND = (
     "Change and verdict: the last candidate against the start, on test where it is open, else on "
@@ -148,7 +148,7 @@ def _print_list(entries: list[RunEntry], root: str) -> None:
     for number in range(len(entries)):
         table.add_row(*(Text(column.texts[number]) for column in columns))
     out.print(table)
-    out.print(Text(LEGEND + _unit_note(entries), "dim"), width=min(out.width, MOST_COLUMNS))
+    out.print(Text(_legend(entries), "dim"), width=min(out.width, MOST_COLUMNS))
 
 
 def _columns(entries: list[RunEntry]) -> list[_Column]:
@@ -196,12 +196,19 @@ def _all_points(entries: list[RunEntry]) -> bool:
     return all(v is None or v.unit == "points" for v, _ in (entry.judged for entry in entries))
 
 
-def _unit_note(entries: list[RunEntry]) -> str:
-    return " Changes are in percentage points." if _all_points(entries) else ""
+def _legend(entries: list[RunEntry]) -> str:
+    notes = [LEGEND]
+    if _all_points(entries):
+        notes.append("Changes are in percentage points.")
+    if any(_times(entry, "faster").startswith("~") for entry in entries):
+        notes.append("~: a quick check, or timed beside other work.")
+    return " ".join(notes)
 
 
 def _times(entry: RunEntry, name: str) -> str:
     from workbench.figures.units import times
 
     value = None if entry.result is None else getattr(entry.result, name)
-    return "" if value is None else times(value)
+    if value is None:
+        return ""
+    return times(value) if name == "smaller" or entry.is_speed_decided else f"~{times(value)}"

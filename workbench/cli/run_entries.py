@@ -97,6 +97,13 @@ class RunEntry:
         return any(row.budget == "smoke" for row in self.rows)
 
     @property
+    def is_speed_decided(self) -> bool:
+        """Whether the last row was timed on an idle machine, and not in a quick check."""
+        from workbench.ledger.factors import is_busy
+
+        return not self.is_quick and self.result is not None and not is_busy(self.result.last)
+
+    @property
     def verdict(self) -> str:
         """The verdict with its sign, or the decision of a run that only decided something."""
         from workbench.ledger.verdicts import verdict_word
