@@ -40,7 +40,7 @@ def test_newcomer_runs_all_turns_a_knob_and_finds_the_new_row_after_a_reload(tmp
         expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)
         page.wait_for_points(2, timeout_ms=RUN_MS)
         page.reload()
-        rows = view.locator(".wb-ledger tbody tr")
+        rows = view.locator(".wb-ledger .workbench-steps tbody tr")
         expect(rows.filter(has_text=re.compile("^pruning"))).to_have_count(1, timeout=RUN_MS)
         expect(view.locator(".wb-knob-pruning_ratio input")).to_have_value("0.25")
         assert page.strangers == []

@@ -84,7 +84,7 @@ def _tells_a_wrong_knob_at_once(page: Page) -> None:
 def _runs_and_is_all_there_after_a_reload(page: Page) -> None:
     from playwright.sync_api import expect
 
-    view, rows = page.playwright, page.playwright.locator(".wb-ledger tbody tr")
+    view, rows = page.playwright, page.playwright.locator(".wb-ledger .workbench-steps tbody tr")
     view.locator(".wb-run").click()
     expect(view.locator(".wb-status")).to_contain_text("running")
     expect(view.locator(".wb-progress .wb-stage-running")).to_have_count(1, timeout=RUN_MS)

@@ -122,6 +122,15 @@ def test_columns_of_the_ledger_have_a_table_where_they_are_declared(monkeypatch)
     assert table.rows == (("size", "File", "bytes", "Size of the file."),)
 
 
+def test_columns_of_the_ledger_tell_which_table_shows_them(tables):
+    table = tables["ledger"]
+    shown = {row[0]: row[table.heads.index("table")] for row in table.rows}
+    assert shown["quality"] == "short, all numbers"
+    assert shown["verdict"] == "short"
+    assert shown["throughput"] == "all numbers"
+    assert shown["memory_bytes"] == ""
+
+
 def test_settings_page_loads_nothing_and_its_links_lead_somewhere(page):
     read = _Page(page)
     assert read.loads == []

@@ -44,10 +44,13 @@ def test_list_and_show_tell_the_runs_and_the_ledger(finished, capsys):
     assert finished.name in capsys.readouterr().out
     assert cli.main(["show", "last", *_root(finished)]) == 0
     shown = capsys.readouterr().out
+    assert shown.startswith("Quick check, decides nothing: "), "the sentence comes first"
     assert "quantization" in shown
-    assert "core-s/1M" in shown
+    assert "core-s/1M" not in shown
     assert "Test: cnn-int8" in shown
     assert str(finished.result.onnx_path) in shown
+    assert cli.main(["show", "last", "--all", *_root(finished)]) == 0
+    assert "core-s/1M" in capsys.readouterr().out
 
 
 def test_resume_of_a_finished_run_shows_it_again(finished, capsys):
@@ -130,6 +133,8 @@ def test_list_and_show_print_json_and_nothing_else(finished, capsys):
     shown = json.loads(capsys.readouterr().out)
     assert [r["step"] for r in shown["rows"]] == [r.step for r in finished.result.rows]
     assert shown["rows"][-1]["latencies_ms"]["1"] == finished.result.rows[-1].latency_ms
+    assert shown["summary"] == finished.result.summary
+    assert shown["shown"][-1]["speedup_start"] == finished.result.ledger.speedup_start.iloc[-1]
     assert shown["test"]["candidate"] == "cnn-int8"
     assert shown["model_file"] == str(finished.result.onnx_path)
 

@@ -8,7 +8,10 @@ from types import SimpleNamespace
 import pytest
 
 import workbench.runs.handle as handle
+from tests.factories import make_run
 from workbench.cli import main as cli
+from workbench.cli.tour import _print_end
+from workbench.runs.handle import attach
 
 
 class Run:
@@ -63,3 +66,35 @@ def test_cancel_tells_what_became_of_the_run(run, capsys):
     assert cli.main(["cancel", "last"]) == 0
     assert run.asked == [("cancel", {})]
     assert "cancelled; finished steps are kept" in capsys.readouterr().out
+
+
+def test_show_opens_with_the_sentence_then_the_table_and_then_the_test_line(tmp_path, capsys):
+    folder = make_run(tmp_path)
+    (folder / "recipe.yml").write_text((folder / "recipe.yml").read_text() + "accepted_drop: 2.5\n")
+    assert cli.main(["show", folder.name, "--root", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    flat = " ".join(out.split())
+    assert flat.startswith(attach(folder).result.summary)
+    assert "your limit is 2.5 points: kept." in flat
+    assert out.index("your limit") < out.index("verdict") < out.index("Test: ")
+    assert "samples/s" not in out
+    long = ("Run folder:", "Model file:")
+    lines = [line for line in out.splitlines() if not line.startswith(long)]
+    assert max(map(len, lines)) <= 100
+    assert cli.main(["show", folder.name, "--all", "--root", str(tmp_path)]) == 0
+    everything = capsys.readouterr().out
+    assert "valid accuracy" in everything
+    assert "-0.60 to +0.20" in everything
+
+
+def test_tour_ends_with_the_sentence_the_table_and_the_files(tmp_path, capsys):
+    run = attach(make_run(tmp_path))
+    report = tmp_path / "report.html"
+    report.write_bytes(b"0" * 2000)
+    _print_end(run, [report], 12.0)
+    out = capsys.readouterr().out
+    flat = " ".join(out.split())
+    assert flat.startswith(run.result.summary)
+    assert out.index("resnet20 on fashion, budget standard") < out.index("Test: ")
+    assert f"{report}  (2 kB)" in out
+    assert "Done in 12.0 s." in out

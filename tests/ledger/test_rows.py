@@ -9,8 +9,19 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.factories import make_row, make_verdict
-from workbench.ledger.rows import Row, TestLine, frame
-from workbench.ledger.tables import SMOKE, cells, html, rich_table
+from workbench.ledger.frame import frame
+from workbench.ledger.rows import Row, TestLine
+from workbench.ledger.summary import summary
+from workbench.ledger.tables import (
+    SMOKE,
+    all_numbers,
+    all_numbers_legend,
+    brief_cells,
+    cells,
+    html,
+    legend,
+    rich_table,
+)
 from workbench.ledger.words import SYMBOLS
 from workbench.technique import Decision
 
@@ -19,7 +30,7 @@ from workbench.technique import Decision
 def rows() -> list[Row]:
     against = (
         make_verdict("accuracy", "worse", -0.0123),
-        make_verdict("batch-64 latency", "better", 0.5),
+        make_verdict("batch-64 latency", "better", 0.25),
     )
     start = (
         make_verdict("accuracy", "equivalent", 0.001),
@@ -31,9 +42,9 @@ def rows() -> list[Row]:
             "pruning",
             "pruning",
             size_bytes=410_400,
-            size_ratio=9.12,
-            size_ratio_parent=0.94,
-            speedup_parent=2.04,
+            size_ratio=2.44,
+            size_ratio_parent=2.44,
+            speedup_parent=4.2,
             speedup_start=4.2,
             latency_ms=0.3571,
             core_seconds_per_million=900.0,
@@ -92,9 +103,9 @@ def test_cells_of_a_step_hold_the_value_and_what_it_is_against_parent_and_start(
         "▼ -1.23 points (-1.63 to -0.83)",
         "≈ +0.10 points (-0.30 to +0.50)",
     )
-    assert by_head["file"] == ("410 kB", "0.94x, 9.1x")
-    assert by_head["batch 1"] == ("0.357 ms", "2.0x, 4.2x")
-    assert by_head["batch 64"] == ("60.0 ms", "2.0x, 4.0x")
+    assert by_head["file"] == ("410 kB", "2.4x, 2.4x")
+    assert by_head["batch 1"] == ("0.357 ms", "4.2x, 4.2x")
+    assert by_head["batch 64"] == ("60.0 ms", "4.0x, 4.0x")
     assert by_head["samples/s"] == ("1,066", "900 core-s/1M")
     assert by_head["step took"] == ("2.5 min", "")
 
@@ -213,25 +224,34 @@ def test_ledger_without_rows_is_empty_in_every_form():
     assert rich_table([]).row_count == 0
 
 
-def _printed(table) -> str:
+def _printed(*tables, width=220) -> str:
     from rich.console import Console
 
     out = io.StringIO()
-    Console(file=out, width=220).print(table)
+    for table in tables:
+        Console(file=out, width=width).print(table)
     return out.getvalue()
 
 
-def test_table_for_a_terminal_holds_every_cell(rows):
-    text = _printed(rich_table(rows, "a run"))
+def test_tables_of_all_numbers_hold_every_cell(rows):
+    text = _printed(*all_numbers(rows))
     for step in cells(rows)[1]:
         for cell in step:
             assert all(part in text for part in cell)
+    assert "undecided" in all_numbers_legend(rows)
+
+
+def test_short_table_holds_every_cell_and_the_title(rows):
+    text = _printed(rich_table(rows, "a run"))
+    for line in brief_cells(rows)[1]:
+        assert all(cell in text for cell in line)
     assert "a run" in text
-    assert "undecided" in text, "the legend"
 
 
 def test_names_with_brackets_are_shown_as_they_are(rows):
-    assert "prune[bold]" in _printed(rich_table([rows[0], make_row("prune[bold]")]))
+    named = [rows[0], make_row("prune[bold]")]
+    assert "prune[bold]" in _printed(rich_table(named))
+    assert "prune[bold]" in _printed(*all_numbers(named))
 
 
 class _Cells(HTMLParser):
@@ -261,7 +281,11 @@ def test_html_holds_every_row_and_the_test_line(rows, line):
     page = html(rows, line, title="My run")
     parser = _Cells()
     parser.feed(page)
-    assert parser.rows[1:] == [[top + below for top, below in step] for step in cells(rows)[1]]
+    short = brief_cells(rows)[1]
+    full = [[top + below for top, below in step] for step in cells(rows)[1]]
+    assert parser.rows == [[], *short, [], *full], "a row of headings before each table"
+    assert page.index(summary(rows, line)) < page.index("<table"), "the sentence comes first"
+    assert page.index("</table>") < page.index("<details>"), "all numbers are folded away"
     assert "My run" in page
     assert line.text in page
 
@@ -270,7 +294,8 @@ def test_html_escapes_what_came_from_outside(rows):
     nasty = "<script>alert(1)</script>&'"
     page = html([make_row(nasty, runtime=nasty, metric=nasty)], title=nasty)
     assert "<script>" not in page
-    assert page.count("&lt;script&gt;") == 4  # title, heading, step, runtime
+    # title; step and metric in the sentence; heading, step; of all numbers heading, step, runtime
+    assert page.count("&lt;script&gt;") == 8
 
 
 @pytest.mark.parametrize(
@@ -278,8 +303,9 @@ def test_html_escapes_what_came_from_outside(rows):
 )
 def test_legend_warns_of_smoke_when_any_row_was_one(budgets, shown):
     made = [make_row(f"s{i}", budget=budget) for i, budget in enumerate(budgets)]
-    assert (SMOKE.strip() in html(made)) is shown
-    assert (SMOKE.strip() in rich_table(made).caption) is shown
+    assert (SMOKE in html(made)) is shown
+    assert (SMOKE in legend(made)) is shown
+    assert (SMOKE in all_numbers_legend(made)) is shown
 
 
 def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
@@ -295,9 +321,9 @@ def test_test_line_says_what_was_reached_and_warns_after_the_first_look(line):
 @pytest.mark.parametrize(
     ("changes", "title", "text"),
     [
-        ({"size_bytes": 999}, "file", "1 kB"),
-        ({"size_bytes": 94_000_000}, "file", "94.00 MB"),
-        ({"latency_ms": 0.0123}, "batch 1", "0.012 ms"),
+        ({"size_bytes": 999}, "file", "999 bytes"),
+        ({"size_bytes": 94_000_000}, "file", "94.0 MB"),
+        ({"latency_ms": 0.0123}, "batch 1", "0.0123 ms"),
         ({"latency_ms": 12.345}, "batch 1", "12.3 ms"),
         ({"seconds": 99.0}, "step took", "99.0 s"),
         ({"seconds": 6000.0}, "step took", "100.0 min"),

@@ -154,6 +154,7 @@ OPTIONS = {
     "batch_sizes": [1, 8],
     "test": "never",
     "price_per_core_hour": 0.05,
+    "accepted_drop": 1.5,
 }
 
 
@@ -209,11 +210,11 @@ def test_options_at_their_default_are_not_in_the_code(tmp_path: Path) -> None:
 def test_options_of_the_run_are_a_folded_form_drawn_from_their_declaration(tmp_path: Path) -> None:
     options = new_wizard(tmp_path)._choices._options
     drawn = [c.knob.name for part in options._layout.sections[0]._parts for c in part.shown]
-    outside = {"task", "start", "seed", "budget", *RunOptions.LOCAL}
+    outside = {"task", "start", "seed", "budget", "accepted_drop", *RunOptions.LOCAL}
     assert drawn == [n for n in RunOptions.model_fields if n not in outside]
     assert options._layout.sections[0].titles == ("Options of the run  (6 settings)",)
     assert options._layout.sections[0].selected_index is None
-    assert not options._layout.plain.shown
+    assert [c.knob.name for c in options._layout.plain.shown] == ["accepted_drop"]
 
 
 def test_option_that_is_typed_reaches_the_recipe_and_a_wrong_one_is_told(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def settings_tables() -> tuple[Table, ...]:
     if find_spec("workbench.ledger.columns") is not None:
         columns = importlib.import_module("workbench.ledger.columns").COLUMNS
         text = "Columns of a run's table, one row a step."
-        fields = ("title", "unit", "direction", "sentence")
+        fields = ("title", "table", "unit", "direction", "sentence")
         tables.append(_declared_table("ledger", "Columns of the ledger", text, columns, fields))
     return tuple(tables)
 
@@ -148,7 +148,10 @@ def _declared_table(
     if hasattr(things, "all"):
         things = things.all()
     by_name = things if isinstance(things, Mapping) else {thing.name: thing for thing in things}
-    filled = {key: {"name": key, **_plain_fields(thing)} for key, thing in by_name.items()}
+    filled = {
+        key: {"name": key, **_plain_fields(thing), **_plain_properties(thing, fields)}
+        for key, thing in by_name.items()
+    }
     columns = fields or tuple(head for row in filled.values() for head in row)
     heads = [
         head
@@ -165,6 +168,12 @@ def _plain_fields(thing: Any) -> dict[str, str]:
         return {"forms": _plain(thing)}
     values = {field.name: getattr(thing, field.name) for field in dataclasses.fields(thing)}
     return {name: _plain(value) for name, value in values.items() if _is_plain(value)}
+
+
+def _plain_properties(thing: Any, names: Sequence[str]) -> dict[str, str]:
+    """The plain values of these names that are properties of a declaration, not fields."""
+    has = {name for name in names if isinstance(getattr(type(thing), name, None), property)}
+    return {name: _plain(getattr(thing, name)) for name in names if name in has}
 
 
 def _is_plain(value: Any) -> bool:

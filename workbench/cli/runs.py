@@ -1,4 +1,4 @@
-"""Commands about runs: run, resume, cancel, test, show and list."""
+"""Commands about one run: run, resume, cancel, test and show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import rich_click as click
 
+from workbench.cli.clean import clean
 from workbench.cli.console import console, output, print_json
+from workbench.cli.listing import list_runs
 from workbench.cli.options import (
     ARGUMENT,
     command,
@@ -19,6 +21,7 @@ from workbench.cli.options import (
     run_option,
     task_names,
 )
+from workbench.cli.results import print_result
 from workbench.errors import (
     CandidateError,
     RecipeError,
@@ -29,6 +32,7 @@ from workbench.errors import (
 )
 
 if TYPE_CHECKING:
+    from workbench.ledger.rows import Row
     from workbench.recipe import Recipe
     from workbench.runs.handle import Run
 
@@ -106,31 +110,27 @@ def test(run: str, root: str) -> None:
     print(_find(run, root).open_test().text)
 
 
-@command("show", run_argument, json_flag, run_option("root"), panel=PANEL)
-def show(run: str, json: bool, root: str) -> int:
-    """Show the ledger of a run."""
+@command(
+    "show",
+    run_argument,
+    flag("all", "Show all numbers: intervals, changes by each step, throughput, costs, times."),
+    json_flag,
+    run_option("root"),
+    panel=PANEL,
+)
+def show(run: str, all: bool, json: bool, root: str) -> int:
+    """Show the result of a run: a sentence, and a row a step."""
     handle = _find(run, root)
     if json:
         print_json(_as_data(handle))
         return 0
     if handle.status == "failed":
         print(f"{handle.name} failed: {handle.error}")
-    return _print_trail(handle) if (handle.folder / "steps").exists() else 0
+    has_steps = (handle.folder / "steps").exists()
+    return _print_trail(handle, everything=all) if has_steps else 0
 
 
-@command("list", json_flag, run_option("root"), panel=PANEL)
-def list_runs(json: bool, root: str) -> None:
-    """List the runs."""
-    from workbench.runs.folders import run_folders
-
-    rows = [_listed(folder) for folder in run_folders(root)]
-    if json:
-        print_json(rows)
-    else:
-        _print_list(rows, root)
-
-
-COMMANDS = (run, resume, cancel, show, list_runs, test)
+COMMANDS = (run, resume, cancel, show, list_runs, clean, test)
 
 
 def follow(
@@ -196,13 +196,9 @@ def _watch(run: Run) -> int:
     return _print_trail(run)
 
 
-def _print_trail(run: Run) -> int:
-    from workbench.ledger.tables import rich_table
-
+def _print_trail(run: Run, *, everything: bool = False) -> int:
     trail, out = run.result, output()
-    out.print(rich_table(trail.rows, title=f"{run.name} ({run.status})"))
-    if trail.test:
-        out.print(f"[bold]{trail.test.text}[/bold]")
+    print_result(trail, f"{run.name} ({run.status})", everything=everything)
     out.print(f"Run folder: {run.folder}", soft_wrap=True)
     try:
         out.print(f"Model file: {trail.onnx_path} (takes {trail.onnx_takes})", soft_wrap=True)
@@ -212,20 +208,30 @@ def _print_trail(run: Run) -> int:
 
 
 def _as_data(run: Run) -> dict[str, Any]:
-    """A run's state, ledger and test line as plain data."""
+    """A run's state, ledger and test line as plain data.
+
+    `rows` are as measured, each in its own session; `shown` holds the milliseconds and the factors
+    of the tables.
+    """
+    from workbench.ledger.factors import with_factors
+
     about: dict[str, Any] = {
         "name": run.name,
         "status": run.status,
         "error": run.error,
         "folder": str(run.folder),
+        "summary": "",
         "rows": [],
+        "shown": [],
         "test": None,
         "model_file": None,
     }
     if not (run.folder / "steps").exists():
         return about
     trail = run.result
+    about["summary"] = trail.summary
     about["rows"] = [row.to_json() for row in trail.rows]
+    about["shown"] = [_shown(row) for row in with_factors(trail.rows)]
     about["test"] = trail.test.to_json() if trail.test else None
     try:
         about["model_file"] = str(trail.onnx_path)
@@ -234,32 +240,12 @@ def _as_data(run: Run) -> dict[str, Any]:
     return about
 
 
-def _listed(folder: Path) -> dict[str, Any]:
-    """A run's row in the list; the recipe is read as plain YAML, which imports no technique."""
-    from workbench.runs.handle import Run
-    from workbench.system.texts import read_text, read_yaml
-
-    run = Run(folder)
-    about: dict[str, Any] = {"name": run.name, "status": run.status_shown, "folder": str(folder)}
-    try:
-        tree = read_yaml(read_text(folder / "recipe.yml"))
-        steps = [s if isinstance(s, str) else next(iter(s)) for s in tree["steps"]]
-        return {**about, "task": tree["task"], "start": tree.get("start", ""), "steps": steps}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration):
-        return {**about, "task": None, "start": None, "steps": None}
-
-
-def _print_list(rows: list[dict[str, Any]], root: str) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    from workbench.runs.folders import runs_root
-
-    title = f"Runs in {runs_root(root)}"
-    table = Table("run", "status", "task", "steps", title=Text(title), title_justify="left")
-    for row in rows:
-        unread = row["steps"] is None
-        steps = "its recipe cannot be read" if unread else ", ".join(row["steps"])
-        cells = (row["name"], row["status"], "?" if unread else str(row["task"]), steps)
-        table.add_row(*map(Text, cells))
-    output().print(table)
+def _shown(row: Row) -> dict[str, Any]:
+    """The latencies of a row in the session of the last row, and the factors that they give."""
+    names = ("step", "size_bytes", "size_ratio", "size_ratio_parent")
+    return {
+        **{name: getattr(row, name) for name in names},
+        "latencies_ms": dict(row.latencies_ms),
+        "speedup_start": row.speedup_start,
+        "speedup_parent": row.speedup_parent,
+    }

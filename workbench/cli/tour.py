@@ -1,4 +1,4 @@
-"""`workbench tour`: the first notebook as a batch job, with progress bar, ledger and report."""
+"""`workbench tour`: the first notebook as a batch job, with progress bar, result and report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from workbench.cli.console import console, output
+from workbench.cli.results import print_result
 from workbench.errors import RunError
 from workbench.lessons.notebooks import notebooks_folder
 from workbench.lessons.report import write_report
@@ -25,7 +26,7 @@ NOTEBOOK = "00_start_here.ipynb"
 
 
 def tour(root: str | None = None) -> int:
-    """Run the notebook with papermill, print its ledger, and keep notebook, report and model."""
+    """Run the notebook with papermill, print its result, and keep notebook, report and model."""
     runs = runs_root(root)
     folder = runs / f"tour-{datetime.now():%Y%m%d-%H%M%S}"
     folder.mkdir(parents=True)
@@ -90,16 +91,10 @@ def _new_run(runs: Path, earlier: set[Path], process: subprocess.Popen[bytes]) -
 
 
 def _print_end(run: Run, files: list[Path], seconds: float) -> None:
-    from workbench.ledger.tables import rich_table
-
     out, trail = output(), run.result
-    out.print(
-        rich_table(
-            trail.rows, title=f"{run.recipe.start} on {run.recipe.task}, budget {run.recipe.budget}"
-        )
-    )
-    if trail.test:
-        out.print(f"[bold]{trail.test.text}[/bold]\n")
+    recipe = run.recipe
+    print_result(trail, f"{recipe.start} on {recipe.task}, budget {recipe.budget}")
+    out.print()
     for file in files:
         out.print(f"  {file}  ({bytes_text(file.stat().st_size)})", soft_wrap=True)
     out.print(

@@ -61,9 +61,9 @@ def _sign(value: float, *, signed: bool) -> str:
 
 
 def times(factor: float) -> str:
-    """A factor with two digits: "2.7x", "31x", "0.83x"."""
+    """A factor with two digits: "2.7x", "31x", "130x", "0.83x"."""
     if factor >= 9.95:
-        return f"{factor:.0f}x"
+        return f"{float(f'{factor:.2g}'):,.0f}x"
     return f"{factor:.1f}x" if factor >= 0.995 else f"{factor:.2g}x"
 
 

@@ -15,14 +15,15 @@ from workbench.measure.card import card_of, prepare_ms
 from workbench.measure.scorecard import Scorecard
 from workbench.measure.statistics.quality import quality
 from workbench.measure.statistics.verdict import Verdict, compare_many
-from workbench.measure.timing.latency import time_side_by_side
+from workbench.measure.timing.latency import TOO_BUSY, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
-from workbench.metrics import like_targets
+from workbench.metrics import like_targets, predicted
 from workbench.model_form import form_named
 from workbench.recipe import Recipe
 from workbench.runtimes import runtimes_for
 from workbench.runtimes.outputs import predict_rows
 from workbench.system.files import write_json, write_text
+from workbench.system.wording import percent
 from workbench.task import Candidate, Task
 
 __all__ = ["Contestant", "appraise", "outputs_on"]
@@ -188,6 +189,7 @@ def _row(
         throughput=1000 * timing.largest.batch_size / timing.largest.best_ms,
         core_seconds_per_million=timing.core_seconds_per_million,
         money_per_million=card.money_per_million,
+        busy=timing.busy,
         memory_bytes=timing.peak_memory_bytes,
         load_ms=timing.load_time_ms,
     )
@@ -202,18 +204,23 @@ def _compared(
     timings: Mapping[str, Timing],
 ) -> Row:
     """The row with its verdicts and factors against parent and start."""
-    changes: dict[str, Any] = {}
+    changes: dict[str, Any] = {"n_valid": len(contestant.answers)}
     if first is not None and first.label != contestant.label:
         changes |= {
             "against_start": _verdicts(first, contestant, task, timings),
             "speedup_start": _speedup(timings, first.label, contestant.label),
+            "start_latencies_ms": _best_ms(timings, first.label),
             "size_ratio": _size_bytes(first) / _size_bytes(contestant),
+            "flipped_start": _flipped(first, contestant, task),
         }
     if parent is not None:
         changes |= {
             "against_parent": _verdicts(parent, contestant, task, timings),
             "speedup_parent": _speedup(timings, parent.label, contestant.label),
+            "parent": parent.label,
+            "parent_latencies_ms": _best_ms(timings, parent.label),
             "size_ratio_parent": _size_bytes(parent) / _size_bytes(contestant),
+            "flipped_parent": _flipped(parent, contestant, task),
         }
     return replace(row, **changes)
 
@@ -229,7 +236,39 @@ def _verdicts(
         return tuple(of_scores)
     pair = timings[before.label], timings[after.label]
     sizes = [batch.batch_size for batch in pair[1].batches]
-    return (*of_scores, *(compare_timings(*pair, batch_size=n) for n in sizes))
+    of_times = (compare_timings(*pair, batch_size=n) for n in sizes)
+    return (*of_scores, *(_beside_other_work(v, pair[1].busy) for v in of_times))
+
+
+def _beside_other_work(verdict: Verdict, busy: float) -> Verdict:
+    """The verdict on a latency, undecided where other work ran during the timing."""
+    if busy <= TOO_BUSY:
+        return verdict
+    return replace(
+        verdict,
+        decision="undecided",
+        text=f"{verdict.metric}: undecided, as other work used {percent(busy, 0)} of the cores "
+        f"during timing (ratio {verdict.difference:.3f})",
+    )
+
+
+def _flipped(before: Contestant, after: Contestant, task: Task) -> int | None:
+    """The number of valid rows whose predicted class differs; None where no class is predicted."""
+    outputs = before.answers, after.answers
+    if outputs[0].ndim > 2 or outputs[1].ndim > 2:
+        return None
+    if task.kind == "multilabel":
+        labels = [o > 0 for o in outputs]
+        return int((labels[0] != labels[1]).reshape(len(labels[0]), -1).any(axis=1).sum())
+    if task.kind not in ("classification", "binary"):
+        return None
+    classes = [predicted(o) for o in outputs]
+    return int((classes[0] != classes[1]).sum())
+
+
+def _best_ms(timings: Mapping[str, Timing], label: str) -> dict[int, float]:
+    """The best call in ms by batch size; empty where nothing was timed."""
+    return {b.batch_size: b.best_ms for b in timings[label].batches} if timings else {}
 
 
 def _speedup(timings: Mapping[str, Timing], before: str, after: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Columns of the ledger, declared once: table, store and reference read what stands here."""
+"""Columns of the ledger, declared once: tables, store and reference read these declarations."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from workbench.figures.units import amount, times
+from workbench.ledger.factors import factor
 from workbench.ledger.rows import Row
-from workbench.ledger.words import change_text, quality_text
-from workbench.system.wording import bytes_text, ms_text, percent, seconds_text, times_text
+from workbench.ledger.verdicts import verdict_word
+from workbench.ledger.words import change_text, quality_text, quality_verdict
+from workbench.system.wording import difference_text, percent, seconds_text
 
 __all__ = ["COLUMNS", "Column", "columns_of"]
 
@@ -20,8 +23,11 @@ class Column:
     """One column of the ledger.
 
     `title` may hold `{metric}`. `direction` says which way is better. `logged` names the number in
-    the store, empty for none; `value` reads it off a row. `cell` is how a table shows it, None for
-    numbers that only the store and the scorecard hold. `sentence` explains it.
+    the store, empty for none; `value` reads it off a row. `cell` is how the table of all numbers
+    shows it, None for numbers that only the store and the scorecard hold. `brief` is its cell in
+    the short table, under `brief_title`; None for a column that is not in it. Its second text goes
+    first where there is little room; `brief_aside` is the heading of that. `sentence` explains the
+    column.
     """
 
     name: str
@@ -34,6 +40,15 @@ class Column:
     cell: Callable[[Row], Cell] | None = None
     align: Literal["left", "right"] = "right"
     always: bool = False
+    brief: Callable[[Row], Cell] | None = None
+    brief_title: str = ""
+    brief_aside: str = ""
+
+    @property
+    def table(self) -> str:
+        """The tables that show the column: the short one, that of all numbers, or none."""
+        shown = (("short", self.brief), ("all numbers", self.cell))
+        return ", ".join(name for name, cell in shown if cell is not None)
 
 
 def _number(name: str) -> Callable[[Row], float | None]:
@@ -58,16 +73,41 @@ def _change(row: Row) -> Cell:
     return change_text(row.against_parent, row.metric), change_text(row.against_start, row.metric)
 
 
+def _brief_quality(row: Row) -> Cell:
+    return ("", "") if row.quality is None else (_quality(row)[0], "")
+
+
+def _brief_change(row: Row) -> Cell:
+    verdict = quality_verdict(row.against_start, row.metric)
+    if verdict is None:
+        return "", ""
+    return difference_text(verdict.difference, verdict.unit), _flipped_text(row, row.flipped_start)
+
+
+def _flipped(row: Row) -> Cell:
+    return _flipped_text(row, row.flipped_parent), _flipped_text(row, row.flipped_start)
+
+
+def _flipped_text(row: Row, flipped: int | None) -> str:
+    """`5 of 1,000`; empty where no classes are predicted."""
+    return "" if flipped is None or row.n_valid is None else f"{flipped:,} of {row.n_valid:,}"
+
+
 def _factors(row: Row, parent: float | None, start: float | None) -> str:
     if not row.against_start or parent is None or start is None:
         return ""
-    return f"{times_text(parent)}, {times_text(start)}"
+    return f"{times(parent)}, {times(start)}"
 
 
 def _file(row: Row) -> Cell:
     if row.size_bytes is None:
         return "", ""
-    return bytes_text(row.size_bytes), _factors(row, row.size_ratio_parent, row.size_ratio)
+    size = amount(row.size_bytes, "size_bytes")
+    return size, _factors(row, row.size_ratio_parent, row.size_ratio)
+
+
+def _brief_file(row: Row) -> Cell:
+    return _file(row)[0], ""
 
 
 def _throughput(row: Row) -> Cell:
@@ -92,6 +132,10 @@ def _took(row: Row) -> Cell:
     return seconds_text(row.seconds), money
 
 
+def _busy(row: Row) -> Cell:
+    return ("", "") if row.busy is None else (percent(row.busy, 0), "")
+
+
 COLUMNS: tuple[Column, ...] = (
     Column(
         "step",
@@ -100,6 +144,8 @@ COLUMNS: tuple[Column, ...] = (
         cell=_step,
         align="left",
         always=True,
+        brief=lambda row: (row.step, ""),
+        brief_title="step",
     ),
     Column(
         "quality",
@@ -110,6 +156,8 @@ COLUMNS: tuple[Column, ...] = (
         value=_number("quality"),
         cell=_quality,
         always=True,
+        brief=_brief_quality,
+        brief_title="{metric}",
     ),
     Column(
         "change",
@@ -117,6 +165,19 @@ COLUMNS: tuple[Column, ...] = (
         "Change of the score against the step before, then against the start, with 95 % intervals.",
         cell=_change,
         align="left",
+        brief=_brief_change,
+        brief_title="change",
+        brief_aside="flipped",
+    ),
+    Column(
+        "flipped",
+        "flipped",
+        "Valid rows whose predicted class differs from that of the step before; below, from that "
+        "of the start.",
+        direction="lower",
+        logged="against_start/flipped",
+        value=_number("flipped_start"),
+        cell=_flipped,
     ),
     Column(
         "size_bytes",
@@ -127,6 +188,8 @@ COLUMNS: tuple[Column, ...] = (
         logged="cost/size_bytes",
         value=_number("size_bytes"),
         cell=_file,
+        brief=_brief_file,
+        brief_title="file",
     ),
     Column(
         "size_gzip_bytes",
@@ -232,6 +295,23 @@ COLUMNS: tuple[Column, ...] = (
         value=_number("seconds"),
         cell=_took,
     ),
+    Column(
+        "busy",
+        "other work",
+        "Fraction of this machine's cores that other work used during timing.",
+        direction="lower",
+        logged="cost/busy",
+        value=_number("busy"),
+        cell=_busy,
+    ),
+    Column(
+        "verdict",
+        "verdict",
+        "Verdict on the score against the start; busy: timed beside other work.",
+        brief=lambda row: (verdict_word(row), ""),
+        brief_title="verdict",
+        align="left",
+    ),
 )
 LATENCIES_BEFORE = "throughput"  # where the columns of the batch sizes stand
 
@@ -251,29 +331,26 @@ def _latency(size: int, *, is_first: bool) -> Column:
     name = "latency_ms" if is_first else f"latency_{size}_ms"
 
     def cell(row: Row) -> Cell:
-        if size not in row.latencies_ms:
+        ms = row.latencies_ms.get(size)
+        if ms is None:
             return "", ""
-        if is_first:
-            return ms_text(row.latencies_ms[size]), _factors(
-                row, row.speedup_parent, row.speedup_start
-            )
-        slower = {
-            which: 1 / v.difference
-            for which, verdicts in (("parent", row.against_parent), ("start", row.against_start))
-            for v in verdicts
-            if v.metric == f"batch-{size} latency"
-        }
-        factors = _factors(row, slower.get("parent"), slower.get("start"))
-        return ms_text(row.latencies_ms[size]), factors
+        factors = _factors(
+            row,
+            factor(row.parent_latencies_ms.get(size), ms),
+            factor(row.start_latencies_ms.get(size), ms),
+        )
+        return amount(ms, "ms"), factors
 
     return Column(
         name,
         f"batch {size}",
-        f"Best call at batch {size} on one thread; below, how many times faster than before "
+        f"Best call at batch {size} on one thread; below, how many times faster than before and "
         "than the start.",
         unit="ms",
         direction="lower",
         logged=f"cost/{name}",
         value=lambda row: row.latencies_ms.get(size),
         cell=cell,
+        brief=(lambda row: (cell(row)[0], "")) if is_first else None,
+        brief_title="latency",
     )

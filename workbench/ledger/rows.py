@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.ledger.words import quality_text
 from workbench.measure.statistics.verdict import Verdict
 from workbench.system.records import record
 from workbench.technique import Decision
 
-if TYPE_CHECKING:
-    import pandas as pd
+__all__ = ["Row", "TestLine"]
 
-__all__ = ["Row", "TestLine", "frame"]
+LATENCIES = ("latencies_ms", "start_latencies_ms", "parent_latencies_ms")
 
 
 @dataclass(frozen=True)
@@ -25,8 +24,12 @@ class Row:
     second at the largest batch; sizes are bytes, `seconds` the time of the step itself. Of all
     `operators`, `int8_operators` run in int8 in the runtime; `peak_share` is the fraction of the
     machine's measured peak in `peak_precision` that the largest batch reaches. `speedup_*` and
-    `size_ratio*` compare with the row before and with the start, timed side by side in one session.
-    A step that only decided has a `decision` and no score; what was not measured is None.
+    `size_ratio*` compare with the row before and with the start, timed side by side in one session;
+    `start_latencies_ms` and `parent_latencies_ms` are the best calls of these two in that session.
+    `parent` is the label of the row before. Of `n_valid` valid rows, `flipped_*` get another
+    predicted class (None in a regression). `busy` is the share of the cores that other work used
+    during timing. A step that only decided has a `decision` and no score; a value that was not
+    measured is None. Tables and figures show the numbers of `workbench.ledger.factors`.
     """
 
     step: str
@@ -63,6 +66,13 @@ class Row:
     budget: str = "standard"
     notes: tuple[str, ...] = ()
     decision: Decision | None = None
+    parent: str = ""
+    n_valid: int | None = None
+    flipped_parent: int | None = None
+    flipped_start: int | None = None
+    busy: float | None = None
+    start_latencies_ms: Mapping[int, float] = field(default_factory=dict)
+    parent_latencies_ms: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def latency_ms(self) -> float | None:
@@ -76,7 +86,7 @@ class Row:
         return {
             **self.__dict__,
             **verdicts,
-            "latencies_ms": {str(size): ms for size, ms in self.latencies_ms.items()},
+            **{k: {str(size): ms for size, ms in getattr(self, k).items()} for k in LATENCIES},
             "notes": list(self.notes),
             "decision": None if self.decision is None else self.decision.to_json(),
         }
@@ -87,7 +97,9 @@ class Row:
         values = dict(data)
         older = {1: values.pop("latency_ms", None), 64: values.pop("latency_64_ms", None)}
         kept = values.get("latencies_ms") or {k: v for k, v in older.items() if v is not None}
-        values["latencies_ms"] = {int(size): ms for size, ms in kept.items()}
+        values["latencies_ms"] = kept
+        for key in LATENCIES:
+            values[key] = {int(size): ms for size, ms in (values.get(key) or {}).items()}
         for key in ("against_parent", "against_start"):
             values[key] = tuple(Verdict.from_json(v) for v in values.get(key, ()))
         decision = values.get("decision")
@@ -143,44 +155,3 @@ class TestLine:
             "too good."
         )
         return f"Test: {self.candidate} has {self.metric} {shown}; {self.verdicts[0].text}.{looks}"
-
-
-def frame(rows: Sequence[Row]) -> pd.DataFrame:
-    """The ledger's numbers as a table, one row a step.
-
-    Latencies stand in `latency_ms`, of the smallest batch size, and `latency_<size>_ms`; `verdict`
-    judges the score against the start, `<column>_verdict` a column against the row before.
-    """
-    import pandas as pd
-
-    sizes = sorted({size for row in rows for size in row.latencies_ms})
-    names = {size: "latency_ms" if size == sizes[0] else f"latency_{size}_ms" for size in sizes}
-    table = pd.DataFrame([_numbers(row, names) for row in rows])
-    if not len(table):
-        return table
-    metric = next((row.metric for row in rows if row.metric), "")
-    table["verdict"] = [_judged(row.against_start, row.metric) for row in rows]
-    judged = {
-        "quality": metric,
-        **{names[size]: f"batch-{size} latency" for size in sizes},
-    }
-    for column, name in judged.items():
-        table[f"{column}_verdict"] = [_judged(row.against_parent, name) for row in rows]
-    return table
-
-
-def _numbers(row: Row, names: Mapping[int, str]) -> dict[str, Any]:
-    """The fields of a row that hold numbers and names, a latency a column."""
-    values: dict[str, Any] = {}
-    for name, value in row.__dict__.items():
-        if name == "latencies_ms":
-            values |= {column: value.get(size) for size, column in names.items()}
-        elif name == "decision":
-            values[name] = "" if value is None else value.verdict
-        elif name not in ("against_parent", "against_start", "notes"):
-            values[name] = value
-    return values
-
-
-def _judged(verdicts: tuple[Verdict, ...], metric: str) -> str:
-    return next((v.decision for v in verdicts if v.metric == metric), "")

@@ -9,6 +9,7 @@ import numpy as np
 from workbench.data.rows import AnyRows
 from workbench.events import Report
 from workbench.ledger.appraise import outputs_on
+from workbench.ledger.factors import with_factors
 from workbench.ledger.rows import Row, TestLine
 from workbench.measure.statistics.quality import quality
 from workbench.measure.statistics.verdict import compare_many, within
@@ -48,7 +49,7 @@ def test_line(
         if task.metric.unit == "points"
         else {}
     )
-    final = next(row for row in reversed(rows) if row.quality is not None)
+    final = next(row for row in reversed(with_factors(rows)) if row.quality is not None)
     return TestLine(
         candidate=last.name,
         metric=task.metric.name,

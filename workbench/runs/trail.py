@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RunError, UnknownName, sentence_of, unknown
-from workbench.ledger.rows import Row, TestLine, frame
+from workbench.ledger.frame import frame
+from workbench.ledger.rows import Row, TestLine
+from workbench.ledger.summary import summary
 from workbench.ledger.tables import html
 from workbench.measure.scorecard import Scorecard
 from workbench.recipe import Recipe
 from workbench.runs.candidates import load_candidate
 from workbench.system.files import read_json
+from workbench.system.texts import read_text, read_yaml
 from workbench.task import Candidate, Task
 from workbench.technique import Decision
 
@@ -47,6 +50,19 @@ class Trail:
         """The result on test of the last candidate; None while test is closed."""
         path = self.folder / "final.json"
         return _read(path, TestLine.from_json) if path.exists() else None
+
+    @property
+    def summary(self) -> str:
+        """The result in one sentence: size, speed, change of the score, and your limit if set."""
+        return summary(self.rows, self.test, accepted_drop=self.accepted_drop)
+
+    @property
+    def accepted_drop(self) -> float | None:
+        """The option of the run; None where it has no limit or its recipe cannot be read."""
+        try:
+            return read_yaml(read_text(self.folder / "recipe.yml")).get("accepted_drop")
+        except (OSError, ValueError, AttributeError):
+            return None
 
     @property
     def ledger(self) -> pd.DataFrame:
@@ -145,7 +161,7 @@ class Trail:
         return plot_ledger(frame([r for r in self.rows if r.quality is not None]), value=value)
 
     def _repr_html_(self) -> str:
-        return html(self.rows, self.test)
+        return html(self.rows, self.test, accepted_drop=self.accepted_drop)
 
     def __repr__(self) -> str:
         return f"Trail({self.folder.name!r}, {len(self.rows)} rows)"

@@ -72,6 +72,11 @@ class RunOptions(Settings):
     no cost is shown.
     """
 
+    accepted_drop: float | None = knob(None, low=0, title="Accepted drop")
+    """Largest drop of the score that you accept, in percentage points, or in the unit of the
+    metric. Empty: no limit.
+    """
+
     @field_validator("batch_sizes")
     @classmethod
     def _check_batch_sizes(cls, sizes: list[int]) -> list[int]:

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import RunError
+from workbench.ledger.factors import is_busy, with_factors
 from workbench.ledger.rows import Row, TestLine
-from workbench.ledger.tables import cells
+from workbench.ledger.summary import summary
+from workbench.ledger.tables import brief_cells, legend
 from workbench.store.points import Point, points_of, points_of_test, valid_key
 from workbench.system.files import read_json
 from workbench.system.texts import read_text, read_yaml
@@ -75,10 +77,13 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
     text = read_text(folder / "recipe.yml")
     # Plain YAML, so that the techniques of the recipe need not be installed.
     recipe = {**DEFAULTS, **read_yaml(text)}
+    accepted_drop = recipe.get("accepted_drop")
     final = folder / "final.json"
     test = TestLine.from_json(read_json(final)) if final.exists() else None
-    labelled = [(step, Row.from_json(r)) for _, step in steps for r in step["rows"]]
-    rows = [row for _, row in labelled]
+    of_steps = [step for _, step in steps for _ in step["rows"]]
+    # with the factors and the milliseconds that the tables show
+    rows = with_factors([Row.from_json(r) for _, step in steps for r in step["rows"]])
+    labelled = list(zip(of_steps, rows, strict=True))
     created = float(about["created"])
     status = _status(folder)
     files = (*(place / "step.json" for place, _ in steps), final)
@@ -98,7 +103,7 @@ def _entry(folder: Path, steps: list[tuple[Path, dict[str, Any]]]) -> Entry:
         "workbench.kind": "run",
         "workbench.folder": folder.resolve().as_uri(),
         "workbench.recipe": text[:LONGEST_TAG],
-        "mlflow.note.content": _note(folder, rows, test)[:LONGEST_TAG],
+        "mlflow.note.content": _note(folder, rows, test, accepted_drop)[:LONGEST_TAG],
     }
     task, start = recipe["task"], recipe["start"] or rows[0].candidate
     params = {"task": task, "start": start, **{k: recipe[k] for k in ("seed", "budget", "device")}}
@@ -135,6 +140,8 @@ def _row_entry(
         f"workbench.against_start.{valid_key(v.metric)}": v.decision for v in row.against_start
     }
     decisions |= _decision_tags(row)
+    if is_busy(row):
+        decisions["workbench.busy"] = "timed beside other work"
     return Entry(
         f"{row.step} of {run}",
         "FINISHED",
@@ -257,11 +264,10 @@ def _is_there(pid: int | None) -> bool:
     return pid is not None and psutil.pid_exists(pid)
 
 
-def _note(folder: Path, rows: list[Row], test: TestLine | None) -> str:
-    """Text for the page of the run: its ledger, its test result, and its folder."""
-    heads, lines = cells(rows)
-    texts = [[" · ".join(filter(None, cell)) for cell in line] for line in lines]
-    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *texts)]
-    return "\n".join(
-        [*table, "", test.text if test else "", "", f"Run folder: `{folder.resolve()}`"]
-    )
+def _note(folder: Path, rows: list[Row], test: TestLine | None, accepted_drop: float | None) -> str:
+    """Text for the page of the run: its sentence, its table, its test result, and its folder."""
+    heads, lines = brief_cells(rows)
+    table = ["| " + " | ".join(line) + " |" for line in (heads, ["---"] * len(heads), *lines)]
+    sentence = summary(rows, test, accepted_drop=accepted_drop)
+    parts = [sentence, "\n".join(table), legend(rows), test.text if test else ""]
+    return "\n\n".join([*filter(None, parts), f"Run folder: `{folder.resolve()}`"])

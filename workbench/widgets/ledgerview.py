@@ -44,7 +44,8 @@ class LedgerView(VBox):
             section = self._sections[name] = HTML().add_class("wb-section")
             self.children = tuple(reversed(self._sections.values()))
         is_measured = any(row.quality is not None for row in rows)  # else the decisions say it all
-        body = html(rows, test) if is_measured else ""
+        limit = recipe.options.accepted_drop
+        body = html(rows, test, accepted_drop=limit) if is_measured else ""
         lines = "".join(decision_html(d, with_numbers=True) for d in decisions)
         if not rows and not decisions:
             body = "<p class='wb-quiet'>No step has finished.</p>"

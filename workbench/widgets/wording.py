@@ -62,6 +62,7 @@ _SHOWN_VALUES: dict[str, dict[Any, str]] = {
     "budget": {"smoke": "quick check"},
     "test": {"at_end": "at the end"},
     "price_per_core_hour": {None: "no price"},
+    "accepted_drop": {None: "no limit"},
 }
 
 _SHOWN_HELP = {  # in place of a docstring line that holds a value which is shown in other words
