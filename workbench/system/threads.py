@@ -36,7 +36,7 @@ operation. Measured on two cores, training beside one busy process: 4.0 s with o
 
 ROUNDS = 7
 N_OPERATIONS = 12  # of each kind in one round: some milliseconds
-LEAST_GAIN = 1.25  # twice as many threads must be this many times as fast to be worth their cores
+LEAST_GAIN = 1.2  # twice as many threads must be this many times as fast to be worth their cores
 LEAST_SHARE = 0.85  # of a core that one thread gets; with less, there is no core for a second one
 
 
