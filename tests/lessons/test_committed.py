@@ -53,7 +53,9 @@ def test_something_is_checked_and_every_checked_cell_has_an_output(notebook):
     assert all(c.outputs for c in checked)
     text = "\n".join(o.text for c in checked for o in c.outputs)
     assert text.count("True") >= 3, "verdicts are among what is checked"
-    assert not re.search(r"\d+\.\d{3,}", text), "no float that changes from run to run is checked"
+    results = [c for c in checked if "settings" not in c.metadata["tags"]]  # those are as written
+    shown = "\n".join(o.text for c in results for o in c.outputs)
+    assert not re.search(r"\d+\.\d{3,}", shown), "no float that changes from run to run is checked"
 
 
 def test_notebook_is_small_and_holds_no_widget_state(notebook, request):

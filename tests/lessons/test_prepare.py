@@ -75,7 +75,8 @@ def test_clean_keeps_tags_and_drops_all_other_metadata_of_cells():
         ]
     )
     clean(notebook)
-    assert [dict(c.metadata) for c in notebook.cells] == [{"tags": ["parameters"]}, {}, {}]
+    folded = {"tags": ["parameters"], "jupyter": {"source_hidden": True}}
+    assert [dict(c.metadata) for c in notebook.cells] == [folded, {}, {}]
 
 
 def test_clean_takes_out_injected_parameters():
@@ -116,7 +117,7 @@ def test_prepared_notebook_is_executed_in_place_with_runs_in_a_folder_of_their_o
     )
     assert notebook.cells[1].outputs[0].text == f"42 True {module.RENDERER}\n"
     assert [dict(c.metadata) for c in notebook.cells] == [
-        {"tags": ["parameters"]},
+        {"tags": ["parameters"], "jupyter": {"source_hidden": True}},
         {"tags": ["checked"]},
     ]
     assert "papermill" not in notebook.metadata
