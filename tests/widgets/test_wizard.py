@@ -146,6 +146,7 @@ def test_code_follows_every_choice(tmp_path: Path) -> None:
 
 REFERENCE = "tests.widgets.example_tasks:digits_named"
 OPTIONS = {
+    "choices": {"training 0123": {"precision": "fp32", "memory_format": "contiguous"}},
     "seed": 4,
     "device": "cpu",
     "budget": "standard",
@@ -212,7 +213,7 @@ def test_options_of_the_run_are_a_folded_form_drawn_from_their_declaration(tmp_p
     drawn = [c.knob.name for part in options._layout.sections[0]._parts for c in part.shown]
     outside = {"task", "start", "seed", "budget", "accepted_drop", *RunOptions.LOCAL}
     assert drawn == [n for n in RunOptions.model_fields if n not in outside]
-    assert options._layout.sections[0].titles == ("Options of the run  (6 settings)",)
+    assert options._layout.sections[0].titles == ("Options of the run  (7 settings)",)
     assert options._layout.sections[0].selected_index is None
     assert [c.knob.name for c in options._layout.plain.shown] == ["accepted_drop"]
 
