@@ -14,7 +14,12 @@ import yaml
 
 from workbench.events import Report
 from workbench.recipe import Recipe
-from workbench.runs.automatic import RESOLVED_FILE, settle_threads, threads_of
+from workbench.runs.automatic import (
+    RESOLVED_FILE,
+    choices_text,
+    settle_threads,
+    threads_of,
+)
 from workbench.runs.handle import start
 from workbench.settings import RunOptions
 
@@ -68,6 +73,17 @@ def test_run_writes_every_automatic_choice_and_the_versions_into_a_recipe(run):
     assert tree["steps"][1]["quantization"]["activation_type"] in ("uint8", "int8")
     assert "torch " in text.splitlines()[1], "versions stand in a comment"
     assert Recipe.from_yaml(text).labels == ("pruning", "quantization")
+
+
+def test_choices_of_a_run_are_named(run, tmp_path):
+    text = choices_text(run.folder)
+    assert text.startswith("Chosen by a clock: "), text
+    assert "thread" not in text, "the recipe set it"
+    assert "the type of activations" in text
+    assert text.endswith("see recipe.resolved.yml.")
+    assert choices_text(tmp_path) == ""
+    settle_threads(tmp_path, RunOptions(), Report())
+    assert "of training" in choices_text(tmp_path)
 
 
 def test_resolved_recipe_gives_the_same_networks_beside_other_work(run, monkeypatch, tmp_path):

@@ -27,6 +27,7 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
         legend,
         rich_table,
     )
+    from workbench.runs.automatic import choices_text
 
     out, rows = output(), trail.rows
     width = min(out.width, MOST_COLUMNS)
@@ -42,5 +43,8 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
         for table in all_numbers(rows, width=width):
             out.print(table)
         say(all_numbers_legend(rows), "dim")
+        chosen = choices_text(trail.folder)
+        if chosen:
+            say(chosen, "dim")
     if trail.test:
         say(trail.test.text)

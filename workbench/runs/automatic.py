@@ -21,7 +21,14 @@ from workbench.system.files import read_json, write_json, write_text
 from workbench.system.machine import device_of, host, n_threads
 from workbench.system.threads import threads_for_now
 
-__all__ = ["CHOICES_FILE", "RESOLVED_FILE", "settle_threads", "threads_of", "write_resolved"]
+__all__ = [
+    "CHOICES_FILE",
+    "RESOLVED_FILE",
+    "choices_text",
+    "settle_threads",
+    "threads_of",
+    "write_resolved",
+]
 
 CHOICES_FILE = "choices.jsonl"
 THREADS_FILE = "threads.json"
@@ -50,6 +57,26 @@ def threads_of(folder: Path) -> int | None:
     if not path.exists():
         return None
     return read_json(path, lambda about: int(about["threads"]), error=RunError)
+
+
+def choices_text(folder: Path) -> str:
+    """The choices of a run that were measured, in a sentence; empty where there are none."""
+    path = folder / THREADS_FILE
+    parts = []
+    if path.exists() and not read_json(path, lambda about: about.get("set"), error=RunError):
+        threads = threads_of(folder)
+        parts.append(f"{threads} thread{'' if threads == 1 else 's'} of training")
+    for key, value in choices_in(folder / CHOICES_FILE).items():
+        name = key.rpartition(" ")[0]
+        if name == "training":
+            parts.append(f"{value['precision']} and {value['memory_format']}")
+        elif name == "activation type":
+            parts.append("the type of activations")
+        else:
+            parts.append(f"the {name} of candidates")
+    if not parts:
+        return ""
+    return f"Chosen by a clock: {', '.join(dict.fromkeys(parts))}; see {RESOLVED_FILE}."
 
 
 def write_resolved(folder: Path, recipe: Recipe) -> None:
