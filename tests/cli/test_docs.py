@@ -153,6 +153,7 @@ def test_docs_names_the_pip_line_when_pdoc_is_missing(monkeypatch, tmp_path):
 
 
 def test_default_folder_is_in_the_cache_of_the_user(monkeypatch, tmp_path):
+    monkeypatch.delenv("WORKBENCH_HOME")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert reference._cache_folder().parent == tmp_path / "workbench"
 

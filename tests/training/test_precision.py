@@ -16,6 +16,12 @@ IMAGES = {"image": torch.zeros(4, 1, 8, 8)}
 TABLE = {"x": torch.zeros(4, 6)}
 
 
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch, tmp_path):
+    """A machine for which nothing was chosen yet."""
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path))
+
+
 @pytest.fixture
 def net():
     return nn.Sequential(
@@ -70,7 +76,7 @@ def test_fastest_of_all_options_is_chosen_with_its_times(net, timed):
         "bf16 contiguous": 2.0,
         "bf16 channels_last": 1.0,
     }
-    assert len(timed) == 4 * speed.N_ROUNDS
+    assert len(timed) == 4 * speed.N_ROUNDS + 1, "and the chosen one is tried once more"
     assert len(set(timed[:4])) == 4, "options take turns"
 
 
@@ -96,6 +102,28 @@ def test_model_and_random_state_are_left_alone_when_steps_are_timed(net):
     assert f"{chosen['precision']} {chosen['memory_format']}" in chosen["step_ms"]
     assert chosen["precision"] in ("fp32", "bf16")
     assert chosen["memory_format"] in ("contiguous", "channels_last")
+
+
+def test_choice_is_kept_for_networks_of_this_shape(net, timed):
+    first = fastest(net, _loss, IMAGES, AUTO, n_steps=100)
+    del timed[:]
+    assert fastest(copy.deepcopy(net), _loss, IMAGES, AUTO, n_steps=100) == first
+    assert timed == [("bf16", "channels_last")], "only tried"
+    fastest(nn.Sequential(*net, nn.ReLU()), _loss, IMAGES, AUTO, n_steps=100)
+    assert len(timed) > 4, "another network is measured"
+
+
+def test_kept_choice_that_a_loss_cannot_run_is_measured_again(net, timed, monkeypatch):
+    assert fastest(net, _loss, IMAGES, AUTO, n_steps=100)["precision"] == "bf16"
+    plain = speed._step_time
+
+    def refusing(model, loss_of, *option):
+        if option[0] == "bf16":
+            raise RuntimeError("no bf16 form")
+        return plain(model, loss_of, *option)
+
+    monkeypatch.setattr(speed, "_step_time", refusing)
+    assert fastest(net, _loss, IMAGES, AUTO, n_steps=100)["precision"] == "fp32"
 
 
 def test_option_that_the_model_cannot_run_is_never_chosen(net):

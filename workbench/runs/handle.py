@@ -345,13 +345,13 @@ def _starting() -> dict[str, Any]:
 
 def _checked_state(state: Any) -> dict[str, Any]:
     """The content of `state.json`; raises ValueError for one that was never written."""
-    pid, born, error = state["pid"], state["born"], state.get("error", "")
+    pid, born, error = state["pid"], state.get("born"), state.get("error", "")
     is_process = pid is None or (type(pid) is int and 0 < pid < 2**31)
     is_time = born is None or type(born) in (int, float)
     times = type(state.get("time", 0)) in (int, float)
     if state["status"] not in STATES or not (is_process and is_time and times):
         raise ValueError("no state of a run")
-    return {**state, "error": str(error)}
+    return {**state, "born": born, "error": str(error)}
 
 
 def _is_being_started(state: dict[str, Any]) -> bool:

@@ -55,7 +55,8 @@ def _sentence(
         return unknown("setting", name, names), False
     if kind in rules:
         words, key = rules[kind]
-        return f"`{name}` must be {words} {ctx[key]:g}, got {shown(got)}.", False
+        number = shown(got)[1:-1] if isinstance(got, str) else shown(got)  # of a command line
+        return f"`{name}` must be {words} {ctx[key]:g}, got {number}.", False
     if kind == "literal_error":
         valid = names.get(str(item["loc"][0]), ())
         return f"`{name}` got {shown(got)}. " + unknown("value", got, map(str, valid)), False

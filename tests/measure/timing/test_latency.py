@@ -184,6 +184,7 @@ def test_cancel_ends_the_workers_even_in_the_middle_of_a_call() -> None:
     assert not [p for p in children() if p.pid not in before]
 
 
+@pytest.mark.timing
 def test_cancel_during_the_rounds_is_noticed_and_progress_is_told() -> None:
     events: list[Event] = []
     report = Report(events.append, cancelled=lambda: len(events) >= 3)
