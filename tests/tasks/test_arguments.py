@@ -112,5 +112,5 @@ def test_prepare_is_refused_when_it_gives_no_named_arrays(given: Any) -> None:
 
 def test_lazy_network_is_refused_with_its_own_error_when_it_cannot_be_called() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.LazyLinear(2))
-    with pytest.raises(TaskError, match="raised RuntimeError on the inputs"):
+    with pytest.raises(TaskError, match="the call raised RuntimeError: Expected 3D"):
         wb.make_task("t", model=net, train=(X, Y))

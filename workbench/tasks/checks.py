@@ -15,7 +15,7 @@ import numpy as np
 
 from workbench.data.overlap import overlap_is_natural, row_keys
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows
-from workbench.errors import DataError, TaskError, all_of
+from workbench.errors import DataError, TaskError, WorkbenchError, all_of
 from workbench.model_form import form_named
 from workbench.runtimes.outputs import ends_in, misfit, outputs_of
 from workbench.task import Candidate, Task
@@ -92,6 +92,9 @@ def _own_candidate(task: Task, findings: _Findings) -> Candidate | None:
         return None
     try:
         return task.candidate()[0]
+    except WorkbenchError as error:  # it says already what is wrong with the model
+        findings.model.append(str(error))
+        return None
     except Exception as error:  # a builder is the user's code: anything can come out of it
         findings.model.append(f"The model's builder raised {type(error).__name__}: {error}")
         return None
