@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["list_runs"]
 
-MOST_COLUMNS = 100  # characters of a line
 STATES = ("starting", "running", "finished", "failed", "cancelled", "killed")
 SORTS = ("age", "quality", "size", "speed", "name")
 # Columns that a narrow terminal leaves out, in this order. The task is a part of most names.
@@ -118,23 +117,23 @@ def _sorted(entries: list[RunEntry], sort: str) -> list[RunEntry]:
 def _gain(entry: RunEntry) -> float | None:
     """The change of the score, positive for a better one."""
     verdict, _ = entry.judged
-    if verdict is None:
-        return None
-    return verdict.difference if verdict.higher_is_better else -verdict.difference
+    return None if verdict is None else -verdict.loss[0]
 
 
 def _print_list(entries: list[RunEntry], root: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from workbench.ledger.tables import MOST_COLUMNS
     from workbench.runs.folders import runs_root
 
     out = output()
+    width = min(out.width, MOST_COLUMNS)
     out.print(f"Runs in {runs_root(root)}", soft_wrap=True, markup=False, highlight=False)
     if not entries:
         out.print("No run matches." if list(runs_root(root).glob("*/run.json")) else "No runs yet.")
         return
-    columns = _fitted(_columns(entries), min(out.width, MOST_COLUMNS))
+    columns = _fitted(_columns(entries), width)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
     for column in columns:
         may_wrap = bool(column.most) or column.name == "run"
@@ -148,7 +147,7 @@ def _print_list(entries: list[RunEntry], root: str) -> None:
     for number in range(len(entries)):
         table.add_row(*(Text(column.texts[number]) for column in columns))
     out.print(table)
-    out.print(Text(_legend(entries), "dim"), width=min(out.width, MOST_COLUMNS))
+    out.print(Text(_legend(entries), "dim"), width=width)
 
 
 def _columns(entries: list[RunEntry]) -> list[_Column]:

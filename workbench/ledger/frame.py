@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.ledger.factors import with_factors
 from workbench.ledger.rows import Row
+from workbench.ledger.words import quality_verdict
 from workbench.measure.statistics.verdict import Verdict
 
 if TYPE_CHECKING:
@@ -64,4 +65,5 @@ def _numbers(row: Row, names: Mapping[int, str]) -> dict[str, Any]:
 
 
 def _judged(verdicts: Sequence[Verdict], metric: str) -> str:
-    return next((v.decision for v in verdicts if v.metric == metric), "")
+    verdict = quality_verdict(verdicts, metric)
+    return "" if verdict is None else verdict.decision

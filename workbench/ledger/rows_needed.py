@@ -31,8 +31,7 @@ def rows_needed_for_limit(verdict: Verdict, at_most_lost: float) -> int | None:
 
     The distance is that from the measured loss to the limit.
     """
-    lost = -verdict.difference if verdict.higher_is_better else verdict.difference
-    return _needed(verdict, abs(at_most_lost - lost))
+    return _needed(verdict, abs(at_most_lost - verdict.loss[0]))
 
 
 def _needed(verdict: Verdict, distance: float) -> int | None:

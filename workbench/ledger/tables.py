@@ -178,22 +178,39 @@ def html(
 def _brief_html(rows: Sequence[Row]) -> str:
     columns, lines = _brief(rows)
     asides = _with_asides(columns, lines)
+    return _table_html(
+        "class='workbench-steps' style='font-size:.92em;margin:0 0 .5em'",
+        columns,
+        [_brief_title(c, rows, c.name in asides) for c in columns],
+        [
+            [_brief_cell_html(c, *cell) for c, cell in zip(columns, line, strict=True)]
+            for line in lines
+        ],
+    )
+
+
+def _table_html(
+    attributes: str,
+    columns: Sequence[Column],
+    titles: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    *,
+    cell_style: str = "",
+) -> str:
+    """A table of cells that are HTML already; a heading explains its column when pointed at."""
     head = "".join(
-        f"<th style='text-align:{c.align}' title='{escape(c.sentence, quote=True)}'>"
-        f"{escape(_brief_title(c, rows, c.name in asides))}</th>"
-        for c in columns
+        f"<th style='text-align:{column.align}' title='{escape(column.sentence, quote=True)}'>"
+        f"{escape(title)}</th>"
+        for column, title in zip(columns, titles, strict=True)
     )
     body = ""
     for line in lines:
         inner = "".join(
-            f"<td style='text-align:{column.align}'>{_brief_cell_html(column, *cell)}</td>"
+            f"<td style='text-align:{column.align}{cell_style}'>{cell}</td>"
             for column, cell in zip(columns, line, strict=True)
         )
         body += f"<tr>{inner}</tr>"
-    return (
-        "<table class='workbench-steps' style='font-size:.92em;margin:0 0 .5em'>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    return f"<table {attributes}><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def _legend_html(rows: Sequence[Row]) -> str:
@@ -211,23 +228,22 @@ def _brief_cell_html(column: Column, text: str, aside: str) -> str:
 
 def _full_html(rows: Sequence[Row]) -> str:
     columns, lines = _drawn(rows)
-    head = "".join(
-        f"<th style='text-align:{c.align}' title='{escape(c.sentence, quote=True)}'>"
-        f"{escape(_title(c, rows))}</th>"
-        for c in columns
+    table = _table_html(
+        "class='workbench-numbers' style='font-size:.88em;margin:.5em 0'",
+        columns,
+        [_title(c, rows) for c in columns],
+        [
+            [
+                f"{escape(top)}<br><span style='opacity:.75'>{escape(below)}</span>"
+                for top, below in line
+            ]
+            for line in lines
+        ],
+        cell_style=";white-space:nowrap",
     )
-    body = ""
-    for line in lines:
-        inner = "".join(
-            f"<td style='text-align:{c.align};white-space:nowrap'>{escape(top)}<br>"
-            f"<span style='opacity:.75'>{escape(below)}</span></td>"
-            for c, (top, below) in zip(columns, line, strict=True)
-        )
-        body += f"<tr>{inner}</tr>"
     return (
         "<div style='overflow-x:auto' tabindex='0' role='region' aria-label='All numbers'>"
-        "<table class='workbench-numbers' style='font-size:.88em;margin:.5em 0'>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f"{table}</div>"
         f"<p style='opacity:.75'>{escape(all_numbers_legend(rows))}</p>"
     )
 

@@ -44,8 +44,7 @@ def limit_state(verdict: Verdict, accepted_drop: float | None) -> Limit:
     most = drop_in_unit(accepted_drop, verdict.unit)
     if within(verdict, most):
         return "kept"
-    least_lost = -verdict.high if verdict.higher_is_better else verdict.low
-    return "not kept" if least_lost > most else "undecided"
+    return "not kept" if verdict.loss[1] > most else "undecided"
 
 
 def drop_in_unit(accepted_drop: float, unit: str) -> float:

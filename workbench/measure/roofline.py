@@ -50,8 +50,7 @@ def peak_of(precision: str, threads: int = 1) -> float:
         kept = read_json(file)
         if 0 <= time.time() - float(kept["time"]) < KEPT_SECONDS:
             return float(kept["peak"])
-    with timing_turn():
-        peak, is_disturbed = _measured(precision, threads)
+    peak, is_disturbed = _measured(precision, threads)
     if not is_disturbed:
         _keep(precision, threads, peak)
     return peak
@@ -74,12 +73,13 @@ def _measured(precision: str, threads: int) -> tuple[float, bool]:
 
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    started, used = time.perf_counter(), time.process_time()
     try:
-        speed = max(probe(threads) for probe in PROBES[precision])
+        with timing_turn():
+            started, used = time.perf_counter(), time.process_time()
+            speed = max(probe(threads) for probe in PROBES[precision])
+            seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
     finally:
         torch.set_num_threads(before)
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - used
     return round(speed, 1), cpu_seconds < UNDISTURBED * seconds
 
 

@@ -53,18 +53,24 @@ def settle_threads(folder: Path, options: RunOptions, report: Report) -> int:
 
 def threads_of(folder: Path) -> int | None:
     """The number of threads that a run settled on; None before."""
+    return None if (settled := _settled(folder)) is None else settled[0]
+
+
+def _settled(folder: Path) -> tuple[int, bool] | None:
+    """The number of threads of a run, and whether its recipe set it; None before."""
     path = folder / THREADS_FILE
     if not path.exists():
         return None
-    return read_json(path, lambda about: int(about["threads"]), error=RunError)
+    return read_json(
+        path, lambda about: (int(about["threads"]), bool(about["set"])), error=RunError
+    )
 
 
 def choices_text(folder: Path) -> str:
     """The choices of a run that were measured, in a sentence; empty where there are none."""
-    path = folder / THREADS_FILE
     parts = []
-    if path.exists() and not read_json(path, lambda about: about.get("set"), error=RunError):
-        threads = threads_of(folder)
+    threads, is_set = _settled(folder) or (0, True)
+    if not is_set:
         parts.append(f"{threads} thread{'' if threads == 1 else 's'} of training")
     for key, value in choices_in(folder / CHOICES_FILE).items():
         name = key.rpartition(" ")[0]

@@ -78,7 +78,10 @@ def _execute(run: Run, report: Report) -> None:
         with warm_templates():
             trail = execute(run.folder, seen, recipe, report, open_data(private))
     finally:
-        write_resolved(run.folder, recipe)
+        try:
+            write_resolved(run.folder, recipe)
+        except WorkbenchError:  # the result of the run, or its own error, counts
+            traceback.print_exc()
     if wants_test(recipe) and task is not None and trail.steps_with_candidate:
         test = open_sealed(private) if sealed else task.data.test
         if test is not None and trail.test is None:  # a run that is gone on with has had its look

@@ -28,6 +28,7 @@ def choose_by_clock(
     name: str,
     *parts: Any,
     measure: Callable[[], Any],
+    holds: Callable[[Any], bool] = lambda kept: True,
     check: Callable[[], None] = lambda: None,
 ) -> Any:
     """The choice of this name for these parts: the kept one, else the result of `measure()`.
@@ -35,19 +36,20 @@ def choose_by_clock(
     `parts` are all that the choice depends on besides the machine and its versions, as
     `fingerprint` takes them; weights should not be among them, as they do not change a time.
     `measure` gives plain values, as JSON holds them, and is called while no other run times
-    anything. `check` is called while waiting for that.
+    anything. `check` is called while waiting for that. A kept choice for which `holds` is false is
+    passed over.
     """
     key = f"{name} {fingerprint(*parts)}"
     files = [Cache.at(path) for path in _files()]
-    kept = next((value for file in files if (value := file.get(key)) is not None), None)
-    if kept is None:
+    kept = (value for file in files if (value := file.get(key)) is not None)
+    choice = next((value for value in kept if holds(value)), None)
+    if choice is None:
         with timing_turn(check):
-            kept = measure()
+            choice = measure()
     for file in files:
-        if file.get(key) is None:
-            with suppress(OSError):  # a cache that cannot be written is not needed for the result
-                file.put(key, kept)
-    return kept
+        with suppress(OSError):  # a cache that cannot be written is not needed for the result
+            _add(file, key, choice)
+    return choice
 
 
 def choices_in(path: Path) -> dict[str, Any]:
@@ -59,8 +61,12 @@ def put_choices(path: Path, choices: Mapping[str, Any]) -> None:
     """Add choices to a file, except those of keys that it has."""
     file = Cache.at(path)
     for key, value in choices.items():
-        if file.get(key) is None:
-            file.put(key, value)
+        _add(file, key, value)
+
+
+def _add(file: Cache, key: str, value: Any) -> None:
+    if file.get(key) is None:
+        file.put(key, value)
 
 
 def _files() -> list[Path]:

@@ -7,7 +7,7 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, TypeVar
 
-from workbench.errors import WorkbenchError
+from workbench.errors import WorkbenchError, shown
 
 __all__ = ["misfit", "record"]
 
@@ -44,16 +44,9 @@ def misfit(error: BaseException) -> str:
         name = ".".join(map(str, first["loc"])) or "the whole"
         if first["type"] == "missing":
             return f"the entry `{name}` is missing"
-        return (
-            f"the entry `{name}` has the value {_short(first['input'])}, which is of another kind"
-        )
+        return f"the entry `{name}` has the value {shown(first['input'])}, which is of another kind"
     if isinstance(error, KeyError):
         return f"the entry `{error.args[0] if error.args else ''}` is missing"
     if isinstance(error, WorkbenchError) or (isinstance(error, TypeError) and "`" in str(error)):
         return str(error).rstrip(".")
     return "its entries are not those that were written"
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

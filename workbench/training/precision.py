@@ -51,6 +51,12 @@ def fastest(
         return {"precision": precisions[0], "memory_format": formats[0]}
     if n_steps < WORTH_TIMING:
         return {"precision": precisions[0], "memory_format": formats[0], "untimed": True}
+
+    def runs(chosen: Mapping[str, Any]) -> bool:
+        """Whether a choice runs here: the kept one may be of another loss or forward pass."""
+        pair = chosen["precision"], chosen["memory_format"]
+        return math.isfinite(_step_time_or_inf(model, loss_of, *pair))
+
     chosen: dict[str, Any] = choose_by_clock(
         "training",
         shape_of(model),
@@ -58,12 +64,9 @@ def fastest(
         pairs,
         loss,
         measure=lambda: _measured(model, loss_of, pairs),
+        holds=runs,
         check=check,
     )
-    pair = (chosen["precision"], chosen["memory_format"])
-    if math.isinf(_step_time_or_inf(model, loss_of, *pair)):
-        # A network of this shape ran so before, with another loss or another forward pass.
-        return _measured(model, loss_of, pairs)
     return chosen
 
 

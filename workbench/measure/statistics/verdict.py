@@ -72,6 +72,13 @@ class Verdict:
     higher_is_better: bool = True
     level: float = 0.95
 
+    @property
+    def loss(self) -> tuple[float, float, float]:
+        """The loss with the bounds of its interval, whatever way is better: (value, low, high)."""
+        if self.higher_is_better:
+            return -self.difference, -self.high, -self.low
+        return self.difference, self.low, self.high
+
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain values."""
         return asdict(self)
@@ -91,8 +98,7 @@ def within(verdict: Verdict, at_most_lost: float) -> bool:
     """
     if verdict.unit == "ratio":
         return verdict.high <= 1 + at_most_lost
-    lost = -verdict.low if verdict.higher_is_better else verdict.high
-    return lost <= at_most_lost
+    return verdict.loss[2] <= at_most_lost
 
 
 def compare_quality(
