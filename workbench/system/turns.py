@@ -7,7 +7,6 @@ have.
 
 from __future__ import annotations
 
-import getpass
 import os
 import tempfile
 import threading
@@ -48,7 +47,8 @@ def timing_turn(check: Callable[[], None] = lambda: None) -> Iterator[float]:
 def _taken(check: Callable[[], None]) -> tuple[FileLock | None, float]:
     """The lock, held, and the seconds waited for it; None where no lock can be made."""
     started = time.monotonic()
-    for name in ("workbench-timing.lock", f"workbench-timing-{getpass.getuser()}.lock"):
+    user = os.getuid() if hasattr(os, "getuid") else "user"  # it may have no name in a container
+    for name in ("workbench-timing.lock", f"workbench-timing-{user}.lock"):
         lock = FileLock(FOLDER / name, mode=0o666)
         while True:
             check()
