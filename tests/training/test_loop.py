@@ -139,7 +139,10 @@ def test_automatic_choices_are_written_down_and_reused(digits_task, untrained):
     task = digits_task.without_test()
     first = fit(untrained, task, settings)
     assert first.choices["precision"] in ("fp32", "bf16")
-    assert len(first.choices["step_ms"]) == 4, "two precisions by two memory formats were timed"
+    assert len(first.choices["few_rows_ms"]) == 4, "two precisions by two memory formats were timed"
+    assert (
+        f"{first.choices['precision']} {first.choices['memory_format']}" in first.choices["step_ms"]
+    )
     again = fit(
         untrained, task, settings, choices={"precision": "fp32", "memory_format": "channels_last"}
     )

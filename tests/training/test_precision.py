@@ -38,7 +38,7 @@ def net():
 def timed(monkeypatch):
     """Which options were timed; the times are made up: bf16 channels_last wins."""
     seen = []
-    made_up = {("bf16", "channels_last"): 0.001, ("bf16", "contiguous"): 0.002}
+    made_up = {("bf16", "channels_last"): 0.003, ("bf16", "contiguous"): 0.0035}
 
     def step_time(model, loss_of, *option):
         seen.append(option)
@@ -48,8 +48,8 @@ def timed(monkeypatch):
     return seen
 
 
-def _loss(model):
-    return model(torch.rand(4, 1, 8, 8)).float().square().mean()
+def _loss(model, rows=slice(None)):
+    return model(torch.rand(4, 1, 8, 8)[rows]).float().square().mean()
 
 
 def test_fixed_choices_are_taken_and_not_timed(net, timed):
@@ -73,11 +73,30 @@ def test_fastest_of_all_options_is_chosen_with_its_times(net, timed):
     assert chosen["step_ms"] == {
         "fp32 contiguous": 4.0,
         "fp32 channels_last": 4.0,
-        "bf16 contiguous": 2.0,
-        "bf16 channels_last": 1.0,
+        "bf16 contiguous": 3.5,
+        "bf16 channels_last": 3.0,
     }
-    assert len(timed) == 4 * speed.N_ROUNDS
-    assert len(set(timed[:4])) == 4, "options take turns"
+    assert len(timed) == 4 * 2 + 4 * speed.N_ROUNDS
+    assert len(set(timed[:4])) == len(set(timed[8:12])) == 4, "options take turns"
+
+
+def test_option_far_behind_on_few_rows_is_not_timed_on_a_batch(net, monkeypatch):
+    rows_timed = {}
+
+    def step_time(model, loss_of, *option):
+        seen = []
+        monkeypatch.setattr(speed, "FEW_ROWS", 2)
+        loss_of(lambda batch: seen.append(len(batch)) or torch.zeros(1))
+        rows_timed.setdefault(option, []).append(seen[0])
+        return {"bf16": 0.05, "fp32": 0.01}[option[0]]
+
+    monkeypatch.setattr(speed, "_step_time", step_time)
+    chosen = fastest(net, _loss, IMAGES, AUTO, n_steps=100)
+    assert chosen["precision"] == "fp32"
+    assert rows_timed["bf16", "contiguous"] == [2, 2]
+    assert rows_timed["fp32", "channels_last"] == [2, 2] + [4] * speed.N_ROUNDS
+    assert chosen["few_rows_ms"]["bf16 contiguous"] == 50.0, "what was left out can be read"
+    assert "bf16 contiguous" not in chosen["step_ms"]
 
 
 def test_only_what_is_open_is_timed(net, timed):
@@ -127,8 +146,8 @@ def test_kept_choice_that_a_loss_cannot_run_is_measured_again(net, timed, monkey
 
 
 def test_option_that_the_model_cannot_run_is_never_chosen(net):
-    def loss_of(model):
-        loss = _loss(model)
+    def loss_of(model, rows):
+        loss = _loss(model, rows)
         if torch.is_autocast_enabled("cpu"):
             raise RuntimeError("no bf16 form")
         return loss
@@ -142,7 +161,7 @@ def test_option_that_the_model_cannot_run_is_never_chosen(net):
 
 
 def test_model_that_runs_in_no_way_says_why(net):
-    def loss_of(model):
+    def loss_of(model, rows):
         raise RuntimeError("shapes do not match")
 
     with pytest.raises(RuntimeError, match="shapes do not match"):

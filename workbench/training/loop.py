@@ -98,6 +98,7 @@ def fit(
             beside or {},
             tuple(callbacks),
         )
+        report.progress(0, loop.n_steps, "preparing the training")
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
         loop.run(checkpoint)
@@ -160,9 +161,14 @@ class _Loop:
         }
         inputs, targets, beside = next(self.batches.epoch(0))
         hook: str = getattr(self.loss_hook, "__qualname__", type(self.loss_hook).__name__)
+
+        def loss_of(model: nn.Module, rows: slice) -> torch.Tensor:
+            parts = ({n: t[rows] for n, t in group.items()} for group in (inputs, beside))
+            return self._loss(model, next(parts), targets[rows], next(parts))
+
         self.choices = fastest(
             self.model,
-            lambda m: self._loss(m, inputs, targets, beside),
+            loss_of,
             inputs,
             fixed,
             n_steps=self.n_steps,
