@@ -287,7 +287,7 @@ def test_trimmed_interval_covers_under_heavy_tails() -> None:
     assert 0.925 <= np.mean([low <= 0 <= high for low, high in bounds]) <= 0.985
 
 
-def _resampled(
+def resampled(
     rng: np.random.Generator, condition: str, n_rounds: int, kind: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Blocks of a and b from one recorded launch, in runs of 5 rounds.
@@ -308,7 +308,7 @@ def test_equal_candidates_are_seldom_called_different(
     condition: str, n_rounds: int, margin: float
 ) -> None:
     rng = np.random.default_rng(0)
-    pairs = [_resampled(rng, condition, n_rounds, "block_bests") for _ in range(1000)]
+    pairs = [resampled(rng, condition, n_rounds, "block_bests") for _ in range(1000)]
     decisions = [compare_speed(*pair_, margin=margin).decision for pair_ in pairs]
     assert np.mean([d in ("better", "worse") for d in decisions]) <= 0.07
     if margin and condition == "as it is":

@@ -28,6 +28,8 @@ from workbench.metrics import Metric
 from workbench.system.records import record
 
 __all__ = [
+    "RESTART_SPREAD",
+    "SPEED_MARGIN",
     "Decision",
     "Verdict",
     "compare_many",
@@ -38,6 +40,7 @@ __all__ = [
 ]
 
 Decision = Literal["better", "worse", "equivalent", "undecided"]
+SPEED_MARGIN = 0.03  # a latency this near is the same
 RELATIVE_MARGIN = 0.01  # of the value before, for a metric without a margin of its own
 # Standard deviation of the log ratio of times over restarts of the same program: 0.4 % in
 # tests/measure/statistics/recorded_aa.json, rounded up. Two processes have different layouts in
@@ -221,7 +224,7 @@ def compare_speed(
     blocks_before: Sequence[float],
     blocks_after: Sequence[float],
     *,
-    margin: float = 0.03,
+    margin: float = SPEED_MARGIN,
     alpha: float = 0.05,
     metric: str = "latency_ms",
 ) -> Verdict:

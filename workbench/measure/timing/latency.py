@@ -27,6 +27,7 @@ import numpy as np
 
 from workbench.errors import SettingsError, UnknownName, unknown
 from workbench.events import Report
+from workbench.measure.statistics.rounds import enough_rounds
 from workbench.measure.timing.processes import Worker
 from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.runtimes import runtimes_for
@@ -55,6 +56,7 @@ class _Plan:
     batch_sizes: tuple[int, ...]
     threads: int
     rounds: int
+    fixed: bool  # all rounds are made, also where fewer decide
     block_seconds: float
     budget: str
     device: str
@@ -76,7 +78,8 @@ def time_side_by_side(
 
     The values of `candidates` are a candidate and its runtime, or "auto" for the first runtime of
     its form. `inputs_of(candidate, n)` gives prepared named arrays `(n, ...)`. `budget` sets
-    `rounds` and `block_seconds` where they are None. All processes are ended before it returns or
+    `rounds` and `block_seconds` where they are None; then timing ends as soon as further rounds
+    cannot change a verdict between two of the candidates. All processes are ended before it returns or
     raises: RunError when a worker dies or cannot run its candidate, Cancelled on request.
     """
     plan = _plan(batch_sizes, threads, rounds, block_seconds, budget, device)
@@ -125,6 +128,7 @@ def _plan(
         tuple(sorted(set(batch_sizes))),
         threads,
         rounds or usual_rounds,
+        rounds is not None,
         block_seconds or usual_seconds,
         budget,
         device,
@@ -162,7 +166,7 @@ def _measure(workers: dict[str, Worker], plan: _Plan, report: Report) -> dict[st
             warning=_warning(busy),
             session=session,
             budget=plan.budget,
-            rounds=plan.rounds,
+            rounds=len(blocks[name, plan.batch_sizes[0]]),
             block_seconds=plan.block_seconds,
             details=loaded[name]["details"],
         )
@@ -175,7 +179,8 @@ def _blocks(
 ) -> dict[tuple[str, int], list[dict[str, Any]]]:
     """One block a round of each candidate at each batch size, by name and batch size.
 
-    The order of the candidates is reversed each round.
+    The order of the candidates is reversed each round. A single candidate, which has no verdict,
+    is timed in all rounds.
     """
     blocks: dict[tuple[str, int], list[dict[str, Any]]] = {
         (name, size): [] for name in workers for size in plan.batch_sizes
@@ -190,8 +195,22 @@ def _blocks(
                     workers[name].ask(do="block", batch_size=size, seconds=plan.block_seconds)
                 )
         names.reverse()
+        if (
+            not plan.fixed
+            and len(names) > 1
+            and all(_enough(blocks, names, size) for size in plan.batch_sizes)
+        ):
+            break
     report.progress(plan.rounds, plan.rounds, "timing done")
     return blocks
+
+
+def _enough(
+    blocks: Mapping[tuple[str, int], Sequence[Mapping[str, Any]]], names: Sequence[str], size: int
+) -> bool:
+    """Whether the verdicts on these candidates' latency at a batch size are decided."""
+    bests = {name: [block["best_ms"] for block in blocks[name, size]] for name in names}
+    return enough_rounds(bests)
 
 
 def _batch(size: int, blocks: list[dict[str, Any]], calls: dict[str, Any]) -> BatchTiming:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from workbench.errors import DataError
-from workbench.measure.statistics.verdict import Verdict, compare_speed
+from workbench.measure.statistics.verdict import SPEED_MARGIN, Verdict, compare_speed
 from workbench.system.records import record
 
 __all__ = ["BatchTiming", "Timing", "compare_timings"]
@@ -113,7 +113,12 @@ class Timing:
 
 
 def compare_timings(
-    before: Timing, after: Timing, *, batch_size: int = 1, margin: float = 0.03, alpha: float = 0.05
+    before: Timing,
+    after: Timing,
+    *,
+    batch_size: int = 1,
+    margin: float = SPEED_MARGIN,
+    alpha: float = 0.05,
 ) -> Verdict:
     """The verdict on latency at one batch size.
 
