@@ -5,6 +5,7 @@ The wizard hands it the events; it reads no file itself.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from html import escape
 
@@ -59,6 +60,11 @@ class RunView(VBox):
                 self._plot(event)
         if events:
             self._draw()
+
+    def tick(self) -> None:
+        """Show how long the running step takes by now, also while it sends no event."""
+        self.story.tick(time.time())
+        self._progress.value = progress_html(self.story)
 
     def end(self) -> None:
         """Show that the run has ended."""

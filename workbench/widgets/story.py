@@ -64,7 +64,7 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Seconds between the first and the last event of the step."""
+        """Seconds from the first event of the step to the last, or to the last tick."""
         return max(self.seen - self.began, 0.0) if self.began else 0.0
 
 
@@ -109,6 +109,12 @@ class Story:
             if event.data.get("decision"):
                 stage.decision = DecisionLine.of(stage.label, event.data["decision"])
             self._add([Row.from_json(r) for r in event.data.get("rows", ())])
+
+    def tick(self, now: float) -> None:
+        """Count the seconds of the step that runs up to `now`, seconds since 1970."""
+        for stage in self.stages.values():
+            if stage.state == "running":
+                stage.seen = max(stage.seen, now)
 
     def end(self) -> None:
         """The run has ended: a step that was running is stopped, one that was waiting skipped."""

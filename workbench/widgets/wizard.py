@@ -33,6 +33,7 @@ from workbench.widgets.wording import BUTTONS, CARDS
 __all__ = ["Wizard", "wizard"]
 
 POLL_SECONDS = 0.1
+TICK_SECONDS = 1.0
 SHOWN_RUNS = 50
 
 
@@ -158,6 +159,7 @@ class Wizard(VBox):
     def _follow(self, run: Run) -> None:
         """Show the events of a run until it ends; new events are drawn together."""
         recipe, offset, ended, n_shown = run.recipe, 0, False, -1
+        ticked = time.monotonic()
         self._cancel.disabled = run.ended
         if not run.ended:
             self._view.say("running", f"{run.name}: continues if you close this page.")
@@ -172,6 +174,9 @@ class Wizard(VBox):
                 n_shown = n_lines
                 self._ledger.show(run.name, recipe, story.rows, decisions=story.decisions)
             if not ended:
+                if time.monotonic() - ticked >= TICK_SECONDS:
+                    ticked = time.monotonic()
+                    self._view.tick()
                 time.sleep(POLL_SECONDS)
         self._show_end(run, recipe)
 
