@@ -13,7 +13,7 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.data.rows import AnyRows
 from workbench.errors import CandidateError, TaskError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Decision", "Job", "Needs", "Outcome", "Technique", "technique"]
 
+Aim = Literal["cost", "quality"]
 S = TypeVar("S", bound=TechniqueSettings)
 NO_TEST = "A job must not hold test rows: hand it `task.without_test()`."
 
@@ -182,7 +183,9 @@ Action = Callable[[Job, Any], "Mapping[str, pd.DataFrame]"]
 class Technique:
     """A declared technique; call it with a job and settings.
 
-    `actions` are analyses `(job, settings) -> named tables`, `references` the settings that name
+    `aim` is what it is for: to lower the cost of the model, or to raise its score. A step that
+    should raise the score and is not proved to says so, and baselines stand beside it. `actions`
+    are analyses `(job, settings) -> named tables`, `references` the settings that name
     other candidates, `data` those that name other rows.
     """
 
@@ -194,6 +197,7 @@ class Technique:
     accepts: tuple[str, ...]
     gives: str | None
     needs: Needs = field(default_factory=Needs)
+    aim: Aim = "cost"
     actions: Mapping[str, Action] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
@@ -253,6 +257,7 @@ def technique(
     accepts: tuple[str, ...],
     gives: str | None = "same",
     needs: Needs | None = None,
+    aim: Aim = "cost",
     actions: Mapping[str, Action] | None = None,
     references: tuple[str, ...] = (),
     data: tuple[str, ...] = (),
@@ -273,6 +278,7 @@ def technique(
             accepts=accepts,
             gives=gives,
             needs=needs or Needs(),
+            aim=aim,
             actions=actions or {},
             references=references,
             data=data,

@@ -75,3 +75,26 @@ def test_a_step_without_a_converter_is_named():
     model = make_pipeline(FunctionTransformer(np.sin), LogisticRegression())
     with pytest.raises(ExportError, match="FunctionTransformer"):
         written(model, X, THREE)
+
+
+UNKNOWN = OneHotEncoder(handle_unknown="infrequent_if_exist")
+RARE = OneHotEncoder(handle_unknown="ignore", min_frequency=0.3)
+
+
+def test_unknown_categories_give_zeros_where_none_is_infrequent():
+    model = make_pipeline(make_column_transformer((UNKNOWN, ["colour"])), LogisticRegression())
+    candidate = written(model, FRAME, np.minimum(THREE, 1))
+    other = {"colour": np.array(["green", "red"], object)}
+    others = {n: FRAME[n].to_numpy()[:2] for n in NUMBERS} | other
+    outputs = wb.predictor(candidate).predict(others)
+    expected = model.predict_proba(pd.DataFrame(others))
+    assert np.allclose(
+        outputs[:, 1] - outputs[:, 0], np.log(expected[:, 1] / expected[:, 0]), atol=1e-4
+    )
+
+
+def test_infrequent_categories_are_refused_and_not_passed_over():
+    frame = FRAME.assign(colour=["rare" if i == 0 else c for i, c in enumerate(FRAME.colour)])
+    model = make_pipeline(make_column_transformer((RARE, ["colour"])), LogisticRegression())
+    with pytest.raises(ExportError, match="infrequent categories"):
+        written(model, frame, np.minimum(THREE, 1))

@@ -29,7 +29,7 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
     )
     from workbench.runs.automatic import choices_text
 
-    out, rows = output(), trail.rows
+    out, rows = output(), [*trail.baselines, *trail.rows]
     width = min(out.width, MOST_COLUMNS)
 
     def say(text: str, style: str = "") -> None:

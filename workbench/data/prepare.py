@@ -18,14 +18,15 @@ from workbench.data.rows import Rows
 from workbench.data.tokens import Tokens, WordPieces
 from workbench.errors import DataError, unknown
 
-__all__ = ["Columns", "Normalize", "from_json", "to_json"]
+__all__ = ["Columns", "Normalize", "from_json", "refuse_no_category", "to_json"]
 
 
 @dataclass(frozen=True)
 class Normalize:
-    """Grey images scaled to mean 0 and standard deviation 1.
+    """Images scaled to mean 0 and standard deviation 1.
 
-    Takes `(rows, height, width)` of any number type, gives float32 `(rows, 1, height, width)`.
+    Takes grey images `(rows, height, width)` of any number type and gives float32
+    `(rows, 1, height, width)`; images `(rows, channels, height, width)` keep their shape.
     """
 
     mean: float
@@ -40,7 +41,8 @@ class Normalize:
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         image = np.asarray(input_named(inputs, self.name), np.float32)
-        return {self.name: ((image - np.float32(self.mean)) / np.float32(self.std))[:, None]}
+        image = image if image.ndim == 4 else image[:, None]
+        return {self.name: (image - np.float32(self.mean)) / np.float32(self.std)}
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Columns:
                 values = np.where(np.isfinite(values), values, median)
                 numeric[name] = (median, float(values.mean()), float(values.std()) or 1.0)
             else:
-                _refuse_no_category(name, column)
+                refuse_no_category(name, column)
                 if len(column) and len(missing_rows(column)) == len(column):
                     notice(f"Column `{name}` has no value in train.")
                 texts = sorted({str(value) for value in column})
@@ -112,7 +114,7 @@ def _median(values: np.ndarray) -> float:
     return float(np.median(finite)) if len(finite) else 0.0
 
 
-def _refuse_no_category(name: str, column: np.ndarray) -> None:
+def refuse_no_category(name: str, column: np.ndarray) -> None:
     """Raise DataError for a column of dates, spans of time, lists or other containers."""
     cell = None
     if column.dtype.kind == "O":

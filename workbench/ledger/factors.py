@@ -61,7 +61,7 @@ def origin_of(rows: Sequence[Row]) -> Row | None:
 
     None in a run that goes on from an earlier run, whose start is not among these rows.
     """
-    measured = [row for row in rows if row.quality is not None]
+    measured = [row for row in rows if row.quality is not None and not row.is_baseline]
     return measured[0] if measured and not measured[0].against_start else None
 
 
@@ -69,8 +69,11 @@ def with_factors(rows: Sequence[Row]) -> list[Row]:
     """The rows as they are shown: latencies of one session, and factors that are their ratios.
 
     `latencies_ms`, `start_latencies_ms` and `parent_latencies_ms` are brought to the session of the
-    last row that was timed; `speedup_*`, `size_ratio*` and `throughput` follow from them.
+    last row that was timed; `speedup_*`, `size_ratio*` and `throughput` follow from them. Rows of
+    baselines, which stand first, are not timed and stay as they are.
     """
+    baselines = [row for row in rows if row.is_baseline]
+    rows = [row for row in rows if not row.is_baseline]
     shown = _latencies(rows)
     start_ms = _start_latencies(rows, shown)
     origin = origin_of(rows)
@@ -95,13 +98,13 @@ def with_factors(rows: Sequence[Row]) -> list[Row]:
                 size_ratio_parent=_ratio(parent, row, row.size_ratio_parent),
             )
         )
-    return made
+    return [*baselines, *made]
 
 
 def result_of(rows: Sequence[Row]) -> Result | None:
     """The result of these rows; None where no row measured a model."""
     shown = with_factors(rows)
-    measured = [row for row in shown if row.quality is not None]
+    measured = [row for row in shown if row.quality is not None and not row.is_baseline]
     if not measured:
         return None
     last, start = measured[-1], origin_of(shown)

@@ -11,8 +11,9 @@ from workbench.measure.statistics.verdict import Verdict
 from workbench.system.records import record
 from workbench.technique import Decision
 
-__all__ = ["Row", "TestLine"]
+__all__ = ["BASELINE", "Row", "TestLine"]
 
+BASELINE = "baseline"  # stands in place of the technique in the row of a baseline
 LATENCIES = ("latencies_ms", "start_latencies_ms", "parent_latencies_ms")
 
 
@@ -28,8 +29,9 @@ class Row:
     `start_latencies_ms` and `parent_latencies_ms` are the best calls of these two in that session.
     `parent` is the label of the row before. Of `n_valid` valid rows, `flipped_*` get another
     predicted class (None in a regression). `busy` is the share of the cores that other work used
-    during timing. A step that only decided has a `decision` and no score; a value that was not
-    measured is None. Tables and figures show the numbers of `workbench.ledger.factors`.
+    during timing. `aim` is what the technique is for: cost or quality. A step that only decided has
+    a `decision` and no score; a value that was not measured is None. Tables and figures show the
+    numbers of `workbench.ledger.factors`.
     """
 
     step: str
@@ -73,6 +75,12 @@ class Row:
     busy: float | None = None
     start_latencies_ms: Mapping[int, float] = field(default_factory=dict)
     parent_latencies_ms: Mapping[int, float] = field(default_factory=dict)
+    aim: str = "cost"
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether the row is a simple model beside the run, and no step of it."""
+        return self.technique == BASELINE
 
     @property
     def latency_ms(self) -> float | None:

@@ -44,7 +44,9 @@ def summary(
     last = result.last
     is_alone = result.reference is last
     clauses = [_alone(last)] if is_alone else [_factors(rows, result), _change(last, test)]
-    if not is_alone:
+    if not is_alone and last.aim == "quality":
+        clauses = [_improvement(last, test), clauses[0]]
+    elif not is_alone:
         clauses[-1] = ", ".join(filter(None, (clauses[-1], _limit(last, test, accepted_drop))))
     decided = [row for row in rows if row.decision is not None]
     if decided:
@@ -161,6 +163,17 @@ def _change(last: Row, test: TestLine | None) -> str:
     by = size if verdict.unit == "points" else f"by {size}"
     words = f"{by} {verdict.decision}" if verdict.unit == "points" else f"{verdict.decision} {by}"
     return f"{_subject(verdict)}{words} on {split}"
+
+
+def _improvement(last: Row, test: TestLine | None) -> str:
+    """The change of the score by a step that should raise it, and what to do without a proof."""
+    verdict, split = judged(last, test)
+    change = _change(last, test)
+    if verdict is None or last.budget == "smoke" or verdict.decision == "better":
+        return change
+    if verdict.decision == "equivalent":
+        change = f"{_metric(verdict.metric)} no better on {split} ({change})"
+    return f"{change}, so the simpler start is to be kept"
 
 
 def _subject(verdict: Verdict) -> str:

@@ -12,10 +12,12 @@ from workbench.errors import UnknownName, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
+    from sklearn.compose import ColumnTransformer
     from sklearn.pipeline import Pipeline
 
 __all__ = [
     "as_features",
+    "encoded_columns",
     "fills_missing",
     "is_estimator",
     "is_fitted",
@@ -34,27 +36,14 @@ def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, 
     can write every step (it cannot write HistGradientBoosting). Raises UnknownName for another
     kind.
     """
-    from sklearn.compose import ColumnTransformer
     from sklearn.ensemble import GradientBoostingClassifier
-    from sklearn.impute import SimpleImputer
     from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import Pipeline, make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.pipeline import Pipeline
 
     if kind not in ("logistic", "boosting"):
         raise UnknownName(unknown("estimator", kind, ("logistic", "boosting")))
     # lbfgs is several times faster on sparse one-hot columns; trees need them dense.
     sparse = kind == "logistic"
-    numbers = [name for name, is_number in numeric.items() if is_number]
-    categories = [name for name, is_number in numeric.items() if not is_number]
-    parts: list[tuple[str, Any, list[str]]] = []
-    if numbers:
-        parts.append(
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)
-        )
-    if categories:
-        encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=sparse, dtype=np.float32)
-        parts.append(("categories", encoder, categories))
     if kind == "logistic":
         model: Any = LogisticRegression(max_iter=500)
     else:
@@ -69,12 +58,38 @@ def make_estimator(kind: Literal["logistic", "boosting"], numeric: Mapping[str, 
             max_features="sqrt",
             random_state=0,
         )
-    return Pipeline(
-        [
-            ("columns", ColumnTransformer(parts, sparse_threshold=1.0 if sparse else 0.0)),
-            ("model", model),
-        ]
-    )
+    return Pipeline([("columns", encoded_columns(numeric, sparse=sparse)), ("model", model)])
+
+
+def encoded_columns(
+    numeric: Mapping[str, bool], *, sparse: bool, max_categories: int | None = None
+) -> ColumnTransformer:
+    """The columns of a table as features: numbers scaled, categories one-hot.
+
+    `numeric` tells for each column whether it holds numbers; `max_categories` puts the rarest
+    categories of a column together.
+    """
+    from sklearn.compose import ColumnTransformer
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    numbers = [name for name, is_number in numeric.items() if is_number]
+    categories = [name for name, is_number in numeric.items() if not is_number]
+    parts: list[tuple[str, Any, list[str]]] = []
+    if numbers:
+        parts.append(
+            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)
+        )
+    if categories:
+        encoder = OneHotEncoder(
+            handle_unknown="ignore",
+            sparse_output=sparse,
+            dtype=np.float32,
+            max_categories=max_categories,
+        )
+        parts.append(("categories", encoder, categories))
+    return ColumnTransformer(parts, sparse_threshold=1.0 if sparse else 0.0)
 
 
 def as_features(inputs: Mapping[str, np.ndarray]) -> pd.DataFrame | np.ndarray:

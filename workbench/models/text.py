@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import Pipeline
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "text_cnn",
     "tfidf",
     "transformer2",
+    "word_weights",
 ]
 
 KERNELS = (2, 3, 4)  # words under a filter of the convolutional network
@@ -222,11 +224,16 @@ def transformer2(n_words: int, n_classes: int = 2, *, length: int = 48) -> TextT
 def tfidf(name: str = "text") -> Pipeline:
     """The baseline: logistic regression on TF-IDF of words and pairs of words, not yet fitted."""
     from sklearn.compose import ColumnTransformer
-    from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    # ONNX has this pattern; it has neither scikit-learn's default pattern nor sublinear counts.
-    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[a-zA-Z0-9_][a-zA-Z0-9_]+")
-    columns = ColumnTransformer([("words", words, name)], sparse_threshold=1.0)
+    columns = ColumnTransformer([("words", word_weights(), name)], sparse_threshold=1.0)
     return Pipeline([("columns", columns), ("model", LogisticRegression(C=10.0, max_iter=500))])
+
+
+def word_weights() -> TfidfVectorizer:
+    """TF-IDF of words and pairs of words, in the one form that ONNX has."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    # ONNX has this pattern; it has neither scikit-learn's default pattern nor sublinear counts.
+    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[a-zA-Z0-9_][a-zA-Z0-9_]+")

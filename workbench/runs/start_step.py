@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.ledger.appraise import Contestant, appraise
 from workbench.measure.timing.templates import template_of
 from workbench.model_form import form_named
 from workbench.recipe import Recipe
+from workbench.runs.baselines import baseline_rows
 from workbench.runs.candidates import Named, first_start, load_candidate, task_name_of
 from workbench.runs.context import RunContext
 from workbench.runs.standing import Standing, restore
@@ -21,6 +23,7 @@ from workbench.runs.step_folders import (
     has_candidate,
     keep_candidate,
     place_step,
+    saved_outputs,
     step_folder,
     work_folder,
 )
@@ -78,7 +81,15 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
         notes=notes,
         timed=timed,
     )
-    about = {"technique": START, "label": START, "seconds": seconds, "notes": notes}
+    first = replace(native, outputs=saved_outputs(work, START))
+    baselines = baseline_rows(context, first, work, report)
+    about = {
+        "technique": START,
+        "label": START,
+        "seconds": seconds,
+        "notes": notes,
+        "baselines": [row.to_json() for row in baselines],
+    }
     place_step(place, work, rows, about, report)
     return restore(context, place, START, candidate=candidate)
 

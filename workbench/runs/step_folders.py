@@ -116,7 +116,7 @@ def place_step(
         checkpoint.unlink()
     move_folder(work, place)
     decided = {} if decision is None else {"decision": decision.to_json()}
-    report.send("step_finished", rows=lines, **decided)
+    report.send("step_finished", rows=[*about.get("baselines", ()), *lines], **decided)
 
 
 def decision_in(place: Path) -> Decision | None:

@@ -9,6 +9,7 @@ from typing import Any
 from workbench.events import Report
 from workbench.ledger.appraise import Contestant, appraise
 from workbench.ledger.rows import Row
+from workbench.ledger.words import quality_verdict
 from workbench.recipe import Step
 from workbench.runs.context import RunContext
 from workbench.runs.standing import Standing
@@ -60,7 +61,19 @@ def rows_of_step(
         notes=result.notes,
         timed=result.step.declared.needs.timing,
     )
-    return [replace(rows[-1], decision=decision)]
+    row = replace(rows[-1], decision=decision, aim=result.step.declared.aim)
+    return [replace(row, notes=(*row.notes, *_not_better(row)))]
+
+
+def _not_better(row: Row) -> tuple[str, ...]:
+    """A note on a step that should raise the score and is not proved to; none for others."""
+    verdict = quality_verdict(row.against_parent, row.metric)
+    if row.aim != "quality" or verdict is None or verdict.decision == "better":
+        return ()
+    return (
+        f"Not proved better than `{row.parent}`, the simpler model before it ({verdict.text}): "
+        "without another reason for this step, keep that one.",
+    )
 
 
 def about_step(result: StepResult, start: Candidate | None) -> dict[str, Any]:

@@ -46,6 +46,11 @@ class Trail:
         return [row for step in self.steps for row in _read(step / "step.json", _rows)]
 
     @cached_property
+    def baselines(self) -> list[Row]:
+        """The rows of simple models that were measured beside the start; usually none."""
+        return [row for step in self.steps for row in _read(step / "step.json", _baselines)]
+
+    @cached_property
     def test(self) -> TestLine | None:
         """The result on test of the last candidate; None while test is closed."""
         path = self.folder / "final.json"
@@ -161,7 +166,7 @@ class Trail:
         return plot_ledger(frame([r for r in self.rows if r.quality is not None]), value=value)
 
     def _repr_html_(self) -> str:
-        return html(self.rows, self.test, accepted_drop=self.accepted_drop)
+        return html([*self.baselines, *self.rows], self.test, accepted_drop=self.accepted_drop)
 
     def __repr__(self) -> str:
         return f"Trail({self.folder.name!r}, {len(self.rows)} rows)"
@@ -192,6 +197,10 @@ def _read(path: Path, read: Callable[[Any], Any]) -> Any:
 
 def _rows(about: Mapping[str, Any]) -> list[Row]:
     return [Row.from_json(row) for row in about["rows"]]
+
+
+def _baselines(about: Mapping[str, Any]) -> list[Row]:
+    return [Row.from_json(row) for row in about.get("baselines", ())]
 
 
 def _decision(about: Mapping[str, Any]) -> tuple[str, Decision] | None:

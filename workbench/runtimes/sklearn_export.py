@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -37,6 +38,7 @@ def exported(model: Any, inputs: Mapping[str, np.ndarray], name: str) -> bytes:
     `inputs` are raw rows `(rows, ...)` by column. Raises ExportError with the step that cannot be
     written.
     """
+    model = _with_plain_encoders(model, name)
     has_probabilities = hasattr(model, "predict_proba")
     is_classifier = has_probabilities or hasattr(model, "classes_")
     tries: Sequence[Mapping[str, Any]] = OPTIONS_OF_CLASSIFIER if is_classifier else ({},)
@@ -47,6 +49,48 @@ def exported(model: Any, inputs: Mapping[str, np.ndarray], name: str) -> bytes:
         return content
     content = with_output(content, 1)
     return with_column(content, 1) if _n_columns(content, inputs) == 2 else content
+
+
+def _with_plain_encoders(model: Any, name: str) -> Any:
+    """The estimator, in a copy where an encoder has a setting that skl2onnx passes over.
+
+    It writes encoders with infrequent categories as if they had none, so the graph would have other
+    columns: they are refused. Where no category is infrequent, `infrequent_if_exist` is `ignore`.
+    """
+    found = [getattr(part, "infrequent_categories_", ()) for part in _parts(model)]
+    if any(of_column is not None for of_columns in found for of_column in of_columns):
+        raise ExportError(
+            f"`{name}` cannot be written as ONNX: skl2onnx cannot write infrequent categories. Set "
+            "`max_categories` and `min_frequency` of the encoder to None, or keep the model in "
+            "scikit-learn."
+        )
+    if not any(map(_puts_unknown_together, _parts(model))):
+        return model
+    changed = copy.deepcopy(model)
+    for part in filter(_puts_unknown_together, _parts(changed)):
+        part.handle_unknown = "ignore"
+    return changed
+
+
+def _puts_unknown_together(part: Any) -> bool:
+    return getattr(part, "handle_unknown", "") == "infrequent_if_exist"
+
+
+def _parts(model: Any) -> Iterator[Any]:
+    """An estimator with all estimators inside it, fitted ones included."""
+    seen, waiting = set(), [model]
+    while waiting:
+        part = waiting.pop()
+        if id(part) in seen:
+            continue
+        seen.add(id(part))
+        if isinstance(part, (list, tuple)):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())
+        elif hasattr(part, "get_params") and not isinstance(part, type):
+            yield part
+            waiting.extend(vars(part).values())
 
 
 def _converted(

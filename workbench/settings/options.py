@@ -72,6 +72,12 @@ class RunOptions(Settings):
     no cost is shown.
     """
 
+    baselines: Literal["auto", "always", "never"] = knob("auto", expert=True, title="Baselines")
+    """Show simple models of the same data on valid as rows of their own: one that predicts the same
+    for all rows, and a linear one. auto: beside techniques that raise the score, and beside a start
+    that is a baseline itself.
+    """
+
     accepted_drop: float | None = knob(None, low=0, title="Accepted drop")
     """Largest drop of the score that you accept, in percentage points, or in the unit of the
     metric. Empty: no limit.

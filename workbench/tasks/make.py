@@ -23,9 +23,10 @@ from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
 from workbench.data.tables import ordered_labels
 from workbench.data.yours import is_table, read_all
-from workbench.errors import TaskError, WorkbenchError, sentence_of, shown
+from workbench.errors import DataError, TaskError, WorkbenchError, sentence_of, shown
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
+from workbench.models.baselines import baselines_for
 from workbench.models.transformed import Transformed
 from workbench.system.references import name_of
 from workbench.task import Task
@@ -91,9 +92,10 @@ def make_task(
     reset); a function without arguments that makes an untrained one, or with one argument, the
     number of inputs (dimension 1 of the first prepared array); a scikit-learn-style estimator,
     fitted or not, which gets rows as it was trained on; the path or the bytes of an ONNX file;
-    `package.module:function`; or None. A DataFrame for a torch model without `prepare` is prepared
-    by `Columns`, fitted on train; a network trained on columns prepared otherwise needs its own
-    `prepare`.
+    `package.module:function`; or None: then, without `models` too, the task has baselines to begin
+    with (`linear`, `boosting` and `dummy` for a table; `linear`, `dummy` and a small network for
+    images and texts). A DataFrame for a torch model without `prepare` is prepared by `Columns`,
+    fitted on train; a network trained on columns prepared otherwise needs its own `prepare`.
 
     `models` are further untrained models by name, functions without arguments (a student to distil
     into, say). `augment` and `reword` change rows while something learns from them: see `Task`.
@@ -182,6 +184,8 @@ def make_task(
         output=output,
     )
     task = replace(task, builders={**own.builders(task), **(models or {})})
+    if model is None and not models:
+        task = _with_baselines(task)
     task = replace(task, start=own.start(task, outputs))
     probe = _probe(task)
     if probe is not None and (floats := measurements(probe)):
@@ -197,6 +201,22 @@ def make_task(
     for text in (*own.notes, *told):
         notice(text)
     return task
+
+
+def _with_baselines(task: Task) -> Task:
+    """The task with baselines as its models; with none, and a notice, where its rows have none."""
+    try:
+        found = baselines_for(task.kind, task.data.train, len(task.classes))
+    except DataError as error:
+        notice(str(error))
+        return task
+    if found.left_out:
+        notice(
+            f"The baselines do not use {', '.join(f'`{name}`' for name in found.left_out)}: dates, "
+            "spans of time and lists are neither numbers nor categories. Make columns of their "
+            "parts, such as the month."
+        )
+    return replace(task, builders=dict(found.builders), prepares=dict(found.prepares))
 
 
 def _arrange(own: OwnModel, prepare: Any) -> Callable[[AnyRows], AnyRows] | None:

@@ -79,8 +79,8 @@ def time_side_by_side(
     The values of `candidates` are a candidate and its runtime, or "auto" for the first runtime of
     its form. `inputs_of(candidate, n)` gives prepared named arrays `(n, ...)`. `budget` sets
     `rounds` and `block_seconds` where they are None; then timing ends as soon as further rounds
-    cannot change a verdict between two of the candidates. All processes are ended before it returns or
-    raises: RunError when a worker dies or cannot run its candidate, Cancelled on request.
+    cannot change a verdict between two of the candidates. All processes are ended before it returns
+    or raises: RunError when a worker dies or cannot run its candidate, Cancelled on request.
     """
     plan = _plan(batch_sizes, threads, rounds, block_seconds, budget, device)
     report = report or Report()
