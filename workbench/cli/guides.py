@@ -58,4 +58,30 @@ def docs(no_open: bool) -> int:
     return docs(open_it=not no_open)
 
 
-COMMANDS = (tour, lab, doctor, docs)
+def _data_argument() -> click.Parameter:
+    text = "File of a table: CSV, Parquet or Feather."
+    return click.RichArgument(
+        ["data"], type=click.Path(exists=True, dir_okay=False), help=text, panel=ARGUMENT
+    )
+
+
+def _target_option() -> click.Parameter:
+    return click.RichOption(["--target"], required=True, metavar="TEXT", help="Column to predict.")
+
+
+def _notebook_option() -> click.Parameter:
+    text = "Notebook to write. [default: the name of the file, with .ipynb, in this folder]"
+    return click.RichOption(
+        ["--out"], type=click.Path(dir_okay=False), default=None, metavar="PATH", help=text
+    )
+
+
+@command("new", _data_argument, _target_option, _notebook_option, panel=PANEL)
+def new(data: str, target: str, out: str | None) -> int:
+    """Write a notebook for your own table, which begins with simple models."""
+    from workbench.cli.new import new
+
+    return new(data, target, out)
+
+
+COMMANDS = (tour, lab, new, doctor, docs)

@@ -51,10 +51,13 @@ def settings_cell(technique: str) -> str:
     )
 
 
-def recipe_cells(steps: str) -> tuple[str, str]:
-    """Both cells of a notebook that runs a recipe of several steps, given as YAML on one line."""
+def recipe_cells(steps: str, values: Mapping[str, Any] | None = None) -> tuple[str, str]:
+    """Both cells of a notebook that runs a recipe of several steps, given as YAML on one line.
+
+    `values` replaces defaults, as for `parameters_cell`.
+    """
     parameters = (
-        parameters_cell()
+        parameters_cell(values=values)
         + "\n"
         + _line("steps", "str", steps, "YAML list of techniques with their settings")
     )

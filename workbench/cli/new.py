@@ -1,0 +1,36 @@
+"""`workbench new`: a notebook for a table, written once its task was checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from workbench.errors import WorkbenchError
+from workbench.lessons.new import notebook_for_table
+from workbench.system.files import write_text
+
+__all__ = ["new"]
+
+
+def new(data: str, target: str, out: str | None = None) -> int:
+    """Check the task of a table, print it, and write the notebook.
+
+    Raises WorkbenchError for a notebook that exists already, and whatever is wrong with the table.
+    """
+    import nbformat
+
+    from workbench.tasks.make import make_task
+
+    source = Path(data).resolve()
+    name = source.name.partition(".")[0]
+    place = Path(out) if out else Path(f"{name}.ipynb")
+    if place.suffix != ".ipynb":
+        raise WorkbenchError(f"`--out` must end in .ipynb, got {place}.")
+    if place.exists():
+        raise WorkbenchError(f"{place} exists already: give another name by `--out`, or move it.")
+    task = make_task(name, train=str(source), target=target)
+    print(task)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_text(place, nbformat.writes(notebook_for_table(name, source, target)))
+    print(f"\nWritten: {place}. Open it with `workbench lab {place}`, or run it in a batch: ")
+    print(f"papermill {place} out.ipynb -p budget smoke")
+    return 0
