@@ -8,6 +8,7 @@ import pytest
 
 from tests.factories import make_row, make_verdict
 from tests.ledger.test_factors import session_rows
+from workbench.ledger.factors import with_factors
 from workbench.ledger.rows import Row, TestLine
 from workbench.ledger.summary import summary
 from workbench.technique import Decision
@@ -115,6 +116,28 @@ def test_another_network_is_not_called_the_same_model():
 def test_change_of_the_score_in_words(decision, difference, words):
     score = make_verdict("accuracy", decision, difference)
     assert summary(_pair(score=score)).endswith(words)
+
+
+@pytest.mark.parametrize(
+    ("decision", "difference", "words"),
+    [
+        ("better", 0.0035, "0.35 points better on valid; 4.0 times"),
+        ("worse", -0.012, "1.2 points worse on valid, so the simpler start is to be kept; "),
+        ("equivalent", 0.001, "Accuracy no better on valid (the same within 1 point), so the "),
+    ],
+)
+def test_step_that_should_raise_the_score_begins_with_it(decision, difference, words):
+    rows = _pair(score=make_verdict("accuracy", decision, difference), aim="quality")
+    text = summary(rows)
+    assert text.startswith(words)
+    assert ("simpler start is to be kept" in text) == (decision != "better")
+
+
+def test_baselines_beside_a_run_change_neither_sentence_nor_factors():
+    rows = _pair()
+    baseline = make_row("baseline dummy", "baseline", candidate="dummy", latencies_ms={})
+    assert summary([baseline, *rows]) == summary(rows)
+    assert with_factors([baseline, *rows])[1:] == with_factors(rows)
 
 
 def test_undecided_change_tells_how_many_rows_would_decide():

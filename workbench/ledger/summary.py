@@ -172,7 +172,8 @@ def _improvement(last: Row, test: TestLine | None) -> str:
     if verdict is None or last.budget == "smoke" or verdict.decision == "better":
         return change
     if verdict.decision == "equivalent":
-        change = f"{_metric(verdict.metric)} no better on {split} ({change})"
+        margin = _singular(threshold_text(verdict.margin, verdict.unit))
+        change = f"{_metric(verdict.metric)} no better on {split} (the same within {margin})"
     return f"{change}, so the simpler start is to be kept"
 
 

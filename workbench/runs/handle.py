@@ -76,7 +76,8 @@ def start(
     if store:
         store = store_url(store, runs_root(root))  # refused now, and not after hours of work
     start_name = slug(recipe.options.start) or "model"
-    name = f"{datetime.now():%Y%m%d-%H%M%S}-{slug(recipe.options.task)}-{start_name}"
+    task_name = slug(str(recipe.options.task_args.get("name") or recipe.options.task))
+    name = f"{datetime.now():%Y%m%d-%H%M%S}-{task_name}-{start_name}"
     folder = new_folder(runs_root(root), name)
     with telling_storage(folder):
         write_text(folder / "recipe.yml", recipe.to_yaml())
