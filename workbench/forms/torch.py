@@ -141,10 +141,12 @@ class TorchForm(Form):
         self, candidate: Candidate, inputs: Mapping[str, np.ndarray]
     ) -> tuple[bytes, Outputs]:
         """By torch's own exporter, with the batch and the length of sequences left free."""
+        from workbench.runtimes.kept_exports import kept_export
         from workbench.runtimes.torch_export import exported
 
         model = answering(copied(candidate.model).to("cpu").eval())
-        return exported(model, inputs, candidate.name), candidate.outputs
+        content = kept_export(model, inputs, lambda: exported(model, inputs, candidate.name))
+        return content, candidate.outputs
 
 
 def _real(tensor: Any) -> np.ndarray:

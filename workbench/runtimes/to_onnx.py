@@ -17,6 +17,7 @@ from workbench.errors import ExportError, line_of
 from workbench.model_form import form_named
 from workbench.runtimes import predictor
 from workbench.runtimes.feeding import graph_names
+from workbench.runtimes.kept_exports import forget
 from workbench.task import Candidate
 
 __all__ = ["OPSET", "free_dims", "quiet", "to_onnx"]
@@ -31,23 +32,40 @@ def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate
     in the file; a notice tells it. Raises ExportError that names the
     operator, layer or pipeline step that cannot be written, or the difference of the outputs.
     """
-    content, outputs = form_named(candidate.form).to_onnx(candidate, inputs)
-    if content is candidate.model:
+    exported = _written(candidate, inputs)
+    if exported is candidate:
         return candidate
-    exported = replace(
-        candidate,
-        form="onnx",
-        model=content,
-        outputs=outputs,
-        technique=candidate.technique or "export",
-    )
-    _compare(candidate, exported, inputs)
+    try:
+        _compare(candidate, exported, inputs)
+    except ExportError:
+        if not forget(exported.model):
+            raise
+        exported = _written(candidate, inputs)  # the kept file was damaged, or of another network
+        try:
+            _compare(candidate, exported, inputs)
+        except ExportError:
+            forget(exported.model)
+            raise
     if "" in inputs and len(inputs) > 1:
         notice(
             f"An input has no name. In the ONNX file of `{candidate.name}` it is called "
             f"`{graph_names(inputs)['']}`; the model itself still takes it without a name."
         )
     return exported
+
+
+def _written(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate:
+    """The ONNX candidate that the form writes; the candidate itself where it is one."""
+    content, outputs = form_named(candidate.form).to_onnx(candidate, inputs)
+    if content is candidate.model:
+        return candidate
+    return replace(
+        candidate,
+        form="onnx",
+        model=content,
+        outputs=outputs,
+        technique=candidate.technique or "export",
+    )
 
 
 def _compare(source: Candidate, exported: Candidate, inputs: Mapping[str, np.ndarray]) -> None:
