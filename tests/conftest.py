@@ -5,8 +5,7 @@ once a worker, and one finished run is made once for all workers.
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -48,6 +47,14 @@ def digits_cnn(digits_task):
     return candidate.fitted(fitted.model, fitted.choices)
 
 
+@pytest.fixture(scope="session")
+def digits_onnx(digits_task, digits_cnn):
+    """The ONNX file of `digits_cnn`, as a candidate."""
+    from workbench.runtimes.to_onnx import to_onnx
+
+    return to_onnx(digits_cnn, digits_task.example(16))
+
+
 @pytest.fixture
 def job_of(digits_task, digits_cnn, tmp_path):
     """Makes a job on digits; `job_of(report=...)` changes parts of it."""
@@ -66,48 +73,23 @@ def job_of(digits_task, digits_cnn, tmp_path):
     return make
 
 
-STARTS_A_RUN = """
-import os, sys
-from workbench.recipe import Recipe
-from workbench.runs.handle import start
-steps = [{"pruning": {"fit": {"epochs": 40, "max_steps": 300}}}, "quantization"]
-options = {"start": "cnn", "budget": "smoke", "threads": 1, "price_per_core_hour": 0.1}
-print(start(Recipe.make("digits", steps, **options), root=sys.argv[1]).folder, flush=True)
-os._exit(0)  # the run goes on without the process that started it
-"""
-
-
 @pytest.fixture(scope="session")
 def digits_run_folder(tmp_path_factory):
     """The folder of a finished run of pruning and quantization on digits, one for all workers.
 
-    A process started it that ended at once, and its user had an empty folder: nothing was chosen
-    before it. Tests only look at it; one that changes a file copies the folder first.
+    `tests/finished_run.py` makes it. Tests only look at it; one that changes a file copies it.
     """
+    from tests import finished_run
+
     base = tmp_path_factory.getbasetemp()
-    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "digits-run"
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished-run"
     with FileLock(f"{place}.lock"):
         if not (place / "folder.txt").exists():
-            place.mkdir(exist_ok=True)
-            environment = {**os.environ, "WORKBENCH_HOME": str(place / "home")}
-            environment.pop("WORKBENCH_CHOICES", None)
-            started = subprocess.run(
-                [sys.executable, "-c", STARTS_A_RUN, str(place / "runs")],
-                env=environment,
-                capture_output=True,
-                text=True,
-                timeout=120,
-            )
-            assert started.returncode == 0, started.stderr
-            _wait_for_the_end(started.stdout.strip())
-            (place / "folder.txt").write_text(started.stdout.strip(), encoding="utf-8")
+            shutil.rmtree(place, ignore_errors=True)
+            place.mkdir()
+            folder = finished_run.make(place)
+            (place / "folder.txt").write_text(str(folder), encoding="utf-8")
         return Path((place / "folder.txt").read_text(encoding="utf-8"))
-
-
-def _wait_for_the_end(folder):
-    from workbench.runs.handle import attach
-
-    attach(folder).wait(timeout=300)
 
 
 @pytest.fixture(scope="module")

@@ -110,7 +110,7 @@ def test_failing_step_is_told_and_what_was_finished_is_kept(tmp_path):
 
 
 def test_run_outlives_the_process_that_started_it(finished):
-    """`digits_run_folder` starts it in a process that ends at once."""
+    """A command with `--detach` started it, and ended at once."""
     assert finished.status == "finished"
 
 

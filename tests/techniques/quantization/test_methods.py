@@ -98,9 +98,8 @@ def test_layers_that_static_leaves_in_float_are_told(tmp_path):
     assert "1 GRU stayed in float" in notes
 
 
-def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_task):
-    job = job_of()
-    plain = to_onnx(job.start, digits_task.example(16))
+def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_task, digits_onnx):
+    job, plain = job_of(), digits_onnx
     rows = digits_task.example(200)
     classes = predictor(plain).predict(rows).argmax(1)
     for settings, most in (
@@ -130,9 +129,15 @@ def test_weights_turned_back_are_folded_when_the_file_is_loaded(job_of):
         )
 
 
-def test_static_covers_residual_networks_wholly(job_of, digits_task):
+@pytest.fixture(scope="module")
+def resnet(digits_task):
+    """Changes of a job: resnet20 as its start, and the file of it."""
     start, _ = digits_task.candidate("resnet20")
-    outcome = _quantize(job_of(start=start), activation_type="uint8")
+    return {"start": start, "exported": to_onnx(start, digits_task.example(16))}
+
+
+def test_static_covers_residual_networks_wholly(job_of, resnet):
+    outcome = _quantize(job_of(**resnet), activation_type="uint8")
     covered = coverage(outcome.candidate.model)
     counts = covered.operators[covered.operators.precision == "int8"].op_type.value_counts()
     assert (counts["QLinearConv"], counts["QLinearAdd"]) == (21, 9)
@@ -142,10 +147,9 @@ def test_static_covers_residual_networks_wholly(job_of, digits_task):
     assert weights["file"] <= 0.30
 
 
-def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, digits_task):
-    start, _ = digits_task.candidate("resnet20")
+def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, resnet):
     content = _quantize(
-        job_of(start=start), activation_type="uint8", keep_float=["blocks.1"]
+        job_of(**resnet), activation_type="uint8", keep_float=["blocks.1"]
     ).candidate.model
     graph = onnx.load_from_string(content).graph
     floats = {
@@ -160,13 +164,13 @@ def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(jo
     with pytest.raises(
         SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"
     ):
-        _quantize(job_of(start=start), keep_float=["blocks.1.conv9"])
+        _quantize(job_of(**resnet), keep_float=["blocks.1.conv9"])
 
 
-def test_weights_that_are_not_finite_are_found_before(job_of, digits_cnn):
+def test_weights_that_are_not_finite_are_found_before(job_of, digits_onnx):
     import copy
 
-    plain = to_onnx(digits_cnn, job_of().example(16))
+    plain = digits_onnx
     model = onnx.load_from_string(plain.model)
     weight = next(w for w in model.graph.initializer if len(w.dims) == 4)
     values = onnx.numpy_helper.to_array(weight).copy()
