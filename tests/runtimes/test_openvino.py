@@ -71,7 +71,7 @@ def test_it_asks_for_no_outside_host(tmp_path):
     import subprocess
     import sys
 
-    from tests.test_no_network import GUARD
+    from tests.finished_run import GUARD
 
     (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     code = (
