@@ -15,7 +15,21 @@ from pathlib import Path
 
 import pytest
 
-FIRST = ("notebooks/", "tests/browser/", "tests/lessons/", "tests/test_wheel.py", "tests/runs/")
+FIRST = (
+    "notebooks/",
+    "tests/browser/",
+    "tests/test_wheel.py",
+    "tests/runs/",
+    "tests/testing/test_thirdparty.py",
+    "tests/techniques/",
+    "tests/test_contract.py",
+    "tests/generated/",
+    "tests/test_house.py",
+    "tests/keeping/",
+    "tests/lessons/",
+    "tests/cli/",
+    "tests/measure/timing/",
+)
 """The files that take longest: begun first, so that no worker waits for the other at the end."""
 
 QUICK = (
