@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from tests.sharing import Sharing, folder_of_session
+from tests.sharing import Costs, Sharing, folder_of_session
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # two workers on two cores
@@ -23,6 +23,7 @@ os.environ["WORKBENCH_HOME"] = tempfile.mkdtemp(prefix="workbench-tests-home-")
 
 def pytest_configure(config):
     config.pluginmanager.register(Sharing(folder_of_session()), "sharing")
+    config.pluginmanager.register(Costs(), "costs")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,8 @@
 """How tests share the machine: two workers, of which one alone runs while times are compared.
 
+The order of files, the marks and the turns are those of `Sharing`, the table of seconds is of
+`Costs`.
+
 A test that compares times (`@pytest.mark.timing`) holds the machine exclusively, all others hold it
 shared. There are two locks, so that tests that share it do not keep one waiting that wants it
 alone: whoever comes passes the gate first, and that test keeps the gate closed while it waits.
@@ -9,6 +12,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -65,6 +69,45 @@ class Sharing:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         with turn(self._folder, alone=item.get_closest_marker("timing") is not None):
             return (yield)
+
+
+class Costs:
+    """A pytest plugin: with `--durations`, the seconds of each folder are told at the end."""
+
+    def __init__(self) -> None:
+        self._tests: Counter[str] = Counter()
+        self._seconds: Counter[str] = Counter()
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Add the time of a test's setup, call or teardown to that of its folder."""
+        folder = folder_of(report.nodeid)
+        self._tests[folder] += report.when == "setup"
+        self._seconds[folder] += report.duration
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        """Write the table, the folder that takes longest first."""
+        if config.getoption("durations") is None:
+            return
+        terminalreporter.section("seconds by folder, of all workers together")
+        for line in self.table():
+            terminalreporter.write_line(line)
+
+    def table(self) -> list[str]:
+        """Rows of a table in Markdown: folder, number of tests, seconds."""
+        rows = ["| folder | tests | seconds |", "|---|---|---|"]
+        for folder, seconds in self._seconds.most_common():
+            rows.append(f"| {folder} | {self._tests[folder]:,} | {seconds:,.0f} |")
+        return [*rows, f"| all | {self._tests.total():,} | {self._seconds.total():,.0f} |"]
+
+
+def folder_of(nodeid: str) -> str:
+    """The folder of a test in `tests`, or `tests/*.py` where it lies in none, or `notebooks`."""
+    parts = nodeid.partition("::")[0].split("/")
+    if parts[0] != "tests":
+        return parts[0]
+    return "tests/*.py" if len(parts) == 2 else f"tests/{parts[1]}"
 
 
 def _place(nodeid: str) -> int:

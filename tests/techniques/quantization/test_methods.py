@@ -133,15 +133,8 @@ def test_weights_turned_back_are_folded_when_the_file_is_loaded(job_of):
         )
 
 
-@pytest.fixture(scope="module")
-def resnet(digits_task):
-    """Changes of a job: resnet20 as its start, and the file of it."""
-    start, _ = digits_task.candidate("resnet20")
-    return {"start": start, "exported": to_onnx(start, digits_task.example(16))}
-
-
-def test_static_covers_residual_networks_wholly(job_of, resnet):
-    outcome = _quantize(job_of(**resnet), activation_type="uint8")
+def test_static_covers_residual_networks_wholly(job_of, digits_resnet):
+    outcome = _quantize(job_of(**digits_resnet), activation_type="uint8")
     covered = coverage(outcome.candidate.model)
     counts = covered.operators[covered.operators.precision == "int8"].op_type.value_counts()
     assert (counts["QLinearConv"], counts["QLinearAdd"]) == (21, 9)
@@ -151,9 +144,11 @@ def test_static_covers_residual_networks_wholly(job_of, resnet):
     assert weights["file"] <= 0.30
 
 
-def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, resnet):
+def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(
+    job_of, digits_resnet
+):
     content = _quantize(
-        job_of(**resnet), activation_type="uint8", keep_float=["blocks.1"]
+        job_of(**digits_resnet), activation_type="uint8", keep_float=["blocks.1"]
     ).candidate.model
     graph = onnx.load_from_string(content).graph
     floats = {
@@ -168,7 +163,7 @@ def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(jo
     with pytest.raises(
         SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"
     ):
-        _quantize(job_of(**resnet), keep_float=["blocks.1.conv9"])
+        _quantize(job_of(**digits_resnet), keep_float=["blocks.1.conv9"])
 
 
 def test_weights_that_are_not_finite_are_found_before(job_of, digits_onnx):
