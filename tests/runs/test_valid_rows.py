@@ -48,11 +48,11 @@ def test_ledger_of_a_smoke_run_is_of_the_rows_that_smoke_scores(tmp_path):
 
     n_test = SMOKE_ROWS + 700
     x = np.random.default_rng(0).normal(size=(2 * n_test + 900, 6)).astype(np.float32)
-    y = (x[:, 0] + x[:, 1] > 0).astype(np.int64)
+    y = np.digitize(x[:, 0] + x[:, 1], [-0.6, 0.6])  # two classes would be resampled by AUCs
     cuts = {"valid": slice(0, n_test), "test": slice(n_test, 2 * n_test)}
     splits = {name: (x[cut], y[cut]) for name, cut in cuts.items()}
     rest = slice(2 * n_test, None)
-    net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 2))
+    net = nn.Sequential(nn.Linear(6, 16), nn.ReLU(), nn.Linear(16, 3))
     task = wb.make_task("rows", model=net, train=(x[rest], y[rest]), **splits)
     result = wb.run(["quantization"], task, budget="smoke", root=tmp_path)
     places = sorted(result.folder.glob("steps/*/valid-*.npy"))
