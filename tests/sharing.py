@@ -49,7 +49,22 @@ QUICK = (
     "tests/test_recipe.py",
     "tests/test_technique.py",
 )
-"""Folders and files whose tests, those marked slow left out, are `pytest -m quick`."""
+"""Folders and files whose tests are `pytest -m quick`.
+
+Those marked slow or timing are left out, and those of `SIMULATIONS`.
+"""
+
+SIMULATIONS = (
+    "tests/ledger/test_rows_needed.py::test_that_many_rows_decide_in_most_cases",
+    "tests/measure/statistics/test_quality.py::test_block_bootstrap_covers",
+    "tests/measure/statistics/test_quality.py::test_bootstrap_of_a_whole_set_score_covers",
+    "tests/measure/statistics/test_quality.py::test_interval_is_the_same_for_the_same_seed",
+    "tests/measure/statistics/test_quality.py::test_interval_of_the_calibration_error_holds",
+    "tests/measure/statistics/test_verdict.py::test_equal_candidates_are_seldom_called_different",
+    "tests/measure/statistics/test_verdict.py::test_holm_keeps_the_chance_of_any_false_decision",
+    "tests/measure/statistics/test_verdict.py::test_tango_covers_the_true_difference",
+)
+"""Beginnings of tests that repeat a computation hundreds of times, in a quick folder."""
 
 
 class Sharing:
@@ -61,7 +76,7 @@ class Sharing:
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Put the files that take longest first, in the same order in every worker."""
         for item in items:
-            if item.nodeid.startswith(QUICK) and item.get_closest_marker("slow") is None:
+            if _is_quick(item):
                 item.add_marker(pytest.mark.quick)
         items.sort(key=lambda item: _place(item.nodeid))
 
@@ -108,6 +123,12 @@ def folder_of(nodeid: str) -> str:
     if parts[0] != "tests":
         return parts[0]
     return "tests/*.py" if len(parts) == 2 else f"tests/{parts[1]}"
+
+
+def _is_quick(item: pytest.Item) -> bool:
+    if not item.nodeid.startswith(QUICK) or item.nodeid.startswith(SIMULATIONS):
+        return False
+    return not any(item.get_closest_marker(name) for name in ("slow", "timing"))
 
 
 def _place(nodeid: str) -> int:
