@@ -4,6 +4,7 @@ output from below.
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,10 @@ def _layer(path: str) -> str:
     return max(fitting, key=len, default="")
 
 
-def _tree(file: str) -> ast.Module:
-    return ast.parse((HOME / file).read_text(encoding="utf-8"), file)
+@cache
+def _all_nodes(file: str) -> tuple[tuple[ast.AST, str], ...]:
+    """All nodes of a file, read once for all tests."""
+    return tuple(_nodes(ast.parse((HOME / file).read_text(encoding="utf-8"), file)))
 
 
 def _nodes(node: ast.AST, function: str = "") -> Iterator[tuple[ast.AST, str]]:
@@ -103,12 +106,17 @@ def _nodes(node: ast.AST, function: str = "") -> Iterator[tuple[ast.AST, str]]:
         yield from _nodes(child, inside)
 
 
-def _imports(file: str) -> Iterator[tuple[str, str, int]]:
+@cache
+def _imports(file: str) -> tuple[tuple[str, str, int], ...]:
     """Modules that a file imports, each with the function that does it, empty at the top level, and
     the line.
     """
+    return tuple(_read_imports(file))
+
+
+def _read_imports(file: str) -> Iterator[tuple[str, str, int]]:
     package = ["workbench", *file.split("/")[:-1]]
-    for node, function in _nodes(_tree(file)):
+    for node, function in _all_nodes(file):
         if isinstance(node, ast.Import):
             yield from ((alias.name, function, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -129,7 +137,7 @@ def _path(module: str) -> str:
 
 
 def _prints(file: str) -> Iterator[int]:
-    for node, _ in _nodes(_tree(file)):
+    for node, _ in _all_nodes(file):
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Name)

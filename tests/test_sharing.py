@@ -6,11 +6,14 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tests.sharing import Sharing, turn
+from tests.sharing import SIMULATIONS, Costs, Sharing, turn
 
+HOME = Path(__file__).parents[1]
 HOLDER = """
 import sys, time
 from pathlib import Path
@@ -73,10 +76,35 @@ def test_longest_files_come_first_and_quick_ones_are_marked(tmp_path):
     items = [
         _Item("tests/data/test_a.py::one"),
         _Item("tests/data/test_a.py::two", "slow"),
+        _Item("tests/data/test_a.py::three", "timing"),
+        _Item(f"{SIMULATIONS[0]}[500]"),
         _Item("tests/runs/test_b.py::one"),
         _Item("notebooks/x.ipynb::Cell 0"),
     ]
     Sharing(tmp_path).pytest_collection_modifyitems(items)
-    assert [i.nodeid.split("/")[0] for i in items] == ["notebooks", "tests", "tests", "tests"]
+    assert [i.nodeid.split("/")[0] for i in items] == ["notebooks", *["tests"] * 5]
     assert items[1].nodeid.startswith("tests/runs/")
     assert [i.nodeid for i in items if "quick" in i.marks] == ["tests/data/test_a.py::one"]
+
+
+def test_seconds_are_added_up_by_folder_and_the_slowest_comes_first():
+    costs = Costs()
+    for nodeid, when, duration in [
+        ("tests/data/sets/test_a.py::one", "setup", 1.0),
+        ("tests/data/test_a.py::two", "call", 2.0),
+        ("tests/test_b.py::one", "setup", 0.5),
+        ("notebooks/x.ipynb::Cell 0", "setup", 1000.0),
+    ]:
+        costs.pytest_runtest_logreport(SimpleNamespace(nodeid=nodeid, when=when, duration=duration))
+    assert costs.table()[2:] == [
+        "| notebooks | 1 | 1,000 |",
+        "| tests/data | 1 | 3 |",
+        "| tests/*.py | 1 | 0 |",
+        "| all | 3 | 1,004 |",
+    ]
+
+
+def test_every_simulation_that_quick_leaves_out_exists():
+    for start in SIMULATIONS:
+        file, _, name = start.partition("::")
+        assert f"def {name}" in (HOME / file).read_text(encoding="utf-8"), start

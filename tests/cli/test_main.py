@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 
@@ -17,22 +18,19 @@ from workbench.cli import main as cli
 from workbench.cli import runs
 from workbench.errors import RunError
 from workbench.measure.everywhere import Everywhere
-from workbench.recipe import Recipe
-from workbench.runs.handle import start
+from workbench.runs.handle import attach
 from workbench.settings import knobs
+from workbench.store.index import record_run
 from workbench.techniques import get_technique, technique_names
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    recipe = Recipe.make(
-        "digits",
-        [{"quantization": {"activation_type": "uint8"}}],
-        start="cnn",
-        budget="smoke",
-        price_per_core_hour=0.1,
-    )
-    return start(recipe, root=tmp_path_factory.mktemp("runs")).wait(timeout=300)
+def finished(digits_run_folder, tmp_path_factory):
+    """A copy of a finished run of pruning and quantization, the only run under its root."""
+    folder = tmp_path_factory.mktemp("runs") / digits_run_folder.name
+    shutil.copytree(digits_run_folder, folder)
+    record_run(folder)
+    return attach(folder)
 
 
 def _root(run):
@@ -47,7 +45,7 @@ def test_list_and_show_tell_the_runs_and_the_ledger(finished, capsys):
     assert shown.startswith("Quick check, decides nothing: "), "the sentence comes first"
     assert "quantization" in shown
     assert "core-s/1M" not in shown
-    assert "Test: cnn-int8" in shown
+    assert "Test: cnn-pruned-int8" in shown
     assert str(finished.result.onnx_path) in shown
     assert cli.main(["show", "last", "--all", *_root(finished)]) == 0
     assert "core-s/1M" in capsys.readouterr().out
@@ -72,7 +70,7 @@ def test_measure_takes_any_onnx_file_and_a_kept_candidate(finished, tmp_path, ca
         cli.main(
             [
                 "measure",
-                str(finished.folder / "steps" / "01-quantization"),
+                str(finished.folder / "steps" / "02-quantization"),
                 "--task",
                 "digits",
                 "--budget",
@@ -128,14 +126,18 @@ def test_measure_everywhere_prints_json_and_nothing_else(monkeypatch, capsys):
 def test_list_and_show_print_json_and_nothing_else(finished, capsys):
     assert cli.main(["list", "--json", *_root(finished)]) == 0
     (row,) = [r for r in json.loads(capsys.readouterr().out) if r["name"] == finished.name]
-    assert (row["status"], row["task"], row["steps"]) == ("finished", "digits", ["quantization"])
+    assert (row["status"], row["task"], row["steps"]) == (
+        "finished",
+        "digits",
+        ["pruning", "quantization"],
+    )
     assert cli.main(["show", finished.name, "--json", *_root(finished)]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert [r["step"] for r in shown["rows"]] == [r.step for r in finished.result.rows]
     assert shown["rows"][-1]["latencies_ms"]["1"] == finished.result.rows[-1].latency_ms
     assert shown["summary"] == finished.result.summary
     assert shown["shown"][-1]["speedup_start"] == finished.result.ledger.speedup_start.iloc[-1]
-    assert shown["test"]["candidate"] == "cnn-int8"
+    assert shown["test"]["candidate"] == "cnn-pruned-int8"
     assert shown["model_file"] == str(finished.result.onnx_path)
 
 

@@ -5,6 +5,7 @@ package.
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -14,28 +15,42 @@ import pytest
 from workbench.errors import CandidateError
 from workbench.keeping.candidates import keep, load_kept
 from workbench.runtimes import predictor
+from workbench.technique import Job
 from workbench.techniques import get_technique
 
 
+@pytest.fixture(scope="module")
+def pruned(digits_task, digits_cnn, tmp_path_factory):
+    """A pruned network, the folder where it is kept, and the entries of `keep`."""
+    pruning = get_technique("pruning")
+    folder = tmp_path_factory.mktemp("pruned")
+    job = Job(digits_task.without_test(), digits_cnn, folder / "work")
+    (folder / "work").mkdir()
+    candidate = pruning(job, pruning.settings(budget="smoke", fit={"epochs": 1})).candidate
+    about = keep(candidate, folder / "kept", digits_task.example(16))
+    return candidate, folder / "kept", about
+
+
 @pytest.fixture
-def pruned(job_of):
-    return get_technique("pruning")(
-        job_of(), get_technique("pruning").settings(budget="smoke", fit={"epochs": 1})
-    ).candidate
+def kept(pruned, tmp_path):
+    """The pruned network, and a folder of this test where it is kept."""
+    candidate, folder, _ = pruned
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    return candidate, tmp_path
 
 
 def test_pruned_network_comes_back_in_the_users_own_class_with_the_same_answers(
-    pruned, digits_task, tmp_path
+    pruned, digits_task
 ):
-    about = keep(pruned, tmp_path, digits_task.example(16))
+    pruned, folder, about = pruned
     assert set(about["sha256"]) == {"model.onnx", "model.safetensors"}
-    back = load_kept(tmp_path, build=digits_task.builders["cnn"])
+    back = load_kept(folder, build=digits_task.builders["cnn"])
     assert type(back.model) is type(pruned.model)
     rows = digits_task.example(8)
     wanted = predictor(pruned).predict(rows)
     np.testing.assert_allclose(predictor(back).predict(rows), wanted, atol=1e-5)
     np.testing.assert_allclose(
-        predictor(load_kept(tmp_path, form="onnx")).predict(rows), wanted, atol=1e-3
+        predictor(load_kept(folder, form="onnx")).predict(rows), wanted, atol=1e-3
     )
     assert (back.name, back.parent, back.technique, back.prepare) == (
         pruned.name,
@@ -45,11 +60,11 @@ def test_pruned_network_comes_back_in_the_users_own_class_with_the_same_answers(
     )
 
 
-def test_kept_files_load_where_this_package_does_not_exist(pruned, digits_task, tmp_path):
-    keep(pruned, tmp_path, digits_task.example(16))
+def test_kept_files_load_where_this_package_does_not_exist(kept, digits_task):
+    pruned, folder = kept
     rows = digits_task.example(8)
-    np.save(tmp_path / "rows.npy", rows["image"])
-    np.save(tmp_path / "wanted.npy", predictor(pruned).predict(rows))
+    np.save(folder / "rows.npy", rows["image"])
+    np.save(folder / "wanted.npy", predictor(pruned).predict(rows))
     code = """
 import sys
 class Absent:
@@ -71,7 +86,7 @@ print("loaded")
 """
     done = subprocess.run(
         [sys.executable, "-I", "-c", code],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=120,
@@ -79,13 +94,13 @@ print("loaded")
     assert done.stdout.strip() == "loaded", done.stderr
 
 
-def test_changed_or_missing_file_is_refused(pruned, digits_task, tmp_path):
-    keep(pruned, tmp_path, digits_task.example(16))
-    (tmp_path / "model.onnx").write_bytes((tmp_path / "model.onnx").read_bytes() + b"x")
+def test_changed_or_missing_file_is_refused(kept):
+    _, folder = kept
+    (folder / "model.onnx").write_bytes((folder / "model.onnx").read_bytes() + b"x")
     with pytest.raises(CandidateError, match="missing or was changed since it was kept"):
-        load_kept(tmp_path)
+        load_kept(folder)
     with pytest.raises(CandidateError, match="not the folder of a kept candidate"):
-        load_kept(tmp_path / "nowhere")
+        load_kept(folder / "nowhere")
 
 
 def test_network_that_cannot_become_onnx_is_kept_with_the_reason(digits_task, digits_cnn, tmp_path):

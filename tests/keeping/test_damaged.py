@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +21,20 @@ from workbench.task import Candidate
 X = np.zeros((4, 6), np.float32)
 
 
-@pytest.fixture
-def kept(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A kept candidate, which is kept once and not changed."""
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 2)).eval()
-    keep(Candidate("net", "torch", net, prepare=Normalize(0.0, 1.0, "x")), tmp_path, {"x": X})
+    folder = tmp_path_factory.mktemp("whole")
+    keep(Candidate("net", "torch", net, prepare=Normalize(0.0, 1.0, "x")), folder, {"x": X})
+    return folder
+
+
+@pytest.fixture
+def kept(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, for a test to damage."""
+    shutil.copytree(whole, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import subprocess
 import sys
@@ -97,22 +98,20 @@ def test_foreign_class_is_refused_by_name_and_its_code_does_not_run(rows, tmp_pa
     assert isinstance(load_candidate(tmp_path, task).model, Threshold), "the task at hand has it"
 
 
-def test_foreign_class_is_refused_in_a_new_process_without_being_imported(rows, tmp_path):
+def test_foreign_class_is_refused_in_a_new_process_without_being_imported(
+    rows, tmp_path, monkeypatch
+):
     (tmp_path / "foreign_estimator.py").write_text(
         "from sklearn.linear_model import LogisticRegression\n"
         "print('IMPORTED')\nclass Mine(LogisticRegression):\n    pass\n"
     )
-    code = (
-        "import sys, numpy as np\nfrom workbench.task import Candidate\n"
-        "from workbench.keeping.candidates import keep\nfrom foreign_estimator import Mine\n"
-        "x = np.random.default_rng(0).normal(size=(50, 3)); y = (x[:, 0] > 0).astype(int)\n"
-        "from pathlib import Path\n"
-        "keep(Candidate('m', 'sklearn', Mine().fit(x, y)), Path('kept'), {'x': x[:16]})\n"
-    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    mine = importlib.import_module("foreign_estimator").Mine().fit(*rows)
+    monkeypatch.delitem(sys.modules, "foreign_estimator")
+    keep(Candidate("m", "sklearn", mine), tmp_path / "kept", {"x": rows[0][:16]})
     read = "from workbench.keeping.candidates import load_kept\nload_kept('kept')"
-    run = [sys.executable, "-c"]
-    assert subprocess.run([*run, code], cwd=tmp_path).returncode == 0
-    done = subprocess.run([*run, read], cwd=tmp_path, capture_output=True, text=True)
+    run = [sys.executable, "-c", read]
+    done = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True)
     assert "foreign_estimator.Mine" in done.stderr
     assert "IMPORTED" not in done.stdout
 

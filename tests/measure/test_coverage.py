@@ -92,11 +92,9 @@ def test_openvino_tells_its_own_precisions(int8):
     assert coverage(conv_net(), "openvino").n_low == 0
 
 
-def test_ledger_and_scorecard_hold_coverage_and_share_of_the_peak(tmp_path):
-    import workbench as wb
-
-    trail = wb.run(["quantization"], "digits", start="cnn", budget="smoke", root=tmp_path)
-    start, exported, row = trail.rows
+def test_ledger_and_scorecard_hold_coverage_and_share_of_the_peak(digits_run):
+    trail = digits_run.result
+    start, exported, _, row = trail.rows
     assert start.operators is None, "eager torch has no graph to look at"
     assert exported.int8_operators == 0
     assert row.int8_operators >= 4

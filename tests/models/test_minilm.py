@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.test_no_network import GUARD
+from tests.finished_run import GUARD
 from workbench.data.rows import SPLIT_NAMES
 from workbench.data.sets.reviews import reviews
 from workbench.data.tokens import WordPieces, minilm_folder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from workbench.errors import RunError
 from workbench.events import Report
 from workbench.recipe import Recipe
 from workbench.runs.automatic import (
@@ -24,14 +27,6 @@ from workbench.runs.handle import start
 from workbench.settings import RunOptions
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these tests use POSIX signals")
-
-STEPS = [{"pruning": {"fit": {"max_steps": 50}}}, "quantization"]
-
-
-def _recipe(**options):
-    return Recipe.make(
-        "digits", STEPS, **{"start": "cnn", "budget": "smoke", "test": "never", **options}
-    )
 
 
 def _weights(run):
@@ -51,16 +46,10 @@ def _same_networks(one, other):
     return all(same) and one.result.onnx_path.read_bytes() == other.result.onnx_path.read_bytes()
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    """A run alone, with a user's folder of its own: nothing is chosen before it."""
-    folder = tmp_path_factory.mktemp("alone")
-    patch = pytest.MonkeyPatch()
-    patch.setenv("WORKBENCH_HOME", str(folder / "home"))
-    try:
-        yield start(_recipe(threads=1), root=folder / "runs").wait(timeout=300)
-    finally:
-        patch.undo()
+@pytest.fixture
+def run(digits_run):
+    """A run of a user whose folder was empty: nothing was chosen before it."""
+    return digits_run
 
 
 def test_run_writes_every_automatic_choice_and_the_versions_into_a_recipe(run):
@@ -86,37 +75,62 @@ def test_choices_of_a_run_are_named(run, tmp_path):
     assert "of training" in choices_text(tmp_path)
 
 
-def test_resolved_recipe_gives_the_same_networks_beside_other_work(run, monkeypatch, tmp_path):
-    """Another user's folder, as on another machine, and a busy neighbour while it trains."""
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+def test_resolved_recipe_gives_the_same_networks_though_killed_and_beside_other_work(
+    run, digits_task, monkeypatch, tmp_path
+):
+    """Another user's folder, as on another machine, which loses its choices when the run is killed;
+    a task that is sent to the run; and busy neighbours while it trains.
+    """
+    home, root = tmp_path / "home", tmp_path / "runs"
+    monkeypatch.setenv("WORKBENCH_HOME", str(home))
+    own = dataclasses.replace(digits_task, built_in=False)
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
     try:
-        again = start(Recipe.from_yaml(run.folder / RESOLVED_FILE), root=tmp_path / "runs").wait(
-            timeout=600
-        )
+        again = start(Recipe.from_yaml(run.folder / RESOLVED_FILE), own, root=root)
+        _wait_for(again, lambda: max(_trained_steps(again), default=0) >= 100)
+        os.killpg(again._state()["pid"], signal.SIGKILL)
+        _wait_for(again, lambda: again.status == "killed")
+        assert [p.name for p in (again.folder / "steps").iterdir()] == ["00-start"]
+        stamp = (again.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns
+        with pytest.raises(
+            RunError, match="was killed; finished steps are kept. Go on with `workbench resume"
+        ):
+            again.check()
+        last = max(_trained_steps(again))
+        assert threads_of(again.folder) == 1
+        shutil.rmtree(home / "cache")
+        again.resume()
+        _wait_for(again, lambda: any(e.step == "quantization" for e, _ in again.events()))
     finally:
         for process in busy:
             process.kill()
             process.wait()
-    assert _same_networks(run, again)
+    again.wait(timeout=300)
+    assert (again.folder / "steps" / "00-start" / "step.json").stat().st_mtime_ns == stamp, (
+        "the finished step was not run again"
+    )
+    assert _trained_steps(again).count(10) == 1, (
+        f"training went on from its checkpoint, and did not begin again (killed at step {last})"
+    )
+    assert _same_networks(run, again), "it ends where the unbroken run does"
     carried = Recipe.from_yaml(again.folder / RESOLVED_FILE).options.choices
     assert carried == Recipe.from_yaml(run.folder / RESOLVED_FILE).options.choices
 
 
-def test_killed_run_makes_the_choices_of_its_first_start_again(run, monkeypatch, tmp_path):
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
-    recipe = Recipe.from_yaml(run.folder / RESOLVED_FILE)
-    broken = start(recipe, root=tmp_path / "runs")
-    limit = time.monotonic() + 200
-    while not any(e.kind == "curve" and e.step == "pruning" for e, _ in broken.events()):
-        assert time.monotonic() < limit
+def _trained_steps(run):
+    """Steps of the fine-tuning after pruning that told their loss."""
+    return [
+        e.data["x"]
+        for e, _ in run.events()
+        if e.kind == "curve" and e.step == "pruning" and e.data["name"] == "train loss"
+    ]
+
+
+def _wait_for(run, condition, seconds=300.0):
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, f"waited too long: {run.status}"
         time.sleep(0.02)
-    os.killpg(broken._state()["pid"], signal.SIGKILL)
-    while broken.status != "killed":
-        time.sleep(0.02)
-    assert threads_of(broken.folder) == 1
-    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "another-home"))
-    assert _same_networks(run, broken.resume().wait(timeout=300))
 
 
 def test_threads_are_settled_once_for_a_run(monkeypatch, tmp_path):

@@ -10,52 +10,46 @@ import pytest
 from tests.measure.small_models import conv_net
 from workbench.errors import CandidateError, RunError
 from workbench.runtimes import installed_for, predictor
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 
 pytest.importorskip("openvino", reason="the extra [openvino] is not installed")
 
 
-@pytest.fixture(scope="module")
-def exported(digits_task, digits_cnn):
-    return to_onnx(digits_cnn, digits_task.example(16))
-
-
-def test_answers_are_those_of_onnx_runtime_for_any_number_of_rows(exported, digits_task):
-    ours, theirs = predictor(exported, "openvino", threads=1), predictor(exported, threads=1)
+def test_answers_are_those_of_onnx_runtime_for_any_number_of_rows(digits_onnx, digits_task):
+    ours, theirs = predictor(digits_onnx, "openvino", threads=1), predictor(digits_onnx, threads=1)
     for n in (1, 5, 1, 7, 8, 9, 5):  # more shapes than get a graph of their own
         rows = digits_task.example(n)
         np.testing.assert_allclose(ours.predict(rows), theirs.predict(rows), atol=1e-4)
     ours.close()
 
 
-def test_fp32_stays_fp32_unless_bf16_is_asked_for(exported, digits_task):
-    plain = predictor(exported, "openvino", threads=1)
+def test_fp32_stays_fp32_unless_bf16_is_asked_for(digits_onnx, digits_task):
+    plain = predictor(digits_onnx, "openvino", threads=1)
     plain.predict(digits_task.example(2))
     assert plain.details["precision"] == "fp32"
-    if "openvino-bf16" in installed_for(exported):
-        half = predictor(exported, "openvino-bf16", threads=1)
+    if "openvino-bf16" in installed_for(digits_onnx):
+        half = predictor(digits_onnx, "openvino-bf16", threads=1)
         half.predict(digits_task.example(2))
         assert half.details["precision"].startswith("bf16")
 
 
-def test_probabilities_become_scores_as_in_every_runtime(exported, digits_task):
-    made = dataclasses.replace(exported, outputs="label_probabilities")
+def test_probabilities_become_scores_as_in_every_runtime(digits_onnx, digits_task):
+    made = dataclasses.replace(digits_onnx, outputs="label_probabilities")
     rows = digits_task.example(3)
     np.testing.assert_allclose(
         predictor(made, "openvino").predict(rows), predictor(made).predict(rows), atol=1e-3
     )
 
 
-def test_what_it_cannot_run_is_told(exported, digits_cnn):
+def test_what_it_cannot_run_is_told(digits_onnx, digits_cnn):
     with pytest.raises(CandidateError, match="OpenVINO cannot read the model"):
         predictor(Candidate("broken", "onnx", b"nothing"), "openvino")
     with pytest.raises(
         CandidateError, match=r"needs the inputs \['image'\]; the data has \['a', 'b'\]"
     ):
-        predictor(exported, "openvino").predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})
+        predictor(digits_onnx, "openvino").predict({"a": np.ones((1, 1, 8, 8)), "b": np.ones(1)})
     with pytest.raises(RunError, match="runs on the CPU only"):
-        predictor(exported, "openvino", device="cuda")
+        predictor(digits_onnx, "openvino", device="cuda")
     with pytest.raises(CandidateError, match="`openvino` runs onnx models.*Write it as ONNX first"):
         predictor(digits_cnn, "openvino")
 
@@ -77,7 +71,7 @@ def test_it_asks_for_no_outside_host(tmp_path):
     import subprocess
     import sys
 
-    from tests.test_no_network import GUARD
+    from tests.finished_run import GUARD
 
     (tmp_path / "sitecustomize.py").write_text(GUARD, encoding="utf-8")
     code = (

@@ -8,7 +8,6 @@ import pytest
 from workbench.errors import CandidateError, RunError, UnknownName
 from workbench.runtimes import predictor, runtimes_for
 from workbench.runtimes.onnx_runtime import OnnxPredictor
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.runtimes.torch_runtime import compiler
 
 
@@ -43,19 +42,19 @@ def test_runtime_that_cannot_run_a_form_names_the_way_out(digits_cnn):
         predictor(digits_cnn, "onnxrt")
 
 
-def test_provider_that_is_not_there_is_an_error_and_no_fallback(digits_cnn, digits_task):
+def test_provider_that_is_not_there_is_an_error_and_no_fallback(digits_onnx):
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this build has the CUDA provider")
     with pytest.raises(RunError, match="has no provider for `cuda`"):
-        OnnxPredictor(to_onnx(digits_cnn, digits_task.example(16)).model, device="cuda")
+        OnnxPredictor(digits_onnx.model, device="cuda")
 
 
-def test_broken_file_and_wrong_inputs_are_told(digits_cnn, digits_task):
+def test_broken_file_and_wrong_inputs_are_told(digits_onnx):
     with pytest.raises(CandidateError, match="ONNX Runtime cannot load the model"):
         OnnxPredictor(b"not a model")
-    runner = predictor(to_onnx(digits_cnn, digits_task.example(16)))
+    runner = predictor(digits_onnx)
     with pytest.raises(
         CandidateError, match=r"needs the inputs \['image'\]; the data has \['a', 'b'\]"
     ):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from workbench.data.sets.fashion import DEBIAN
+from tests.published import needs_published
 from workbench.data.tensors import tensor
 from workbench.errors import SettingsError, UnknownName, WorkbenchError
 from workbench.models.networks import call_model
@@ -40,10 +40,7 @@ def test_built_in_task_has_its_rows_and_models(name):
     assert set(task.data.valid.targets.tolist()) <= set(range(len(task.classes)))
 
 
-@pytest.mark.skipif(
-    not (DEBIAN / "train-images-idx3-ubyte.gz").exists(),
-    reason="Debian's package is not here: apt-get install dataset-fashion-mnist",
-)
+@needs_published
 def test_fashion_full_has_the_valid_and_test_rows_of_fashion():
     small, full = load_task("fashion").data, load_task("fashion-full").data
     assert len(full.train) == 54_000

@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 import pytest
 
+from tests.published import PUBLISHED, needs_published
 from workbench.data.rows import SPLIT_NAMES, Splits
 from workbench.data.sets import fashion as module
 from workbench.data.sets.fashion import CLASSES, fashion, fashion_full, pack
@@ -35,10 +36,6 @@ CONTENT = {  # split: rows, sha256 of the images' bytes, sha256 of the labels as
         "d51d859896c55775b9e9e219b77ff03bcec1b6ac322f313544dc3f9e7bc94fae",
     ),
 }
-needs_published = pytest.mark.skipif(
-    not (module.DEBIAN / "train-images-idx3-ubyte.gz").exists(),
-    reason="Debian's package is not here: apt-get install dataset-fashion-mnist",
-)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +50,7 @@ def full() -> Splits:
 
 def _published(name: str) -> np.ndarray:
     """Images `(rows, 28, 28)` or labels `(rows,)`, uint8, of a published file, read here."""
-    content = gzip.decompress((module.DEBIAN / f"{name}.gz").read_bytes())
+    content = gzip.decompress((PUBLISHED / f"{name}.gz").read_bytes())
     return (
         np.frombuffer(content[16:], np.uint8).reshape(-1, 28, 28)
         if "images" in name

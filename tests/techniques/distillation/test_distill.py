@@ -12,7 +12,6 @@ from torch import nn
 from tests.techniques.distillation.examples import SMALL, settings, shifted, table_task, trained
 from workbench.errors import CandidateError, SettingsError, TaskError
 from workbench.runtimes import installed_for
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques import get_technique
@@ -199,9 +198,9 @@ def test_reworded_rows_get_the_decision_of_the_teacher_and_are_not_in_the_contro
 
 
 def test_large_teacher_with_many_rows_runs_in_bf16_and_a_note_says_so_when_it_is_available(
-    job_of, monkeypatch
+    job_of, digits_onnx, monkeypatch
 ):
-    job = replace(job_of(), exported=to_onnx(job_of().start, job_of().example(2)))
+    job = replace(job_of(), exported=digits_onnx)
     trainer = make_trainer(job, settings(student=SMALL))
     assert (runtime_of(job.start, trainer.transfer_set, job), trainer.transfer_set.note) == (
         "onnxruntime",

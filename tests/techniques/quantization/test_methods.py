@@ -39,6 +39,9 @@ NETWORKS = {
 }
 
 
+EXPORTED: dict[str, Candidate] = {}  # the file of each network, which takes seconds to write
+
+
 class _Sequence(nn.Module):
     def __init__(self, kind):
         super().__init__()
@@ -59,7 +62,10 @@ def _job(name, folder) -> Job:
     rows = Rows(inputs, rng.integers(0, 3, 120))
     data = Splits(rows.take(slice(0, 40)), rows.take(slice(40, 80)), rows.take(slice(80, 120)))
     task = Task(name, "classification", data, (METRICS["accuracy"],), classes=("a", "b", "c"))
-    return Job(task, Candidate("net", "torch", model), folder)
+    job = Job(task, Candidate("net", "torch", model), folder)
+    if name not in EXPORTED:
+        EXPORTED[name] = to_onnx(job.start, job.example(40))
+    return dataclasses.replace(job, exported=EXPORTED[name])
 
 
 def _quantize(job, **settings):
@@ -72,9 +78,7 @@ def _quantize(job, **settings):
 def test_every_method_gives_a_file_that_agrees_or_a_refusal_with_the_way_out(name, tmp_path):
     job = _job(name, tmp_path)
     rows = job.example(40)
-    job = dataclasses.replace(
-        job, start=to_onnx(job.start, rows)
-    )  # exported once, not by each method
+    job = dataclasses.replace(job, start=job.exported, exported=None)
     expected = predictor(job.start).predict(rows)
     n_files, refused = 0, []
     for settings in METHODS:
@@ -98,9 +102,8 @@ def test_layers_that_static_leaves_in_float_are_told(tmp_path):
     assert "1 GRU stayed in float" in notes
 
 
-def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_task):
-    job = job_of()
-    plain = to_onnx(job.start, digits_task.example(16))
+def test_small_weights_make_small_files_that_compute_as_before(job_of, digits_task, digits_onnx):
+    job, plain = job_of(), digits_onnx
     rows = digits_task.example(200)
     classes = predictor(plain).predict(rows).argmax(1)
     for settings, most in (
@@ -130,9 +133,8 @@ def test_weights_turned_back_are_folded_when_the_file_is_loaded(job_of):
         )
 
 
-def test_static_covers_residual_networks_wholly(job_of, digits_task):
-    start, _ = digits_task.candidate("resnet20")
-    outcome = _quantize(job_of(start=start), activation_type="uint8")
+def test_static_covers_residual_networks_wholly(job_of, digits_resnet):
+    outcome = _quantize(job_of(**digits_resnet), activation_type="uint8")
     covered = coverage(outcome.candidate.model)
     counts = covered.operators[covered.operators.precision == "int8"].op_type.value_counts()
     assert (counts["QLinearConv"], counts["QLinearAdd"]) == (21, 9)
@@ -142,10 +144,11 @@ def test_static_covers_residual_networks_wholly(job_of, digits_task):
     assert weights["file"] <= 0.30
 
 
-def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(job_of, digits_task):
-    start, _ = digits_task.candidate("resnet20")
+def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(
+    job_of, digits_resnet
+):
     content = _quantize(
-        job_of(start=start), activation_type="uint8", keep_float=["blocks.1"]
+        job_of(**digits_resnet), activation_type="uint8", keep_float=["blocks.1"]
     ).candidate.model
     graph = onnx.load_from_string(content).graph
     floats = {
@@ -160,13 +163,13 @@ def test_layers_named_by_keep_float_stay_in_float_and_wrong_names_are_refused(jo
     with pytest.raises(
         SettingsError, match=r"`keep_float`.*`blocks.1.conv9`. Did you mean `blocks.1.conv"
     ):
-        _quantize(job_of(start=start), keep_float=["blocks.1.conv9"])
+        _quantize(job_of(**digits_resnet), keep_float=["blocks.1.conv9"])
 
 
-def test_weights_that_are_not_finite_are_found_before(job_of, digits_cnn):
+def test_weights_that_are_not_finite_are_found_before(job_of, digits_onnx):
     import copy
 
-    plain = to_onnx(digits_cnn, job_of().example(16))
+    plain = digits_onnx
     model = onnx.load_from_string(plain.model)
     weight = next(w for w in model.graph.initializer if len(w.dims) == 4)
     values = onnx.numpy_helper.to_array(weight).copy()

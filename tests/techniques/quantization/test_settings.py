@@ -13,6 +13,7 @@ from torch import nn
 from workbench.data.rows import Rows, Splits
 from workbench.errors import SettingsError
 from workbench.metrics import METRICS
+from workbench.runtimes.to_onnx import to_onnx
 from workbench.settings import knobs
 from workbench.system.machine import lacks_int8_products
 from workbench.task import Candidate, Task
@@ -50,6 +51,8 @@ def files(tmp_path_factory):
     rows = Rows({"x": images}, rng.integers(0, 3, 120))
     data = Splits(rows.take(slice(0, 40)), rows.take(slice(40, 80)), rows.take(slice(80, 120)))
     task = Task("tiny", "classification", data, (METRICS["accuracy"],), classes=("a", "b", "c"))
+    start = Candidate("net", "torch", network)
+    exported = to_onnx(start, task.example(16))
     outcomes = {}
 
     def make(method, **changes):
@@ -57,7 +60,7 @@ def files(tmp_path_factory):
         if key not in outcomes:
             plain = QuantizationSettings(budget="smoke", method=method, **BASE.get(method, {}))
             settings = plain.model_copy(update=changes)  # refuses nothing
-            job = Job(task, Candidate("net", "torch", network), tmp_path_factory.mktemp("job"))
+            job = Job(task, start, tmp_path_factory.mktemp("job"), exported=exported)
             outcomes[key] = quantize(job, settings)
         return outcomes[key]
 

@@ -9,7 +9,6 @@ import pytest
 from workbench.errors import CandidateError
 from workbench.measure import coverage
 from workbench.runtimes import predictor
-from workbench.runtimes.to_onnx import to_onnx
 from workbench.task import Candidate
 from workbench.techniques import get_technique
 from workbench.techniques.quantization import QuantizationSettings
@@ -21,10 +20,11 @@ def _quantize(job, **settings):
     )
 
 
-def test_int8_file_is_about_a_quarter_and_its_outputs_are_nearly_the_same(job_of, digits_task):
-    job = job_of()
-    quantized = _quantize(job).candidate
-    plain = to_onnx(job.start, digits_task.example(16))
+def test_int8_file_is_about_a_quarter_and_its_outputs_are_nearly_the_same(
+    job_of, digits_task, digits_onnx
+):
+    quantized = _quantize(job_of()).candidate
+    plain = digits_onnx
     assert len(quantized.model) < 0.32 * len(plain.model)
     rows = digits_task.example(200)
     int8, floats = predictor(quantized).predict(rows), predictor(plain).predict(rows)
@@ -115,12 +115,14 @@ def test_model_that_cannot_be_loaded_is_refused(job_of):
 
 
 @pytest.mark.parametrize("calibration", ["percentile", "entropy"])
-def test_histograms_of_batches_that_are_not_alike_are_merged(job_of, digits_task, calibration):
+def test_histograms_of_batches_that_are_not_alike_are_merged(
+    job_of, digits_task, digits_onnx, calibration
+):
     """97 rows are a batch of 64 and one of 33; outputs must be near those of minmax, not equal."""
     job = job_of()
     assert len(job.task.data.calibration.targets) % 64, "the last batch is a shorter one"
     rows = digits_task.example(200)
-    plain = predictor(to_onnx(job.start, rows)).predict(rows).argmax(1)
+    plain = predictor(digits_onnx).predict(rows).argmax(1)
     outputs = predictor(_quantize(job, calibration=calibration).candidate).predict(rows)
     assert np.mean(outputs.argmax(1) == plain) > 0.95
     assert np.abs(outputs - predictor(_quantize(job).candidate).predict(rows)).max() > 0
