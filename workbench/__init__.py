@@ -37,7 +37,7 @@ _SHELF = {
     "make_task": "workbench.tasks.make",
     "measure_file": "workbench.measure.file",
     "predictor": "workbench.runtimes",
-    "run": "workbench.runs.launch",
+    "run": "workbench.widgets.running",
     "start": "workbench.runs.handle",
     "technique_names": "workbench.techniques",
     "to_onnx": "workbench.runtimes.to_onnx",
