@@ -28,7 +28,7 @@ from workbench.runs.folders import run_folders
 from workbench.runs.handle import attach
 from workbench.settings import BUDGETS
 from workbench.system.files import read_json, write_text
-from workbench.system.machine import host
+from workbench.system.machine import busy, host
 
 TREE = Path(__file__).parents[2]
 STARTS = {"digits": "cnn", "fashion": "resnet20"}
@@ -87,7 +87,12 @@ def write_table(fresh: list[Duration]) -> None:
     kept = {_key(d): d for d in (*(table.durations if table.processor == processor else ()),)}
     kept |= {_key(d): d for d in fresh}
     lines = sorted(kept.values(), key=_key)
-    made = replace(table, processor=processor, measured=str(date.today()), durations=tuple(lines))
+    made = replace(
+        table,
+        processor=processor,
+        measured=f"{date.today()}, load {busy():.1f} a core",
+        durations=tuple(lines),
+    )
     write_text(TABLE, _as_text(made))
     print(f"{len(lines)} times in {TABLE}")
 
