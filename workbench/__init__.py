@@ -37,6 +37,7 @@ _SHELF = {
     "make_task": "workbench.tasks.make",
     "measure_file": "workbench.measure.file",
     "predictor": "workbench.runtimes",
+    "prepared_ledger": "workbench.runs.prepared",
     "run": "workbench.widgets.running",
     "start": "workbench.runs.handle",
     "technique_names": "workbench.techniques",

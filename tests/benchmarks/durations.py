@@ -78,8 +78,7 @@ def run_all(budgets: list[str], root: Path) -> list[Path]:
 
 def write_table(fresh: list[Duration]) -> None:
     """Add times to the table of the package."""
-    facts = host()
-    processor = f"{facts.processor}, {facts.n_cores} cores"
+    processor = host().title
     try:
         table = read_json(TABLE, _as_table)
     except WorkbenchError:
