@@ -35,7 +35,10 @@ from workbench.system.machine import host
 __all__ = ["PreparedLedger", "prepare_ledger", "prepared_ledger"]
 
 FOLDER = "prepared"  # beside the notebooks
-TASK, START, BUDGET = "fashion", "resnet20", "standard"
+BUDGET = "standard"
+TASK_AND_START = ("fashion", "resnet20")
+# Distillation trains a control over three seeds, seven trainings in all: hours on `fashion`.
+OTHERS = {"distillation": ("digits", "cnn")}
 DIGITS = 6  # significant digits of a number in the file
 
 
@@ -88,7 +91,9 @@ def prepare_ledger(name: str, run_folder: Path | None = None) -> Path:
     """
     if run_folder is not None:
         return _write(name, attach(run_folder))
-    recipe = Recipe.make(TASK, [name.partition("_")[2]], start=START, budget=BUDGET)
+    technique = name.partition("_")[2]
+    task, model = OTHERS.get(technique, TASK_AND_START)
+    recipe = Recipe.make(task, [technique], start=model, budget=BUDGET)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
         return _write(name, start(recipe, root=root).wait())
 
