@@ -130,9 +130,12 @@ def test_empty_start_and_the_name_of_the_first_model_are_the_same():
 def test_table_of_the_package_is_used_where_nothing_ran_here(monkeypatch):
     part = parts_of(_recipe())["pruning"]
     line = Duration(part.name, part.task, 130.0, (part.start,), part.budget)
-    monkeypatch.setattr(estimates, "_table", lambda: Table("AMD EPYC, 2 cores", "", (line,)))
+    monkeypatch.setattr(estimates, "_table", lambda: Table("AMD EPYC, 2 cores", durations=(line,)))
     text = "About 2 min (measured on AMD EPYC, 2 cores; not run here yet)."
     assert estimate(_recipe()).text == text
+    busy = Table("AMD EPYC, 2 cores", load=3.0, durations=(line,))
+    monkeypatch.setattr(estimates, "_table", lambda: busy)
+    assert "2 cores, beside other work; not run here yet" in estimate(_recipe()).text
     _keep(_recipe({"pruning": {"pruning_ratio": 0.2}}), 20, "pruning")
     assert estimate(_recipe()).text == "About 20 s (other settings took that)."
 

@@ -27,6 +27,7 @@ from workbench.task import Task
 __all__ = ["TABLE", "Estimate", "Table", "estimate"]
 
 TABLE = Path(__file__).with_name("files") / "durations.json"
+BUSY = 1.2  # load of a core from which on other work ran beside a measurement
 LAST_SAME = 3  # runs with the same settings, of which the median is taken
 LAST_SIMILAR = 10  # runs with other settings, of which the range is taken
 SAME, SIMILAR, FROM_TABLE = range(3)  # sources, the best first
@@ -47,7 +48,7 @@ class Estimate:
     unknown
         Names of the steps of which nothing is known.
     processor
-        Processor of the table, where that is the source.
+        Processor of the table of the package, as an estimate from it names it.
     """
 
     low: float = 0.0
@@ -76,11 +77,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Table:
-    """The times of built-in tasks that come with the package: machine, date and durations."""
+    """The times of built-in tasks that come with the package.
+
+    `measured` is the date, and `load` that of the machine, where 1 keeps all cores busy.
+    """
 
     processor: str = ""
     measured: str = ""
+    load: float = 0.0
     durations: tuple[Duration, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """The processor, and whether other work ran beside the measurement."""
+        return f"{self.processor}{', beside other work' if self.load > BUSY else ''}"
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def estimate(recipe: Recipe, task: Task | str = "") -> Estimate:
         source=max(k.source for k in of_steps),
         n_runs=min(k.n_runs for k in of_steps),
         unknown=tuple(label for label, k in steps.items() if k is None),
-        processor=table.processor,
+        processor=table.place,
     )
 
 
@@ -143,4 +153,4 @@ def _table() -> Table:
 
 def _as_table(about: dict[str, Any]) -> Table:
     made = tuple(record(Duration, values) for values in about["durations"])
-    return Table(str(about["processor"]), str(about["measured"]), made)
+    return Table(str(about["processor"]), str(about["measured"]), float(about["load"]), made)
