@@ -84,7 +84,7 @@ class RunEntry:
 
         return result_of(self.rows)
 
-    @property
+    @cached_property
     def judged(self) -> tuple[Verdict | None, str]:
         """The verdict on the score against the start, on test where it is open, and the split."""
         from workbench.ledger.verdicts import judged

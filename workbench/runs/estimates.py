@@ -60,7 +60,7 @@ class Estimate:
 
     @property
     def text(self) -> str:
-        """The estimate in one sentence, such as `About 40 s (as the last 3 runs here).`"""
+        """The estimate in one sentence, such as "About 40 s (as the last 3 runs here)"."""
         if self.source is None:
             return "First run of this kind here: no estimate."
         took = duration_text(self.low, self.high)

@@ -114,8 +114,8 @@ def _rough(seconds: float) -> str:
         return f"{max(step * round(seconds / step), 1)} s"
     minutes = seconds / 60
     if minutes < 89.5:
-        step = 0.5 if minutes < 9.75 else 1
-        return f"{step * round(minutes / step):g} min"
+        part = 0.5 if minutes < 9.75 else 1.0
+        return f"{part * round(minutes / part):g} min"
     return f"{0.5 * round(minutes / 30):g} h"
 
 
