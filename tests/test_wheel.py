@@ -59,7 +59,9 @@ def test_package_notebooks_and_data_come_from_the_wheel(outside):
         "import workbench; from workbench.lessons.notebooks import notebooks_folder; from "
         "workbench.data.sets.fashion import FILES;from workbench.models.reference import WEIGHTS; "
         "from workbench.widgets.livechart import LiveChart;print(workbench.__file__, "
-        "notebooks_folder(), FILES, WEIGHTS, sep='\\n'); assert WEIGHTS.exists(); LiveChart()"
+        "notebooks_folder(), FILES, WEIGHTS, sep='\\n'); assert WEIGHTS.exists(); LiveChart(); "
+        "assert workbench.prepared_ledger('02_pruning').rows; from workbench.runs import "
+        "estimates; assert estimates._table().durations"
     )
     done = _python(outside, "-c", code)
     assert done.returncode == 0, done.stderr

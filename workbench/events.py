@@ -58,6 +58,11 @@ class Report:
         """The same report, whose events carry the name of a step."""
         return Report(*self._listeners, cancelled=self._cancelled, step=step)
 
+    def with_listener(self, listener: Listener) -> Report:
+        """The same report with one more listener."""
+        listeners = (*self._listeners, listener)
+        return Report(*listeners, cancelled=self._cancelled, step=self._step)
+
     def __call__(self, event: Event) -> None:
         """Send an event to all listeners; raises Cancelled after a request to cancel."""
         self.check()

@@ -168,7 +168,9 @@ def test_dry_run_prints_the_recipe_and_starts_nothing(started, capsys):
     command = "sample --task digits --ratio 0.25 --threads 2 --dry-run"
     assert cli.main(shlex.split(command)) == 0
     assert not started
-    read = Recipe.from_yaml(capsys.readouterr().out)
+    out = capsys.readouterr().out
+    assert out.startswith("# First run of this kind here: no estimate.\n"), "a comment of YAML"
+    read = Recipe.from_yaml(out)
     assert read == Recipe.make("digits", [{"sample": {"ratio": 0.25}}], threads=2)
 
 
@@ -190,6 +192,13 @@ def test_dry_run_of_a_recipe_file_checks_task_and_order(started, tmp_path, capsy
     assert "step 2: `pruning` takes models in the form torch" in shown.err
     assert not shown.out
     assert not started
+
+
+def test_estimate_stands_before_the_start(started, capsys):
+    assert cli.main(["sample", "--task", "digits", "--detach"]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == "First run of this kind here: no estimate."
+    assert second.startswith("Run folder: ")
 
 
 def test_recipe_is_started_where_the_options_say(started, tmp_path):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from random import Random
 
 import pytest
+import yaml
 
+from workbench.system import texts
 from workbench.system.texts import UnreadableText, decoded, read_json_or_yaml, read_text, read_yaml
 
 PACKAGE = Path(__file__).parents[2] / "workbench"
@@ -107,6 +110,79 @@ def test_json_keeps_its_numbers_and_is_refused_a_key_twice() -> None:
         read_json_or_yaml('{"fit": {"lr": 1, "lr": 2}}')
     with pytest.raises(UnreadableText, match="too many levels|more than 50 levels"):
         read_json_or_yaml("[" * 100_000 + "]" * 100_000)
+
+
+PIECES = [
+    *(
+        "a",
+        "b",
+        "1",
+        "1e-05",
+        "0.5",
+        "null",
+        "~",
+        "true",
+        "yes",
+        ".inf",
+        "0x1f",
+        "1:30",
+        "2020-01-01",
+    ),
+    *(
+        ": ",
+        ":",
+        "- ",
+        "-",
+        "\n",
+        "\n  ",
+        "\n    ",
+        "[",
+        "]",
+        "{",
+        "}",
+        ", ",
+        ",",
+        " #",
+        "#",
+        "a: 1",
+    ),
+    *(
+        "'",
+        '"',
+        "@",
+        "=",
+        "(",
+        ")",
+        "---",
+        "\n...\n",
+        "|",
+        ">",
+        "?",
+        "\t",
+        "&x ",
+        "*x",
+        "!!str ",
+        "é",
+    ),
+]
+
+
+def test_fast_loader_accepts_nothing_that_the_strict_one_refuses_or_reads_otherwise() -> None:
+    if texts._FastLoader is None:
+        pytest.skip("PyYAML was built without its loader in C")
+    random, n_fast = Random(0), 0
+    for _ in range(4000):
+        text = "".join(random.choices(PIECES, k=random.randint(1, 12)))
+        text = random.choice(["{}", "task: a\nsteps:\n- pruning: {{{}}}\n"]).format(text)
+        if not texts.PLAIN.fullmatch(text):
+            continue
+        try:
+            read = yaml.load(text, Loader=texts._FastLoader)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+            continue
+        n_fast += 1
+        assert repr(read) == repr(yaml.load(text, Loader=texts._Loader)), text
+    assert n_fast > 100
 
 
 def test_whole_package_reads_yaml_in_one_way() -> None:

@@ -7,6 +7,7 @@ import pytest
 from workbench.system.wording import (
     bytes_text,
     difference_text,
+    duration_text,
     gib_text,
     interval_text,
     ms_text,
@@ -100,3 +101,22 @@ def test_seconds_become_minutes_from_100_on():
 def test_factor_of_a_loss_has_two_decimals():
     assert times_text(2.71) == "2.7x"
     assert times_text(0.834) == "0.83x"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.2, 0.2, "1 s"),
+        (7.4, 7.4, "7 s"),
+        (38.0, 41.0, "40 s"),
+        (58.0, 62.0, "1 min"),
+        (21.0, 44.0, "20 to 45 s"),
+        (40.0, 170.0, "40 s to 3 min"),
+        (62.0, 175.0, "1 to 3 min"),
+        (100.0, 700.0, "1.5 to 12 min"),
+        (5300.0, 5400.0, "88 min to 1.5 h"),
+        (9000.0, 9000.0, "2.5 h"),
+    ],
+)
+def test_an_estimated_time_is_rounded_and_names_its_unit_once(low, high, text):
+    assert duration_text(low, high) == text

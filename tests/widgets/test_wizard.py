@@ -12,18 +12,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from workbench.cli.techniques import TechniqueCommand
 from workbench.errors import RecipeError, SettingsError
 from workbench.events import Event
 from workbench.ledger.rows import Row
+from workbench.lessons.cells import common_knobs
 from workbench.recipe import Recipe
+from workbench.runs.durations import Duration, keep, parts_of
 from workbench.runs.launch import launch
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.settings import BUDGETS, RunOptions
+from workbench.settings import BUDGETS, USUAL_BUDGET, RunOptions
 from workbench.system.files import write_json, write_text
 from workbench.task import Task
 from workbench.tasks import load_task
 from workbench.tasks.make import make_task
 from workbench.technique import Decision
+from workbench.techniques import get_technique
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
 from workbench.widgets.story import DecisionLine, Story, messages_html, progress_html
@@ -515,7 +519,7 @@ def test_decision_of_an_earlier_run_is_shown_when_attached(tmp_path: Path) -> No
 
 
 def test_screen_uses_the_words_of_the_table(tmp_path: Path) -> None:
-    choices = new_wizard(tmp_path)._choices
+    choices = new_wizard(tmp_path, budget="smoke")._choices
     controls = (choices._task, choices._model, choices._budget, choices._seed)
     assert [c.description for c in controls] == ["Data", "Model", "Effort", "Seed"]
     assert [label for label, _ in choices._budget.options] == [
@@ -525,6 +529,35 @@ def test_screen_uses_the_words_of_the_table(tmp_path: Path) -> None:
     ]
     assert "Quick check: " in choices._about.value
     assert choices.recipe.budget == "smoke"
+
+
+def test_effort_is_the_same_wherever_none_is_named(tmp_path: Path) -> None:
+    with TechniqueCommand("pruning").make_context("pruning", []) as context:
+        of_shell = context.params["budget"]
+    of_cell = {k.name: k.default for k in common_knobs()}["budget"]
+    assert new_wizard(tmp_path).recipe.budget == of_shell == USUAL_BUDGET
+    assert Recipe.make("digits", ["pruning"]).budget == USUAL_BUDGET
+    assert get_technique("pruning").settings().budget == USUAL_BUDGET
+    assert of_cell == "smoke", "a committed notebook names its own"
+
+
+def test_estimate_stands_beside_the_button_and_follows_the_choices(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKBENCH_HOME", str(tmp_path / "home"))
+    first = new_wizard(tmp_path, steps=["pruning"], budget="smoke").recipe
+    for name, part in parts_of(first).items():
+        seconds = 30.0 if name == "pruning" else 5.0
+        starts = (part.start,)
+        keep(Duration(part.name, part.task, seconds, starts, part.budget, part.settings))
+    wiz = new_wizard(tmp_path, steps=["pruning"], budget="smoke")
+    bar = wiz.children[2].children[1].children[0]
+    assert list(bar.children[:3]) == [wiz._run, wiz._cancel, wiz._estimate]
+    assert "About 45 s (as the last run here)." in wiz._estimate.value
+    field_of(wiz, "pruning_ratio").value = "0.7"
+    assert "other settings took that" in wiz._estimate.value
+    field_of(wiz, "pruning_ratio").value = "7"
+    assert wiz._estimate.value == ""
 
 
 def test_every_option_and_button_of_the_wizard_has_words() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import zip_longest
+from textwrap import wrap
+from typing import TYPE_CHECKING
 
 import rich_click as click
 
@@ -20,6 +22,8 @@ STATES = ("starting", "running", "finished", "failed", "cancelled", "killed")
 SORTS = ("age", "quality", "size", "speed", "name")
 # Columns that a narrow terminal leaves out, in this order. The task is a part of most names.
 LEFT_OUT_FIRST = ("task", "steps", "status", "age", "speed", "size", "change")
+GAP = 2  # spaces between columns
+LEAST_NAME = 8  # characters of a line that a name gets at least
 UNREADABLE = "its recipe cannot be read"
 LEGEND = (
     "Change and verdict: the last candidate against the start, on test where it is open, else on "
@@ -33,7 +37,7 @@ class _Column:
 
     name: str
     texts: list[str]
-    justify: Any = "left"
+    justify: str = "left"
     most: int = 0
 
     @property
@@ -121,7 +125,6 @@ def _gain(entry: RunEntry) -> float | None:
 
 
 def _print_list(entries: list[RunEntry], root: str) -> None:
-    from rich.table import Table
     from rich.text import Text
 
     from workbench.ledger.tables import MOST_COLUMNS
@@ -134,19 +137,9 @@ def _print_list(entries: list[RunEntry], root: str) -> None:
         out.print("No run matches." if list(runs_root(root).glob("*/run.json")) else "No runs yet.")
         return
     columns = _fitted(_columns(entries), width)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-    for column in columns:
-        may_wrap = bool(column.most) or column.name == "run"
-        table.add_column(
-            column.name,
-            justify=column.justify,
-            no_wrap=not may_wrap,
-            overflow="fold",
-            width=column.width if column.most else None,
-        )
-    for number in range(len(entries)):
-        table.add_row(*(Text(column.texts[number]) for column in columns))
-    out.print(table)
+    head, *lines = _lines(columns, width)
+    out.print(Text(head, "bold"), soft_wrap=True)
+    print("\n".join(lines))
     out.print(Text(_legend(entries), "dim"), width=width)
 
 
@@ -170,10 +163,38 @@ def _columns(entries: list[RunEntry]) -> list[_Column]:
 def _fitted(columns: list[_Column], width: int) -> list[_Column]:
     """The columns that fit in a line; no number is cut."""
     for name in LEFT_OUT_FIRST:
-        if sum(c.width for c in columns) + 2 * (len(columns) - 1) <= width:
+        if sum(c.width for c in columns) + GAP * (len(columns) - 1) <= width:
             break
         columns = [c for c in columns if c.name != name]
     return columns
+
+
+def _lines(columns: list[_Column], width: int) -> list[str]:
+    """The heading and the lines of all runs; a name that is too long for the width is folded."""
+    widths = {c.name: c.width for c in columns}
+    others = sum(widths.values()) - widths["run"] + GAP * (len(columns) - 1)
+    widths["run"] = min(widths["run"], max(width - others, LEAST_NAME))
+    lines = [_line(columns, widths, [column.name for column in columns])]
+    for texts in zip(*(column.texts for column in columns), strict=True):
+        parts = [_parts(text, widths[c.name]) for c, text in zip(columns, texts, strict=True)]
+        for cells in zip_longest(*parts, fillvalue=""):
+            lines.append(_line(columns, widths, cells))
+    return lines
+
+
+def _parts(text: str, width: int) -> list[str]:
+    """The lines of a cell: broken between words, and a longer word anywhere."""
+    if len(text) <= width:
+        return [text]
+    return wrap(text, width, break_on_hyphens=False)
+
+
+def _line(columns: list[_Column], widths: dict[str, int], cells: Sequence[str]) -> str:
+    padded = (
+        cell.rjust(widths[c.name]) if c.justify == "right" else cell.ljust(widths[c.name])
+        for c, cell in zip(columns, cells, strict=True)
+    )
+    return (" " * GAP).join(padded).rstrip()
 
 
 def _steps(entry: RunEntry) -> str:

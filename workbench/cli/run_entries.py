@@ -84,7 +84,7 @@ class RunEntry:
 
         return result_of(self.rows)
 
-    @property
+    @cached_property
     def judged(self) -> tuple[Verdict | None, str]:
         """The verdict on the score against the start, on test where it is open, and the split."""
         from workbench.ledger.verdicts import judged
@@ -126,6 +126,7 @@ class RunEntry:
     def to_json(self) -> dict[str, Any]:
         """All that the list knows of the run, as plain data."""
         from workbench.ledger.factors import is_busy
+        from workbench.settings import USUAL_BUDGET
 
         verdict, split = self.judged
         result = self.result
@@ -139,7 +140,7 @@ class RunEntry:
             "task": tree.get("task"),
             "start": None if self.tree is None else tree.get("start", ""),
             "steps": self.steps,
-            "budget": None if self.tree is None else tree.get("budget", "standard"),
+            "budget": None if self.tree is None else tree.get("budget", USUAL_BUDGET),
             "candidate": None if result is None else result.last.candidate,
             "size_factor": None if result is None else result.smaller,
             "speed_factor": None if result is None else result.faster,

@@ -143,14 +143,17 @@ def follow(
 ) -> int:
     """Start a recipe and show its progress until it ends; returns the exit status.
 
-    `dry_run` checks the recipe and prints it, `detach` returns as soon as the run is started.
+    An estimate of its time is printed before. `dry_run` checks the recipe and prints it, with the
+    estimate as a comment; `detach` returns as soon as the run is started.
     """
+    from workbench.runs.estimates import estimate
     from workbench.runs.handle import start
 
     if dry_run:
         _check(recipe)
-        print(recipe.to_yaml(), end="")
+        print(f"# {estimate(recipe).text}\n{recipe.to_yaml()}", end="")
         return 0
+    print(estimate(recipe).text, flush=True)
     started = start(recipe, root=root or recipe.root, store=store or recipe.store)
     print(f"Run folder: {started.folder}")
     return 0 if detach else _watch(started)

@@ -8,19 +8,25 @@ import time
 import traceback
 from pathlib import Path
 
-from workbench.errors import Cancelled, WorkbenchError
+from workbench.errors import Cancelled, RunError, WorkbenchError
 from workbench.events import Event, Report, append_to
 from workbench.measure.timing.templates import warm_templates
+from workbench.recipe import Recipe
 from workbench.runs.automatic import CHOICES_FILE, settle_threads, write_resolved
+from workbench.runs.durations import Stopwatch
 from workbench.runs.folders import is_full
 from workbench.runs.handle import Run
 from workbench.runs.sealed import discard, find_modules, open_data, open_sealed, open_task
 from workbench.store.pending import mark_pending, record_pending
 from workbench.system.choices import put_choices
+from workbench.system.files import read_json
 from workbench.system.threads import use_threads
+from workbench.task import Task
 from workbench.tasks import load_task
 
 __all__ = ["main"]
+
+BEGINNINGS = ("run_started", "step_started")  # kinds of events
 
 
 def main(folder: Path) -> int:
@@ -69,6 +75,7 @@ def _execute(run: Run, report: Report) -> None:
     needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)
     task = sealed or (load_task(options.task, options.task_args) if needs_task else None)
     started = time.time()
+    report = report.with_listener(_stopwatch(run, recipe, task, sealed))
     report.send("run_started", recipe=recipe.tree())
     threads = settle_threads(run.folder, options, report)
     use_threads(threads)
@@ -89,6 +96,13 @@ def _execute(run: Run, report: Report) -> None:
     report.send("run_finished", seconds=time.time() - started)
     if sealed is None or options.test == "at_end":
         discard(private)
+
+
+def _stopwatch(run: Run, recipe: Recipe, task: Task | None, sealed: Task | None) -> Stopwatch:
+    """The listener that keeps the times of a run, without those begun by an earlier process."""
+    earlier = frozenset(e.step for e, _ in run.events() if e.kind in BEGINNINGS)
+    created = read_json(run.folder / "run.json", lambda a: float(a["created"]), error=RunError)
+    return Stopwatch(recipe, task, sealed, earlier, created)
 
 
 def _record(folder: Path) -> None:

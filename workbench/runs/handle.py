@@ -48,7 +48,7 @@ from workbench.system.threads import sleeping
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 
-__all__ = ["Run", "attach", "find_run", "start"]
+__all__ = ["Run", "attach", "find_run", "own_task", "start"]
 
 GRACE_SECONDS = 2.0  # how long a cancelled process may take to stop by itself
 START_SECONDS = 30.0  # how long a process may take from being asked for to being there
@@ -81,7 +81,7 @@ def start(
     folder = new_folder(runs_root(root), name)
     with telling_storage(folder):
         write_text(folder / "recipe.yml", recipe.to_yaml())
-        own = task if task is not None and not _is_built_in(task) else None
+        own = own_task(task)
         seal(own, folder / "private", data)
         write_json(folder / "process.json", _starting())
         about = {
@@ -97,9 +97,14 @@ def start(
     return run
 
 
-def _is_built_in(task: Task) -> bool:
-    """Whether another process gets the same task by its name; a changed one is the user's own."""
-    return task.name in TASKS and task is load_task(task.name)
+def own_task(task: Task | str | None) -> Task | None:
+    """A task that exists in this process only; None for one that another process gets by its name.
+
+    A built-in task that was changed is the user's own.
+    """
+    if not isinstance(task, Task) or (task.name in TASKS and task is load_task(task.name)):
+        return None
+    return task
 
 
 def attach(folder: str | Path) -> Run:

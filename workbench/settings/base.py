@@ -27,6 +27,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, shown, unknown
+from workbench.settings.fields import USUAL_BUDGET
 from workbench.settings.knobs import Knob, extra_of, flat_value, knobs, reach, strip_optional
 from workbench.settings.refusals import problems_of, without_effect
 from workbench.system.texts import UnreadableText, read_json_or_yaml, read_text
@@ -198,7 +199,7 @@ class Settings(BaseModel):
         for (`{"fit": {"lr": 0.01}}`); where it has none, `budget` decides. A choice without an
         effect stays None.
         """
-        effort = str(budget or getattr(self, "budget", "standard"))
+        effort = str(budget or getattr(self, "budget", USUAL_BUDGET))
         values = self.flat()
         changed: Any = self
         for k in knobs(type(self)):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUDGETS",
+    "USUAL_BUDGET",
     "FieldOptions",
     "KnobOptions",
     "free_form",
@@ -28,6 +29,7 @@ __all__ = [
 ]
 
 BUDGETS = ("smoke", "standard", "thorough")
+USUAL_BUDGET = "standard"  # of shell, Python, recipes and wizard; a committed notebook sets smoke
 _BOUNDS = {"low": "ge", "high": "le", "above": "gt"}  # as pydantic names them
 
 

@@ -11,7 +11,7 @@ from pydantic import field_validator
 
 from workbench.errors import SettingsError
 from workbench.settings.base import Settings
-from workbench.settings.fields import free_form, knob
+from workbench.settings.fields import USUAL_BUDGET, free_form, knob
 from workbench.settings.knobs import knobs
 
 __all__ = ["RESERVED", "VERSION", "RunOptions", "TechniqueSettings"]
@@ -48,7 +48,7 @@ class RunOptions(Settings):
     root: str = knob("", expert=True, title="Folder of runs")
     """Folder of runs. Empty: the variable WORKBENCH_RUNS, else ./runs."""
 
-    budget: Literal["smoke", "standard", "thorough"] = knob("standard", title="Effort")
+    budget: Literal["smoke", "standard", "thorough"] = knob(USUAL_BUDGET, title="Effort")
     """Amount of work; smoke is a quick check and decides nothing."""
 
     threads: int | None = knob(None, low=1, high=1024, expert=True, title="Threads of training")
@@ -97,7 +97,7 @@ RESERVED = frozenset(k.name for k in knobs(RunOptions)) - {"budget"}
 class TechniqueSettings(Settings):
     """Settings that every technique has."""
 
-    budget: Literal["smoke", "standard", "thorough"] = knob("standard", title="Effort")
+    budget: Literal["smoke", "standard", "thorough"] = knob(USUAL_BUDGET, title="Effort")
     """Amount of work; smoke is a quick check and decides nothing."""
 
     @classmethod

@@ -81,6 +81,12 @@ class Host:
     python: str
     versions: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def title(self) -> str:
+        """Processor, cores and instructions in a line: `AMD EPYC, 2 cores, avx2`."""
+        cores = f"{self.n_cores} core{'' if self.n_cores == 1 else 's'}"
+        return ", ".join(filter(None, (self.processor, cores, " ".join(self.instructions))))
+
     def to_json(self) -> dict[str, Any]:
         """The facts as plain values."""
         return asdict(self)

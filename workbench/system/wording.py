@@ -10,6 +10,7 @@ __all__ = [
     "GIB",
     "bytes_text",
     "difference_text",
+    "duration_text",
     "gib_text",
     "interval_text",
     "ms_text",
@@ -95,6 +96,27 @@ def ms_text(ms: float) -> str:
 def seconds_text(seconds: float) -> str:
     """Seconds, from 100 on minutes: `3.0 s`, `2.5 min`."""
     return f"{seconds:.1f} s" if seconds < 100 else f"{seconds / 60:.1f} min"
+
+
+def duration_text(low: float, high: float) -> str:
+    """An estimated time, roughly: `40 s`, `1 to 3 min`, `50 s to 2 min`, `1.5 h`."""
+    shortest, longest = _rough(low), _rough(high)
+    if shortest == longest:
+        return longest
+    number, _, unit = shortest.partition(" ")
+    return f"{number if longest.endswith(f' {unit}') else shortest} to {longest}"
+
+
+def _rough(seconds: float) -> str:
+    """Seconds in steps that an estimate deserves, in s, min or h."""
+    if seconds < 57.5:
+        step = 1 if seconds < 9.5 else 5
+        return f"{max(step * round(seconds / step), 1)} s"
+    minutes = seconds / 60
+    if minutes < 89.5:
+        part = 0.5 if minutes < 9.75 else 1.0
+        return f"{part * round(minutes / part):g} min"
+    return f"{0.5 * round(minutes / 30):g} h"
 
 
 def _hundredths(share: float, signed: bool) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from ipywidgets import HTML, VBox, Widget
 
 from workbench.errors import SettingsError
-from workbench.settings import Knob, Settings, knobs
+from workbench.settings import USUAL_BUDGET, Knob, Settings, knobs
 from workbench.techniques import get_technique
 from workbench.widgets.controls import Control
 from workbench.widgets.dress import Dress, words
@@ -146,7 +146,7 @@ class Form(VBox):
     def _refresh(self) -> None:
         """Bring the page up to date: hidden controls, problems, placeholders, headings."""
         hidden = _without_effect(knobs(self._class), self._typed)
-        budget = str(self._typed.get("budget", "standard"))
+        budget = str(self._typed.get("budget", USUAL_BUDGET))
         for name, control in self._controls.items():
             control.set_effect(name not in hidden)
             control.set_problem(self.problems.get(name, ""))

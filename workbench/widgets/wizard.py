@@ -17,14 +17,16 @@ from ipywidgets import HTML, Dropdown, HBox, VBox
 
 from workbench.errors import RunError, WorkbenchError
 from workbench.recipe import Recipe
+from workbench.runs.estimates import estimate
 from workbench.runs.folders import run_folders, runs_root
 from workbench.runs.handle import Run, attach
 from workbench.runs.launch import launch
 from workbench.runs.trail import Trail
+from workbench.settings import USUAL_BUDGET
 from workbench.task import Task
 from workbench.widgets.choices import Choices
 from workbench.widgets.code import CodeView
-from workbench.widgets.dress import Dress
+from workbench.widgets.dress import Dress, words
 from workbench.widgets.ledgerview import LedgerView
 from workbench.widgets.runview import RunView
 from workbench.widgets.steps import button
@@ -42,7 +44,7 @@ def wizard(
     start: str = "",
     *,
     steps: Sequence[Any] = (),
-    budget: str = "smoke",
+    budget: str = USUAL_BUDGET,
     root: str | Path | None = None,
     store: str = "",
     **options: Any,
@@ -75,6 +77,7 @@ class Wizard(VBox):
         self._run, self._cancel, self._attach = button("run"), button("cancel"), button("show")
         self._run.button_style = "primary"
         self._cancel.disabled = True
+        self._estimate = HTML().add_class("wb-help").add_class("wb-estimate")
         self._earlier = Dropdown(description="Earlier runs", options=[]).add_class("wb-earlier")
         super().__init__([Dress(), *self._cards()])
         self.add_class("wb-root").add_class("wb-wizard")
@@ -105,7 +108,9 @@ class Wizard(VBox):
             return None
 
     def _cards(self) -> list[VBox]:
-        bar = HBox([self._run, self._cancel, self._view.status]).add_class("wb-toolbar")
+        bar = HBox([self._run, self._cancel, self._estimate, self._view.status]).add_class(
+            "wb-toolbar"
+        )
         earlier = HBox([self._earlier, self._attach]).add_class("wb-reattach")
         return [
             _card(CARDS["choices"], self._choices),
@@ -199,6 +204,7 @@ class Wizard(VBox):
         self._cancel.disabled = True
         if not busy:
             self._list_runs()
+            self._show_estimate()
         self._enable()
 
     def _enable(self) -> None:
@@ -212,7 +218,15 @@ class Wizard(VBox):
             task = self._choices.task
             is_own = isinstance(task, Task) and not task.built_in
             self._code.show(self.recipe, in_notebook=is_own)
+        self._show_estimate()
         self._enable()
+
+    def _show_estimate(self) -> None:
+        """How long the choices will take, beside the button; empty while a choice is wrong."""
+        is_wrong = bool(self._choices.problem)
+        self._estimate.value = (
+            "" if is_wrong else words(estimate(self.recipe, self._choices.task).text)
+        )
 
     def _list_runs(self) -> None:
         folders = run_folders(self._root)[: -SHOWN_RUNS - 1 : -1]

@@ -53,7 +53,7 @@ BUTTONS = {
 }
 
 EFFORT_HELP = {
-    "smoke": "Quick check: shows in seconds that everything runs. Its numbers decide nothing.",
+    "smoke": "Quick check: shows that everything runs. Its numbers decide nothing.",
     "standard": "Standard: the effort that an expert would choose.",
     "thorough": "Thorough: for numbers that you publish.",
 }
