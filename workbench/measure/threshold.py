@@ -441,7 +441,7 @@ def _cost_of(
     as rows that were not seen could move the mean.
     """
     measured = quality(costs_of_rows, is_positive, EXPECTED_COST, **common)
-    if measured.high - measured.low > 0:
+    if np.ptp(costs_of_rows) > 0:
         return measured
     lowest, highest = costs.range
     unseen = nothing_seen(len(np.unique(common["times"])), common["alpha"])
