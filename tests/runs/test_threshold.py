@@ -18,11 +18,14 @@ from workbench.data.rows import Rows, Splits
 from workbench.errors import DataError, RunError, TaskError
 from workbench.measure.threshold import decision_threshold
 from workbench.metrics import BY_KIND, METRICS
+from workbench.recipe import Recipe
 from workbench.runs import threshold as threshold_module
+from workbench.runs.handle import start
 from workbench.runs.threshold import choose_threshold
 from workbench.runs.trail import Trail
 from workbench.runs.valid_rows import limit_valid
 from workbench.task import Task
+from workbench.tasks.make import make_task
 
 
 @cache
@@ -160,3 +163,22 @@ def test_missing_and_damaged_files_are_named(folder: Path) -> None:
     (folder / "steps" / "01-pruning" / "candidate.json").unlink()
     with pytest.raises(RunError, match="`01-pruning` made no candidate"):
         choose_threshold(trail(folder), "pruning")
+
+
+@pytest.mark.slow
+def test_real_run_of_an_estimator_keeps_what_its_threshold_needs(tmp_path: Path) -> None:
+    x, y = load_breast_cancer(return_X_y=True)
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(x[:300, 1:3], y[:300])
+    task = make_task(
+        "cancer", model=model, train=(x[:300, 1:3], y[:300]), valid=(x[300:, 1:3], y[300:])
+    )
+    recipe = Recipe.make("cancer", [], budget="smoke", test="never")
+    run = start(recipe, task, root=tmp_path).wait(timeout=300)
+    # another session has no task at hand, and opens the one that was sealed beside the run
+    chosen = choose_threshold(Trail(run.folder), cost_false_positive=10)
+    logits = model.decision_function(x[300:, 1:3])
+    here = decision_threshold(logits, y[300:], cost_false_positive=10)
+    assert chosen.threshold == pytest.approx(here.threshold, abs=1e-5)
+    assert chosen.cost.value == pytest.approx(here.cost.value)
+    assert chosen.flags(logits).tolist() == here.flags(logits).tolist()
+    assert Trail(run.folder).threshold() == chosen
