@@ -10,6 +10,11 @@ The threshold is the one with the lowest cost on the rows that were given. Its c
 rows is too low an estimate, as chance favours the threshold that was chosen. The reported cost is
 therefore cross-fitted: every fold is decided by the threshold that the other folds chose.
 
+Measured on drawn data of 500 rows, costs 1 : 9: the cost on the same rows is 0.057 too low, the
+cross-fitted one 0.003 +- 0.004. A saving that is none is claimed in 3 % of the cases (2.5 % are
+meant). The interval of the cost holds the cost of the very threshold that was chosen in 90 % of
+the cases, as it does not contain how the choice itself varies; that of a fixed threshold in 94 %.
+
 The choice is that of scikit-learn's `TunedThresholdClassifierCV(cv="prefit")`, which needs an
 estimator; outputs of networks and ONNX files are arrays.
 """
