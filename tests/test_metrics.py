@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from functools import cache
 from importlib.metadata import EntryPoint
 
@@ -17,7 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench import metrics
-from workbench.errors import TaskError, UnknownName
+from workbench.errors import DataError, TaskError, UnknownName
+from workbench.measure.statistics.quality import quality
 from workbench.metrics import (
     BY_KIND,
     METRICS,
@@ -315,6 +317,8 @@ def test_higher_is_better_says_where_right_answers_lie(metric: Metric) -> None:
         "multilabel": lambda: 20.0 * targets - 10,
         "regression": lambda: targets,
     }[kind]()
+    if "_at_" in metric.name:
+        outputs = outputs[::-1]  # the top rows of the model are right: give rows others' outputs
     better = metric(perfect, targets)
     worse = metric(outputs, targets)
     assert better > worse if metric.higher_is_better else better < worse
@@ -403,6 +407,102 @@ def test_metric_of_another_package_is_found_by_its_entry_point(monkeypatch) -> N
     assert metric_named("accuracy") is METRICS["accuracy"]
     with pytest.raises(UnknownName, match="Did you mean `kappa`"):
         metric_named("kapa")
+
+
+RANKED_LOGITS = np.array([4.0, 3.0, 2.0, 1.0, 0.0, -1.0, -2.0, -3.0, -4.0, -5.0])
+RANKED_TARGETS = np.array([1, 0, 1, 1, 0, 0, 0, 1, 0, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("precision_at_10", 1.0),
+        ("precision_at_20", 1 / 2),
+        ("precision_at_40", 3 / 4),
+        ("precision_at_100", 4 / 10),
+        ("recall_at_10", 1 / 4),
+        ("recall_at_40", 3 / 4),
+        ("recall_at_100", 1.0),
+        ("lift_at_10", 2.5),
+        ("lift_at_20", 1.25),
+        ("lift_at_100", 1.0),
+        ("precision_at_1", 1.0),  # one row at least
+        ("precision_at_24", 1 / 2),  # 2.4 rows are 2
+        ("precision_at_25", 2 / 3),  # 2.5 rows are 3
+    ],
+)
+def test_scores_of_the_top_rows_are_those_computed_by_hand(name: str, expected: float) -> None:
+    assert metric_named(name)(RANKED_LOGITS, RANKED_TARGETS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("percentage", [1, 10, 30, 50, 90, 100])
+@pytest.mark.parametrize("decimals", [0, 1])
+def test_tied_rows_count_as_the_average_over_their_orders(percentage: int, decimals: int) -> None:
+    logits, targets = two_classes()
+    logits, targets = logits[:200].round(decimals), targets[:200]
+    n_top = max(1, round(200 * percentage / 100))
+    rng = np.random.default_rng(0)
+    shares = []
+    for _ in range(2000):
+        order = rng.permutation(200)
+        ranked = order[np.argsort(-logits[order], kind="stable")]
+        shares.append(targets[ranked[:n_top]].mean())
+    value = metric_named(f"precision_at_{percentage}")(logits, targets)
+    assert value == pytest.approx(np.mean(shares), abs=4 * np.std(shares) / 2000**0.5 + 1e-12)
+
+
+def test_constant_outputs_have_a_lift_of_one_whatever_the_order_of_the_rows() -> None:
+    for targets in (RANKED_TARGETS, np.sort(RANKED_TARGETS), np.sort(RANKED_TARGETS)[::-1]):
+        assert metric_named("lift_at_30")(np.zeros(10), targets) == pytest.approx(1.0)
+        assert metric_named("recall_at_30")(np.zeros(10), targets) == pytest.approx(0.3)
+
+
+def test_rows_that_rank_first_are_told_apart_where_their_probabilities_are_1() -> None:
+    logits = np.array([100.0, 200.0, -5.0, -6.0])
+    assert metric_named("precision_at_25")(logits, np.array([0, 1, 0, 0])) == 1.0
+
+
+def test_targets_without_a_positive_have_no_lift_and_a_recall_of_0() -> None:
+    targets = np.zeros(10, dtype=np.int64)
+    assert metric_named("recall_at_20")(RANKED_LOGITS, targets) == 0.0
+    assert metric_named("precision_at_20")(RANKED_LOGITS, targets) == 0.0
+    with pytest.raises(DataError, match=r"`lift_at_20` divides .* none of the 10 targets"):
+        metric_named("lift_at_20")(RANKED_LOGITS, targets)
+
+
+@pytest.mark.parametrize("name", ["precision_at_7", "recall_at_7", "lift_at_7"])
+def test_top_rows_of_any_percentage_have_an_interval_and_travel_as_pickles(name: str) -> None:
+    metric = metric_named(name)
+    assert metric is metric_named(name)
+    assert metric.name == name
+    assert metric.unit == ("" if name.startswith("lift") else "points")
+    logits, targets = two_classes()
+    measured = quality(logits, targets, metric)
+    assert measured.low <= measured.value <= measured.high
+    assert measured.low < measured.high
+    same = pickle.loads(pickle.dumps(metric))
+    assert same(logits, targets) == measured.value
+
+
+@pytest.mark.parametrize("wrong", ["0", "101", "1000", "05", "-5", "2.5", "ten", ""])
+@pytest.mark.parametrize("score", ["precision", "recall", "lift"])
+def test_percentage_outside_its_range_is_refused_with_an_example(score: str, wrong: str) -> None:
+    expected = rf"whole percentage of the rows from 1 to 100, got `{wrong}`.*`{score}_at_10` scores"
+    with pytest.raises(UnknownName, match=expected):
+        metric_named(f"{score}_at_{wrong}")
+
+
+@pytest.mark.parametrize("kind", ["classification", "multilabel", "regression"])
+def test_scores_of_the_top_rows_are_for_binary_tasks_only(kind: str) -> None:
+    with pytest.raises(TaskError, match=f"`lift_at_5` is for tasks of kind binary, .*{kind}"):
+        check_kind(metric_named("lift_at_5"), kind)
+
+
+def test_registry_lists_the_forms_of_10_percent() -> None:
+    listed = {name for name in metrics.METRIC_REGISTRY if "_at_" in name}
+    assert listed == {"precision_at_10", "recall_at_10", "lift_at_10"}
+    with pytest.raises(UnknownName, match=r"`..._at_10` may be any whole percentage from 1 to 100"):
+        metric_named("lift_at")
 
 
 KAPPA = Metric("kappa", whole=reference.cohen_kappa_score)

@@ -27,6 +27,7 @@ _SHELF = {
     "WorkbenchError": "workbench.errors",
     "analyse": "workbench.runs.analyses",
     "attach": "workbench.runs.handle",
+    "choose_threshold": "workbench.runs.threshold",
     "find_run": "workbench.runs.handle",
     "fit": "workbench.training",
     "form": "workbench.widgets.form",

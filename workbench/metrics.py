@@ -3,17 +3,22 @@
 Outputs of classifiers are logits `(rows, classes)`; log-probabilities are logits too. A binary
 classifier gives the logit of the positive class, `(rows,)` or `(rows, 1)`, or two logits
 `(rows, 2)`. A multi-label classifier gives a logit a label, a regression gives values.
+
+`precision_at_K`, `recall_at_K` and `lift_at_K` score the K % of the rows with the highest
+probability of the positive class; `metric_named` makes them for every K from 1 to 100.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
-from workbench.errors import TaskError
+from workbench.errors import DataError, TaskError, UnknownName
 from workbench.system.registry import Registry
 from workbench.system.wording import value_text
 
@@ -306,9 +311,77 @@ def _calibration_error(outputs: np.ndarray, targets: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(targets))
 
 
+@dataclass(frozen=True)
+class _Top:
+    """The rows with the highest probability of the positive class.
+
+    `n_hits` is the number of positives among `n_top` of them; `n_positive` of all `n` rows are
+    positive. Rows that tie for the last places count by their share of positives, so that the
+    number is the expected one over all orders of the tied rows.
+    """
+
+    n_hits: float
+    n_top: int
+    n_positive: int
+    n: int
+
+
+def _top(outputs: np.ndarray, targets: np.ndarray, percentage: int) -> _Top:
+    """The top `percentage` % of the rows, rounded to whole rows, one at least."""
+    logit = positive_logit(outputs)
+    is_positive = _class_numbers(targets) == 1
+    n = len(logit)
+    n_top = max(1, (n * percentage + 50) // 100)
+    boundary = np.partition(logit, n - n_top)[n - n_top]
+    above = logit > boundary
+    tied = is_positive[logit == boundary]
+    n_from_tied = n_top - int(above.sum())
+    n_hits = int(is_positive[above].sum()) + n_from_tied * float(tied.mean())
+    return _Top(n_hits, n_top, int(is_positive.sum()), n)
+
+
+def _precision_at(outputs: np.ndarray, targets: np.ndarray, *, percentage: int) -> float:
+    """Share of positives among the top rows."""
+    top = _top(outputs, targets, percentage)
+    return float(top.n_hits / top.n_top)
+
+
+def _recall_at(outputs: np.ndarray, targets: np.ndarray, *, percentage: int) -> float:
+    """Share of the positives that are among the top rows; 0 where there is none, as `recall`."""
+    top = _top(outputs, targets, percentage)
+    return float(top.n_hits / top.n_positive) if top.n_positive else 0.0
+
+
+def _lift_at(outputs: np.ndarray, targets: np.ndarray, *, percentage: int) -> float:
+    """Share of positives among the top rows, divided by their share among all."""
+    top = _top(outputs, targets, percentage)
+    if not top.n_positive:
+        raise DataError(
+            f"`lift_at_{percentage}` divides by the share of positives, and none of the {top.n} "
+            "targets is positive; give rows of both classes."
+        )
+    return float(top.n_hits * top.n / (top.n_top * top.n_positive))
+
+
 BINARY_OR_CLASSES = ("binary", "classification")
 ALL_CLASSIFIERS = (*BINARY_OR_CLASSES, "multilabel")
 ERROR: dict[str, Any] = {"higher_is_better": False, "unit": ""}
+
+RANKED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "precision": (_precision_at, {}),
+    "recall": (_recall_at, {}),
+    "lift": (_lift_at, {"margin": 0.0, "unit": ""}),
+}
+USUAL_PERCENTAGE = 10  # of the forms that the registry lists
+
+
+@cache
+def _ranked(score: str, percentage: int) -> Metric:
+    """The metric `SCORE_at_K` of the K % of the rows that rank highest."""
+    function, values = RANKED[score]
+    whole = partial(function, percentage=percentage)
+    return Metric(f"{score}_at_{percentage}", whole=whole, kinds=("binary",), **values)
+
 
 METRICS = {
     metric.name: metric
@@ -329,6 +402,7 @@ METRICS = {
             higher_is_better=False,
             kinds=BINARY_OR_CLASSES,
         ),
+        *(_ranked(score, USUAL_PERCENTAGE) for score in RANKED),
         Metric("mse", _squared_error, margin=0.0, kinds=("regression",), **ERROR),
         Metric("mae", _absolute_error, margin=0.0, kinds=("regression",), **ERROR),
         Metric("r2", whole=_r2, unit="", kinds=("regression",)),
@@ -337,7 +411,13 @@ METRICS = {
 
 ALIASES = {"auc": "roc_auc"}
 
-METRIC_REGISTRY = Registry("workbench.metrics", "metric", lambda: Metric, lambda: METRICS)
+METRIC_REGISTRY = Registry(
+    "workbench.metrics",
+    "metric",
+    lambda: Metric,
+    lambda: METRICS,
+    hint=" The number of `..._at_10` may be any whole percentage from 1 to 100.",
+)
 
 BY_KIND = {
     "classification": ("accuracy", "log_loss"),
@@ -350,11 +430,23 @@ BY_KIND = {
 def metric_named(name: str) -> Metric:
     """The metric of this name: built-in, registered by another package, or by its alias.
 
-    `auc` is `roc_auc`. Raises UnknownName that lists all names, RegistryError when a registered
+    `auc` is `roc_auc`; `lift_at_5` is the lift of the top 5 % of the rows. Raises UnknownName that
+    lists all names, or tells the range of the percentage, and RegistryError when a registered
     metric cannot be loaded.
     """
-    registered = name in METRIC_REGISTRY
-    return METRIC_REGISTRY.get(name if registered else ALIASES.get(name, name))
+    if name in METRIC_REGISTRY:
+        return METRIC_REGISTRY.get(name)
+    matched = re.fullmatch(rf"({'|'.join(RANKED)})_at_(.*)", str(name))
+    if matched is None:
+        return METRIC_REGISTRY.get(ALIASES.get(name, name))
+    score, percentage = matched.groups()
+    if not re.fullmatch(r"[1-9]\d?|100", percentage, re.ASCII):
+        raise UnknownName(
+            f"`{score}_at_K` needs for K a whole percentage of the rows from 1 to 100, got "
+            f"`{percentage}`. For example, `{score}_at_{USUAL_PERCENTAGE}` scores the "
+            f"{USUAL_PERCENTAGE} % of the rows with the highest probability of the positive class."
+        )
+    return _ranked(score, int(percentage))
 
 
 def check_kind(metric: Metric, kind: str) -> None:

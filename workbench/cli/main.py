@@ -18,11 +18,12 @@ from workbench.cli.measure import measure
 from workbench.cli.settings import settings
 from workbench.cli.store import store
 from workbench.cli.techniques import TechniqueCommand
+from workbench.cli.threshold import threshold
 from workbench.errors import WorkbenchError, unknown
 
 __all__ = ["commands", "main"]
 
-COMMANDS = (*guides.COMMANDS, *runs.COMMANDS, measure, settings, store, completion)
+COMMANDS = (*guides.COMMANDS, *runs.COMMANDS, threshold, measure, settings, store, completion)
 INTERRUPTED = (
     "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel "
     "RUN` stops it."

@@ -8,6 +8,7 @@ from __future__ import annotations
 from workbench.figures.curves import plot_curves
 from workbench.figures.sweep import plot_sweep
 from workbench.figures.theme import Palette, palette, use_theme
+from workbench.figures.threshold import plot_threshold
 from workbench.figures.tradeoff import plot_tradeoff
 from workbench.figures.waterfall import plot_ledger
 
@@ -17,6 +18,7 @@ __all__ = [
     "plot_curves",
     "plot_ledger",
     "plot_sweep",
+    "plot_threshold",
     "plot_tradeoff",
     "use_theme",
 ]

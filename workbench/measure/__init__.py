@@ -17,16 +17,19 @@ from workbench.measure.statistics.verdict import (
     holm,
     within,
 )
+from workbench.measure.threshold import Costs, Threshold, decision_threshold
 from workbench.measure.timing.latency import ROUNDS_BY_BUDGET, time_side_by_side
 from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
 
 __all__ = [
     "ROUNDS_BY_BUDGET",
     "BatchTiming",
+    "Costs",
     "Coverage",
     "Everywhere",
     "Quality",
     "Scorecard",
+    "Threshold",
     "Timing",
     "Verdict",
     "compare_many",
@@ -34,6 +37,7 @@ __all__ = [
     "compare_speed",
     "compare_timings",
     "coverage",
+    "decision_threshold",
     "fraction_of_peak",
     "holm",
     "macs_onnx",

@@ -23,6 +23,8 @@ from workbench.technique import Decision
 if TYPE_CHECKING:
     import pandas as pd
 
+    from workbench.measure.threshold import Threshold
+
 __all__ = ["Trail"]
 
 
@@ -129,7 +131,23 @@ class Trail:
 
     def candidate(self, step: str = "") -> Candidate:
         """The candidate of a step, by the step's name in the ledger; of the last one by default."""
-        return load_candidate(self._folder(step) if step else self._last(), self.task)
+        return load_candidate(self.folder_of(step), self.task)
+
+    def folder_of(self, step: str = "") -> Path:
+        """The folder of a finished step, by its name in the ledger; by default the last one's.
+
+        The last one is the last step that made a candidate. Raises RunError for an unknown step.
+        """
+        return self._folder(step) if step else self._last()
+
+    def threshold(self, step: str = "") -> Threshold:
+        """The decision threshold that `choose_threshold` kept beside the candidate of a step.
+
+        Raises RunError where none was chosen.
+        """
+        from workbench.runs.threshold import kept_threshold
+
+        return kept_threshold(self.folder_of(step))
 
     def evidence(self, step: str) -> dict[str, pd.DataFrame]:
         """The tables that a step left, by name."""
