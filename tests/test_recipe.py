@@ -199,3 +199,19 @@ def test_version_is_refused_when_it_is_no_whole_number(version):
 def test_step_is_refused_when_a_name_is_no_text(step):
     with pytest.raises(RecipeError, match="step 1"):
         Recipe.make("digits", [step])
+
+
+def test_notebook_of_an_earlier_version_has_defaults_for_what_it_lacks():
+    variables = {"task": "digits", "start": "cnn", "budget": "smoke", "pruning_ratio": 0.25}
+    recipe = Recipe.of_parameters(variables, "pruning")
+    assert recipe.options.baselines == "auto"
+    assert recipe.steps[0].settings.pruning_ratio == 0.25
+    assert Recipe.of_parameters({"task": "digits", "budget": "smoke", "steps": "[]"}).steps == ()
+
+
+@pytest.mark.parametrize(
+    "variables", [{}, {"task": "digits"}, {"task": "digits", "budget": "smoke"}]
+)
+def test_notebook_whose_parameters_were_not_run_says_so(variables):
+    with pytest.raises(RecipeError, match="run the cell of parameters first"):
+        Recipe.of_parameters(variables)

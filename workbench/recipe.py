@@ -105,13 +105,14 @@ class Recipe:
         """The recipe of a notebook, from its parameters among the variables (`globals()`).
 
         With a technique, its settings are parameters too, and it is the only step. Without one, the
-        parameter `steps` holds YAML of the steps. Raises RecipeError for parameters that are
-        missing, and for values that are refused.
+        parameter `steps` holds YAML of the steps. A parameter that a notebook of an earlier version
+        lacks has its default. Raises RecipeError where the cell of parameters was not run, and for
+        values that are refused.
         """
         declared = knobs(get_technique(technique).settings) if technique else ()
         options = [k.name for k in knobs(RunOptions)]
-        names = [*options, *(k.name for k in declared), *(() if technique else ("steps",))]
-        missing = [f"`{name}`" for name in names if name not in variables]
+        needed = ["task", "budget", *(() if technique else ("steps",))]
+        missing = [f"`{name}`" for name in needed if name not in variables]
         if missing:
             raise RecipeError(
                 f"The notebook has no parameter {', '.join(missing)}: run the cell of parameters "
@@ -119,12 +120,13 @@ class Recipe:
             )
         steps: Any = variables.get("steps")
         if technique:
-            flat = {k.name: variables[k.name] for k in declared}
+            flat = {k.name: variables[k.name] for k in declared if k.name in variables}
             try:
                 steps = [(technique, get_technique(technique).settings.from_flat(flat))]
             except SettingsError as error:
                 raise RecipeError(str(error)) from error
-        chosen = {name: variables[name] for name in options if name != "task"}
+        given = [name for name in options if name != "task" and name in variables]
+        chosen = {name: variables[name] for name in given}
         return cls.make(variables["task"], steps, **chosen)
 
     @classmethod
