@@ -27,6 +27,7 @@ _SHELF = {
     "WorkbenchError": "workbench.errors",
     "analyse": "workbench.runs.analyses",
     "attach": "workbench.runs.handle",
+    "cross_validate": "workbench.measure.cross_validation",
     "find_run": "workbench.runs.handle",
     "fit": "workbench.training",
     "form": "workbench.widgets.form",

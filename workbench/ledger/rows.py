@@ -11,9 +11,10 @@ from workbench.measure.statistics.verdict import Verdict
 from workbench.system.records import record
 from workbench.technique import Decision
 
-__all__ = ["Row", "TestLine"]
+__all__ = ["NOT_VALIDATED", "Row", "TestLine"]
 
 LATENCIES = ("latencies_ms", "start_latencies_ms", "parent_latencies_ms")
+NOT_VALIDATED = "Not cross-validated: "  # begins the note on a candidate, before the reason
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,9 @@ class Row:
     `start_latencies_ms` and `parent_latencies_ms` are the best calls of these two in that session.
     `parent` is the label of the row before. Of `n_valid` valid rows, `flipped_*` get another
     predicted class (None in a regression). `busy` is the share of the cores that other work used
-    during timing. A step that only decided has a `decision` and no score; a value that was not
-    measured is None. Tables and figures show the numbers of `workbench.ledger.factors`.
+    during timing. `cv` holds `mean`, `low`, `high` and `n_folds` of the score in a cross-validation
+    on train; empty without one. A step that only decided has a `decision` and no score; a value
+    that was not measured is None. Tables and figures show the numbers of `workbench.ledger.factors`.
     """
 
     step: str
@@ -73,6 +75,7 @@ class Row:
     busy: float | None = None
     start_latencies_ms: Mapping[int, float] = field(default_factory=dict)
     parent_latencies_ms: Mapping[int, float] = field(default_factory=dict)
+    cv: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def latency_ms(self) -> float | None:
@@ -87,6 +90,7 @@ class Row:
             **self.__dict__,
             **verdicts,
             **{k: {str(size): ms for size, ms in getattr(self, k).items()} for k in LATENCIES},
+            "cv": dict(self.cv),
             "notes": list(self.notes),
             "decision": None if self.decision is None else self.decision.to_json(),
         }

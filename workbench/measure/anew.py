@@ -90,8 +90,8 @@ class Anew:
     def trained(
         self,
         index: np.ndarray,
-        kind_of_rows: np.ndarray | None,
         *,
+        groups: np.ndarray | None = None,
         budget: str,
         seed: int,
         device: str,
@@ -99,26 +99,35 @@ class Anew:
     ) -> tuple[Candidate, tuple[str, ...]]:
         """The candidate trained on the train rows `index`, and notes on how that was done.
 
-        `kind_of_rows` are the groups `(rows,)` of all train rows, which an inner valid part keeps
-        together. A network stops early by an inner valid part of 15 %; other models learn from all
-        rows of `index`.
+        A network stops early by an inner valid part of 15 % of these rows, which keeps `groups`
+        `(all train rows,)` together; other models learn from all of them.
         """
         rows = taken(self.task.data.train, index)
         learned, valid = rows, rows
         if self.form.trained_by_loss:
-            groups = None if kind_of_rows is None else kind_of_rows[index]
-            rest, held = hold_out(rows, self.task.kind, INNER_VALID, seed=seed, groups=groups)
+            rest, held = self._inner(rows, None if groups is None else groups[index], seed)
             learned, valid = taken(rows, rest), taken(rows, held)
         prepare, notes = self._prepare(learned)
         task = self._task(learned, valid, prepare)
         make = self._maker(task)
         if make is None:
-            raise CandidateError(f"`{self.candidate.name}` has no function that makes it untrained.")
+            raise CandidateError(
+                f"`{self.candidate.name}` has no function that makes it untrained."
+            )
         fresh = replace(
             self.candidate, model=build_seeded(make, seed), prepare=prepare, training={}
         )
         training = Training(budget=budget, seed=seed, device=device, report=report)
         return self.form.fit(fresh, task, training), notes
+
+    def _inner(
+        self, rows: AnyRows, groups: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers to learn from, and those of the inner valid part."""
+        kind = self.task.kind
+        if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
+            rows = replace(rows, times=None)  # rows of a single time are cut by the seed
+        return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
 
     def _task(self, learned: AnyRows, valid: AnyRows, prepare: Any) -> Task:
         """The task with these rows alone, and a builder for the inputs that `prepare` makes."""

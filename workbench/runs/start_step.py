@@ -11,6 +11,7 @@ from workbench.model_form import form_named
 from workbench.recipe import Recipe
 from workbench.runs.candidates import Named, first_start, load_candidate, task_name_of
 from workbench.runs.context import RunContext
+from workbench.runs.cross_validated import cross_validated
 from workbench.runs.standing import Standing, restore
 from workbench.runs.step_folders import (
     EXPORTED,
@@ -78,7 +79,8 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
         notes=notes,
         timed=timed,
     )
-    about = {"technique": START, "label": START, "seconds": seconds, "notes": notes}
+    rows = [cross_validated(context, rows[0], candidate, work, report), *rows[1:]]
+    about = {"technique": START, "label": START, "seconds": seconds, "notes": rows[0].notes}
     place_step(place, work, rows, about, report)
     return restore(context, place, START, candidate=candidate)
 

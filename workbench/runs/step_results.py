@@ -11,6 +11,7 @@ from workbench.ledger.appraise import Contestant, appraise
 from workbench.ledger.rows import Row
 from workbench.recipe import Step
 from workbench.runs.context import RunContext
+from workbench.runs.cross_validated import cross_validated
 from workbench.runs.standing import Standing
 from workbench.runs.step_folders import exported_form
 from workbench.task import Candidate
@@ -60,7 +61,8 @@ def rows_of_step(
         notes=result.notes,
         timed=result.step.declared.needs.timing,
     )
-    return [replace(rows[-1], decision=decision)]
+    row = cross_validated(context, rows[-1], candidate, result.work, report)
+    return [replace(row, decision=decision)]
 
 
 def about_step(result: StepResult, start: Candidate | None) -> dict[str, Any]:
