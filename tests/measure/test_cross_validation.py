@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -36,7 +37,7 @@ from workbench.tasks.make import make_task
 
 @dataclass(frozen=True)
 class Recorder:
-    """A `prepare` that notes the rows that it was fitted on, by the number in their first column."""
+    """A `prepare` that notes the rows it was fitted on, by the number in their first column."""
 
     numbers: tuple[int, ...]
 
@@ -121,6 +122,23 @@ def test_start_is_never_the_trained_model() -> None:
     result = cross_validate(task.start, task, folds=5, repeats=2)
     assert result.score("accuracy").low < 0.5 < result.score("accuracy").high
     assert result.mean == pytest.approx(0.5, abs=0.1)
+
+
+def test_weights_of_a_trained_network_are_never_a_start() -> None:
+    x, _ = _numbered(240)
+    y = (x[:, 1] > 0).astype(np.int64)
+    perfect = _linear()
+    perfect.weight.data = torch.tensor([[-9.0, 0, 0], [9.0, 0, 0]])
+    perfect.bias.data.zero_()
+    task = make_task("easy", train=(x[:, 1:], y), model=perfect, kind="binary")
+    assert task.start is not None
+    untrained = {**FEW, "epochs": 0}
+    by_reset = cross_validate(replace(task.start, fit=untrained), task, folds=4)
+    built = replace(task.start, fit=untrained, builder="easy/net")
+    task = replace(task, builders={"net": _linear})
+    by_builder = cross_validate(built, task, folds=4)
+    for result in (by_reset, by_builder):
+        assert result.mean < 0.9, "the weights that were given have all rows right"
 
 
 def test_network_on_noise_has_half_of_the_classes_right() -> None:
