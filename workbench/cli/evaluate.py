@@ -54,7 +54,6 @@ def _repeats_option() -> click.Parameter:
 )
 def evaluate(folds: int, repeats: int, json: bool, **values: Any) -> None:
     """Cross-validate a model on the train rows of a task."""
-
     from workbench.events import Report
     from workbench.measure.cross_validation import cross_validate
     from workbench.runs.candidates import candidate_named

@@ -30,8 +30,9 @@ class Row:
     `parent` is the label of the row before. Of `n_valid` valid rows, `flipped_*` get another
     predicted class (None in a regression). `busy` is the share of the cores that other work used
     during timing. `cv` holds `mean`, `low`, `high` and `n_folds` of the score in a cross-validation
-    on train; empty without one. A step that only decided has a `decision` and no score; a value
-    that was not measured is None. Tables and figures show the numbers of `workbench.ledger.factors`.
+    on train, and is empty without one. A step that only decided has a `decision` and no score; a
+    value that was not measured is None. Tables and figures show the numbers of
+    `workbench.ledger.factors`.
     """
 
     step: str
