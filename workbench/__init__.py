@@ -28,6 +28,7 @@ _SHELF = {
     "analyse": "workbench.runs.analyses",
     "attach": "workbench.runs.handle",
     "choose_threshold": "workbench.runs.threshold",
+    "cross_validate": "workbench.measure.cross_validation",
     "find_run": "workbench.runs.handle",
     "fit": "workbench.training",
     "form": "workbench.widgets.form",

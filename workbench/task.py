@@ -47,7 +47,8 @@ class Candidate:
     `package.module:function`), `builder_args` are the keyword arguments of that call, as JSON.
     `training` holds choices that were measured once and that children reuse (precision, memory
     format); `fit` holds training settings that somebody chose for it, which children reuse where
-    theirs are None.
+    theirs are None. `trains_anew` says that training the untrained model with this `fit` makes such
+    a candidate again; it is false after a step that changed trained weights.
     """
 
     name: str
@@ -62,9 +63,14 @@ class Candidate:
     macs: int | None = None
     builder_args: Mapping[str, Any] = field(default_factory=dict)
     fit: Mapping[str, Any] = field(default_factory=dict)
+    trains_anew: bool = True
 
     def child(self, name: str, technique: str, **changes: Any) -> Candidate:
-        """A new candidate made from this one by a technique."""
+        """A new candidate made from this one by a technique.
+
+        A technique that only chose `builder_args`, `prepare` or `fit` says `trains_anew=True`.
+        """
+        changes = {"trains_anew": False, **changes}
         return replace(self, name=name, technique=technique, parent=self.name, **changes)
 
     def fitted(

@@ -225,6 +225,7 @@ def test_help_of_a_technique_names_every_setting(name, capsys):
         ("run recipe.yml --resume last", "`--resume` takes neither"),
         ("settings --method n_m", "`--method` needs a technique"),
         ("measure model.onnx --threads 0", "x>=1"),
+        ("evaluate --folds 0", "x>=1"),
         ("measure model.onnx --task-args '{n: 3}'", "`--task-args` needs the task"),
     ],
 )  # fmt: skip
@@ -321,6 +322,8 @@ def test_shell_completion_gives_a_script_for_each_shell(capsys):
         ("workbench quantization --per-channel fa", {"false"}),
         ("workbench quantization --task dig", {"digits"}),
         ("workbench measure m.onnx --task dig", {"digits"}),
+        ("workbench evaluate --task dig", {"digits"}),
+        ("workbench evaluate --fo", {"--folds"}),
         ("workbench settings dist", {"distillation"}),
         ("workbench store re", {"rebuild"}),
         ("workbench completion f", {"fish"}),

@@ -10,8 +10,10 @@ import pytest
 from sklearn.datasets import load_digits
 
 from tests.small_tasks import iris, wine
+from workbench.data.cut import hold_out
 from workbench.data.notices import WorkbenchWarning
 from workbench.data.overlap import row_hashes
+from workbench.data.rows import Rows
 from workbench.errors import DataError
 from workbench.tasks.make import make_task
 
@@ -122,3 +124,32 @@ def test_copies_of_a_few_continuous_rows_are_still_refused() -> None:
     x = np.random.default_rng(0).normal(size=(6, 3))
     with pytest.raises(DataError, match="with 3 different rows cannot be cut"):
         make_task("t", train=(np.tile(x, (9, 1)), np.tile([0, 1], 27)))
+
+
+def _numbers(n: int = 100, **changes: object) -> Rows:
+    x = np.random.default_rng(0).normal(size=(n, 3))
+    return Rows(**{"inputs": {"x": x}, "targets": np.arange(n) % 4, **changes})
+
+
+def test_share_that_is_held_out_is_stratified_and_decided_by_the_seed() -> None:
+    rows = _numbers()
+    rest, held = hold_out(rows, "classification", 0.2, seed=1)
+    assert sorted([*rest, *held]) == list(range(100))
+    assert np.bincount(rows.targets[held]).tolist() == [5] * 4
+    assert np.array_equal(hold_out(rows, "classification", 0.2, seed=1)[1], held)
+    assert not np.array_equal(hold_out(rows, "classification", 0.2, seed=2)[1], held)
+
+
+def test_share_that_is_held_out_keeps_groups_and_the_order_of_time() -> None:
+    groups = np.array([f"g{i // 5}" for i in range(100)])
+    rest, held = hold_out(_numbers(), "classification", 0.2, groups=groups)
+    assert not set(groups[rest]) & set(groups[held])
+    assert len(held) == 20
+    rest, held = hold_out(_numbers(times=np.arange(100) // 4), "classification", 0.2)
+    assert held.tolist() == list(range(80, 100))
+
+
+def test_class_with_one_row_does_not_prevent_a_hold_out() -> None:
+    targets = np.r_[np.zeros(99, int), 1]
+    rest, held = hold_out(_numbers(targets=targets), "binary", 0.15)
+    assert (len(rest), len(held)) == (85, 15)

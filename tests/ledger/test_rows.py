@@ -185,6 +185,27 @@ def test_batch_sizes_are_columns_of_their_own():
     assert list(frame(rows)[["latency_ms", "latency_8_ms"]].iloc[1]) == [0.5, 2.0]
 
 
+def test_mean_over_folds_has_a_column_where_a_row_was_cross_validated():
+    cv = {"mean": 0.91, "low": 0.88, "high": 0.94, "n_folds": 5.0}
+    note = "Not cross-validated: `x` cannot be trained anew."
+    rows = [make_row(cv=cv), make_row("x", notes=("Other.", note))]
+    heads, lines = cells(rows)
+    assert [line[heads.index("accuracy over folds")] for line in lines] == [
+        ("91.00 %", "88.00 to 94.00, 5 folds"),
+        ("", ""),
+    ]
+    legend_text = all_numbers_legend(rows)
+    assert f"x: {note}" in legend_text
+    assert "Other." not in legend_text
+    assert "accuracy over folds" in html(rows)
+    assert frame(rows).loc[0, ["cv", "cv_low", "cv_high", "cv_folds"]].tolist() == [*cv.values()]
+    assert Row.from_json(json.loads(json.dumps(rows[0].to_json()))) == rows[0]
+    older = {k: v for k, v in make_row().to_json().items() if k != "cv"}
+    assert Row.from_json(older) == make_row()
+    assert "accuracy over folds" not in cells([make_row()])[0]
+    assert "cv" not in frame([make_row()]).columns
+
+
 def test_metric_with_a_unit_of_its_own_is_shown_in_it():
     start = make_row(
         metric="mse", unit="", quality=0.04321, quality_low=0.0401, quality_high=0.0512

@@ -77,6 +77,13 @@ def scaled(job: Job, settings: PlainSettings) -> Outcome:
     return _scaled(job, "scaled", settings, notes=("Scaled.",))
 
 
+@technique("tuned", title="Tuned", accepts=("torch",))
+def tuned(job: Job, settings: PlainSettings) -> Outcome:
+    """Chooses settings of training, with which the same network is trained anew."""
+    _note("tuned", job)
+    return Outcome(job.start.child("tuned", "tuned", trains_anew=True), settings)
+
+
 @technique("approved", title="Approved", accepts=("torch",))
 def approved(job: Job, settings: PlainSettings) -> Outcome:
     """Multiplies all weights of a network, and decides."""

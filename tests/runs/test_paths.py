@@ -20,9 +20,11 @@ from tests.runs.example_techniques import JOBS
 from workbench.data.rows import Rows
 from workbench.errors import ExportError, UnknownName
 from workbench.events import Report
+from workbench.measure.cross_validation import CrossValidation
 from workbench.measure.timing.records import BatchTiming, Timing
 from workbench.recipe import Recipe
 from workbench.runs import child
+from workbench.runs.candidates import load_candidate
 from workbench.runs.handle import Run
 from workbench.runs.opening_test import wants_test
 from workbench.runs.sealed import open_data, seal
@@ -427,3 +429,46 @@ def test_test_stays_closed_where_no_step_asks_for_it(whole_run):
     trail = whole_run(["inspected"])
     assert (trail.folder / "ledger.json").exists(), "the run ended well"
     assert not (trail.folder / "final.json").exists()
+
+
+# Cross-validation
+
+
+def test_start_and_steps_that_are_trained_anew_are_cross_validated_and_others_are_noted(walk):
+    trail, events = walk(["tuned", "scaled", "checked"], cv=2)
+    start, tuned, scaled, checked = trail.rows
+    for row in (start, tuned):
+        assert 0 <= row.cv["low"] < 0.8 < row.cv["mean"] < row.cv["high"] <= 1
+        assert row.cv["n_folds"] == 2
+    assert start.cv == tuned.cv, "the same candidate on the same folds"
+    assert scaled.cv == checked.cv == {}
+    note = scaled.notes[-1]
+    assert note.startswith("Not cross-validated: `tuned-scaled` cannot be trained anew: `scaled`")
+    assert read_json(trail.steps[2] / "step.json")["notes"][-1] == note
+    assert note in [e.data["text"] for e in events if e.kind == "message"]
+    place = trail.steps[1]
+    kept = CrossValidation.from_json(read_json(place / "cross-validation-tuned.json"))
+    assert kept.mean == tuned.cv["mean"]
+    assert len(trail.evidence("tuned")["cross-validation-tuned"]) == 2
+    assert Trail(trail.folder).candidate().name == "tuned-scaled"
+    assert not load_candidate(trail.steps[2], None).trains_anew
+    assert load_candidate(place, None).trains_anew
+
+
+def test_estimator_is_cross_validated_and_its_refitted_copy_is_not(walk):
+    trail, _ = walk(["refitted"], sklearn_task(), cv=2)
+    assert trail.rows[0].cv["mean"] > 0.8
+    assert trail.rows[1].cv == {}
+
+
+def test_folds_that_the_rows_do_not_give_end_in_a_note(walk):
+    task = replace(torch_task(), start=torch_candidate())
+    few = replace(task, data=replace(task.data, train=task.data.train.take(slice(0, 100))))
+    trail, _ = walk([], few, cv=50)
+    assert "use at most" in trail.rows[0].notes[-1]
+    assert trail.rows[0].quality is not None
+
+
+def test_run_without_the_option_is_not_cross_validated(walk):
+    trail, _ = walk(["tuned"])
+    assert [row.cv for row in trail.rows] == [{}, {}]

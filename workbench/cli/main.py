@@ -14,6 +14,7 @@ from click.exceptions import Exit
 
 from workbench.cli import guides, runs
 from workbench.cli.completion import VARIABLE, complete, completion
+from workbench.cli.evaluate import evaluate
 from workbench.cli.measure import measure
 from workbench.cli.settings import settings
 from workbench.cli.store import store
@@ -23,7 +24,16 @@ from workbench.errors import WorkbenchError, unknown
 
 __all__ = ["commands", "main"]
 
-COMMANDS = (*guides.COMMANDS, *runs.COMMANDS, threshold, measure, settings, store, completion)
+COMMANDS = (
+    *guides.COMMANDS,
+    *runs.COMMANDS,
+    threshold,
+    measure,
+    evaluate,
+    settings,
+    store,
+    completion,
+)
 INTERRUPTED = (
     "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel "
     "RUN` stops it."

@@ -21,7 +21,7 @@ from workbench.errors import DataError
 if TYPE_CHECKING:
     from workbench.data.labels import Kind
 
-__all__ = ["cut"]
+__all__ = ["cut", "hold_out", "strata_of", "taken"]
 
 # Shares of the given train rows; the other rows stay train.
 SHARES = {"valid": 0.20, "calibration": 0.05, "test": 0.15}
@@ -59,10 +59,42 @@ def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | 
         parts = _parts(np.zeros(len(train), np.int64), keys, shares, stratified=False)
     else:
         rng = np.random.default_rng(seed)
-        strata = _strata(np.asarray(train.targets), kind)
+        strata = strata_of(np.asarray(train.targets), kind)
         parts = _random_parts(train, strata, shares, rng)
         parts = {split: rng.permutation(index) for split, index in parts.items()}
-    return Splits(**{**rows, **{split: _taken(train, index) for split, index in parts.items()}})
+    return Splits(**{**rows, **{split: taken(train, index) for split, index in parts.items()}})
+
+
+def hold_out(
+    rows: AnyRows,
+    kind: Kind,
+    share: float,
+    *,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Row numbers `(rest, held)` of train rows of which a share is held out, as `cut` cuts them.
+
+    Rows ordered in time give their latest rows. Rows of one group are never parted; without
+    `groups` `(rows,)` the share is stratified, unless a class has too few rows for that. Raises
+    DataError for too few rows.
+    """
+    shares = {"valid": share}
+    one_stratum = np.zeros(len(rows), np.int64)
+    rng = np.random.default_rng(seed)
+    if rows.times is not None:
+        _, keys = np.unique(rows.times, return_inverse=True)
+        parts = _parts(one_stratum, keys, shares, stratified=False)
+    elif groups is not None:
+        _, numbers = np.unique(groups, return_inverse=True)
+        keys = rng.permutation(int(numbers.max()) + 1)[numbers]
+        parts = _parts(one_stratum, keys, shares, stratified=True)
+    else:
+        try:
+            parts = _random_parts(rows, strata_of(np.asarray(rows.targets), kind), shares, rng)
+        except DataError:
+            parts = _random_parts(rows, one_stratum, shares, rng)
+    return np.sort(parts["train"]), np.sort(parts["valid"])
 
 
 def _shares(rows: Mapping[str, AnyRows]) -> dict[str, float]:
@@ -74,7 +106,7 @@ def _shares(rows: Mapping[str, AnyRows]) -> dict[str, float]:
     return shares
 
 
-def _strata(targets: np.ndarray, kind: Kind) -> np.ndarray:
+def strata_of(targets: np.ndarray, kind: Kind) -> np.ndarray:
     """The stratum of each row `(rows,)`: its class, or the rarest of its labels."""
     if kind == "multilabel":
         by_rarity = np.argsort(targets.sum(axis=0))
@@ -172,7 +204,8 @@ def _nearest_change(sorted_keys: np.ndarray, end: int) -> int:
     return left if end - left <= right - end else right
 
 
-def _taken(rows: AnyRows, index: np.ndarray) -> AnyRows:
+def taken(rows: AnyRows, index: np.ndarray) -> AnyRows:
+    """The rows of these numbers; those of a torch dataset stay unread."""
     if isinstance(rows, Rows):
         return rows.take(index)
     return with_targets(replace(rows, dataset=_chosen(rows.dataset, index)), rows.targets[index])

@@ -20,6 +20,8 @@ from workbench.errors import DataError, unknown
 
 __all__ = ["Columns", "Normalize", "from_json", "refuse_no_category", "to_json"]
 
+MOST_CATEGORIES = 128  # of a column; more are usually names or numbers of rows
+
 
 @dataclass(frozen=True)
 class Normalize:
@@ -38,6 +40,10 @@ class Normalize:
         """With the mean and the standard deviation of all values of train."""
         values = train.inputs[name]
         return cls(float(values.mean()), float(values.std()), name)
+
+    def refitted(self, train: Rows) -> Normalize:
+        """The same input, with mean and standard deviation of other train rows."""
+        return self.fitted(train, self.name)
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         image = np.asarray(input_named(inputs, self.name), np.float32)
@@ -58,7 +64,7 @@ class Columns:
     categories: dict[str, list[str]] = field(default_factory=dict)
 
     @classmethod
-    def fitted(cls, train: Rows, *, max_categories: int = 128) -> Columns:
+    def fitted(cls, train: Rows, *, max_categories: int = MOST_CATEGORIES) -> Columns:
         """With the scales and categories of train.
 
         Raises DataError for a column with more than `max_categories` categories, and for dates,
@@ -91,6 +97,11 @@ class Columns:
                     )
                 categories[name] = texts
         return cls(numeric, categories)
+
+    def refitted(self, train: Rows) -> Columns:
+        """The scales and categories of other train rows."""
+        most = max((len(texts) for texts in self.categories.values()), default=0)
+        return self.fitted(train, max_categories=max(MOST_CATEGORIES, most))
 
     @property
     def n_features(self) -> int:

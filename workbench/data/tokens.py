@@ -66,6 +66,10 @@ class Tokens:
         frequent.sort(key=lambda word: (-counts[word], word))
         return cls(tuple(frequent[: most - N_RESERVED]), length, name)
 
+    def refitted(self, train: Rows) -> Tokens:
+        """The words of other train rows, at most as many as here: an embedding keeps its size."""
+        return self.fitted(train, name=self.name, length=self.length, most=self.n_words)
+
     @property
     def n_words(self) -> int:
         """Rows of an embedding: the vocabulary with padding and unknown words."""
@@ -99,6 +103,10 @@ class WordPieces:
     length: int = 48
     name: str = "text"
     masked: bool = True
+
+    def refitted(self, train: Rows) -> WordPieces:
+        """Itself: the word pieces are those of the pretrained network, whatever the rows."""
+        return self
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         texts = [str(text) for text in input_named(inputs, self.name)]

@@ -54,6 +54,7 @@ def keep(
         "outputs": candidate.outputs,
         "training": dict(candidate.training),
         "fit": dict(candidate.fit),
+        "trains_anew": candidate.trains_anew,
         "macs": candidate.macs,
         "prepare": keep_prepare(candidate.prepare, folder, task),
         "onnx_takes": "raw rows" if candidate.prepare is None else "prepared rows",
@@ -107,6 +108,7 @@ def load_kept(
         "technique": about["technique"],
         "training": about["training"],
         "fit": about.get("fit", {}),
+        "trains_anew": about.get("trains_anew", about["technique"] is None),
         "macs": about["macs"],
     }
     if wanted == "onnx" and about["form"] != "onnx":
@@ -158,7 +160,12 @@ def _checked(about: Any) -> dict[str, Any]:
         "macs": (int, NoneType),
         "prepare": (dict, NoneType),
     }
-    later: dict[str, Any] = {"fit": dict, "builder_args": dict, "onnx_outputs": str}
+    later: dict[str, Any] = {
+        "fit": dict,
+        "builder_args": dict,
+        "onnx_outputs": str,
+        "trains_anew": bool,
+    }
     for name, kind in {**kinds, **later}.items():
         if name in kinds and name not in about:
             raise KeyError(name)

@@ -67,6 +67,13 @@ def _quality(row: Row) -> Cell:
     return quality_text((row.quality, row.quality_low, row.quality_high), row.unit)
 
 
+def _cv(row: Row) -> Cell:
+    if not row.cv:
+        return "", ""
+    value, interval = quality_text((row.cv["mean"], row.cv["low"], row.cv["high"]), row.unit)
+    return value, f"{interval}, {row.cv['n_folds']:.0f} folds"
+
+
 def _change(row: Row) -> Cell:
     if row.decision is not None and row.quality is None:
         return row.decision.reason, row.decision.action
@@ -158,6 +165,15 @@ COLUMNS: tuple[Column, ...] = (
         always=True,
         brief=_brief_quality,
         brief_title="{metric}",
+    ),
+    Column(
+        "cv",
+        "{metric} over folds",
+        "Mean score of the model trained anew for each fold of train; below, its 95 % interval.",
+        direction="higher",
+        logged="cv/{metric}",
+        value=lambda row: row.cv.get("mean"),
+        cell=_cv,
     ),
     Column(
         "change",

@@ -11,10 +11,11 @@ from workbench.measure.statistics.verdict import Verdict
 from workbench.system.records import record
 from workbench.technique import Decision
 
-__all__ = ["BASELINE", "Row", "TestLine"]
+__all__ = ["BASELINE", "NOT_VALIDATED", "Row", "TestLine"]
 
 BASELINE = "baseline"  # stands in place of the technique in the row of a baseline
 LATENCIES = ("latencies_ms", "start_latencies_ms", "parent_latencies_ms")
+NOT_VALIDATED = "Not cross-validated: "  # begins the note on a candidate, before the reason
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class Row:
     `start_latencies_ms` and `parent_latencies_ms` are the best calls of these two in that session.
     `parent` is the label of the row before. Of `n_valid` valid rows, `flipped_*` get another
     predicted class (None in a regression). `busy` is the share of the cores that other work used
-    during timing. `aim` is what the technique is for: cost or quality. A step that only decided has
-    a `decision` and no score; a value that was not measured is None. Tables and figures show the
-    numbers of `workbench.ledger.factors`.
+    during timing. `aim` is what the technique is for: cost or quality. `cv` holds `mean`, `low`,
+    `high` and `n_folds` of the score in a cross-validation on train, and is empty without one. A
+    step that only decided has a `decision` and no score; a value that was not measured is None.
+    Tables and figures show the numbers of `workbench.ledger.factors`.
     """
 
     step: str
@@ -76,6 +78,7 @@ class Row:
     start_latencies_ms: Mapping[int, float] = field(default_factory=dict)
     parent_latencies_ms: Mapping[int, float] = field(default_factory=dict)
     aim: str = "cost"
+    cv: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def is_baseline(self) -> bool:
@@ -95,6 +98,7 @@ class Row:
             **self.__dict__,
             **verdicts,
             **{k: {str(size): ms for size, ms in getattr(self, k).items()} for k in LATENCIES},
+            "cv": dict(self.cv),
             "notes": list(self.notes),
             "decision": None if self.decision is None else self.decision.to_json(),
         }

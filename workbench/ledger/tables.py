@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.ledger.columns import Column, columns_of
 from workbench.ledger.factors import is_busy, with_factors
-from workbench.ledger.rows import Row, TestLine
+from workbench.ledger.rows import NOT_VALIDATED, Row, TestLine
 from workbench.ledger.summary import summary
 
 __all__ = [
@@ -38,6 +38,7 @@ LEGEND = (
     "against the step before, then against the start; x is how many times smaller or faster. "
 )
 OF_COLUMNS = {
+    "cv": "Over folds: mean score of the model trained anew for each fold of train. ",
     "in_int8": "In int8: operators of the runtime's own graph. ",
     "peak_share": "Of peak: speed of the largest batch against the peak measured here, below the "
     "precision of that peak. ",
@@ -150,7 +151,13 @@ def legend(rows: Sequence[Row]) -> str:
 def all_numbers_legend(rows: Sequence[Row]) -> str:
     """The text below the table of all numbers."""
     of_columns = "".join(OF_COLUMNS.get(c.name, "") for c in shown_columns(rows))
-    return " ".join([f"{LEGEND}{of_columns}{SIGNS}", *_notes(rows)])
+    not_validated = [
+        f"{row.step}: {note}"
+        for row in rows
+        for note in row.notes
+        if note.startswith(NOT_VALIDATED)
+    ]
+    return " ".join([f"{LEGEND}{of_columns}{SIGNS}", *_notes(rows), *not_validated])
 
 
 def html(

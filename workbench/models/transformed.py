@@ -25,8 +25,13 @@ class Transformed:
         """The transformer as it is, if it was fitted; else a copy of it fitted on train rows."""
         if is_fitted(transformer):
             return cls(transformer)
+        return cls(transformer).refitted(train)
+
+    def refitted(self, train: AnyRows) -> Transformed:
+        """A copy fitted on other train rows."""
         rows = train.take(slice(None))
-        return cls(unfitted(transformer).fit(as_features(rows.inputs), rows.targets))
+        fresh = unfitted(self.transformer)
+        return Transformed(fresh.fit(as_features(rows.inputs), rows.targets))
 
     def __call__(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         columns = self.transformer.transform(as_features(inputs))

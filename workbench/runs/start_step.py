@@ -13,6 +13,7 @@ from workbench.recipe import Recipe
 from workbench.runs.baselines import baseline_rows
 from workbench.runs.candidates import Named, first_start, load_candidate, task_name_of
 from workbench.runs.context import RunContext
+from workbench.runs.cross_validated import cross_validated
 from workbench.runs.standing import Standing, restore
 from workbench.runs.step_folders import (
     EXPORTED,
@@ -81,13 +82,14 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
         notes=notes,
         timed=timed,
     )
+    rows = [cross_validated(context, rows[0], candidate, work, report), *rows[1:]]
     first = replace(native, outputs=saved_outputs(work, START))
     baselines = baseline_rows(context, first, work, report)
     about = {
         "technique": START,
         "label": START,
         "seconds": seconds,
-        "notes": notes,
+        "notes": rows[0].notes,
         "baselines": [row.to_json() for row in baselines],
     }
     place_step(place, work, rows, about, report)

@@ -12,6 +12,7 @@ from workbench.ledger.rows import Row
 from workbench.ledger.words import quality_verdict
 from workbench.recipe import Step
 from workbench.runs.context import RunContext
+from workbench.runs.cross_validated import cross_validated
 from workbench.runs.standing import Standing
 from workbench.runs.step_folders import exported_form
 from workbench.task import Candidate
@@ -61,7 +62,8 @@ def rows_of_step(
         notes=result.notes,
         timed=result.step.declared.needs.timing,
     )
-    row = replace(rows[-1], decision=decision, aim=result.step.declared.aim)
+    row = cross_validated(context, rows[-1], candidate, result.work, report)
+    row = replace(row, decision=decision, aim=result.step.declared.aim)
     return [replace(row, notes=(*row.notes, *_not_better(row)))]
 
 

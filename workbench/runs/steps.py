@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def _run_step(context: RunContext, number: int, step: Step, before: Standing) ->
     notes = _keep(context, outcome, work)
     result = StepResult(step, label, outcome, work, seconds, notes)
     rows = rows_of_step(context, result, before, report)
-    about = about_step(result, before.candidate)
+    about = about_step(replace(result, notes=rows[-1].notes), before.candidate)
     place_step(place, work, rows, about, report, outcome.decision)
     return standing_after(context, place, label, before, outcome.candidate, job.others)
 

@@ -67,6 +67,11 @@ class RunOptions(Settings):
     test: Literal["at_end", "never"] = knob("at_end", expert=True, title="Test split")
     """Measure the last candidate on the test split when the run ends, or leave the test closed."""
 
+    cv: int | None = knob(None, low=2, high=50, expert=True, title="Folds of cross-validation")
+    """Folds of train for a cross-validation of the start and of each step whose model is trained
+    anew. Empty: none is done.
+    """
+
     price_per_core_hour: float | None = knob(None, low=0, expert=True, title="Price of a core hour")
     """Price of one core for one hour; adds the cost of a million predictions to the results. Empty:
     no cost is shown.

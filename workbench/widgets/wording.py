@@ -61,6 +61,7 @@ EFFORT_HELP = {
 _SHOWN_VALUES: dict[str, dict[Any, str]] = {
     "budget": {"smoke": "quick check"},
     "test": {"at_end": "at the end"},
+    "cv": {None: "not done"},
     "price_per_core_hour": {None: "no price"},
     "accepted_drop": {None: "no limit"},
 }

@@ -35,7 +35,9 @@ __all__ = [
     "compare_many",
     "compare_quality",
     "compare_speed",
+    "decision_of",
     "holm",
+    "smallest_shown",
     "within",
 ]
 
@@ -145,8 +147,8 @@ def compare_quality(
     if margin is None:
         margin = metric.margin or RELATIVE_MARGIN * abs(before)
     difference = after - before
-    decision = _decision(low, high, margin, metric.sign)
-    smallest = _smallest(high - low, alpha)
+    decision = decision_of(low, high, margin, metric.sign)
+    smallest = smallest_shown(high - low, alpha)
     return Verdict(
         metric=metric.name,
         decision=decision,
@@ -242,9 +244,9 @@ def compare_speed(
     n_rounds = len(before)
     log_interval = trimmed(np.log(after / before), alpha, RESTART_SPREAD)
     _, log_low, log_high = log_interval
-    decision = _decision(log_low, log_high, float(np.log1p(margin)), sign=-1.0)
+    decision = decision_of(log_low, log_high, float(np.log1p(margin)), sign=-1.0)
     ratio, low, high = (float(np.exp(value)) for value in log_interval)
-    smallest = float(np.expm1(_smallest(log_high - log_low, alpha)))
+    smallest = float(np.expm1(smallest_shown(log_high - log_low, alpha)))
     return Verdict(
         metric=metric,
         decision=decision,
@@ -275,7 +277,7 @@ def _check_blocks(before: np.ndarray, after: np.ndarray) -> None:
         raise DataError("Block times must be above 0; time longer blocks.")
 
 
-def _decision(low: float, high: float, margin: float, sign: float) -> Decision:
+def decision_of(low: float, high: float, margin: float, sign: float) -> Decision:
     """The decision for the interval of a difference; `sign` is that of the metric."""
     if -margin < low and high < margin:
         return "equivalent"
@@ -284,7 +286,7 @@ def _decision(low: float, high: float, margin: float, sign: float) -> Decision:
     return "better" if sign * low > 0 else "worse"
 
 
-def _smallest(width: float, alpha: float) -> float:
+def smallest_shown(width: float, alpha: float) -> float:
     """The difference that is shown with chance POWER, from the width of the interval."""
     z = z_quantile(alpha)
     return float(width / 2 * (z + z_quantile(2 * (1 - POWER))) / z)

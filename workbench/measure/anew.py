@@ -1,0 +1,186 @@
+"""Training a candidate anew on a part of a task's train rows, as each fold of a validation does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from workbench.data.cut import hold_out, taken
+from workbench.data.rows import AnyRows, Rows, Splits
+from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
+from workbench.events import Report
+from workbench.model_form import Form, Training, form_named, form_of
+from workbench.models.networks import build_seeded
+from workbench.system.references import resolve
+from workbench.task import Candidate, SizedBuilder, Task
+
+__all__ = ["Anew", "refitted"]
+
+INNER_VALID = 0.15  # of a fold's train rows, for early stopping of networks
+
+
+@dataclass(frozen=True)
+class Anew:
+    """A candidate that is trained anew on other rows: its task, form and `prepare`.
+
+    `of` raises CandidateError for a candidate that cannot be trained anew, with the reason.
+    """
+
+    candidate: Candidate
+    task: Task
+    form: Form
+    prepare: Any
+
+    @classmethod
+    def of(cls, candidate: Candidate, task: Task) -> Anew:
+        """The candidate with the task that it is trained on; test rows are left out."""
+        form = form_named(candidate.form)
+        prepare = candidate.prepare
+        if prepare is None and form.takes_prepared:
+            prepare = task.prepare
+        anew = cls(candidate, task.without_test(), form, prepare)
+        anew._refuse()
+        return anew
+
+    def _refuse(self) -> None:
+        """Raise CandidateError where training would make another model, or none."""
+        candidate = self.candidate
+        name = f"`{candidate.name}`"
+        if not candidate.trains_anew:
+            raise CandidateError(
+                f"{name} cannot be trained anew: `{candidate.technique}` changed trained weights, "
+                "and training alone does not repeat that. Cross-validate the model before this "
+                "step, or run the recipe with several seeds."
+            )
+        make = self._maker(self.task)
+        made = None if make is None else form_of(build_seeded(make, 0)).name
+        if made != self.form.name:
+            raise CandidateError(
+                f"{name} is {self.form.noun} and cannot be trained anew, as each fold needs: no "
+                "function is known that makes it untrained. Start from the model that it was made "
+                "of, or give `model=` as a function that makes one."
+            )
+
+    @property
+    def is_from_builder(self) -> bool:
+        """Whether a builder makes it untrained; else a copy of the model draws new weights."""
+        return self._name in self.task.builders or ":" in self._name
+
+    @property
+    def _name(self) -> str:
+        """The name of its builder in the task, or the reference of a function."""
+        return (self.candidate.builder or "").rpartition("/")[2]
+
+    @property
+    def _is_sized(self) -> bool:
+        return isinstance(self.task.builders.get(self._name), SizedBuilder)
+
+    def _maker(self, task: Task) -> Callable[[], Any] | None:
+        """A function that makes the untrained model; None where none is known."""
+        args = dict(self.candidate.builder_args)
+        if self._name in task.builders:
+            return lambda: task.build(self._name, **args)
+        if ":" in self._name:
+            return lambda: resolve(self._name)(**args)
+        return self.form.untrained(self.candidate.model)
+
+    def trained(
+        self,
+        index: np.ndarray,
+        *,
+        groups: np.ndarray | None = None,
+        budget: str,
+        seed: int,
+        device: str,
+        report: Report,
+    ) -> tuple[Candidate, tuple[str, ...]]:
+        """The candidate trained on the train rows `index`, and notes on how that was done.
+
+        A network stops early by an inner valid part of 15 % of these rows, which keeps `groups`
+        `(all train rows,)` together; other models learn from all of them.
+        """
+        rows = taken(self.task.data.train, index)
+        learned, valid = rows, rows
+        if self.form.trained_by_loss:
+            rest, held = self._inner(rows, None if groups is None else groups[index], seed)
+            learned, valid = taken(rows, rest), taken(rows, held)
+        prepare, notes = self._prepare(learned)
+        task = self._task(learned, valid, prepare)
+        make = self._maker(task)
+        if make is None:
+            raise CandidateError(
+                f"`{self.candidate.name}` has no function that makes it untrained."
+            )
+        fresh = replace(
+            self.candidate, model=build_seeded(make, seed), prepare=prepare, training={}
+        )
+        training = Training(budget=budget, seed=seed, device=device, report=report)
+        return self.form.fit(fresh, task, training), notes
+
+    def _inner(
+        self, rows: AnyRows, groups: np.ndarray | None, seed: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Row numbers to learn from, and those of the inner valid part."""
+        kind = self.task.kind
+        if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
+            rows = replace(rows, times=None)  # rows of a single time are cut by the seed
+        return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
+
+    def _task(self, learned: AnyRows, valid: AnyRows, prepare: Any) -> Task:
+        """The task with these rows alone, and a builder for the inputs that `prepare` makes."""
+        task = replace(self.task, data=Splits(learned, valid, valid), start=None)
+        if not self.form.takes_prepared:
+            return task
+        task = replace(task, prepare=prepare, prepares={**task.prepares, self._name: prepare})
+        if not self._is_sized:
+            return task
+        first = next(iter(task.example(2, prepare).values()))
+        sized = task.builders[self._name].resized(int(first.shape[1]))  # type: ignore[attr-defined]
+        return replace(task, builders={**task.builders, self._name: sized})
+
+    def _prepare(self, learned: AnyRows) -> tuple[Any, tuple[str, ...]]:
+        """`prepare` fitted on the rows that the model learns from, where that can be."""
+        if self.prepare is None:
+            return None, ()
+        fresh = refitted(self.prepare, learned)
+        if fresh is None:
+            return self.prepare, (
+                "`prepare` is not fitted anew in each fold, as it has no `fitted`: the scores are "
+                "too good if it holds numbers computed on train.",
+            )
+        few = learned.take(slice(0, 2))
+        shapes = [
+            {n: np.shape(a)[1:] for n, a in few.prepared(p).inputs.items()}
+            for p in (self.prepare, fresh)
+        ]
+        if shapes[0] != shapes[1] and not self._is_sized:
+            return self.prepare, (
+                "`prepare` is not fitted anew in each fold: it would give the model another number "
+                "of inputs. To fit it anew, give `model=` as a function of the number of inputs.",
+            )
+        return fresh, ()
+
+
+def refitted(prepare: Any, train: AnyRows) -> Any:
+    """A `prepare` fitted on other train rows; None where it cannot be.
+
+    It has a method `refitted(train)`, or its class has `fitted(train)`. Raises TaskError where that
+    fails.
+    """
+    own = getattr(prepare, "refitted", None)
+    fit = own if own is not None else getattr(type(prepare), "fitted", None)
+    if fit is None:
+        return None
+    rows = train if isinstance(train, Rows) else train.take(slice(None))
+    try:
+        return fit(rows)
+    except WorkbenchError:
+        raise
+    except Exception as error:  # the user's code
+        raise TaskError(
+            f"`prepare` raised {type(error).__name__} when it was fitted on the train rows of a "
+            f"fold: {sentence_of(error)}"
+        ) from error
