@@ -516,3 +516,17 @@ def test_metric_named_lists_the_valid_ones_when_unknown() -> None:
 def test_shown_gives_percent_for_shares_and_digits_for_the_rest() -> None:
     assert metric_named("accuracy").shown(0.925) == "92.50 %"
     assert metric_named("mse").shown(0.123456) == "0.1235"
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 12])
+def test_area_under_precision_and_recall_is_that_of_scikit_learn(decimals):
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(decimals)
+    for n in (1, 2, 7, 50, 400):
+        targets = rng.integers(0, 2, n)
+        targets[0] = 1
+        logits = np.round(rng.normal(size=n) + targets, decimals)  # many ties with few decimals
+        expected = average_precision_score(targets, positive_probability(logits))
+        assert METRICS["pr_auc"](logits, targets) == pytest.approx(expected, abs=1e-12)
+    assert METRICS["pr_auc"](np.zeros(3), np.zeros(3, int)) == 0.0

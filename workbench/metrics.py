@@ -184,7 +184,22 @@ def _pr_auc(outputs: np.ndarray, targets: np.ndarray) -> float:
         return average_precision_score(
             np.eye(outputs.shape[1])[targets], softmax(outputs), average="macro"
         )
-    return average_precision_score(targets, positive_probability(outputs))
+    return _average_precision(positive_probability(outputs), targets > 0.5)
+
+
+def _average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """scikit-learn's `average_precision_score` of rows `(rows,)`; 0 where no row is positive.
+
+    Intervals call it thousands of times on resampled rows, where the checks of scikit-learn's
+    function take nearly all of the time.
+    """
+    order = np.argsort(scores, kind="stable")[::-1]
+    is_last = np.append(np.diff(scores[order]) != 0, True)  # of the rows with one score
+    hits = np.cumsum(positive[order])[is_last]
+    if not len(hits) or hits[-1] == 0:
+        return 0.0
+    precision = hits / (np.flatnonzero(is_last) + 1)
+    return float(np.sum(np.diff(hits, prepend=0) / hits[-1] * precision))
 
 
 def _roc_auc(outputs: np.ndarray, targets: np.ndarray) -> float:
