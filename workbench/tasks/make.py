@@ -31,7 +31,7 @@ from workbench.system.references import name_of
 from workbench.task import Task
 from workbench.tasks.arguments import check_arguments
 from workbench.tasks.checks import check_task
-from workbench.tasks.given import OwnModel, own_model
+from workbench.tasks.given import OwnModel, other_builders, own_model
 from workbench.tasks.measurements import arranged_with_floats, measurements, with_floats
 from workbench.tasks.probe import Probe
 
@@ -95,7 +95,7 @@ def make_task(
     by `Columns`, fitted on train; a network trained on columns prepared otherwise needs its own
     `prepare`.
 
-    `models` are further untrained models by name, functions without arguments (a student to distil
+    `models` are further untrained models by name, functions as for `model` (a student to distil
     into, say). `augment` and `reword` change rows while something learns from them: see `Task`.
 
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger
@@ -181,7 +181,7 @@ def make_task(
         ),
         output=output,
     )
-    task = replace(task, builders={**own.builders(task), **(models or {})})
+    task = replace(task, builders={**own.builders(task), **other_builders(models or {}, task)})
     task = replace(task, start=own.start(task, outputs))
     probe = _probe(task)
     if probe is not None and (floats := measurements(probe)):
