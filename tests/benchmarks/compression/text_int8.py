@@ -1,7 +1,7 @@
 """MiniLM on `reviews` in int8: `python -m tests.benchmarks.compression.text_int8 --weights FILE`.
 
 The rows are fp32 in ONNX Runtime, its own dynamic quantization, this workbench, and other tools in
-environments of their own (`--peers nncf olive`). All files are timed in one process on one thread,
+environments of their own (`--peers nncf olive optimum`). All files are timed in one process on one thread,
 in interleaved blocks. `--weights` is the fine-tuned network of `python -m
 workbench.reproduce.teacher --weights FILE`; without it the head is untrained, so that only equal
 predictions say something about the loss.
@@ -25,7 +25,7 @@ import pandas as pd
 
 from tests.benchmarks.compression.peers.environments import (
     DEFAULT,
-    PEERS,
+    TEXT_PEERS,
     PeerError,
     ready,
     run_script,
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, help="the fine-tuned MiniLM")
     parser.add_argument("--blocks", type=int, default=8, help="blocks of calls of each row")
     parser.add_argument("--valid-rows", type=int, default=None, help="rows of valid; default all")
-    parser.add_argument("--peers", nargs="*", default=[], choices=["nncf", "olive"])
+    parser.add_argument("--peers", nargs="*", default=[], choices=list(TEXT_PEERS))
     parser.add_argument("--environments", type=Path, default=DEFAULT)
     parser.add_argument("--out", type=Path, default=Path("runs/text_int8"))
     given = parser.parse_args()
@@ -121,10 +121,9 @@ def _of_peers(
     np.savez(handed / "calibration.npz", **rows.inputs, targets=rows.targets)
     files = {}
     for name in names:
-        peer = replace(PEERS[name], script=f"text_{name}_peer.py")
-        folder = given.out / "made" / name
+        peer, folder = TEXT_PEERS[name], given.out / "made" / name
         try:
-            run_script(peer, ready(PEERS[name], given.environments), handed, folder)
+            run_script(peer, ready(peer, given.environments), handed, folder)
         except PeerError as error:
             print(f"{peer.title}: {error}", flush=True)
         if (folder / "result.json").exists():
