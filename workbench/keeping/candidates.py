@@ -114,8 +114,8 @@ def load_kept(
             raise CandidateError(f"{folder} holds no ONNX file: {about['onnx_error']}")
         if "onnx_outputs" not in about:
             raise CandidateError(
-                f"{folder / 'candidate.json'} has no entry `onnx_outputs`, which says what the ONNX "
-                "file gives; run the step again."
+                f"{folder / 'candidate.json'} has no entry `onnx_outputs`, which says what the "
+                "ONNX file gives; run the step again."
             )
         content = (folder / ONNX_FILE).read_bytes()
         return Candidate(**values, model=content, outputs=about["onnx_outputs"])

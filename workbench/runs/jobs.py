@@ -53,7 +53,8 @@ def job_for(context: RunContext, step: Step, before: Standing, work: Path, repor
 def builder_for(candidate: Candidate, task: Task) -> Callable[..., Any] | None:
     """The function that makes a candidate's model untrained, with the same arguments.
 
-    The model fits the task and the candidate's `prepare`, as `Task.build` makes it. None where the task has no such builder.
+    The model fits the task and the candidate's `prepare`, as `Task.build` makes it. None where the
+    task has no such builder.
     """
     name = (candidate.builder or "").rpartition("/")[2] or "untrained"
     if name not in task.builders:
