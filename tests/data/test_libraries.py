@@ -144,6 +144,11 @@ def test_labels_of_a_polars_series_beside_a_frame_keep_their_order():
     assert task.classes == ("low", "mid", "high")
 
 
+def test_one_column_of_polars_is_no_table():
+    with pytest.raises(DataError, match="`train`: Series is one column: give a DataFrame with"):
+        task_of(polars_frame()["number"])
+
+
 def test_lazy_frame_whose_query_fails_is_refused_with_the_reason():
     frame = polars_frame().lazy().select("nothing")
     with pytest.raises(DataError, match=r"polars\.LazyFrame cannot become a DataFrame: Column.*"):

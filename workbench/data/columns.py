@@ -19,8 +19,7 @@ def column_values(column: Any) -> np.ndarray:
     """A pandas column or array `(rows,)` in a type of numpy.
 
     Missing numbers, truth values and texts are NaN, times are in UTC, sparse columns are dense.
-    Categories have the type of their values. Objects that are all numbers, or all truth values,
-    get that type.
+    Categories have the type of their values. Objects that are all numbers become numbers.
     """
     import pandas as pd
     from pandas.api import types
@@ -117,20 +116,17 @@ def _of_tensor(tensor: Any) -> np.ndarray:
 
 
 def _objects(array: np.ndarray) -> np.ndarray:
-    """Objects that are all numbers or truth values as such; others with NaN for pandas' NA."""
+    """Objects that are all numbers as numbers; other objects with NaN for pandas' NA."""
     import pandas as pd
     from pandas.api import types
 
     array = array.astype(object)
     if array.ndim != 1:
         return array
-    kind = types.infer_dtype(array, skipna=True)
-    if kind in NUMBERS or kind == "boolean":
+    if types.infer_dtype(array, skipna=True) in NUMBERS:
         missing = np.asarray(pd.isna(array))
         if missing.any():
             return np.where(missing, np.nan, array).astype(np.float64)
-        if kind == "boolean":
-            return array.astype(bool)
         numbers = pd.to_numeric(pd.Series(array)).to_numpy()
         # Whole numbers beyond 64 bits stay objects there.
         return numbers.astype(np.float64) if numbers.dtype.kind == "O" else numbers

@@ -48,11 +48,11 @@ def as_frame(table: Any) -> Any:
         computed = table.collect() if _is_lazy(table) else table
         for method in ("to_pandas", "df"):  # DuckDB calls it `df`
             if hasattr(computed, method):
-                return getattr(computed, method)()
+                return _with_truth_values(getattr(computed, method)())
         if hasattr(computed, "__arrow_c_stream__"):
             import pyarrow
 
-            return pyarrow.table(computed).to_pandas()
+            return _with_truth_values(pyarrow.table(computed).to_pandas())
     except ImportError as error:  # Polars needs pyarrow for it
         raise DataError(
             f"{kind} cannot become a DataFrame: {sentence_of(error)} Install the library: python "
@@ -64,6 +64,18 @@ def as_frame(table: Any) -> Any:
             "the query, give other types to its columns, or make the DataFrame yourself."
         ) from error
     raise DataError(f"{kind} is a table without `to_pandas()`: make a DataFrame of it.")
+
+
+def _with_truth_values(frame: Any) -> Any:
+    """The frame, its truth values with missing ones among them in the type of pandas for them."""
+    from pandas.api import types
+
+    for i in range(len(getattr(frame, "columns", ()))):
+        column = frame.iloc[:, i]
+        is_object = types.is_object_dtype(column.dtype)
+        if is_object and types.infer_dtype(column, skipna=True) == "boolean":
+            frame.isetitem(i, column.astype("boolean"))
+    return frame
 
 
 def _is_lazy(data: Any) -> bool:
