@@ -55,6 +55,10 @@ def main() -> None:
     )
     parser.add_argument("--valid-rows", type=int, default=None, help="rows of valid; default all")
     parser.add_argument("--peers", nargs="*", default=[], choices=list(TEXT_PEERS))
+    parser.add_argument("--runtime", default="onnxruntime", choices=["onnxruntime", "openvino"])
+    parser.add_argument(
+        "--only", nargs="*", default=[], help="words that a file's name begins with"
+    )
     parser.add_argument("--environments", type=Path, default=DEFAULT)
     parser.add_argument("--out", type=Path, default=Path("runs/text_int8"))
     given = parser.parse_args()
@@ -74,8 +78,10 @@ def main() -> None:
         files |= _kept(given.out, name, partial(_of_peer, name, task, exported, given))
     if not given.blocks:
         return
-    table = measured(files, exported, task, given.blocks, given.valid_rows)
-    table.to_csv(given.out / "table.csv", index=False)
+    if given.only:
+        files = {n: f for n, f in files.items() if n.startswith(("fp32", *given.only))}
+    table = measured(files, exported, task, given)
+    table.to_csv(given.out / f"{given.runtime}.csv", index=False)
     print(table.to_string(index=False, float_format="{:.4g}".format))
 
 
@@ -158,20 +164,20 @@ def _of_peer(
 
 
 def measured(
-    files: dict[str, bytes], exported: Candidate, task: Task, blocks: int, valid_rows: int | None
+    files: dict[str, bytes], exported: Candidate, task: Task, given: argparse.Namespace
 ) -> pd.DataFrame:
     """A row for each file: times, factor against the first file, share of the peak, size, loss."""
     runners = {
-        name: predictor(replace(exported, model=content), "onnxruntime", threads=1)
+        name: predictor(replace(exported, model=content), given.runtime, threads=1)
         for name, content in files.items()
     }
     times = {
-        size: _times(runners, task.example(size, exported.prepare), blocks, size)
+        size: _times(runners, task.example(size, exported.prepare), given.blocks, size)
         for size in BATCHES
     }
     macs = macs_onnx(exported.model, task.example(2, exported.prepare))
     peak = peaks(1)
-    valid = task.data.valid.take(slice(0, valid_rows))
+    valid = task.data.valid.take(slice(0, given.valid_rows))
     prepared: Any = valid.prepared(exported.prepare)
     outputs = {name: _outputs(runner, prepared.inputs) for name, runner in runners.items()}
     first = next(iter(files))
