@@ -163,14 +163,24 @@ class Task:
     def build(self, model: str, **args: Any) -> Any:
         """An untrained model by its name, made with keyword arguments of its builder.
 
-        It is settled by its form (`Form.settled`), its lazy layers take their sizes from rows of
-        train, and it gives the task's output alone. Raises UnknownName that lists the models of
-        this task, SettingsError for an argument that the builder does not take.
+        It is settled and sized (see `fitting`), and gives the task's output alone. Raises
+        UnknownName that lists the models of this task, SettingsError for an argument that the
+        builder does not take.
+        """
+        return self.build_behind(OWN, model, **args)
+
+    def build_behind(self, prepare: Any, model: str, /, **args: Any) -> Any:
+        """An untrained model as `build` makes it, its sizes taken from rows that `prepare` makes.
+
+        `prepare` is that of a candidate; None stands for raw rows.
         """
         if not isinstance(model, str) or model not in self.builders:
             raise UnknownName(unknown(f"model of task `{self.name}`", model, self.builders))
         builder = self.builders[model]
         refuse_unknown_arguments(builder, args, f"model `{model}`")
+        if isinstance(builder, SizedBuilder) and not (prepare is OWN or prepare is self.prepare):
+            first = next(iter(self.example(2, prepare).values()))
+            builder = builder.resized(int(first.shape[1]))
         try:
             built = builder(**args)
         except WorkbenchError:
@@ -181,10 +191,19 @@ class Task:
             raise SettingsError(
                 f"Model `{model}` cannot be made with {shown(args)}: {sentence_of(error)}"
             ) from error
-        form = form_of(built)
-        built = form.settled(built)[0]
-        built = form.shaped(built, lambda: self.example(2, self.prepare_for(model, form.name)))
-        return built if self.output is None else form.answering(built, self.output)
+        if prepare is OWN:
+            prepare = self.prepare_for(model, form_of(built).name)
+        built = self.fitting(built, prepare)
+        return built if self.output is None else form_of(built).answering(built, self.output)
+
+    def fitting(self, model: Any, prepare: Any) -> Any:
+        """A new model, settled by its form (`Form.settled`) and sized for the rows of this task.
+
+        Its lazy layers take their sizes from rows of train that `prepare` makes, None for raw ones.
+        It may be changed in place.
+        """
+        form = form_of(model)
+        return form.shaped(form.settled(model)[0], lambda: self.example(2, prepare))
 
     def prepare_for(self, model: str, form: str) -> Any:
         """The `prepare` that stands before a model of this task; None where it takes raw rows."""

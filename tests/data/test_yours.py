@@ -211,3 +211,12 @@ def test_make_task_tells_the_problems_of_all_splits_at_once() -> None:
     short = (np.zeros((5, 2)), np.zeros(4, int))
     with pytest.raises(DataError, match=r"(?s)2 problems.*`valid`: Arrays.*`test`: Arrays"):
         make_task("bad", train=(np.eye(40), np.arange(40) % 2), valid=short, test=short)
+
+
+@pytest.mark.parametrize(("label", "name"), [(object(), "a object"), ([1], r"\[1\]")])
+def test_objects_among_the_labels_of_a_split_are_refused(label, name):
+    labels = np.empty(40, object)
+    labels.fill(label)
+    rows = np.random.default_rng(0).normal(size=(160, 3))
+    with pytest.raises(DataError, match=rf"`valid` has labels that are not among .*: {name}\."):
+        make_task("t", train=(rows[40:], np.arange(120) % 2 + 1), valid=(rows[:40], labels))

@@ -25,6 +25,7 @@ Y = (X[:, 0] > 0).astype(np.int64)
         ({"classes": "ab"}, "`classes` must be a list of labels"),
         ({"classes": {"a", "b"}}, "`classes` must be a list of labels"),
         ({"classes": ["a", "a"]}, "`classes` names 'a' twice"),
+        ({"classes": np.array(3)}, "labels or names in order, got one value, array(3)"),
         ({"metric": []}, "`metric` is an empty list"),
         ({"loss": 3}, "`loss` must be a function, got 3"),
         ({"augment": {}}, "`augment` must be a function"),

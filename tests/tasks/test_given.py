@@ -243,3 +243,20 @@ def test_make_task_refuses_an_estimator_with_prepare_or_without_its_columns() ->
         make_task(
             "iris", model=model, train=frame.drop(columns="petal width (cm)"), target="species"
         )
+
+
+def test_further_models_take_the_number_of_inputs_as_the_model_does():
+    task = make_task("wine", models={"small": lambda n_in: nn.Linear(n_in, 3)}, train=wine())
+    assert task.build("small").in_features == 13
+
+
+@pytest.mark.parametrize(
+    ("build", "message"),
+    [
+        (lambda a, b: None, "`small` needs a, b; wrap it in a function without arguments"),
+        (nn.Linear(13, 3), "`small` is a torch module: give the function or class that makes it"),
+    ],
+)
+def test_further_model_that_cannot_be_built_is_refused(build, message):
+    with pytest.raises(TaskError, match=message):
+        make_task("wine", models={"small": build}, train=wine())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from numbers import Number
@@ -13,7 +13,7 @@ import numpy as np
 from workbench.data.columns import missing_rows
 from workbench.data.notices import notice
 from workbench.data.rows import AnyRows, DatasetRows, Rows
-from workbench.errors import DataError, WorkbenchError, all_of
+from workbench.errors import DataError, WorkbenchError, all_of, shown
 
 __all__ = [
     "Coding",
@@ -153,9 +153,11 @@ class Coding:
             )
         if self.values:
             number = {value: i for i, value in enumerate(self.values)}
-            coded = [number.get(value, -1) for value in targets.tolist()]
+            labels = targets.tolist()
+            coded = [number.get(v, -1) if isinstance(v, Hashable) else -1 for v in labels]
             if -1 in coded:
-                others = sorted({str(v) for v in targets.tolist() if v not in number})
+                left = [v for v, code in zip(labels, coded, strict=True) if code == -1]
+                others = sorted({v if isinstance(v, str) else shown(v) for v in left})
                 raise DataError(
                     f"has labels that are not among {list(self.values)[:20]}: "
                     f"{', '.join(others[:5])}."

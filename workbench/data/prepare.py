@@ -22,6 +22,8 @@ __all__ = ["Columns", "Normalize", "from_json", "refuse_no_category", "to_json"]
 
 MOST_CATEGORIES = 128  # of a column; more are usually names or numbers of rows
 
+LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Normalize:
@@ -39,7 +41,7 @@ class Normalize:
     def fitted(cls, train: Rows, name: str = "image") -> Normalize:
         """With the mean and the standard deviation of all values of train."""
         values = train.inputs[name]
-        return cls(float(values.mean()), float(values.std()), name)
+        return cls(float(values.mean()), float(values.std()) or 1.0, name)
 
     def refitted(self, train: Rows) -> Normalize:
         """The same input, with mean and standard deviation of other train rows."""
@@ -82,9 +84,7 @@ class Columns:
                         f"Column `{name}` has {n_infinite:,} infinite values in train; they are "
                         "taken as missing, and filled by the median."
                     )
-                median = _median(values)
-                values = np.where(np.isfinite(values), values, median)
-                numeric[name] = (median, float(values.mean()), float(values.std()) or 1.0)
+                numeric[name] = _scale(values)
             else:
                 refuse_no_category(name, column)
                 if len(column) and len(missing_rows(column)) == len(column):
@@ -112,17 +112,33 @@ class Columns:
         parts = []
         for name, (median, mean, std) in self.numeric.items():
             values = np.asarray(input_named(inputs, name), np.float64)
-            parts.append(((np.where(np.isfinite(values), values, median) - mean) / std)[:, None])
+            values = np.where(np.isfinite(values), values, median)
+            with np.errstate(over="ignore"):  # halves keep the difference of 1e308 and -1e308
+                scaled = 2 * ((values / 2 - mean / 2) / std)
+            parts.append(np.clip(scaled, -LARGEST, LARGEST)[:, None])
         for name, categories in self.categories.items():
             texts = np.asarray(input_named(inputs, name)).astype(str)
             parts.append(texts[:, None] == np.asarray(categories)[None])
         return {"x": np.concatenate([np.asarray(part, np.float32) for part in parts], axis=1)}
 
 
-def _median(values: np.ndarray) -> float:
-    """The median of the finite values; 0 where there is none."""
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if len(finite) else 0.0
+def _scale(values: np.ndarray) -> tuple[float, float, float]:
+    """Median, mean and standard deviation of a column; values that are not finite count as median.
+
+    The median of no value is 0, the standard deviation of a constant column is 1. The values are
+    divided by a power of two first, which is exact: sums of 1e308 and squares of 1e-200 stay in the
+    range of float64.
+    """
+    is_finite = np.isfinite(values)
+    finite = values[is_finite]
+    if not len(finite) or finite.min() == finite.max():
+        constant = float(finite[0]) if len(finite) else 0.0
+        return constant, constant, 1.0
+    exponent = int(np.frexp(np.abs(finite).max())[1])
+    median = np.median(np.ldexp(finite, -exponent))
+    small = np.where(is_finite, np.ldexp(values, -exponent), median)
+    median, mean, std = np.ldexp([median, small.mean(), small.std()], exponent)
+    return float(median), float(mean), float(std) or 1.0
 
 
 def refuse_no_category(name: str, column: np.ndarray) -> None:

@@ -14,6 +14,7 @@ from workbench.errors import DataError, sentence_of, unknown
 
 __all__ = [
     "as_frame",
+    "framed",
     "is_frame",
     "is_pair",
     "ordered_labels",
@@ -27,7 +28,7 @@ MOST_SHOWN = 30  # names of columns in a message
 
 def is_frame(data: Any) -> bool:
     """Whether data are a DataFrame, or a table of another library such as Arrow or Polars."""
-    if hasattr(data, "iloc"):
+    if hasattr(data, "iloc") or _is_lazy(data):
         return True
     # A dataset of Hugging Face has batches of its own (`__getitems__`), and stays a dataset.
     is_other = hasattr(data, "__dataframe__") or hasattr(data, "__arrow_c_stream__")
@@ -35,29 +36,76 @@ def is_frame(data: Any) -> bool:
 
 
 def as_frame(table: Any) -> Any:
-    """The DataFrame of a table for which `is_frame` is true."""
+    """The DataFrame of a table for which `is_frame` is true; a lazy table is computed.
+
+    Raises DataError for a table that its library cannot compute or convert.
+    """
     if hasattr(table, "iloc"):
         return table
-    kind = type(table).__name__
+    library = type(table).__module__.partition(".")[0].lstrip("_")
+    kind = f"{library}.{type(table).__name__}"
     try:
-        if hasattr(table, "to_pandas"):
-            return table.to_pandas()
-        if hasattr(table, "__arrow_c_stream__"):
+        computed = table.collect() if _is_lazy(table) else table
+        for method in ("to_pandas", "df"):  # DuckDB calls it `df`
+            if hasattr(computed, method):
+                return _with_truth_values(getattr(computed, method)())
+        if hasattr(computed, "__arrow_c_stream__"):
             import pyarrow
 
-            return pyarrow.table(table).to_pandas()
+            return _with_truth_values(pyarrow.table(computed).to_pandas())
     except ImportError as error:  # Polars needs pyarrow for it
         raise DataError(
             f"{kind} cannot become a DataFrame: {sentence_of(error)} Install the library: python "
             '-m pip install "pyarrow>=18"; or give the DataFrame of `.to_pandas()` or `.df()`.'
         ) from error
+    except Exception as error:  # a query that fails, a type that Arrow or pandas lacks
+        raise DataError(
+            f"{kind} cannot become a DataFrame: {type(error).__name__}: {sentence_of(error)} Mend "
+            "the query, give other types to its columns, or make the DataFrame yourself."
+        ) from error
     raise DataError(f"{kind} is a table without `to_pandas()`: make a DataFrame of it.")
+
+
+def _with_truth_values(frame: Any) -> Any:
+    """The frame, its truth values with missing ones among them in the type of pandas for them."""
+    from pandas.api import types
+
+    for i in range(len(getattr(frame, "columns", ()))):
+        column = frame.iloc[:, i]
+        is_object = types.is_object_dtype(column.dtype)
+        if is_object and types.infer_dtype(column, skipna=True) == "boolean":
+            frame.isetitem(i, column.astype("boolean"))
+    return frame
+
+
+def _is_lazy(data: Any) -> bool:
+    """Whether data are a table that is computed when it is asked for, a LazyFrame of Polars."""
+    return (
+        hasattr(data, "collect_schema") and hasattr(data, "collect") and not isinstance(data, type)
+    )
+
+
+def framed(data: Any) -> Any:
+    """The same data, with tables of other libraries as DataFrames; their types are kept.
+
+    The targets of a pair become a Series where its table is of another library too.
+    """
+    if is_frame(data):
+        return as_frame(data)
+    if not is_pair(data) or hasattr(data[0], "iloc"):
+        return data
+    frame, targets = as_frame(data[0]), data[1]
+    is_other = hasattr(targets, "to_pandas") and not hasattr(targets, "iloc")
+    return frame, targets.to_pandas() if is_other else targets
 
 
 def is_pair(data: Any) -> bool:
     """Whether the data are a pair `(DataFrame, targets)`, as in scikit-learn."""
     is_two = isinstance(data, (tuple, list)) and len(data) == 2
-    return is_two and is_frame(data[0]) and hasattr(data[0], "columns")
+    if not is_two or not is_frame(data[0]):
+        return False
+    # A Series is no table, nor is another library's column.
+    return _is_lazy(data[0]) or hasattr(data[0], "columns") or hasattr(data[0], "schema")
 
 
 def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:

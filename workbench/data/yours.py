@@ -9,15 +9,34 @@ import numpy as np
 
 from workbench.data.files import is_path, read_file
 from workbench.data.rows import AnyRows, DatasetRows, Rows, named_batch
-from workbench.data.tables import is_frame, is_pair, rows_of_frame, rows_of_pair
+from workbench.data.tables import framed, is_frame, is_pair, rows_of_frame, rows_of_pair
 from workbench.errors import DataError, WorkbenchError, all_of, sentence_of, shown
 
-__all__ = ["is_table", "read_all"]
+__all__ = ["framed_all", "is_table", "read_all"]
 
 
 def is_table(data: Any) -> bool:
     """Whether the data are a table: a DataFrame, a file of rows, or a DataFrame with targets."""
     return is_path(data) or is_frame(data) or is_pair(data)
+
+
+def framed_all(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of each split, tables of other libraries as DataFrames.
+
+    A split that is the same object as another one is converted once. Raises one DataError with the
+    problems of all splits.
+    """
+    made: dict[int, Any] = {}
+    problems = []
+    for split, split_data in data.items():
+        try:
+            if id(split_data) not in made:
+                made[id(split_data)] = framed(split_data)
+        except DataError as error:
+            problems.append(f"`{split}`: {error}")
+    if problems:
+        raise DataError(all_of(problems, "The data cannot be read"))
+    return {split: made[id(split_data)] for split, split_data in data.items()}
 
 
 def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyRows]:

@@ -114,6 +114,11 @@ def load_kept(
     if wanted == "onnx" and about["form"] != "onnx":
         if "onnx_error" in about:
             raise CandidateError(f"{folder} holds no ONNX file: {about['onnx_error']}")
+        if "onnx_outputs" not in about:
+            raise CandidateError(
+                f"{folder / 'candidate.json'} has no entry `onnx_outputs`, which says what the "
+                "ONNX file gives; run the step again."
+            )
         content = (folder / ONNX_FILE).read_bytes()
         return Candidate(**values, model=content, outputs=about["onnx_outputs"])
     if about.get("kept") == REFIT:
@@ -166,6 +171,8 @@ def _checked(about: Any) -> dict[str, Any]:
         "onnx_outputs": str,
         "trains_anew": bool,
     }
+    if about.get("kept") == REFIT:
+        kinds["reason"] = str
     for name, kind in {**kinds, **later}.items():
         if name in kinds and name not in about:
             raise KeyError(name)

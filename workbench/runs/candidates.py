@@ -12,6 +12,7 @@ from workbench.errors import RunError, UnknownName, shown, unknown
 from workbench.keeping.candidates import describe, load_kept
 from workbench.keeping.skops_files import types_of
 from workbench.model_form import Training, form_named, form_of
+from workbench.models.networks import build_seeded
 from workbench.recipe import Recipe
 from workbench.system.declared import named_object
 from workbench.system.files import path_of
@@ -69,7 +70,7 @@ def candidate_named(
         step = last_step(folder)
         return Named(load_candidate(step, task), folder=step)
     if ":" in reference and not folder.exists():
-        return Named(_from_code(reference, task))
+        return _from_code(reference, task, seed)
     raise UnknownName(
         unknown("candidate", reference, task.builders) + " Or give the folder of a run or of one "
         "of its steps, models:/NAME@ALIAS, or package.module:function."
@@ -146,13 +147,18 @@ def _types_at_hand(task: Task | None, about: dict[str, Any]) -> list[str]:
     return sorted(types | {f"{t.partition('.')[0]}.*" for t in types})
 
 
-def _from_code(reference: str, task: Task) -> Candidate:
-    """A trained module, a Candidate, or the result of a function that is annotated to give one."""
+def _from_code(reference: str, task: Task, seed: int) -> Named:
+    """A trained module, a Candidate, or the result of a function that is annotated to give one.
+
+    A module whose lazy layers have no weights yet is not trained; they are drawn from `seed`.
+    """
     from torch import nn
 
     named = named_object(reference, (Candidate, nn.Module), "a Candidate or a torch module")
     name = reference.rpartition(":")[2]
     if isinstance(named, Candidate):
-        return replace(named, name=name)
+        return Named(replace(named, name=name))
     form = form_of(named)
-    return Candidate(name, form.name, named, prepare=task.prepare_for(name, form.name))
+    prepare = task.prepare_for(name, form.name)
+    model = build_seeded(lambda: task.fitting(form.copy(named), prepare), seed)
+    return Named(Candidate(name, form.name, model, prepare=prepare), form.is_trained(named))

@@ -11,7 +11,7 @@ from workbench.recipe import Step
 from workbench.runs.context import RunContext
 from workbench.runs.data import data_named
 from workbench.runs.standing import Standing
-from workbench.task import Candidate, SizedBuilder, Task
+from workbench.task import Candidate, Task
 from workbench.technique import Job
 
 __all__ = ["CACHE", "builder_for", "job_for"]
@@ -53,17 +53,14 @@ def job_for(context: RunContext, step: Step, before: Standing, work: Path, repor
 def builder_for(candidate: Candidate, task: Task) -> Callable[..., Any] | None:
     """The function that makes a candidate's model untrained, with the same arguments.
 
-    None where the task has no such builder.
+    The model fits the task and the candidate's `prepare`, as `Task.build` makes it. None where the
+    task has no such builder.
     """
     name = (candidate.builder or "").rpartition("/")[2] or "untrained"
-    builder = task.builders.get(name)
-    if builder is None:
+    if name not in task.builders:
         return None
-    if isinstance(builder, SizedBuilder) and candidate.prepare is not task.prepare:
-        first = next(iter(task.example(2, candidate.prepare).values()))
-        builder = builder.resized(int(first.shape[1]))
 
     def build(**args: Any) -> Any:
-        return builder(**{**candidate.builder_args, **args})
+        return task.build_behind(candidate.prepare, name, **{**candidate.builder_args, **args})
 
     return build

@@ -58,6 +58,8 @@ def _prepare(value: Any) -> str:
 def _classes(value: Any) -> str:
     if isinstance(value, (str, bytes, Mapping, set, frozenset)) or not isinstance(value, Iterable):
         return f"must be a list of labels or names in order, got {shown(value)}."
+    if getattr(value, "shape", None) == ():  # NumPy says that it can be iterated
+        return f"must be a list of labels or names in order, got one value, {shown(value)}."
     labels = list(value)
     if not all(_is_label(label) for label in labels):
         return f"must hold texts or numbers, got {shown(value)}."

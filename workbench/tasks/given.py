@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,7 @@ from workbench.system.files import path_of
 from workbench.system.references import name_of, resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
-__all__ = ["OwnModel", "own_model"]
+__all__ = ["OwnModel", "other_builders", "own_model"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,31 @@ class OwnModel:
         if task.kind == "multilabel" and of_labels:
             return replace(candidate, outputs="label_probabilities")
         return candidate
+
+
+def other_builders(
+    models: Mapping[str, Callable[..., Any]], task: Task
+) -> dict[str, Callable[..., Any]]:
+    """Builders of further models; one that takes the number of inputs gets it.
+
+    Raises TaskError for a builder that needs more, and for a model in place of its builder.
+    """
+    builders = {}
+    for name, build in models.items():
+        needed = _needed(build)
+        form = next((form for form in FORMS.all().values() if form.is_mine(build)), None)
+        if form is not None:
+            raise TaskError(
+                f"`models` must hold functions that make a model, and `{name}` is {form.noun}: "
+                "give the function or class that makes it."
+            )
+        if len(needed) > 1:
+            raise TaskError(
+                f"`models`: `{name}` needs {', '.join(needed)}; wrap it in a function without "
+                "arguments."
+            )
+        builders[name] = sized(build, task, task.prepare) if needed else build
+    return builders
 
 
 def sized(build: Callable[..., Any], task: Task, prepare: Any) -> SizedBuilder:

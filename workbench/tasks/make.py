@@ -22,7 +22,7 @@ from workbench.data.prepare import Columns
 from workbench.data.reading import Reading
 from workbench.data.rows import AnyRows
 from workbench.data.tables import ordered_labels
-from workbench.data.yours import is_table, read_all
+from workbench.data.yours import framed_all, is_table, read_all
 from workbench.errors import DataError, TaskError, WorkbenchError, sentence_of, shown
 from workbench.metrics import BY_KIND, METRICS, Metric, check_kind, metric_named
 from workbench.model_form import Outputs, form_named
@@ -32,7 +32,7 @@ from workbench.system.references import name_of
 from workbench.task import Task
 from workbench.tasks.arguments import check_arguments
 from workbench.tasks.checks import check_task
-from workbench.tasks.given import OwnModel, own_model
+from workbench.tasks.given import OwnModel, other_builders, own_model
 from workbench.tasks.measurements import arranged_with_floats, measurements, with_floats
 from workbench.tasks.probe import Probe
 
@@ -67,8 +67,8 @@ def make_task(
     Data (`train`, and `valid`, `calibration`, `test` where there are any), each one of
       - `(x, y)`: arrays or tensors; `x` may be a mapping of named arrays or a DataFrame, `(x1, x2,
         y)` works too;
-      - a DataFrame (or a table of Arrow or Polars) with `target="column"`, or a list of columns
-        for several labels a row;
+      - a DataFrame (or a table of Arrow, a frame of Polars, lazy or not, a relation of DuckDB)
+        with `target="column"`, or a list of columns for several labels a row;
       - the path of a CSV, Parquet or Feather file, with `target=` as for a DataFrame;
       - a map-style torch Dataset, or a DataLoader (its dataset and collate function are used, not
         its sampler), whose batches are tuples `(inputs, ..., targets)` or mappings with `labels`,
@@ -97,7 +97,7 @@ def make_task(
     images and texts). A DataFrame for a torch model without `prepare` is prepared by `Columns`,
     fitted on train; a network trained on columns prepared otherwise needs its own `prepare`.
 
-    `models` are further untrained models by name, functions without arguments (a student to distil
+    `models` are further untrained models by name, functions as for `model` (a student to distil
     into, say). `augment` and `reword` change rows while something learns from them: see `Task`.
 
     `metric`: names, Metrics, or functions `(outputs, targets) -> float or (rows,)`, of which larger
@@ -140,7 +140,9 @@ def make_task(
             "`prepare` into its pipeline."
         )
     splits = {"train": train, "valid": valid, "calibration": calibration, "test": test}
-    rows = read_all({n: d for n, d in splits.items() if d is not None}, target, times)
+    given = framed_all({n: d for n, d in splits.items() if d is not None})
+    train = given["train"]
+    rows = read_all(given, target, times)
     arrange = _arrange(own, prepare)
     if arrange is not None:
         rows = {n: arrange(r) for n, r in rows.items()}
@@ -183,7 +185,7 @@ def make_task(
         ),
         output=output,
     )
-    task = replace(task, builders={**own.builders(task), **(models or {})})
+    task = replace(task, builders={**own.builders(task), **other_builders(models or {}, task)})
     if model is None and not models:
         task = _with_baselines(task)
     task = replace(task, start=own.start(task, outputs))

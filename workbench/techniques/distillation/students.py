@@ -12,7 +12,6 @@ import numpy as np
 
 from workbench.errors import CandidateError, SettingsError, WorkbenchError, unknown
 from workbench.model_form import form_named
-from workbench.models.lazy import shaped
 from workbench.models.networks import build_seeded, can_reset, copied, reset
 from workbench.runtimes.outputs import ends_in, outputs_of
 from workbench.system.references import resolve
@@ -77,7 +76,7 @@ def find_student(job: Job, name: str, n_out: int) -> Student:
         )
 
     def sized() -> nn.Module:
-        return shaped(_network(make(), name), lambda: task.example(2, prepare))
+        return task.fitting(_network(make(), name), prepare)
 
     return Student(name, builder, prepare, lambda seed: build_seeded(sized, seed))
 
@@ -89,7 +88,9 @@ def untrained_start(job: Job) -> Student:
     """
     start = job.start
     name = (start.builder or "").rpartition("/")[2]
-    build = job.build or job.task.builders.get(name)
+    build = job.build
+    if build is None and name in job.task.builders:
+        build = partial(job.task.build_behind, start.prepare, name, **start.builder_args)
     if can_reset(start.model):
         make: Callable[[], Any] = lambda: _reset_on_cpu(start.model)  # noqa: E731
     elif build is not None:

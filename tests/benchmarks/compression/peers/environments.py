@@ -8,10 +8,10 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["PEERS", "Peer", "PeerError", "ready", "run_script"]
+__all__ = ["PEERS", "TEXT_PEERS", "Peer", "PeerError", "ready", "run_script"]
 
 TORCH = "torch>=2.9,<2.14"  # an open range would fetch CUDA builds
 ONNX = ("onnx>=1.19,<2", "onnxruntime>=1.23,<2")
@@ -103,6 +103,18 @@ PEERS = {
             "modelopt_peer.py",
         ),
     )
+}
+
+# Tools for `text_int8`. Optimum's quantizer for ONNX files is a package of its own.
+TEXT_PEERS = {
+    **{name: replace(PEERS[name], script=f"text_{name}_peer.py") for name in ("nncf", "olive")},
+    "optimum": Peer(
+        "optimum",
+        "Optimum",
+        "optimum-onnx",
+        ("optimum-onnx[onnxruntime]>=0.1,<0.2", TORCH, *ONNX),
+        "text_optimum_peer.py",
+    ),
 }
 
 

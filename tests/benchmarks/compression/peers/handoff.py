@@ -31,6 +31,7 @@ LIBRARIES = (
     "openvino",
     "neural_compressor_pt",
     "olive-ai",
+    "optimum-onnx",
     "nvidia-modelopt",
     "torch",
     "torchao",
