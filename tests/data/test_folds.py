@@ -167,7 +167,7 @@ def test_options_that_are_not_allowed_are_refused(options: dict[str, Any], messa
         (
             {},
             {"groups": np.array([*range(59), None], object)},
-            "`groups` misses 1 values, the first in row 59",
+            "1 values of `groups` are missing, the first in row 59",
         ),
         (
             {"times": np.arange(60) // 15},

@@ -34,7 +34,7 @@ def _folds_option() -> click.Parameter:
 
 
 def _repeats_option() -> click.Parameter:
-    return _count("repeats", 1, 1, "Times that the rows are cut into folds, each by other seeds.")
+    return _count("repeats", 1, 1, "Number of repeats, each with another seed.")
 
 
 @command(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from workbench.errors import WorkbenchError
@@ -31,6 +32,7 @@ def new(data: str, target: str, out: str | None = None) -> int:
     print(task)
     place.parent.mkdir(parents=True, exist_ok=True)
     write_text(place, nbformat.writes(notebook_for_table(name, source, target)))
-    print(f"\nWritten: {place}. Open it with `workbench lab {place}`, or run it in a batch: ")
-    print(f"papermill {place} out.ipynb -p budget smoke")
+    name = shlex.quote(str(place))
+    print(f"\nWritten: {place}. Open it with `workbench lab {name}`, or run it in a batch:")
+    print(f"papermill {name} out.ipynb -p budget smoke")
     return 0

@@ -225,6 +225,7 @@ def _as_data(run: Run) -> dict[str, Any]:
         "folder": str(run.folder),
         "summary": "",
         "rows": [],
+        "baselines": [],
         "shown": [],
         "test": None,
         "model_file": None,
@@ -234,6 +235,7 @@ def _as_data(run: Run) -> dict[str, Any]:
     trail = run.result
     about["summary"] = trail.summary
     about["rows"] = [row.to_json() for row in trail.rows]
+    about["baselines"] = [row.to_json() for row in trail.baselines]
     about["shown"] = [_shown(row) for row in with_factors(trail.rows)]
     about["test"] = trail.test.to_json() if trail.test else None
     try:

@@ -117,8 +117,8 @@ def _group_numbers(groups: Any, n_rows: int) -> np.ndarray:
     missing = missing_rows(values)
     if len(missing):
         raise DataError(
-            f"`groups` misses {len(missing):,} values, the first in row {missing[0]}: give each "
-            "row a group."
+            f"{len(missing):,} values of `groups` are missing, the first in row {missing[0]}: give "
+            "each row a group."
         )
     if values.dtype.kind == "O":
         values = np.asarray([str(value) for value in values.tolist()])
@@ -144,6 +144,7 @@ class _Splitting:
     n_folds: int
     seed: int
     repeats: int
+    classes: np.ndarray | None = None  # the class of each stratum
 
     @classmethod
     def of(
@@ -161,14 +162,14 @@ class _Splitting:
         if targets.ndim == 2 and targets.shape[1] == 1:
             targets = targets[:, 0]
         are_classes = kind in ("classification", "binary") and targets.ndim == 1
-        strata = None
+        strata, classes = None, None
         if are_classes or kind == "multilabel":
-            _, strata, counts = np.unique(
+            classes, strata, counts = np.unique(
                 strata_of(targets, kind), return_inverse=True, return_counts=True
             )
             if not are_classes:  # rare strata become one: no label is needed in every fold
                 strata = np.where(counts[strata] < n_folds, len(counts), strata)
-        return cls(strata, are_classes, are_groups, n_folds, seed, repeats)
+        return cls(strata, are_classes, are_groups, n_folds, seed, repeats, classes)
 
     def folds(self, units: np.ndarray) -> list[Fold]:
         """Folds of rows, none of which parts a unit `(rows,)`; raises DataError for too few."""
@@ -199,8 +200,9 @@ class _Splitting:
             largest = min(largest, int(counts.min()))
             if largest < least:
                 noun = "row" if largest == 1 else "different rows"
+                name = counts.argmin() if self.classes is None else self.classes[counts.argmin()]
                 raise DataError(
-                    f"Class number {int(counts.argmin())} has {largest} {noun}, and {needed}: "
+                    f"Class number {name} has {largest} {noun}, and {needed}: "
                     f"{_at_most(largest)}, or leave rare classes out."
                 )
         return self.n_folds if self.n_folds > 1 else min(ONE_HOLD_OUT, largest)

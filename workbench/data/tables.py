@@ -95,6 +95,8 @@ def framed(data: Any) -> Any:
     if not is_pair(data) or hasattr(data[0], "iloc"):
         return data
     frame, targets = as_frame(data[0]), data[1]
+    if is_frame(targets):
+        return frame, as_frame(targets)
     is_other = hasattr(targets, "to_pandas") and not hasattr(targets, "iloc")
     return frame, targets.to_pandas() if is_other else targets
 

@@ -20,6 +20,7 @@ from workbench.data.folds import Fold, fold_indices
 from workbench.errors import DataError, TaskError, WorkbenchError, sentence_of, unknown
 from workbench.events import Event, Report
 from workbench.measure.anew import Anew
+from workbench.measure.statistics.quality import check_outputs
 from workbench.measure.statistics.resampled import FoldScores, compare_folds, fold_scores
 from workbench.measure.statistics.verdict import Verdict, holm
 from workbench.metrics import Metric, like_targets
@@ -110,8 +111,9 @@ class CrossValidation:
                 f"One hold-out, of a model trained on {rows}: one score has no interval; use more "
                 "folds."
             )
+        check = "Quick check, decides nothing: the" if self.budget == "smoke" else "The"
         return (
-            f"The 95 % interval is that of the mean score of models trained on {rows}, by the "
+            f"{check} 95 % interval is that of the mean score of models trained on {rows}, by the "
             "corrected resampled t-test (folds share train rows)."
         )
 
@@ -210,6 +212,11 @@ def compare(
             "cross-validate both on the same train rows with the same `folds`, `repeats` and "
             "`seed`."
         )
+    if before.budget != after.budget:
+        raise DataError(
+            f"`{before.candidate}` was trained with the budget {before.budget}, "
+            f"`{after.candidate}` with {after.budget}: cross-validate both with one budget."
+        )
     return compare_folds(before.score(metric), after.score(metric), margin=margin, alpha=alpha)
 
 
@@ -232,6 +239,7 @@ def _scored(
     outputs = predict_rows(trained, rows.prepared(trained.prepare), report=_silent(report))
     targets = np.asarray(rows.targets)
     outputs = like_targets(outputs, targets)
+    check_outputs(outputs, targets)
     return [_value(metric, outputs, targets, text) for metric in task.metrics]
 
 

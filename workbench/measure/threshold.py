@@ -88,8 +88,16 @@ class Costs:
             )
             return
         for value, names, outcome in (
-            (self.of_flagging, ("cost_false_positive", "gain_true_negative"), "flagging a 0"),
-            (self.of_passing, ("cost_false_negative", "gain_true_positive"), "passing over a 1"),
+            (
+                self.of_flagging,
+                ("cost_false_positive", "gain_true_negative"),
+                "flagging a negative row",
+            ),
+            (
+                self.of_passing,
+                ("cost_false_negative", "gain_true_positive"),
+                "not flagging a positive row",
+            ),
         ):
             if value <= 0:
                 yield (
@@ -192,7 +200,7 @@ class Threshold:
 
     @property
     def is_proved(self) -> bool:
-        """Whether the saving against 0.5 is proved, and larger than the verdict's margin."""
+        """Whether the saving against 0.5 is proved."""
         return self.verdict.decision == "better"
 
     def flags(self, outputs: np.ndarray) -> np.ndarray:
@@ -220,7 +228,7 @@ class Threshold:
         precision = "none" if self.precision is None else percent(self.precision, None)
         return (
             f"Threshold {self.threshold:.3g}: flag a row where its probability is above it "
-            f"({self.calibrated_threshold:.3g} if calibrated).",
+            f"(for calibrated ones: {self.calibrated_threshold:.3g}).",
             f"Expected cost a row: {_estimate(self.cost)}; at {USUAL:g}: "
             f"{_estimate(self.cost_usual)}.",
             self._decided(),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.data.columns import missing_rows
 from workbench.data.labels import Kind
 from workbench.data.prepare import Normalize, refuse_no_category
 from workbench.data.rows import AnyRows, Rows
@@ -65,13 +66,14 @@ def baselines_for(kind: Kind, train: AnyRows, n_classes: int = 0) -> Baselines:
         n_outputs = int(np.prod(targets.shape[1:]))
     text = _text_column(rows)
     if text is not None:
+        _refuse_missing_texts(text, train)
         return _of_texts(kind, rows, text, n_outputs)
     if all(np.ndim(a) == 1 for a in rows.inputs.values()):
-        return _of_columns(kind, rows)
+        return _of_columns(kind, rows, len(train))
     if all(_is_matrix(a) for a in rows.inputs.values()):
         return _of_matrix(kind, len(train))
     if all(np.ndim(a) >= 3 and a.dtype.kind in "biuf" for a in rows.inputs.values()):
-        return _of_images(kind, rows, n_outputs)
+        return _of_images(kind, rows, n_outputs, len(train))
     shapes = {name: (str(a.dtype), *np.shape(a)[1:]) for name, a in rows.inputs.items()}
     raise DataError(
         f"There is no baseline for rows of {shapes}: give `model=`, or columns, one matrix, images "
@@ -79,7 +81,7 @@ def baselines_for(kind: Kind, train: AnyRows, n_classes: int = 0) -> Baselines:
     )
 
 
-def _of_columns(kind: Kind, rows: Rows) -> Baselines:
+def _of_columns(kind: Kind, rows: Rows, n: int) -> Baselines:
     left_out = tuple(name for name, a in rows.inputs.items() if not _is_usable(name, a))
     used = {name: a for name, a in rows.inputs.items() if name not in left_out}
     if not used:
@@ -88,12 +90,9 @@ def _of_columns(kind: Kind, rows: Rows) -> Baselines:
             "of the dates for example."
         )
     numeric = {name: a.dtype.kind in "biuf" for name, a in used.items()}
-    n_categories = [len(set(map(str, used[n]))) for n, number in numeric.items() if not number]
-    most = MOST_CATEGORIES if max(n_categories, default=0) > MOST_CATEGORIES else None
-    n = len(rows)
 
     def features(*, sparse: bool) -> Any:
-        return encoded_columns(numeric, sparse=sparse, max_categories=most)
+        return encoded_columns(numeric, sparse=sparse, max_categories=MOST_CATEGORIES)
 
     return Baselines(
         {
@@ -106,13 +105,24 @@ def _of_columns(kind: Kind, rows: Rows) -> Baselines:
 
 
 def _is_usable(name: str, column: np.ndarray) -> bool:
-    """Whether a column holds numbers or categories."""
+    """Whether a column holds numbers or categories; categories are all texts, or all no texts."""
+    if column.dtype.kind in "biuf":
+        return True
     try:
-        if column.dtype.kind not in "biuf":
-            refuse_no_category(name, column)
+        refuse_no_category(name, column)
     except DataError:
         return False
-    return True
+    present = np.delete(column, missing_rows(column))
+    return len({isinstance(value, str) for value in present.tolist()}) < 2
+
+
+def _refuse_missing_texts(name: str, train: AnyRows) -> None:
+    missing = missing_rows(np.asarray(train.take(slice(None)).inputs[name]))
+    if len(missing):
+        raise DataError(
+            f"`{name}` has no text in {len(missing):,} train rows, the first in row {missing[0]}, "
+            "so there is no baseline: put an empty text there, as by `fillna('')`."
+        )
 
 
 def _of_matrix(kind: Kind, n_rows: int) -> Baselines:
@@ -125,9 +135,9 @@ def _of_matrix(kind: Kind, n_rows: int) -> Baselines:
     )
 
 
-def _of_images(kind: Kind, rows: Rows, n_outputs: int) -> Baselines:
+def _of_images(kind: Kind, rows: Rows, n_outputs: int, n_rows: int) -> Baselines:
     builders: dict[str, Callable[[], Any]] = {
-        "linear": partial(_pipeline, _scaled, "linear", kind, len(rows)),
+        "linear": partial(_pipeline, _scaled, "linear", kind, n_rows),
         "dummy": partial(_dummy, kind),
     }
     if len(rows.inputs) > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from workbench.errors import Cancelled, WorkbenchError, sentence_of
@@ -10,9 +11,8 @@ from workbench.events import Report
 from workbench.ledger.appraise import Contestant, appraise
 from workbench.ledger.rows import BASELINE, Row
 from workbench.ledger.words import quality_verdict
-from workbench.model_form import Training, form_named, form_of
+from workbench.model_form import Training, form_named
 from workbench.models.baselines import BASELINES, Baselines, baselines_for
-from workbench.models.networks import build_seeded
 from workbench.runs.context import RunContext
 from workbench.system.wording import difference_text
 from workbench.task import Candidate, Task
@@ -79,23 +79,16 @@ def _row(
     task, label = context.required_task, f"{BASELINE} {name}"
     report.progress(0, 1, f"fitting the baseline {name}")
     began = time.perf_counter()
-    model = build_seeded(found.builders[name], context.options.seed)
-    form = form_of(model)
-    untrained = Candidate(
-        name,
-        form.name,
-        model,
-        prepare=found.prepares.get(name) if form.takes_prepared else None,
-        technique=BASELINE,
-        outputs=form.usual_outputs(task.kind, model),
-    )
+    models = replace(task, builders=found.builders, prepares=found.prepares, output=None)
+    untrained, _ = models.candidate(name, seed=context.options.seed)
+    untrained = replace(untrained, technique=BASELINE)
     training = Training(
         budget=context.options.budget,
         seed=context.options.seed,
         device=context.device,
         report=report,
     )
-    candidate = form_named(form.name).fit(untrained, task, training)
+    candidate = form_named(untrained.form).fit(untrained, task, training)
     (row,) = appraise(
         [Contestant(label, candidate)],
         task,
@@ -128,5 +121,6 @@ def _told(rows: list[Row], start: Contestant) -> str:
         )
     return (
         f"{check} start is not proved better than {row.step}, a simpler model: {by} of "
-        f"{verdict.metric} ({low} to {high}). Begin with that one, unless there is another reason."
+        f"{verdict.metric} ({low} to {high})."
+        + ("" if row.budget == "smoke" else " Begin with that one, unless there is another reason.")
     )

@@ -73,7 +73,7 @@ def parts_of(recipe: Recipe, own: Task | None = None) -> dict[str, Part]:
     """The parts of a run by their names in events; `own` is a task that exists here only."""
     options = recipe.options
     task = _task_key(recipe, own)
-    how = (options.device, options.batch_sizes)
+    how = (options.device, options.batch_sizes, options.cv, options.baselines)
     rest = {"task": task, "start": options.start}
     parts = {PROCESS: Part(PROCESS, task)}
     if any(step.declared.needs.start for step in recipe.steps) or not recipe.steps:

@@ -50,6 +50,11 @@ def run_start(context: RunContext) -> Standing:
     named = context.named(context.options.start)
     context.recipe.check_forms(named.candidate.form, named.candidate.name)
     if not named.is_trained and not _trains_start(context.recipe):
+        if context.options.baselines == "always" or context.options.cv is not None:
+            context.report.message(
+                f"`{named.candidate.name}` is not trained, and no step needs it trained: it is not "
+                "measured, nor are baselines beside it."
+            )
         return Standing(named.candidate)
     return _train_and_measure(context, named, place, timed=any(n.timing for n in needs))
 

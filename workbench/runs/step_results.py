@@ -72,10 +72,10 @@ def _not_better(row: Row) -> tuple[str, ...]:
     verdict = quality_verdict(row.against_parent, row.metric)
     if row.aim != "quality" or verdict is None or verdict.decision == "better":
         return ()
-    return (
-        f"Not proved better than `{row.parent}`, the simpler model before it ({verdict.text}): "
-        "without another reason for this step, keep that one.",
-    )
+    found = f"Not proved better than `{row.parent}`, the simpler model before it ({verdict.text})"
+    if row.budget == "smoke":
+        return (f"{found}, in a quick check, which decides nothing.",)
+    return (f"{found}: without another reason for this step, keep that one.",)
 
 
 def about_step(result: StepResult, start: Candidate | None) -> dict[str, Any]:

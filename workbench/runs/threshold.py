@@ -58,6 +58,7 @@ def choose_threshold(
             f"The run kept {len(outputs):,} outputs on valid, and valid of `{task.name}` has "
             f"{len(rows):,} rows now: the task has changed since. Run the recipe again."
         )
+    _refuse_other_rows(place, label, task, outputs, np.asarray(rows.targets))
     chosen = decision_threshold(
         outputs,
         np.asarray(rows.targets),
@@ -113,6 +114,21 @@ def _outputs(place: Path, label: str) -> np.ndarray:
         f"{place / f'valid-{label}.npy'} is missing: the outputs on valid that a threshold is "
         "chosen on. Run the recipe again."
     )
+
+
+def _refuse_other_rows(
+    place: Path, label: str, task: Task, outputs: np.ndarray, targets: np.ndarray
+) -> None:
+    """Raise RunError where the kept outputs do not have the score that the run wrote down."""
+    rows = read_json(place / "step.json", lambda about: list(about["rows"]), error=RunError)
+    written = [row.get("quality") for row in rows if row.get("step") in (label, EXPORTED)]
+    score = task.metric(outputs, targets)
+    if not any(value is not None and np.isclose(score, value, atol=1e-9) for value in written):
+        raise RunError(
+            f"On valid of `{task.name}` the kept outputs have {task.metric.name} {score:.4g}, and "
+            "the run wrote another score: these are not the rows of the run. Give the task with "
+            "the data and the seed of the run."
+        )
 
 
 def _label(about: Mapping[str, Any]) -> str:

@@ -1,11 +1,13 @@
 """ONNX files of networks, kept in the user's cache: writing one takes seconds, and runs repeat.
 
-The key is a hash of weights, structure, code, kinds of inputs and versions. Whoever uses a file
-compares its outputs with those of the network, and calls `forget` where they differ.
+The key is a hash of weights, structure, plain attributes, code, kinds of inputs and versions. A
+caller compares the outputs of a file with those of the network, and calls `forget` where they
+differ.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +27,7 @@ __all__ = ["forget", "kept_export"]
 
 LARGEST = 64 * 2**20  # bytes of a file that is kept
 MOST_FILES = 40  # the files that were not used for the longest time go first
+MOST_BYTES = 512 * 2**20  # of all files together
 
 
 def kept_export(
@@ -65,13 +68,22 @@ def _folder() -> Path:
 
 def _key(model: nn.Module, inputs: Mapping[str, np.ndarray]) -> str:
     code = sorted({_code_of(type(module)) for module in model.modules()})
+    plain = [[name, _plain_values(module)] for name, module in model.named_modules()]
+    hidden = {name: b.detach().cpu().numpy() for name, b in model.named_buffers()}
     rows = {name: (str(a.dtype), np.shape(a)[1:]) for name, a in inputs.items()}
-    return fingerprint(model, code, rows, host().versions)
+    return fingerprint(model, code, plain, hidden, rows, host().versions)
+
+
+def _plain_values(module: nn.Module) -> list[str]:
+    """Numbers, texts and other values without an address, which `forward` may read."""
+    kinds = (bool, int, float, str, bytes, tuple, list, type(None))
+    own = {n: v for n, v in vars(module).items() if not n.startswith("_")}
+    return sorted(f"{name} {value!r}" for name, value in own.items() if isinstance(value, kinds))
 
 
 def _code_of(kind: type[Any]) -> str:
     """The name of a class and the code of its `forward`, without the places of its lines."""
-    code = getattr(kind.forward, "__code__", None)
+    code = getattr(inspect.unwrap(kind.forward), "__code__", None)
     if code is None:
         return kind.__qualname__
     return f"{kind.__qualname__} {code.co_code!r} {code.co_names!r} {_constants(code)!r}"
@@ -83,6 +95,9 @@ def _constants(code: Any) -> list[Any]:
 
 
 def _drop_oldest() -> None:
-    files = sorted(_folder().glob("*.onnx"), key=lambda f: f.stat().st_mtime)
-    for file in files[:-MOST_FILES]:
-        file.unlink(missing_ok=True)
+    files = sorted(_folder().glob("*.onnx"), key=lambda f: f.stat().st_mtime, reverse=True)
+    total = 0
+    for place, file in enumerate(files):
+        total += file.stat().st_size
+        if place >= MOST_FILES or total > MOST_BYTES:
+            file.unlink(missing_ok=True)

@@ -214,9 +214,9 @@ def _with_baselines(task: Task) -> Task:
         return task
     if found.left_out:
         notice(
-            f"The baselines do not use {', '.join(f'`{name}`' for name in found.left_out)}: dates, "
-            "spans of time and lists are neither numbers nor categories. Make columns of their "
-            "parts, such as the month."
+            f"The baselines do not use {', '.join(f'`{name}`' for name in found.left_out)}: a "
+            "column of dates, spans of time or lists, or of numbers mixed with texts, is neither "
+            "number nor category. Make columns of the parts, such as the month, or one kind of it."
         )
     return replace(task, builders=dict(found.builders), prepares=dict(found.prepares))
 

@@ -82,7 +82,7 @@ def quality(
         value = float(np.mean(scores))
         low, high = _mean_interval(scores, times, seed, alpha, bounded=metric.unit == "points")
     else:
-        _check(outputs, targets)
+        check_outputs(outputs, targets)
         value = metric(outputs, targets)
         low, high = _whole_interval(outputs, targets, metric, times, seed, alpha)
         # Resampling moves some scores to one side: a calibration error grows, as rows occur twice.
@@ -96,7 +96,7 @@ def scores_of(outputs: np.ndarray, targets: np.ndarray, metric: Metric) -> np.nd
 
     Raises DataError for no rows, unequal lengths, and scores that are not finite.
     """
-    _check(outputs, targets)
+    check_outputs(outputs, targets)
     scores = np.asarray(metric.samples(outputs, targets), dtype=np.float64)
     if scores.shape != (len(targets),):
         raise DataError(
@@ -117,7 +117,7 @@ def is_share(scores: np.ndarray) -> bool:
     return bool(((scores == 0) | (scores == 1)).all())
 
 
-def _check(outputs: np.ndarray, targets: np.ndarray) -> None:
+def check_outputs(outputs: np.ndarray, targets: np.ndarray) -> None:
     if len(outputs) != len(targets):
         raise DataError(
             f"{len(outputs)} outputs for {len(targets)} targets; give one of each a row."

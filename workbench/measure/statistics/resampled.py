@@ -117,7 +117,7 @@ def resampled(
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) * (1 / n + ratio) ** 0.5
     half = t_quantile(alpha, n) * error
-    if half < NO_WIDTH:
+    if half <= NO_WIDTH * float(np.max(np.abs(values))):
         half = nothing_seen(n_rows, alpha) * largest
     return mean - half, mean + half
 
