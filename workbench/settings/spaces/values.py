@@ -9,7 +9,7 @@ from typing import Any
 
 from workbench.errors import shown
 
-__all__ = ["looks_like_number", "plain", "plain_number", "read_number", "same"]
+__all__ = ["looks_like_number", "plain", "plain_number", "read_number", "same", "unwrapped"]
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _MISREAD = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+\s*", re.ASCII)
@@ -37,7 +37,7 @@ def plain_number(value: Any) -> float:
 
     Raises ValueError with the rule, to stand after a name: "must be a finite number, got nan".
     """
-    number = _unwrapped(value)
+    number = unwrapped(value)
     if isinstance(number, bool) or not isinstance(number, (int, float)):
         raise ValueError(f"must be a number, got {shown(value)}")
     if isinstance(number, float) and not math.isfinite(number):
@@ -52,7 +52,7 @@ def plain(value: Any, level: int = 0) -> Any:
 
     Raises ValueError with the rule for anything else.
     """
-    value = _unwrapped(value)
+    value = unwrapped(value)
     if level > MOST_LEVELS:
         raise ValueError(f"must have at most {MOST_LEVELS} levels of lists and mappings")
     if value is None or isinstance(value, bool):
@@ -73,7 +73,7 @@ def plain(value: Any, level: int = 0) -> Any:
 
 def same(one: Any, other: Any) -> bool:
     """Whether two plain values are equal; true and 1 are not."""
-    one, other = _unwrapped(one), _unwrapped(other)
+    one, other = unwrapped(one), unwrapped(other)
     if isinstance(one, bool) or isinstance(other, bool):
         return isinstance(one, bool) and isinstance(other, bool) and one == other
     if isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
@@ -87,7 +87,7 @@ def _are_equal_numbers(one: Any, other: Any) -> bool:
     return isinstance(one, (int, float)) and isinstance(other, (int, float)) and one == other
 
 
-def _unwrapped(value: Any) -> Any:
+def unwrapped(value: Any) -> Any:
     """A scalar or an array of NumPy as Python's values; int, float and text of subclasses too."""
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         return value.tolist()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import SettingsError
 from workbench.settings.knobs import Knob, knobs, strip_optional
-from workbench.settings.plain_values import plain
+from workbench.settings.spaces.values import plain
 
 if TYPE_CHECKING:
     from workbench.settings.base import Settings

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from workbench.settings.plain_values import looks_like_number, plain_number, same
+from workbench.settings.spaces.values import looks_like_number, plain_number, same
 
 __all__ = ["Choice", "Conditions", "Parameter", "Range"]
 
