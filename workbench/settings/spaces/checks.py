@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import SettingsError
-from workbench.settings.knobs import Knob, knobs
+from workbench.settings.knobs import SET, Knob, knobs
 from workbench.settings.spaces.parameters import Choice, Parameter
 from workbench.settings.spaces.tree import count, mentioned, ordered, walk
 from workbench.settings.spaces.values import same
@@ -25,9 +25,7 @@ MOST_POINTS = 300
 PREFIX = "fit."
 
 
-def refused_by_settings(
-    parameters: Sequence[Parameter], base: Settings
-) -> list[tuple[str, str]]:
+def refused_by_settings(parameters: Sequence[Parameter], base: Settings) -> list[tuple[str, str]]:
     """Problems of trials that a settings class refuses, as (name of a parameter, sentence).
 
     The conditions of `parameters` name other ones of them only. `base` holds the values beside
@@ -52,18 +50,20 @@ def _told(name: str, text: str, names: set[str], base: Settings) -> tuple[str, s
     knob = next((k for k in knobs(type(base)) if k.name == name), None)
     if knob and full in names and text.startswith(f"`{name}` has an effect only if"):
         return full, (
-            f"`{full}` has an effect only if {knob.condition}: add `if: {{{_condition(knob)}}}` to "
-            "it, or leave it out."
+            f"`{full}` has an effect only if {knob.condition}: {_advice(knob)}, or leave it out."
         )
     return full, text.replace(f"`{name}`", f"`{full}`", 1)
 
 
-def _condition(knob: Knob) -> str:
+def _advice(knob: Knob) -> str:
+    """The condition of a knob, to be added to its parameter."""
     parts = []
     for name, allowed in knob.only_if:
+        if SET in allowed:
+            return f"add an `if` on {' and '.join(f'`{PREFIX}{n}`' for n, _ in knob.only_if)}"
         values = allowed[0] if len(allowed) == 1 else f"[{', '.join(map(str, allowed))}]"
         parts.append(f"{PREFIX}{name}: {values}")
-    return ", ".join(parts)
+    return f"add `if: {{{', '.join(parts)}}}` to it"
 
 
 def _corners(parameters: Sequence[Parameter]) -> list[Choice]:

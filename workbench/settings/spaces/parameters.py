@@ -22,6 +22,7 @@ __all__ = ["Choice", "Conditions", "Parameter", "Range"]
 
 Conditions = tuple[tuple[str, tuple[Any, ...]], ...]
 MOST_LISTED = 8  # values of a parameter in a message
+MOST_THINNED = 100_000  # values of a thinned range that are made only to be counted
 PRIMITIVES = (type(None), bool, int, float, str)  # as Optuna's storages hold choices
 
 
@@ -136,8 +137,8 @@ class Range(Parameter):
         return int((_decimal(self.high) - _decimal(self.low)) / _decimal(self.step)) + 1
 
     def n_on_grid(self, per_float: int | None, per_int: int | None) -> int | None:
-        if self._is_thinned(per_int):
-            return len(self.grid(per_float, per_int))
+        if per_int and self._is_thinned(per_int):
+            return len(self.grid(per_float, per_int)) if per_int <= MOST_THINNED else per_int
         return per_float if self.n_values is None else self.n_values
 
     def _is_thinned(self, per_int: int | None) -> bool:

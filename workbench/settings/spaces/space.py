@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.errors import SettingsError, shown, unknown
-from workbench.settings.knobs import SET, Knob, knobs
-from workbench.settings.spaces.parameters import Choice, Parameter, Range
+from workbench.settings.spaces.parameters import Choice, Parameter
 from workbench.settings.spaces.targets import NAMESPACES, Targets
-from workbench.settings.spaces.text import EXAMPLE, read_space
+from workbench.settings.spaces.text import read_space
 from workbench.settings.spaces.tree import count, mentioned, ordered, walk
 
-if TYPE_CHECKING:
-    from workbench.settings.base import Settings
-
-__all__ = ["MOST_POINTS", "Space", "space_for", "space_of_knobs"]
+__all__ = ["MOST_POINTS", "Space"]
 
 MOST_POINTS = 10_000  # of a grid
 
@@ -123,8 +118,8 @@ class Space:
         n_points = count(self._order, lambda p: p.n_on_grid(n_per_float, thinned(p))) or 0
         if n_points > limit:
             raise SettingsError(
-                f"The grid has {n_points:,} points, more than {limit:,}: give fewer choices, larger "
-                "steps, or a smaller `n_per_float` or `n_per_int`."
+                f"The grid has {n_points:,} points, more than {limit:,}: give fewer choices, "
+                "larger steps, or a smaller `n_per_float` or `n_per_int`."
             )
         values = {p.name: p.grid(n_per_float, thinned(p)) for p in self.parameters}
         return list(walk(self._order, lambda p: values[p.name]))
@@ -142,16 +137,21 @@ class Space:
         Raises SettingsError for a name that is missing, unknown or not active, or for a value that
         the parameter cannot have.
         """
+        return self._read(point, {})
+
+    def _read(self, point: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+        """The point as `normal` gives it, with the values of `usual` where it has none."""
+        values = {**usual, **point}
 
         def own(parameter: Parameter) -> Any:
             name = parameter.name
-            if name not in point:
+            if name not in values:
                 raise SettingsError(f"The point lacks `{name}`: {parameter.described}.")
             try:
-                return parameter.own(point[name])
+                return parameter.own(values[name])
             except ValueError:
                 raise SettingsError(
-                    f"`{name}` cannot be {shown(point[name])}; its values: {parameter.described}."
+                    f"`{name}` cannot be {shown(values[name])}; its values: {parameter.described}."
                 ) from None
 
         normal = self._point(own)
@@ -187,9 +187,7 @@ class Space:
 
         Raises SettingsError for parameters of another space.
         """
-        fixed = {p.name: p.corners()[0] for p in self.parameters if p.is_fixed}
-        names = self._point(lambda p: p.own({**fixed, **params}[p.name]) if p.name in {**fixed, **params} else None)
-        return self.normal({n: {**fixed, **params}[n] for n in names if n in {**fixed, **params}} | dict(params))
+        return self._read(params, {p.name: p.corners()[0] for p in self if p.is_fixed})
 
     def _point(self, value_of: Callable[[Parameter], Any]) -> dict[str, Any]:
         """The point that has this value of each active parameter."""

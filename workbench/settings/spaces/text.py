@@ -1,25 +1,25 @@
 """The text of a search space: plain data, YAML or the path of a file, read into parameters.
 
-    fit.lr: {low: 1e-4, high: 1e-1, log: true}        # a range
-    model.width: {low: 16, high: 128, step: 16}
-    fit.batch_size: [32, 64, 128]                      # a choice
-    model.dropout: 0.2                                 # fixed
-    model.momentum: {low: 0.0, high: 0.9, if: {fit.optimizer: sgd}}
+fit.lr: {low: 1e-4, high: 1e-1, log: true}        # a range
+model.width: {low: 16, high: 128, step: 16}
+fit.batch_size: [32, 64, 128]                      # a choice
+model.dropout: 0.2                                 # fixed
+model.momentum: {low: 0.0, high: 0.9, if: {fit.optimizer: sgd}}
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import SettingsError, SettingsTypeError, all_of, shown, unknown
 from workbench.settings.spaces.checks import refused_by_settings
-from workbench.settings.spaces.parameters import Choice, Conditions, Parameter, Range
+from workbench.settings.spaces.conditions import with_conditions
+from workbench.settings.spaces.parameters import Choice, Parameter
 from workbench.settings.spaces.ranges import read_range
 from workbench.settings.spaces.targets import ABSENT, MEANINGS, NAMESPACES, Target, Targets
-from workbench.settings.spaces.tree import cycle, excluding
 from workbench.settings.spaces.values import looks_like_number, plain, read_number, same, unwrapped
 from workbench.system.texts import UnreadableText, read_json_or_yaml, read_text
 
@@ -68,7 +68,7 @@ def read_space(data: Any, targets: Targets | None) -> tuple[Parameter, ...]:
         parameter = target and _parameter(name, declared, target, problems)
         if parameter:
             by_name[name] = parameter
-    by_name = _with_conditions(by_name, tree, problems)
+    by_name = with_conditions(by_name, tree, problems)
     if targets is not None and targets.fit is not None:
         problems += refused_by_settings(list(by_name.values()), targets.fit)
     if problems:
@@ -146,9 +146,7 @@ def _without_namespace(name: str, targets: Targets | None) -> str:
     return f"`{name}` has no namespace. Write {meanings} before the name."
 
 
-def _parameter(
-    name: str, declared: Any, target: Target, problems: Problems
-) -> Parameter | None:
+def _parameter(name: str, declared: Any, target: Target, problems: Problems) -> Parameter | None:
     """The parameter without its conditions; None, and problems, if it is refused."""
     declared = unwrapped(declared)
     texts: list[str] = []
@@ -239,15 +237,14 @@ def _value(value: Any, target: Target) -> Any:
         return None
     if target.kind == "estimator" and not isinstance(value, str):
         raise ValueError(
-            f"is an estimator, got {shown(value)}: name one of its parameters after two "
-            "underscores"
+            f"is an estimator, got {shown(value)}: name one of its parameters after two underscores"
         )
     if target.kind == "choice" and not any(same(value, choice) for choice in target.choices):
         listed = unknown("value", value, map(str, target.choices))
         raise ValueError(f"got {shown(value)}. {listed.removesuffix('.')}")
-    if target.strict and target.kind in ("bool", "text"):
-        if not isinstance(value, bool if target.kind == "bool" else str):
-            raise ValueError(f"must be {_noun(target)}, got {shown(value)}")
+    kind = {"bool": bool, "text": str}.get(target.kind)
+    if target.strict and kind and not isinstance(value, kind):
+        raise ValueError(f"must be {_noun(target)}, got {shown(value)}")
     return value
 
 
@@ -269,97 +266,3 @@ def _number(value: Any, target: Target) -> Any:
         advice = ", or annotate it as float" if target.from_default else ""
         raise ValueError(f"must be a whole number, got {shown(value)}{advice}")
     return int(number)
-
-
-def _with_conditions(
-    by_name: Mapping[str, Parameter], tree: Mapping[str, Any], problems: Problems
-) -> dict[str, Parameter]:
-    """The parameters with their conditions; those whose conditions are wrong are left out."""
-    raw = {
-        name: declared["if"]
-        for name, declared in tree.items()
-        if isinstance(declared, Mapping) and "if" in declared
-    }
-    complete = {
-        name: replace(parameter, conditions=_conditions(name, raw[name], by_name, tree, problems))
-        if name in raw
-        else parameter
-        for name, parameter in by_name.items()
-    }
-    parents = {name: list(value) for name, value in raw.items() if isinstance(value, Mapping)}
-    circle = cycle({n: [p for p in ps if p != n and p in parents] for n, ps in parents.items()})
-    if circle:
-        path = " -> ".join(f"`{name}`" for name in circle)
-        problems.append((circle[0], f"{path}: these conditions form a circle; remove one."))
-    wrong = {name for name, _ in problems} | set(circle)
-    for _ in by_name:
-        wrong |= {n for n, ps in parents.items() if any(p in wrong or p not in by_name for p in ps)}
-    complete = {name: p for name, p in complete.items() if name not in wrong}
-    for name in complete:
-        parent = excluding(name, complete)
-        if parent:
-            problems.append(
-                (
-                    name,
-                    f"`{name}` is never active: its conditions, and those above it, need "
-                    f"different values of `{parent}`.",
-                )
-            )
-    return complete
-
-
-def _conditions(
-    name: str,
-    raw: Any,
-    by_name: Mapping[str, Parameter],
-    tree: Mapping[str, Any],
-    problems: Problems,
-) -> Conditions:
-    if not isinstance(raw, Mapping) or not raw:
-        problems.append(
-            (
-                name,
-                f"`{name}` must have a mapping as `if`, such as {{fit.optimizer: sgd}}, got "
-                f"{shown(raw)}.",
-            )
-        )
-        return ()
-    conditions: list[tuple[str, tuple[Any, ...]]] = []
-    for parent, wanted in raw.items():
-        values = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
-        if parent == name:
-            problems.append((name, f"`{name}` depends on itself: name another parameter in `if`."))
-        elif parent not in tree:
-            others = [n for n in tree if n != name]
-            problems.append((name, f"The condition of `{name}`: {unknown('parameter', parent, others)}"))
-        elif parent in by_name:
-            texts: list[str] = []
-            own = _own_values(by_name[parent], values, texts)
-            problems += [(name, f"The condition of `{name}`: {text}") for text in texts]
-            conditions.append((parent, own))
-    return tuple(conditions)
-
-
-def _own_values(
-    parent: Parameter, values: Sequence[Any], texts: list[str]
-) -> tuple[Any, ...]:
-    """The values of a condition as the parameter that it names has them, each once."""
-    if isinstance(parent, Range) and parent.n_values is None:
-        texts.append(f"`{parent.name}` is a range of real numbers; give it a step or choices.")
-        return ()
-    if not values:
-        texts.append(f"give at least one value of `{parent.name}`.")
-    own: list[Any] = []
-    for value in values:
-        try:
-            try:
-                found = parent.own(value)
-            except ValueError:
-                found = parent.own(read_number(value))
-        except ValueError:
-            texts.append(
-                f"`{parent.name}` cannot be {shown(value)}; its values: {parent.described}."
-            )
-            continue
-        own += [] if any(same(found, known) for known in own) else [found]
-    return tuple(own)

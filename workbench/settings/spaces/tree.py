@@ -104,9 +104,7 @@ def walk(
     return below(0)
 
 
-def count(
-    order: Sequence[Parameter], n_of: Callable[[Parameter], int | None]
-) -> int | None:
+def count(order: Sequence[Parameter], n_of: Callable[[Parameter], int | None]) -> int | None:
     """Number of points that `walk` gives, without making them.
 
     None if a parameter has no number of values. Values that no condition names count as one case

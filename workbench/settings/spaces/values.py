@@ -80,7 +80,7 @@ def same(one: Any, other: Any) -> bool:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    return type(one) is type(other) and one == other or _are_equal_numbers(one, other)
+    return (type(one) is type(other) and one == other) or _are_equal_numbers(one, other)
 
 
 def _are_equal_numbers(one: Any, other: Any) -> bool:
