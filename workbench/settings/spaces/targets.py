@@ -10,6 +10,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import SettingsError
@@ -38,10 +39,6 @@ _KINDS: Mapping[Any, TargetKind] = {
     int: "int",
     float: "float",
     str: "text",
-    "bool": "bool",  # an annotation that is text, because a name in it is unknown
-    "int": "int",
-    "float": "float",
-    "str": "text",
 }
 
 
@@ -133,45 +130,45 @@ def _arguments(builder: Callable[..., Any]) -> tuple[dict[str, Target], bool]:
     is_sized = hasattr(builder, "n_in") and callable(getattr(builder, "build", None))
     function = builder.build if is_sized else builder  # type: ignore[attr-defined]
     try:
-        parameters = list(_signature(function).parameters.values())
+        parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # a builtin without a signature
         return {}, True
     if is_sized:
         parameters = parameters[1:]
     taken = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-    arguments = {p.name: _of_argument(p) for p in parameters if p.kind in taken}
+    arguments = {p.name: _of_argument(p, function) for p in parameters if p.kind in taken}
     return arguments, any(p.kind is p.VAR_KEYWORD for p in parameters)
 
 
-def _signature(function: Callable[..., Any]) -> inspect.Signature:
+def _annotation(parameter: inspect.Parameter, function: Any) -> Any:
+    """The annotation of a parameter; text that cannot be evaluated stays text."""
+    annotation = parameter.annotation
+    if not isinstance(annotation, str):
+        return annotation
+    while isinstance(function, partial):
+        function = function.func
+    function = function.__init__ if isinstance(function, type) else inspect.unwrap(function)
     try:
-        return inspect.signature(function, eval_str=True)
-    except (TypeError, ValueError):
-        raise
-    except Exception:  # an annotation that cannot be evaluated
-        return inspect.signature(function)
+        return eval(annotation, dict(getattr(function, "__globals__", {})))
+    except Exception:  # a name that only type checkers import
+        return annotation
 
 
-def _of_argument(parameter: inspect.Parameter) -> Target:
+def _of_argument(parameter: inspect.Parameter, function: Any) -> Target:
     default = None if parameter.default is parameter.empty else parameter.default
     by_default = _of_default(default)
-    annotation = parameter.annotation
+    annotation = _annotation(parameter, function)
     if annotation is parameter.empty:
         is_strict = by_default.kind in ("int", "float", "bool")
         return replace(by_default, strict=is_strict, from_default=is_strict)
-    if isinstance(annotation, str):
-        inner, *rest = (part.strip() for part in annotation.split("|"))
-        optional = rest == ["None"]
-        inner = inner if optional or not rest else ""
-    else:
-        inner, optional = strip_optional(annotation)
+    inner, optional = strip_optional(annotation)
     may_be_none = optional or parameter.default is None
     if typing.get_origin(inner) is Literal:
         choices = typing.get_args(inner)
         return Target("choice", default, True, may_be_none, choices)
-    if isinstance(inner, (type, str)) and inner in _KINDS:
+    if isinstance(inner, type) and inner in _KINDS:
         return Target(_KINDS[inner], default, True, may_be_none)
-    is_tuple = inner is tuple or typing.get_origin(inner) is tuple or by_default.is_tuple
+    is_tuple = tuple in (inner, typing.get_origin(inner)) or by_default.is_tuple
     return Target("any", default, is_tuple=is_tuple)
 
 

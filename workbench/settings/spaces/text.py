@@ -81,7 +81,7 @@ def _mapping(data: Any) -> Mapping[Any, Any]:
     if isinstance(data, (str, Path)):
         text = str(data)
         is_path = isinstance(data, Path) or (
-            "\n" not in text and text.endswith((".yml", ".yaml", ".json"))
+            "\n" not in text and text.lower().endswith((".yml", ".yaml", ".json"))
         )
         try:
             data = read_json_or_yaml(read_text(Path(data).expanduser()) if is_path else text)
@@ -174,14 +174,15 @@ def _long_form(
             meant = KEYS_ELSEWHERE.get(key) if isinstance(key, str) else None
             hint = f"Unknown key `{key}`: write `{meant}`." if meant else unknown("key", key, KEYS)
             texts.append(f"has a wrong key. {hint}")
+    if texts:
+        return None
     forms = [
         form
         for form, keys in {"range": RANGE_KEYS, "choices": ["choices"], "value": ["value"]}.items()
         if any(key in declared for key in keys)
     ]
     if len(forms) != 1:
-        if forms or not texts:
-            texts.append("needs `low` and `high`, or `choices`, or `value`, and only one of them.")
+        texts.append("needs `low` and `high`, or `choices`, or `value`, and only one of them.")
         return None
     kind = declared.get("type")
     if "type" in declared and kind not in TYPES:
@@ -193,7 +194,8 @@ def _long_form(
     if forms == ["range"]:
         return read_range(name, declared, target, texts)
     if kind:
-        target = replace(target, kind=kind, strict=True)
+        is_strict = target.strict or kind != "text"
+        target = replace(target, kind=kind, strict=is_strict)
     if forms == ["value"]:
         return _choice(name, [declared["value"]], target, texts)
     choices = unwrapped(declared["choices"])
@@ -227,14 +229,14 @@ def _choice(name: str, values: list[Any], target: Target, texts: list[str]) -> C
 def _value(value: Any, target: Target) -> Any:
     """A value as plain data of the kind of a target; raises ValueError with the rule."""
     value = plain(value)
-    if target.kind in ("float", "int"):
-        return _number(value, target)
-    if target.kind == "any" and looks_like_number(value):
-        return read_number(value)
     if value is None:
         if not target.allows_none:
             raise ValueError(f"must be {_noun(target)}, got null")
         return None
+    if target.kind in ("float", "int"):
+        return _number(value, target)
+    if target.kind == "any" and looks_like_number(value):
+        return read_number(value)
     if target.kind == "estimator" and not isinstance(value, str):
         raise ValueError(
             f"is an estimator, got {shown(value)}: name one of its parameters after two underscores"
@@ -250,8 +252,6 @@ def _value(value: Any, target: Target) -> Any:
 
 def _number(value: Any, target: Target) -> Any:
     """A value of a target that takes numbers; one that is not strict takes other values too."""
-    if value is None and target.allows_none:
-        return None
     try:
         number = read_number(value)
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import SettingsError, unknown
@@ -123,6 +124,8 @@ def _conditions(
         choices = _values(parent).get("choices")
         if SET in allowed and parent.search and parent.search[0] > 0:
             continue  # every value of its range is one that counts as set
+        if SET in allowed and not choices:
+            return None
         wanted = [c for c in choices or allowed if alone.applies({name: c})]
         if not wanted:
             return None
