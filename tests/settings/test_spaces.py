@@ -12,6 +12,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.generated.values import ANY
 from workbench.errors import SettingsError, SettingsTypeError
 from workbench.settings import SET, Settings, inherited, knob
 from workbench.settings.spaces import (
@@ -197,6 +198,31 @@ def test_kind_of_a_range_is_that_of_its_target():
     ]
 
 
+def test_numbers_of_an_estimator_whose_default_is_text_are_numbers():
+    space = Space.of("estimator.model__solver: [auto, 1e-3]", TARGETS)
+    assert space["estimator.model__solver"].corners() == ["auto", 1e-3]
+    assert Space.of({"estimator.model__solver": {"low": 0, "high": 1.5}}, TARGETS).size() is None
+
+
+def test_space_survives_yaml_beside_its_targets():
+    def of_text(name: Literal["1e-1", "x"] = "x", text: str = "", free=None):
+        return name, text, free
+
+    targets = Targets.of(builder=of_text, estimator=Estimator())
+    data = {
+        "model.name": ["1e-1", "x"],
+        "model.text": "1e-1",
+        "model.free": {"value": "1e-1", "type": "text"},
+        "estimator.model__C": {"low": 1, "high": 9, "type": "int", "log": True},
+        "estimator.model__max_iter": {"low": 1, "high": 9, "type": "float"},
+    }
+    space = Space.of(data, targets)
+    assert Space.of(space.to_yaml(), targets) == Space.of(space.to_yaml()) == space
+    assert Space.of(space, targets) == space
+    assert space["model.free"].corners() == ["1e-1"]
+    assert space["estimator.model__C"].n_values == 9
+
+
 def test_null_is_a_choice_and_a_fixed_value_where_it_is_written_out():
     space = Space.of({"fit.max_steps": [None, 100], "fit.lr": {"value": None}}, TARGETS)
     assert space.grid() == [
@@ -263,6 +289,7 @@ def test_null_is_a_choice_and_a_fixed_value_where_it_is_written_out():
         ({"fit.lr": {"low": float("nan"), "high": 1}}, "wrong `low`: it must be a finite"),
         ({"fit.lr": {"low": "small", "high": 1}}, "it must be a number, got 'small'"),
         ({"fit.lr": {"low": 1, "high": 10**400}}, r"between -2\*\*53 and 2\*\*53, got 1000"),
+        ({"model.width": {"low": 1, "high": 1e99}}, r"between -2\*\*53 and 2\*\*53: change `high`"),
         ({"fit.lr": {"low": 0.1}}, "`fit.lr` is a range and lacks `high`"),
         ({"fit.lr": {"log": True}}, "is a range and lacks `low` and `high`"),
         ({"fit.lr": {"min": 0.1, "high": 1}}, "Unknown key `min`: write `low`"),
@@ -831,3 +858,19 @@ def test_size_is_the_number_of_points_of_any_grid(space):
     assert all(space.contains(p) for p in points)
     texts = [json.dumps(p, sort_keys=True) for p in points]
     assert len(set(texts)) == len(texts)
+
+
+NAMES = st.sampled_from(["fit.lr", "fit.optimizer", "model.width", "estimator.model__C", "lr", 3])
+KEYS = st.sampled_from(["low", "high", "step", "log", "type", "choices", "value", "if", "min"])
+LONG = st.dictionaries(KEYS, st.one_of(ANY, st.dictionaries(NAMES, ANY, max_size=2)), max_size=4)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(ANY, st.dictionaries(NAMES, st.one_of(ANY, LONG), max_size=4)), st.booleans())
+def test_odd_data_raise_errors_of_settings_only(data, has_targets):
+    try:
+        space = Space.of(data, TARGETS if has_targets else None)
+    except SettingsError as error:
+        assert str(error)
+    else:
+        assert Space.of(space.to_yaml()) == space

@@ -119,7 +119,7 @@ def _condition_data(values: tuple[Any, ...]) -> Any:
 class Range(Parameter):
     """Numbers from `low` to `high`, both included: whole ones, multiples of a step, or all.
 
-    `log` searches evenly over the logarithm.
+    `log` searches evenly over the logarithm; `typed` says that the declaration names the type.
     """
 
     low: float
@@ -127,6 +127,7 @@ class Range(Parameter):
     is_int: bool = False
     step: float | None = None
     log: bool = False
+    typed: bool = False
 
     @property
     def n_values(self) -> int | None:
@@ -218,6 +219,8 @@ class Range(Parameter):
             data["step"] = self.step
         if self.log:
             data["log"] = True
+        if self.typed:
+            data["type"] = "int" if self.is_int else "float"
         return data
 
     @property
@@ -258,9 +261,8 @@ class Choice(Parameter):
 
     def own(self, value: Any) -> Any:
         for choice in self.choices:
-            if same(choice, value) or (
-                not isinstance(choice, PRIMITIVES) and self.label(choice) == value
-            ):
+            is_label = isinstance(value, str) and self.label(choice) == value
+            if is_label or same(choice, value):
                 return copy.deepcopy(choice)
         raise ValueError(f"{value!r} is none of the choices")
 

@@ -10,7 +10,7 @@ from typing import Any
 from workbench.errors import shown
 from workbench.settings.spaces.parameters import Range
 from workbench.settings.spaces.targets import Target
-from workbench.settings.spaces.values import read_number
+from workbench.settings.spaces.values import MOST_WHOLE, read_number, unwrapped
 
 __all__ = ["read_range"]
 
@@ -28,7 +28,7 @@ def read_range(
     missing = [key for key in ("low", "high") if declared.get(key) is None]
     if missing:
         texts.append(f"is a range and lacks `{'` and `'.join(missing)}`.")
-    log = declared.get("log", False)
+    log = unwrapped(declared.get("log", False))
     if not isinstance(log, bool):
         texts.append(f"must have true or false as `log`, got {shown(log)}.")
     numbers: dict[str, float] = {}
@@ -54,6 +54,7 @@ def read_range(
         is_int=is_int,
         step=None if step is None or log else kind(step),
         log=log,
+        typed="type" in declared,
     )
 
 
@@ -82,6 +83,9 @@ def _is_int(numbers: Mapping[str, float], declared: Any, target: Target) -> bool
 
 
 def _not_whole(numbers: Mapping[str, float], target: Target) -> list[str]:
+    large = [f"`{key}` {n}" for key, n in numbers.items() if abs(n) > MOST_WHOLE]
+    if large:
+        return [f"is a whole number between -2**53 and 2**53: change {' and '.join(large)}."]
     wrong = [f"`{key}` {n}" for key, n in numbers.items() if n != int(n)]
     if not wrong:
         return []

@@ -33,7 +33,7 @@ ABSENT = {
     "model": "this model has no builder",
     "estimator": "this model is no estimator",
 }
-TargetKind = Literal["float", "int", "bool", "text", "choice", "estimator", "any"]
+TargetKind = Literal["float", "int", "bool", "text", "choice", "estimator", "any", "verbatim"]
 _KINDS: Mapping[Any, TargetKind] = {
     bool: "bool",
     int: "int",
@@ -147,7 +147,8 @@ def _annotation(parameter: inspect.Parameter, function: Any) -> Any:
         return annotation
     while isinstance(function, partial):
         function = function.func
-    function = function.__init__ if isinstance(function, type) else inspect.unwrap(function)
+    function = vars(function).get("__init__") if isinstance(function, type) else function
+    function = inspect.unwrap(function) if callable(function) else None
     try:
         return eval(annotation, dict(getattr(function, "__globals__", {})))
     except Exception:  # a name that only type checkers import

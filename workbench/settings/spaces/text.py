@@ -39,7 +39,8 @@ KEYS_ELSEWHERE = {
     "q": "step",
     "when": "if",
 }
-TYPES = ("float", "int", "text")
+TYPES = ("float", "int", "text")  # text keeps 1e-4 as text
+NARROWER = (("int", "float"), ("text", "choice"))  # a `type` that a kind of target allows too
 NOUNS = {"float": "a number", "int": "a whole number", "bool": "true or false", "text": "text"}
 
 
@@ -188,14 +189,15 @@ def _long_form(
     if "type" in declared and kind not in TYPES:
         texts.append(f"has the `type` {shown(kind)}: {unknown('type', kind, TYPES)}")
         return None
-    if kind and target.strict and kind != target.kind and (kind, target.kind) != ("int", "float"):
+    if kind and target.strict and kind != target.kind and (kind, target.kind) not in NARROWER:
         texts.append(f"has the `type` {kind}, and it is {_noun(target)}: leave `type` out.")
         return None
     if forms == ["range"]:
         return read_range(name, declared, target, texts)
-    if kind:
-        is_strict = target.strict or kind != "text"
-        target = replace(target, kind=kind, strict=is_strict)
+    if kind == "text" and not target.strict:
+        target = replace(target, kind="verbatim")
+    elif kind and kind != "text":
+        target = replace(target, kind=kind, strict=True)
     if forms == ["value"]:
         return _choice(name, [declared["value"]], target, texts)
     choices = unwrapped(declared["choices"])
@@ -235,7 +237,8 @@ def _value(value: Any, target: Target) -> Any:
         return None
     if target.kind in ("float", "int"):
         return _number(value, target)
-    if target.kind == "any" and looks_like_number(value):
+    is_open = target.kind == "any" or (target.kind == "text" and not target.strict)
+    if is_open and looks_like_number(value):
         return read_number(value)
     if target.kind == "estimator" and not isinstance(value, str):
         raise ValueError(

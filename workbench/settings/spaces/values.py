@@ -9,11 +9,20 @@ from typing import Any
 
 from workbench.errors import shown
 
-__all__ = ["looks_like_number", "plain", "plain_number", "read_number", "same", "unwrapped"]
+__all__ = [
+    "MOST_WHOLE",
+    "looks_like_number",
+    "plain",
+    "plain_number",
+    "read_number",
+    "same",
+    "unwrapped",
+]
 
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*", re.ASCII)
 _MISREAD = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)[eE][+-]?\d+\s*", re.ASCII)
 MOST_LEVELS = 20
+MOST_WHOLE = 2**53  # beyond it, a float holds some whole numbers only
 
 
 def looks_like_number(value: Any) -> bool:
@@ -42,7 +51,7 @@ def plain_number(value: Any) -> float:
         raise ValueError(f"must be a number, got {shown(value)}")
     if isinstance(number, float) and not math.isfinite(number):
         raise ValueError(f"must be a finite number, got {shown(value)}")
-    if isinstance(number, int) and abs(number) > 2**53:
+    if isinstance(number, int) and abs(number) > MOST_WHOLE:
         raise ValueError(f"must be a whole number between -2**53 and 2**53, got {shown(value)}")
     return number
 
