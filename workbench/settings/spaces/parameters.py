@@ -82,14 +82,6 @@ class Parameter(ABC):
     def described(self) -> str:
         """The values in words, for a message."""
 
-    def contains(self, value: Any) -> bool:
-        """Whether this parameter can have the value."""
-        try:
-            self.own(value)
-        except ValueError:
-            return False
-        return True
-
     def label(self, value: Any) -> Any:
         """The value as a trial holds it."""
         return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,6 +17,7 @@ from workbench.settings.spaces.tree import count, mentioned, ordered, walk
 __all__ = ["MOST_POINTS", "Space"]
 
 MOST_POINTS = 10_000  # of a grid
+LINE_ENDS = frozenset("\x85\u2028\u2029")  # YAML reads them as other white space
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,9 @@ class Space:
         """YAML text from which `of` makes an equal space."""
         import yaml
 
-        return str(yaml.safe_dump(self.to_data(), sort_keys=False, allow_unicode=True))
+        data = self.to_data()
+        is_readable = LINE_ENDS.isdisjoint(json.dumps(data, ensure_ascii=False))
+        return str(yaml.safe_dump(data, sort_keys=False, allow_unicode=is_readable))
 
     @cached_property
     def _order(self) -> list[Parameter]:

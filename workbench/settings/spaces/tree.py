@@ -1,9 +1,9 @@
-"""The tree of a space's conditions: order, cycles, and all combinations of values.
+"""The tree of a space's conditions: order, circles, and all combinations of values.
 
 A parameter with conditions is a child of the parameters that they name:
 
-    fit.optimizer ---- sgd ----> fit.momentum
-                 \\--- adamw --> fit.beta
+    model.kind --- cnn ---> model.width --- 64, 128 ---> model.dropout
+               --- mlp ---> model.hidden
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ def walk(
 def count(order: Sequence[Parameter], n_of: Callable[[Parameter], int | None]) -> int | None:
     """Number of points that `walk` gives, without making them.
 
-    None if a parameter has no number of values. Values that no condition names count as one case
-    with a weight, and parameters that no condition joins are counted apart.
+    None if a parameter has no number of values. Values that fulfil the same conditions are one
+    case, and parameters that no condition joins are counted apart.
     """
     counts = [_count_joined(group, n_of) for group in _groups(order)]
     return None if None in counts else math.prod(n for n in counts if n is not None)
@@ -130,24 +130,34 @@ def _groups(order: Sequence[Parameter]) -> list[list[Parameter]]:
 def _count_joined(
     order: Sequence[Parameter], n_of: Callable[[Parameter], int | None]
 ) -> int | None:
-    named = mentioned(order)
     numbers = {p.name: n_of(p) for p in order}
     if None in numbers.values():
         return None
+    named = mentioned(order)
     leaves = [p for p in order if p.name not in named]
     parents = [p for p in order if p.name in named]
+    cases = {p.name: _cases(p.name, named[p.name], numbers[p.name] or 0, order) for p in parents}
 
     def below(depth: int, point: dict[str, Any]) -> int:
         if depth == len(parents):
             return math.prod(numbers[p.name] or 1 for p in leaves if p.is_active(point))
-        parent = parents[depth]
-        if not parent.is_active(point):
+        name = parents[depth].name
+        if not parents[depth].is_active(point):
             return below(depth + 1, point)
-        values = named[parent.name]
-        n_others = (numbers[parent.name] or 0) - len(values)
-        n = sum(below(depth + 1, {**point, parent.name: value}) for value in values)
-        if n_others > 0:
-            n += n_others * below(depth + 1, {**point, parent.name: _OTHER})
-        return n
+        return sum(n * below(depth + 1, {**point, name: value}) for value, n in cases[name])
 
     return below(0, {})
+
+
+def _cases(
+    name: str, values: Sequence[Any], n_values: int, order: Sequence[Parameter]
+) -> list[tuple[Any, int]]:
+    """Values of a parameter that fulfil different conditions, each with the number of its like."""
+    conditions = [allowed for p in order for parent, allowed in p.conditions if parent == name]
+    cases: dict[tuple[bool, ...], tuple[Any, int]] = {}
+    for value in values:
+        fulfilled = tuple(any(same(value, v) for v in allowed) for allowed in conditions)
+        first, n = cases.get(fulfilled, (value, 0))
+        cases[fulfilled] = first, n + 1
+    others = (_OTHER, n_values - len(values))
+    return [*cases.values(), others] if others[1] > 0 else list(cases.values())
