@@ -30,7 +30,7 @@ MEANINGS = {
 }
 ABSENT = {
     "fit": "no settings of training take part here",
-    "model": "this model has no builder",
+    "model": "this model has no builder with arguments",
     "estimator": "this model is no estimator",
 }
 TargetKind = Literal["float", "int", "bool", "text", "choice", "estimator", "any", "verbatim"]
