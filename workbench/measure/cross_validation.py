@@ -148,6 +148,8 @@ def cross_validate(
     train = anew.task.data.train
     parts = fold_indices(train, task.kind, folds, seed=seed, groups=groups, repeats=repeats)
     group_values = None if groups is None else np.asarray(groups)
+    if group_values is not None and group_values.dtype.kind == "O":
+        group_values = np.asarray([str(value) for value in group_values.tolist()])
     targets = np.asarray(train.targets)
     n_classes = int(targets.max()) + 1 if task.kind == "classification" else 0
     values: list[list[float]] = []

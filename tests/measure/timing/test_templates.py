@@ -164,3 +164,16 @@ def test_without_fork_workers_import_by_themselves(monkeypatch):
     with warm_templates():
         assert template_of("onnxruntime") is None
         assert _timed()["a"].at(1).best_ms > 0
+
+
+def test_template_that_hangs_while_importing_does_not_hold_up_the_step(monkeypatch, tmp_path):
+    stopped = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    monkeypatch.setattr(templates, "IMPORT_SECONDS", 0.3)
+    monkeypatch.setattr(templates.subprocess, "Popen", lambda *_, **__: stopped)
+    template = templates.Template("onnxruntime", dict(os.environ))
+    began = time.monotonic()
+    with (tmp_path / "errors").open("wb") as errors, pytest.raises(OSError, match="not answer"):
+        template.worker(tmp_path, errors)
+    assert time.monotonic() - began < 60, "it did not wait for the import"
+    template.close()
+    assert stopped.poll() is not None

@@ -34,6 +34,7 @@ __all__ = ["ForkedWorker", "template_of", "warm_templates"]
 
 HAS_FORK = sys.platform == "linux" and hasattr(socket, "send_fds")
 LONGEST = 65_536  # bytes of a message
+IMPORT_SECONDS = 120  # without an answer, after which a template counts as hanging
 
 
 class Template:
@@ -41,6 +42,7 @@ class Template:
 
     def __init__(self, runtime: str, environment: dict[str, str]) -> None:
         ours, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(IMPORT_SECONDS)
         self._socket = ours
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the template)
         with its:
@@ -54,7 +56,10 @@ class Template:
             )
 
     def worker(self, folder: Path, errors: IO[bytes]) -> ForkedWorker:
-        """A new worker with its private folder; raises OSError if the template has ended."""
+        """A new worker with its private folder.
+
+        Raises OSError if the template has ended, or does not answer, as while an import hangs.
+        """
         pipes = [os.pipe() for _ in range(3)]  # commands, answers, exit code
         (commands, send), (receive, answers), (code, its_code) = pipes
         theirs = [commands, answers, errors.fileno(), its_code]
@@ -69,7 +74,7 @@ class Template:
         if not pid:
             for end in (send, receive, code):
                 os.close(end)
-            raise OSError("The template process has ended.")
+            raise OSError("The template process has ended, or does not answer.")
         return ForkedWorker(pid, send, receive, code)
 
     def close(self) -> None:
