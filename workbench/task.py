@@ -65,6 +65,11 @@ class Candidate:
     fit: Mapping[str, Any] = field(default_factory=dict)
     trains_anew: bool = True
 
+    @property
+    def builder_name(self) -> str:
+        """The name of its builder in the task, or the reference of a function; empty without."""
+        return (self.builder or "").rpartition("/")[2]
+
     def child(self, name: str, technique: str, **changes: Any) -> Candidate:
         """A new candidate made from this one by a technique.
 

@@ -183,7 +183,7 @@ def _checked(about: Any) -> dict[str, Any]:
 
 def _trained_again(candidate: Candidate, about: Mapping[str, Any], task: Task | None) -> Candidate:
     """A model that has no file: its builder's, trained on the same rows."""
-    name = (candidate.builder or "").rpartition("/")[2]
+    name = candidate.builder_name
     start = task.start if task is not None else None
     if task is None or (name not in task.builders and start is None):
         raise CandidateError(

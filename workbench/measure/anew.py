@@ -72,7 +72,7 @@ class Anew:
     @property
     def _name(self) -> str:
         """The name of its builder in the task, or the reference of a function."""
-        return (self.candidate.builder or "").rpartition("/")[2]
+        return self.candidate.builder_name
 
     @property
     def _is_sized(self) -> bool:

@@ -56,7 +56,7 @@ def builder_for(candidate: Candidate, task: Task) -> Callable[..., Any] | None:
     The model fits the task and the candidate's `prepare`, as `Task.build` makes it. None where the
     task has no such builder.
     """
-    name = (candidate.builder or "").rpartition("/")[2] or "untrained"
+    name = candidate.builder_name or "untrained"
     if name not in task.builders:
         return None
 

@@ -87,7 +87,7 @@ def untrained_start(job: Job) -> Student:
     Raises CandidateError if the start can neither be reset nor built again.
     """
     start = job.start
-    name = (start.builder or "").rpartition("/")[2]
+    name = start.builder_name
     build = job.build
     if build is None and name in job.task.builders:
         build = partial(job.task.build_behind, start.prepare, name, **start.builder_args)
@@ -154,7 +154,7 @@ def _choose_compact(job: Job, n_out: int) -> str:
     """
     task = job.task
     limit = n_parameters(job.start.model) / SIZE_RATIO
-    start = (job.start.builder or "").rpartition("/")[2]
+    start = job.start.builder_name
     sizes = {name: _size_of(partial(task.build, name)) for name in task.builders if name != start}
     small = {name: size for name, size in sizes.items() if size is not None and size <= limit}
     if small:
