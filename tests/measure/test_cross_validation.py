@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from tests.small_tasks import digits_task, wine, wine_net
 from workbench.data.rows import Rows
 from workbench.errors import Cancelled, CandidateError, DataError, SettingsError, TaskError
 from workbench.events import Event, Report
+from workbench.measure.anew import Anew
 from workbench.measure.cross_validation import (
     CrossValidation,
     compare,
@@ -404,3 +406,30 @@ def test_network_of_wine_is_scored_on_every_metric() -> None:
     result = cross_validate(_net(task), task, folds=2)
     assert [s.metric for s in result.scores] == ["accuracy", "log_loss"]
     assert result.candidate == "wine_net"
+
+
+def test_stopped_validation_goes_on_after_its_finished_folds(
+    wines: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidate, _ = wines.candidate()
+    whole = cross_validate(candidate, wines, folds=3, budget="smoke")
+    events: list[Event] = []
+    report = Report(events.append, cancelled=_stopping_after(2, events))
+    with pytest.raises(Cancelled):
+        cross_validate(candidate, wines, folds=3, budget="smoke", report=report, cache=tmp_path)
+    trained, plain = [], Anew.trained
+    monkeypatch.setattr(
+        Anew, "trained", lambda self, *a, **k: trained.append(1) or plain(self, *a, **k)
+    )
+    resumed = cross_validate(candidate, wines, folds=3, budget="smoke", cache=tmp_path)
+    assert 0 < len(trained) < 3
+    assert resumed.score().values == whole.score().values
+    trained.clear()
+    cross_validate(candidate, wines, folds=3, seed=1, budget="smoke", cache=tmp_path)
+    assert len(trained) == 3, "other folds"
+
+
+def test_groups_may_be_numbers_and_texts(wines: Task) -> None:
+    groups = pd.Series([i % 9 if i % 2 else f"g{i % 9}" for i in range(len(wines.data.train))])
+    candidate, _ = wines.candidate()
+    assert cross_validate(candidate, wines, folds=3, budget="smoke", groups=groups).mean > 0

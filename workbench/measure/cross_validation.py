@@ -11,6 +11,7 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +26,8 @@ from workbench.measure.statistics.resampled import FoldScores, compare_folds, fo
 from workbench.measure.statistics.verdict import Verdict, holm
 from workbench.metrics import Metric, like_targets
 from workbench.runtimes.outputs import predict_rows
-from workbench.system.machine import device_of
+from workbench.system.cache import Cache, fingerprint
+from workbench.system.machine import device_of, host
 from workbench.system.records import record
 from workbench.system.wording import percent
 from workbench.task import Candidate, Task
@@ -129,6 +131,7 @@ def cross_validate(
     budget: str = "standard",
     device: str = "cpu",
     report: Report | None = None,
+    cache: Path | None = None,
 ) -> CrossValidation:
     """Train a candidate anew for each fold of train, and score it on the rows held out.
 
@@ -136,7 +139,8 @@ def cross_validate(
     is fitted anew on the rows that the model learns from, the model starts untrained, and its
     `fit` settings hold. A network stops early by 15 % of the fold's train rows; the rows held out
     are scored once. `groups` `(train rows,)` keeps rows of one group in one fold. The same seed
-    gives the same folds for every candidate, which `compare` needs.
+    gives the same folds for every candidate, which `compare` needs. `cache` is a folder in which
+    finished folds are kept, and from which a validation that was interrupted goes on.
 
     Raises CandidateError for a candidate that cannot be trained anew (an ONNX file, a pruned
     network), SettingsError and DataError for folds that the rows do not give, TaskError for a
@@ -152,22 +156,28 @@ def cross_validate(
         group_values = np.asarray([str(value) for value in group_values.tolist()])
     targets = np.asarray(train.targets)
     n_classes = int(targets.max()) + 1 if task.kind == "classification" else 0
+    kept = None if cache is None else _kept(cache, anew, parts, budget, seed)
     values: list[list[float]] = []
     notes: dict[str, None] = {}
     for number, (train_index, held_index) in enumerate(parts):
         text = f"fold {number + 1} of {len(parts)}"
         report.progress(number, len(parts), text)
         _refuse_missing_class(anew, targets[train_index], n_classes, text)
-        trained, told = anew.trained(
-            train_index,
-            groups=group_values,
-            budget=budget,
-            seed=_seed_of(seed, number),
-            device=device_of(device),
-            report=_within(report, number, len(parts), text),
-        )
-        notes |= dict.fromkeys(told)
-        values.append(_scored(trained, anew.task, held_index, text, report))
+        done = None if kept is None else kept.get(str(number))
+        if done is None:
+            trained, told = anew.trained(
+                train_index,
+                groups=group_values,
+                budget=budget,
+                seed=_seed_of(seed, number),
+                device=device_of(device),
+                report=_within(report, number, len(parts), text),
+            )
+            done = {"values": _scored(trained, anew.task, held_index, text, report), "notes": told}
+            if kept is not None:
+                kept.put(str(number), done)
+        notes |= dict.fromkeys(done["notes"])
+        values.append([float(value) for value in done["values"]])
     report.progress(len(parts), len(parts), "all folds are scored")
     if not anew.is_from_builder and anew.form.trained_by_loss:
         notes["No builder is known: weights were drawn anew, so a pretraining does not count."] = (
@@ -231,6 +241,23 @@ def compare_all(
         return lambda share: compare(before, after, metric=name, alpha=share)
 
     return holm([of(scores.metric) for scores in before.scores], alpha)
+
+
+def _kept(folder: Path, anew: Anew, parts: list[Fold], budget: str, seed: int) -> Cache | None:
+    """The finished folds of the same validation; None for a model that has no fingerprint."""
+    candidate, task = anew.candidate, anew.task
+    try:
+        content = anew.form.content(candidate.model)
+    except Exception:  # an estimator of the user's that cannot be pickled
+        return None
+    key = fingerprint(
+        content,
+        [candidate.builder_name, candidate.builder_args, candidate.fit],
+        [metric.name for metric in task.metrics],
+        _digest(task.data.train, parts),
+        [budget, seed, host().versions],
+    )
+    return Cache(folder, f"folds-{key}")
 
 
 def _scored(

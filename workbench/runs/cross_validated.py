@@ -36,6 +36,7 @@ def cross_validated(
             budget=context.options.budget,
             device=context.device,
             report=report,
+            cache=work,
         )
     except Cancelled:
         raise
@@ -45,6 +46,8 @@ def cross_validated(
         note = f"{NOT_VALIDATED}{text}"
         report.message(note)
         return replace(row, notes=(*row.notes, note))
+    for file in work.glob("folds-*.jsonl"):
+        file.unlink()
     write_json(work / f"cross-validation-{row.step}.json", result.to_json())
     write_text(
         work / "evidence" / f"cross-validation-{row.step}.csv",
