@@ -42,7 +42,7 @@ def written(tmp_path: Path) -> object:
         ("tab.csv", FRAME.to_csv(index=False, sep="\t").encode()),
         ("tab.tsv", FRAME.to_csv(index=False, sep="\t").encode()),
         ("bar.csv", FRAME.to_csv(index=False, sep="|").encode()),
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("blank.csv", b"\n" + CSV.encode()),
     ],
 )
