@@ -230,7 +230,7 @@ def _distance(reference: np.ndarray, outputs: np.ndarray) -> float:
         means = np.nanmean(numbers, axis=0)
     deviation = float(np.sqrt(np.nanmean((numbers - means) ** 2)))
     smallest = SMALLEST_DEVIATION * float(np.abs(first[is_number]).max())
-    differences = (second - first)[is_number]
+    differences = second[is_number] - first[is_number]
     gap = float(np.sqrt(np.mean(differences**2)))
     return gap / max(deviation, smallest, 1e-9)
 
