@@ -6,11 +6,20 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
 
 from tests.measure.small_models import conv_net
+from tests.techniques.pruning import attention_networks
+from workbench.data.rows import Rows, Splits
 from workbench.errors import CandidateError, RunError
-from workbench.runtimes import installed_for, predictor
-from workbench.task import Candidate
+from workbench.metrics import METRICS
+from workbench.runtimes import installed_for, openvino_runtime, predictor
+from workbench.task import Candidate, Task
+from workbench.technique import Job
+from workbench.techniques import get_technique
+from workbench.techniques.quantization import QuantizationSettings
 
 pytest.importorskip("openvino", reason="the extra [openvino] is not installed")
 
@@ -91,3 +100,122 @@ def test_it_asks_for_no_outside_host(tmp_path):
     )
     assert done.stdout.strip() == "(1, 10)", done.stderr
     assert not (tmp_path / "o").exists()
+
+
+def _sum_of_int8(op_type: str, axes: list[int], rank: int, keepdims: int) -> Candidate:
+    """A sum over axes of `x (rows, ...)`, which is rounded to uint8 before it."""
+    make = helper.make_node
+    nodes = [
+        make("QuantizeLinear", ["x", "scale", "zero"], ["int8"]),
+        make("DequantizeLinear", ["int8", "scale", "zero"], ["rounded"]),
+        make(op_type, ["rounded", "axes"], ["output"], keepdims=keepdims),
+    ]
+    values = {"scale": np.float32(1 / 250), "zero": np.uint8(3), "axes": np.array(axes, np.int64)}
+    shape = ["rows", *[None] * (rank - 1)]
+    graph = helper.make_graph(
+        nodes,
+        "sum",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)],
+        [helper.make_tensor_value_info("output", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    return Candidate("sum", "onnx", model.SerializeToString())
+
+
+@pytest.mark.parametrize("op_type", ["ReduceSum", "ReduceMean"])
+@pytest.mark.parametrize("axes", [[1], [-2], [1, 2], [2]])
+def test_sum_of_int8_is_right_in_all_rows_of_a_batch(op_type, axes):
+    """OpenVINO 2026.4 sums integers over axis 1 wrongly, from the second row on."""
+    x = np.random.default_rng(0).random((5, 7, 16), dtype=np.float32)
+    for keepdims in (0, 1):
+        sums = _sum_of_int8(op_type, axes, 3, keepdims)
+        expected = predictor(sums, threads=1).predict({"x": x})
+        actual = predictor(sums, "openvino", threads=1).predict({"x": x})
+        np.testing.assert_allclose(actual, expected, rtol=1e-3)
+
+
+def test_mean_over_height_and_width_stays_in_int8():
+    image = np.random.default_rng(0).random((3, 8, 6, 6), dtype=np.float32)
+    mean = _sum_of_int8("ReduceMean", [2, 3], 4, 0)
+    kinds = [operator["op_type"] for operator in openvino_runtime.executed(mean.model)]
+    assert "Eltwise" not in kinds
+    np.testing.assert_allclose(
+        predictor(mean, "openvino", threads=1).predict({"x": image}),
+        predictor(mean, threads=1).predict({"x": image}),
+        rtol=1e-3,
+    )
+
+
+class MaskedMean(nn.Module):
+    """Attention with a mask, and the mean of the words that the mask keeps, as MiniLM has them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.places = nn.Embedding(100, 32), nn.Embedding(16, 32)
+        self.block = nn.TransformerEncoderLayer(32, 4, 64, activation="gelu", batch_first=True)
+        self.head = nn.Linear(32, 3)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        places = self.places(torch.arange(input_ids.shape[1], device=input_ids.device))
+        states = self.block(
+            self.words(input_ids) + places, src_key_padding_mask=attention_mask == 0
+        )
+        kept = attention_mask.unsqueeze(-1).float()
+        return self.head((states * kept).sum(1) / kept.sum(1))
+
+
+NETWORKS = {
+    "masked mean": (MaskedMean, "words"),
+    "mean": (attention_networks.Encoder, "steps"),
+    "bert": (attention_networks.bert, "words"),
+    "distilbert": (attention_networks.distilbert, "words"),
+    "vit": (attention_networks.vit, "pixels"),
+}
+
+
+def _attention_inputs(kind: str, n_rows: int) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    if kind == "steps":
+        return {"x": rng.random((n_rows, 6, 32), dtype=np.float32)}
+    if kind == "pixels":
+        return {"pixel_values": rng.random((n_rows, 3, 8, 8), dtype=np.float32)}
+    mask = (np.arange(8) < rng.integers(3, 9, n_rows)[:, None]).astype(np.int64)
+    return {"input_ids": rng.integers(5, 100, (n_rows, 8)) * mask, "attention_mask": mask}
+
+
+def _static_int8(name: str, folder) -> tuple[Candidate, dict[str, np.ndarray]]:
+    """The int8 file of a network, and its inputs."""
+    make, kind = NETWORKS[name]
+    if name not in ("masked mean", "mean"):
+        pytest.importorskip("transformers")
+    torch.manual_seed(0)
+    network = make().eval()
+    rows = Rows(_attention_inputs(kind, 90), np.random.default_rng(1).integers(0, 3, 90))
+    data = Splits(rows.take(slice(0, 30)), rows.take(slice(30, 60)), rows.take(slice(60, 90)))
+    task = Task(
+        "attention", "classification", data, (METRICS["accuracy"],), classes=("a", "b", "c")
+    )
+    job = Job(task, Candidate(name, "torch", network), folder)
+    settings = QuantizationSettings(budget="smoke", activation_type="uint8")
+    return get_technique("quantization")(job, settings).candidate, rows.inputs
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_static_int8_of_attention_gives_the_outputs_of_onnx_runtime(name, tmp_path, monkeypatch):
+    """The file is right by itself, so that it is right in programs without this runtime too."""
+    candidate, inputs = _static_int8(name, tmp_path)
+    batch = {key: value[:3] for key, value in inputs.items()}
+    reference = predictor(candidate, threads=1)
+    spread = float(reference.predict(inputs).std(axis=0).mean())
+    ours = predictor(candidate, "openvino", threads=1)
+    actual = ours.predict(batch)
+    one_by_one = np.concatenate(
+        [ours.predict({key: value[n : n + 1] for key, value in batch.items()}) for n in range(3)]
+    )
+    assert "int8" in ours.details["precision"]
+    assert np.abs(actual - reference.predict(batch)).max() < spread
+    assert np.abs(actual - one_by_one).max() < 0.5 * spread
+    monkeypatch.setattr(openvino_runtime, "keep_sums_in_float", lambda model: 0)
+    by_itself = predictor(candidate, "openvino", threads=1).predict(batch)
+    assert np.abs(actual - by_itself).max() < 0.5 * spread

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from workbench.measure.timing.latency import InputsOf, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
 from workbench.runtimes import RUNTIMES, installed_for, predictor
 from workbench.runtimes.to_onnx import to_onnx
-from workbench.system.wording import ms_text
+from workbench.system.wording import ms_text, percent
 from workbench.task import Candidate
 
 if TYPE_CHECKING:
@@ -27,6 +28,11 @@ __all__ = ["Everywhere", "measure_everywhere", "sweep"]
 N_COMPARED = 256  # rows on which the predictions of the runtimes are compared
 # Least agreement with the first runtime: below it, the runtime in fact runs another model.
 LEAST_AGREEMENT = 0.99
+# Largest distance of the outputs from those of the first runtime, in standard deviations. int8 in
+# two runtimes was measured to be 0.15 apart; unrelated outputs are 1.4 apart.
+LARGEST_DISTANCE = 0.5
+PROBABILITIES = ("probabilities", "label_probabilities")
+SMALLEST_DEVIATION = 0.05  # of outputs that are almost constant, as a share of the largest one
 
 
 @dataclass(frozen=True)
@@ -35,8 +41,10 @@ class Everywhere:
 
     `table` has a row a runtime, the fastest first: runtime, precision, best_ms, p50_ms (a call at
     `batch_size`), speedup (against the first runtime of `timings`, with `low` and `high`),
-    agreement (share of rows with the same prediction), note. `verdicts` compare each runtime with
-    `best`. `failed` holds the error of each runtime that could not run the candidate.
+    agreement (share of rows with the same prediction), distance (of the outputs, in standard
+    deviations), note. Both compare the outputs of a batch of rows with those of the first runtime.
+    `verdicts` compare each runtime with `best`. `failed` holds the error of each runtime that could
+    not run the candidate.
     """
 
     best: str
@@ -48,7 +56,11 @@ class Everywhere:
 
     @property
     def text(self) -> str:
-        """The fastest runtime, in a sentence."""
+        """The fastest runtime, in a sentence, and each runtime with other outputs, in one more."""
+        return " ".join([self._fastest, *self._refused])
+
+    @property
+    def _fastest(self) -> str:
         first = next(iter(self.timings))
         row = self.table.set_index("runtime").loc[self.best]
         shown = (
@@ -58,6 +70,17 @@ class Everywhere:
         if self.best == first:
             return f"{shown}."
         return f"{shown}, {row.speedup:.2g} times {first} ({row.low:.2g} to {row.high:.2g})."
+
+    @property
+    def _refused(self) -> list[str]:
+        first = next(iter(self.timings))
+        return [
+            f"{row.runtime} gives other outputs than {first} for a batch of rows: "
+            f"{percent(row.agreement, None)} of the predictions are the same, and the outputs are "
+            f"{row.distance:.2g} standard deviations apart. Do not use it for this model."
+            for row in self.table.itertuples()
+            if row.note
+        ]
 
 
 def measure_everywhere(
@@ -74,7 +97,8 @@ def measure_everywhere(
 
     A torch candidate is timed as ONNX too. `inputs_of(candidate, n)` gives prepared named arrays
     `(n, ...)`. Chosen is the runtime with the shortest call at `batch_size`, among those whose
-    predictions agree with those of the first runtime on at least 99 % of the rows. A runtime that
+    outputs for a batch of rows are those of the first runtime: at least 99 % of the predictions are
+    the same, and the outputs differ by at most half of their standard deviation. A runtime that
     cannot run the candidate is listed in `failed`, and the others are measured.
     """
     report = report or Report()
@@ -88,6 +112,9 @@ def measure_everywhere(
             outputs[name] = predictor(one, name, threads=threads).predict(rows)
         except WorkbenchError as error:
             failed[name] = str(error)
+    if any(form.outputs in PROBABILITIES for form in forms.values()):
+        # Logarithms of probabilities near zero differ although the probabilities agree.
+        outputs = {name: np.exp(each) for name, each in outputs.items()}
     timings = time_side_by_side(
         {name: (forms[name], name) for name in outputs},
         inputs_of,
@@ -133,7 +160,7 @@ def _compared(
     rows = []
     for name, timing in timings.items():
         batch = timing.at(batch_size)
-        agreement = _agreement(outputs[first], outputs[name])
+        agreement, distance, note = _likeness(outputs[first], outputs[name], first)
         against = (
             compare_timings(timings[first], timing, batch_size=batch_size)
             if name != first
@@ -144,8 +171,8 @@ def _compared(
             if against
             else (1.0, 1.0, 1.0)
         )
-        note = "" if agreement >= LEAST_AGREEMENT else "not chosen: its predictions differ"
-        rows.append((name, precisions[name], batch.best_ms, batch.p50_ms, *speed, agreement, note))
+        times = (batch.best_ms, batch.p50_ms, *speed)
+        rows.append((name, precisions[name], *times, agreement, distance, note))
     columns = [
         "runtime",
         "precision",
@@ -155,16 +182,57 @@ def _compared(
         "low",
         "high",
         "agreement",
+        "distance",
         "note",
     ]
     table = pd.DataFrame(rows, columns=columns).sort_values("best_ms", ignore_index=True)
-    best = str(table[table.agreement >= LEAST_AGREEMENT].runtime.iloc[0])
+    best = str(table[table.note == ""].runtime.iloc[0])
     verdicts = {
         name: compare_timings(timing, timings[best], batch_size=batch_size)
         for name, timing in timings.items()
         if name != best
     }
     return Everywhere(best, batch_size, table, timings, verdicts, failed)
+
+
+def _likeness(reference: np.ndarray, outputs: np.ndarray, first: str) -> tuple[float, float, str]:
+    """Agreement and distance of outputs, and a note unless both are those of the same model."""
+    if outputs is reference:
+        return 1.0, 0.0, ""
+    if outputs.size != reference.size:
+        note = f"not chosen: its outputs have the shape {outputs.shape}, not {reference.shape}"
+        return 0.0, float("inf"), note
+    agreement, distance = _agreement(reference, outputs), _distance(reference, outputs)
+    if not agreement >= LEAST_AGREEMENT:
+        return agreement, distance, f"not chosen: its predictions differ from those of {first}"
+    if not distance <= LARGEST_DISTANCE:
+        return agreement, distance, f"not chosen: its outputs differ from those of {first}"
+    return agreement, distance, ""
+
+
+def _distance(reference: np.ndarray, outputs: np.ndarray) -> float:
+    """Root mean square of the differences, in standard deviations of the reference's rows.
+
+    It is infinite where one of both has a NaN or an infinity that the other does not have.
+    """
+    n_rows = len(reference)
+    first = np.asarray(reference, np.float64).reshape(n_rows, -1)
+    second = np.asarray(outputs, np.float64).reshape(n_rows, -1)
+    is_number = np.isfinite(first)
+    same = (first == second) | (np.isnan(first) & np.isnan(second))
+    if not (is_number | same).all() or not np.isfinite(second[is_number]).all():
+        return float("inf")
+    if not is_number.any():
+        return 0.0
+    numbers = np.where(is_number, first, np.nan)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a column without numbers has no mean
+        means = np.nanmean(numbers, axis=0)
+    deviation = float(np.sqrt(np.nanmean((numbers - means) ** 2)))
+    smallest = SMALLEST_DEVIATION * float(np.abs(first[is_number]).max())
+    differences = second[is_number] - first[is_number]
+    gap = float(np.sqrt(np.mean(differences**2)))
+    return gap / max(deviation, smallest, 1e-9)
 
 
 def _agreement(reference: np.ndarray, outputs: np.ndarray) -> float:

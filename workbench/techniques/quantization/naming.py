@@ -4,7 +4,8 @@ Exporters number the nodes (`node_Conv_306`). The names that the author gave are
 order:
 
     name of the weight      blocks.0.conv1.weight -> blocks.0.conv1
-    name of the bias        encoder.layers.0.linear1.bias -> encoder.layers.0.linear1
+    name of the bias        encoder.layers.0.linear1.bias -> encoder.layers.0.linear1,
+                            unless layers with other weights read the same bias
     values of the weight    a transposed copy of `qkv.weight` in the torch module -> qkv
     operator and number     LSTM_1
 """
@@ -89,6 +90,7 @@ def name_nodes(model: ModelProto, weight_names: Mapping[bytes, str]) -> tuple[La
     for node in model.graph.node:
         for name in node.input:
             readers.setdefault(name, []).append(node)
+    shared = _shared_biases(model, values, readers)
     name_counts: Counter[str] = Counter()
     op_counts: Counter[str] = Counter()
     layers = []
@@ -97,7 +99,8 @@ def name_nodes(model: ModelProto, weight_names: Mapping[bytes, str]) -> tuple[La
         name = ""
         if weights:
             followers = readers.get(node.output[0], [])
-            name = _layer_name(weights[0], _biases(node, followers), values, weight_names)
+            biases = [bias for bias in _biases(node, followers) if bias not in shared]
+            name = _layer_name(weights[0], biases, values, weight_names)
         if not name:
             name = f"{node.op_type}_{op_counts[node.op_type]}"
             op_counts[node.op_type] += 1
@@ -125,6 +128,18 @@ def _biases(node: NodeProto, followers: list[NodeProto]) -> list[str]:
     """Names of tensors that may be the bias: inputs of the node, and of the Adds that follow it."""
     adds = [follower for follower in followers if follower.op_type == "Add"]
     return [name for reader in (node, *adds) for name in reader.input]
+
+
+def _shared_biases(
+    model: ModelProto, values: Mapping[str, TensorProto], readers: Mapping[str, list[NodeProto]]
+) -> set[str]:
+    """Biases that several weights have. An exporter writes equal tensors, such as zeros, once."""
+    owners: dict[str, set[str]] = {}
+    for node in model.graph.node:
+        for weight in list(_weights(node, values))[:1]:
+            for bias in _biases(node, readers.get(node.output[0], [])):
+                owners.setdefault(bias, set()).add(weight)
+    return {bias for bias, weights in owners.items() if len(weights) > 1}
 
 
 def _layer_name(

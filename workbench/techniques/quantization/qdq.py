@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import CandidateError
 from workbench.runtimes.to_onnx import quiet
-from workbench.techniques.quantization.tidy import hold_floats
+from workbench.techniques.quantization.tidy import float_sums, hold_floats
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
@@ -131,6 +131,7 @@ def qdq(
         raise _nothing_to_quantize(network)
     _float_outputs(model)
     hold_floats(model)
+    float_sums(model)
     return model
 
 

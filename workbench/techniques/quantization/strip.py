@@ -39,6 +39,7 @@ def _rename_tensors(model: ModelProto, names: dict[str, str]) -> None:
     fixed |= _names_in_bodies(model)
     initializers = [value.name for value in model.graph.initializer]
     outputs = [output for node in model.graph.node for output in node.output]
+    _drop_repeated_names(names, {*initializers, *outputs}, fixed)
     for old_name in dict.fromkeys([*initializers, *outputs]):
         if old_name and old_name not in fixed:
             names.setdefault(old_name, f"t{len(names):x}")
@@ -49,6 +50,16 @@ def _rename_tensors(model: ModelProto, names: dict[str, str]) -> None:
             node.name = ""
     for value in model.graph.initializer:
         value.name = names.get(value.name, value.name)
+
+
+def _drop_repeated_names(names: dict[str, str], tensors: set[str], fixed: set[str]) -> None:
+    """Remove new names that another tensor has: two tensors of one name would be one tensor."""
+    taken = set(fixed)
+    for old_name, new_name in list(names.items()):
+        if old_name not in tensors or new_name in taken:
+            del names[old_name]
+        else:
+            taken.add(new_name)
 
 
 def _drop_unread_opsets(model: ModelProto) -> None:

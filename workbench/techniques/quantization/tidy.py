@@ -10,9 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto
 
-__all__ = ["hold_floats", "tidy"]
+__all__ = ["float_sums", "hold_floats", "tidy"]
 
 FUSED = ("Conv", "ConvTranspose", "Gemm")
+SUMS = ("ReduceSum", "ReduceMean")
+ELEMENTWISE = ("Add", "Mul")
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
 BIAS_LIMIT = 2**31 - 1  # of int32
 
 
@@ -42,6 +45,7 @@ def tidy(model: ModelProto) -> None:
             _hold_float(graph, node, source, values)
         elif weight.input[0] in values and len(node.input) == 3 and node.input[2] in values:
             _quantize_bias(graph, node, source, weight, values)
+    float_sums(model)
 
 
 def hold_floats(model: ModelProto) -> None:
@@ -59,6 +63,72 @@ def hold_floats(model: ModelProto) -> None:
         source = producers[node.input[0]]
         if node.input[1] in values and source.input[1] in values:
             _hold_float(graph, node, source, values)
+
+
+def float_sums(model: ModelProto) -> None:
+    """Let sums and means over axis 1 read floats that were not rounded to int8, in place.
+
+    ONNX Runtime sums in float in any case. OpenVINO would sum the integers, and its kernel gives
+    wrong sums for all rows of a batch after the first (see `runtimes/openvino_sums.py`). An Add or
+    Mul whose only readers are such sums, as in a mean of the words that a mask keeps, reads floats
+    too: rounding before it would gain nothing.
+    """
+    graph = model.graph
+    values = _values(graph)
+    producers = {name: node for node in graph.node for name in node.output}
+    waiting = [node for node in graph.node if node.op_type in SUMS and _sums_words(node, values)]
+    while waiting:
+        node = waiting.pop()
+        sources = [_before_rounding(name, producers, values) for name in node.input]
+        if sources == list(node.input):
+            continue
+        node.input[:] = sources
+        _remove_unread(graph)
+        for source in sources:
+            elementwise = producers.get(source)
+            if elementwise is not None and _is_read_by_floats(elementwise, graph):
+                waiting.append(elementwise)
+
+
+def _sums_words(node: NodeProto, values: Mapping[str, np.ndarray]) -> bool:
+    """Whether the axes of a sum are axis 1, alone or with others, or the last but one."""
+    axes = next((list(a.ints) for a in node.attribute if a.name == "axes"), [])
+    if len(node.input) == 2:
+        axes = values.get(node.input[1], np.zeros(0)).reshape(-1).tolist()
+    return 1 in axes or axes == [-2]
+
+
+def _before_rounding(
+    name: str, producers: Mapping[str, NodeProto], values: Mapping[str, np.ndarray]
+) -> str:
+    """The tensor that is quantized and dequantized again into `name`; else `name` itself."""
+    dequantize = producers.get(name)
+    if dequantize is None or dequantize.op_type != "DequantizeLinear":
+        return name
+    quantize = producers.get(dequantize.input[0])
+    if quantize is None or quantize.op_type != "QuantizeLinear" or quantize.input[0] in values:
+        return name
+    return quantize.input[0]
+
+
+def _is_read_by_floats(node: NodeProto, graph: Any) -> bool:
+    """Whether a node is an Add or Mul that no node reads in order to quantize it."""
+    readers = [other for other in graph.node if node.output[0] in other.input]
+    return node.op_type in ELEMENTWISE and all(
+        other.op_type in SUMS or other.op_type in ELEMENTWISE for other in readers
+    )
+
+
+def _remove_unread(graph: Any) -> None:
+    """Remove the quantize and dequantize nodes that no node reads and that write no output."""
+    outputs = {value.name for value in graph.output}
+    while True:
+        read = outputs.union(*(node.input for node in graph.node))
+        unread = [n for n in graph.node if n.op_type in ROUNDING and n.output[0] not in read]
+        if not unread:
+            return
+        for node in unread:
+            graph.node.remove(node)
 
 
 def _values(graph: Any) -> dict[str, np.ndarray]:
