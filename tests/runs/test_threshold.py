@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -55,9 +56,19 @@ def folder(tmp_path: Path) -> Path:
         path = made / "steps" / place / "step.json"
         path.write_text(json.dumps({**json.loads(path.read_text()), "label": labels[0]}))
         for number, label in enumerate(labels):
-            np.save(path.with_name(f"valid-{label}.npy"), outputs + number)
-    np.save(made / "steps" / "01-pruning" / "valid-pruning.npy", outputs - 2)
+            keep(path.parent, label, outputs + number)
+    keep(made / "steps" / "01-pruning", "pruning", outputs - 2)
     return made
+
+
+def keep(place: Path, label: str, outputs: np.ndarray) -> None:
+    """Write outputs on the first rows of valid, and their score in the row of the ledger."""
+    np.save(place / f"valid-{label}.npy", outputs)
+    task, _ = cancer()
+    score = task.metric(outputs, task.data.valid.targets[: len(outputs)])
+    about = json.loads((place / "step.json").read_text())
+    rows = [row | ({"quality": score} if row["step"] == label else {}) for row in about["rows"]]
+    (place / "step.json").write_text(json.dumps({**about, "rows": rows}))
 
 
 def trail(folder: Path, kind: str = "binary") -> Trail:
@@ -120,9 +131,17 @@ def test_smoke_run_is_compared_with_the_part_of_valid_that_it_scored(
     assert len(limit_valid(task, "smoke").data.valid) == 200
     with pytest.raises(RunError, match=r"kept 300 outputs on valid, and valid of `cancer` has 200"):
         choose_threshold(trail(folder))
-    np.save(folder / "steps" / "02-quantization" / "valid-quantization.npy", outputs[:200])
+    keep(folder / "steps" / "02-quantization", "quantization", outputs[:200])
     chosen = choose_threshold(trail(folder))
     assert chosen == decision_threshold(outputs[:200], task.data.valid.targets[:200])
+
+
+def test_task_with_other_rows_of_the_same_number_is_refused(folder: Path) -> None:
+    task, _ = cancer()
+    other = replace(task.data, valid=task.data.valid.take(np.arange(300)[::-1]))
+    with pytest.raises(RunError, match="these are not the rows of the run"):
+        choose_threshold(Trail(folder, task=replace(task, data=other)))
+    assert not list(folder.rglob("threshold.json"))
 
 
 def test_threshold_that_nobody_chose_names_the_command(folder: Path) -> None:

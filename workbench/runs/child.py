@@ -101,7 +101,10 @@ def _execute(run: Run, report: Report) -> None:
 def _stopwatch(run: Run, recipe: Recipe, task: Task | None, sealed: Task | None) -> Stopwatch:
     """The listener that keeps the times of a run, without those begun by an earlier process."""
     earlier = frozenset(e.step for e, _ in run.events() if e.kind in BEGINNINGS)
-    created = read_json(run.folder / "run.json", lambda a: float(a["created"]), error=RunError)
+    now = time.time()  # in place of a time that a file of a run lacks: an estimate stops no run
+    created = read_json(
+        run.folder / "run.json", lambda a: float(a.get("created", now)), error=RunError
+    )
     return Stopwatch(recipe, task, sealed, earlier, created)
 
 

@@ -58,7 +58,6 @@ def choose_threshold(
             f"The run kept {len(outputs):,} outputs on valid, and valid of `{task.name}` has "
             f"{len(rows):,} rows now: the task has changed since. Run the recipe again."
         )
-    _refuse_other_rows(place, label, task, outputs, np.asarray(rows.targets))
     chosen = decision_threshold(
         outputs,
         np.asarray(rows.targets),
@@ -69,6 +68,7 @@ def choose_threshold(
         times=rows.times,
         seed=seed,
     )
+    _refuse_other_rows(place, label, task, outputs, np.asarray(rows.targets))
     about = {"version": VERSION, "step": label, "split": "valid", "threshold": chosen.to_json()}
     write_json(place / FILE, about)
     return chosen
