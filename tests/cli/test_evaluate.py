@@ -84,7 +84,7 @@ def test_command_cross_validates_a_model_and_prints_json_and_nothing_else(
     )
     assert len(shown["scores"][0]["values"]) == 6
     assert shown["scores"][0]["mean"] > 0.7
-    assert shown["text"].startswith("The 95 % interval")
+    assert shown["text"].startswith("Quick check, decides nothing: the 95 % interval")
     assert sum(shown["n_held"]) == 600, "the train rows alone, twice"
 
 

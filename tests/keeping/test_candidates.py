@@ -103,22 +103,22 @@ def test_changed_or_missing_file_is_refused(kept):
         load_kept(folder / "nowhere")
 
 
-def test_record_without_the_outputs_of_its_onnx_file_is_refused(pruned, digits_task, tmp_path):
-    keep(pruned, tmp_path, digits_task.example(16))
-    about = json.loads((tmp_path / "candidate.json").read_text(encoding="utf-8"))
+def test_record_without_the_outputs_of_its_onnx_file_is_refused(kept):
+    _, folder = kept
+    about = json.loads((folder / "candidate.json").read_text(encoding="utf-8"))
     del about["onnx_outputs"]
-    (tmp_path / "candidate.json").write_text(json.dumps(about), encoding="utf-8")
-    assert load_kept(tmp_path).form == "torch", "the network itself does not need it"
+    (folder / "candidate.json").write_text(json.dumps(about), encoding="utf-8")
+    assert load_kept(folder).form == "torch", "the network itself does not need it"
     with pytest.raises(CandidateError, match="has no entry `onnx_outputs`.*run the step again"):
-        load_kept(tmp_path, form="onnx")
+        load_kept(folder, form="onnx")
 
 
-def test_record_of_a_model_without_a_file_says_why(pruned, digits_task, tmp_path):
-    keep(pruned, tmp_path, digits_task.example(16))
-    about = json.loads((tmp_path / "candidate.json").read_text(encoding="utf-8"))
-    (tmp_path / "candidate.json").write_text(json.dumps(about | {"kept": "refit"}), "utf-8")
+def test_record_of_a_model_without_a_file_says_why(kept):
+    _, folder = kept
+    about = json.loads((folder / "candidate.json").read_text(encoding="utf-8"))
+    (folder / "candidate.json").write_text(json.dumps(about | {"kept": "refit"}), "utf-8")
     with pytest.raises(CandidateError, match="is damaged.*reason"):
-        load_kept(tmp_path)
+        load_kept(folder)
 
 
 def test_network_that_cannot_become_onnx_is_kept_with_the_reason(digits_task, digits_cnn, tmp_path):

@@ -159,6 +159,7 @@ OPTIONS = {
     "batch_sizes": [1, 8],
     "test": "never",
     "cv": 5,
+    "baselines": "always",
     "price_per_core_hour": 0.05,
     "accepted_drop": 1.5,
 }
@@ -218,7 +219,7 @@ def test_options_of_the_run_are_a_folded_form_drawn_from_their_declaration(tmp_p
     drawn = [c.knob.name for part in options._layout.sections[0]._parts for c in part.shown]
     outside = {"task", "start", "seed", "budget", "accepted_drop", *RunOptions.LOCAL}
     assert drawn == [n for n in RunOptions.model_fields if n not in outside]
-    assert options._layout.sections[0].titles == ("Options of the run  (8 settings)",)
+    assert options._layout.sections[0].titles == ("Options of the run  (9 settings)",)
     assert options._layout.sections[0].selected_index is None
     assert [c.knob.name for c in options._layout.plain.shown] == ["accepted_drop"]
 

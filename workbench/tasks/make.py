@@ -92,10 +92,11 @@ def make_task(
     reset); a function without arguments that makes an untrained one, or with one argument, the
     number of inputs (dimension 1 of the first prepared array); a scikit-learn-style estimator,
     fitted or not, which gets rows as it was trained on; the path or the bytes of an ONNX file;
-    `package.module:function`; or None: then, without `models` too, the task has baselines to begin
-    with (`linear`, `boosting` and `dummy` for a table; `linear`, `dummy` and a small network for
-    images and texts). A DataFrame for a torch model without `prepare` is prepared by `Columns`,
-    fitted on train; a network trained on columns prepared otherwise needs its own `prepare`.
+    `package.module:function`; or None: then, without `models` and `prepare`, the task has baselines
+    to begin with (`linear`, `boosting` and `dummy` for a table; `linear`, `dummy` and a small
+    network for images and texts). A DataFrame for a torch model without `prepare` is prepared by
+    `Columns`, fitted on train; a network trained on columns prepared otherwise needs its own
+    `prepare`.
 
     `models` are further untrained models by name, functions as for `model` (a student to distil
     into, say). `augment` and `reword` change rows while something learns from them: see `Task`.
@@ -186,7 +187,7 @@ def make_task(
         output=output,
     )
     task = replace(task, builders={**own.builders(task), **other_builders(models or {}, task)})
-    if model is None and not models:
+    if model is None and not models and prepare is None:
         task = _with_baselines(task)
     task = replace(task, start=own.start(task, outputs))
     probe = _probe(task)
