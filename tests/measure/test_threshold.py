@@ -255,8 +255,8 @@ def test_three_columns_are_refused_as_no_binary_outputs() -> None:
             {"cost_false_negative": -1, "gain_true_positive": 1, "cost_false_positive": 0},
             "the same",
         ),
-        ({"cost_false_positive": -1}, r"`gain_true_negative` must be above 0, got -1 \+ 0: .* a negative row"),
-        ({"cost_false_negative": 0}, r"`cost_false_negative` \+ `gain_true_positive` .* a positive row"),
+        ({"cost_false_positive": -1}, r"`gain_true_negative` must be above 0.* a negative row"),
+        ({"cost_false_negative": 0}, r"`gain_true_positive` .* a positive row"),
         (
             {"cost_false_negative": np.nan},
             r"`cost_false_negative` must be a finite number, got nan",
