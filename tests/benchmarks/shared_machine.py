@@ -28,7 +28,7 @@ PRUNING = "pruning --task digits --start cnn --budget smoke --threads 1"
 TRAINING = """
 import sys, time
 import workbench as wb
-from workbench.system.threads import SLEEPING, threads_for_now, use_threads
+from workbench.system.threads import threads_for_now, use_threads
 from workbench.training import FitSettings, fit
 n = int(sys.argv[1]) or threads_for_now()
 use_threads(n)

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.benchmarks.shared_machine import busy
+
 COMMAND = "quantization --task digits --start cnn --budget smoke"
 PAUSE_SECONDS = 8.0  # a finished run is recorded in the store after its command has ended
 
@@ -42,17 +44,11 @@ def main() -> None:
     print("| beside | tree | seconds of each round |\n|---|---|---|")
     with tempfile.TemporaryDirectory() as homes:
         for n_busy in options.busy:
-            busy = [
-                subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(n_busy)
-            ]
             seconds: dict[Path, list[float]] = {tree: [] for tree in trees}
-            try:
+            with busy(n_busy):
                 for _ in range(options.rounds):
                     for number, tree in enumerate(trees):
                         seconds[tree].append(seconds_of(tree, Path(homes) / str(number)))
-            finally:
-                for process in busy:
-                    process.kill()
             for tree, of_tree in seconds.items():
                 shown = ", ".join(f"{s:.1f}" for s in of_tree)
                 print(f"| {n_busy} busy | {tree.name} | {shown} |", flush=True)

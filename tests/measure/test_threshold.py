@@ -14,7 +14,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from workbench.errors import DataError, SettingsError, TaskError
-from workbench.measure.threshold import Costs, Threshold, decision_threshold
+from workbench.measure.decision_costs import Costs
+from workbench.measure.threshold import Threshold, decision_threshold
 from workbench.metrics import positive_probability
 
 

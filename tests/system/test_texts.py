@@ -168,7 +168,7 @@ PIECES = [
 
 
 def test_fast_loader_accepts_nothing_that_the_strict_one_refuses_or_reads_otherwise() -> None:
-    if texts._FastLoader is None:
+    if texts._fast_loader() is None:
         pytest.skip("PyYAML was built without its loader in C")
     random, n_fast = Random(0), 0
     for _ in range(4000):
@@ -177,7 +177,7 @@ def test_fast_loader_accepts_nothing_that_the_strict_one_refuses_or_reads_otherw
         if not texts.PLAIN.fullmatch(text):
             continue
         try:
-            read = yaml.load(text, Loader=texts._FastLoader)
+            read = yaml.load(text, Loader=texts._fast_loader())
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             continue
         n_fast += 1

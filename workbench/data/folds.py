@@ -25,7 +25,7 @@ from workbench.errors import DataError, SettingsError, shown
 if TYPE_CHECKING:
     from workbench.data.labels import Kind
 
-__all__ = ["Fold", "fold_indices"]
+__all__ = ["Fold", "fold_indices", "group_labels"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -57,7 +57,7 @@ def fold_indices(
         folds = _in_time(np.asarray(rows.times), n_folds, repeats, groups)
         _refuse_one_class(folds, rows, kind, "times")
         return folds
-    groups = None if groups is None else _group_numbers(groups, len(rows))
+    groups = None if groups is None else _numbered(group_labels(groups, len(rows)))
     splitting = _Splitting.of(
         rows, kind, n_folds, seed=seed, are_groups=groups is not None, repeats=repeats
     )
@@ -106,8 +106,11 @@ def _spans_of_time(n_times: int, n_folds: int) -> Iterator[tuple[int, int]]:
         yield int(held[0]), int(held[-1]) + 1
 
 
-def _group_numbers(groups: Any, n_rows: int) -> np.ndarray:
-    """The number of each row's group `(rows,)`, counted from 0 in the order of the rows."""
+def group_labels(groups: Any, n_rows: int) -> np.ndarray:
+    """The label of each row's group `(rows,)`, mixed ones as texts.
+
+    Raises DataError for another shape and for missing labels.
+    """
     values = np.asarray(groups)
     if values.shape != (n_rows,):
         raise DataError(
@@ -122,7 +125,7 @@ def _group_numbers(groups: Any, n_rows: int) -> np.ndarray:
         )
     if values.dtype.kind == "O":
         values = np.asarray([str(value) for value in values.tolist()])
-    return _numbered(values)
+    return values
 
 
 def _numbered(values: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import DataError
+from workbench.figures.given_tables import check_table
 from workbench.figures.theme import figure, palette
 
 if TYPE_CHECKING:
@@ -28,16 +28,7 @@ def plot_sweep(table: DataFrame, *, title: str | None = None) -> Figure:
     """
     import numpy as np
 
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise DataError(
-            f"The table must have the columns {', '.join(COLUMNS)}; missing: "
-            f"{', '.join(f'`{column}`' for column in missing)}. Give the result of `sweep`."
-        )
-    if not len(table):
-        raise DataError(
-            "The table must have at least one row, got none. Give the result of `sweep`."
-        )
+    check_table(table, COLUMNS, "Give the result of `sweep`.")
     shown = figure()
     names, threads = list(dict.fromkeys(table["name"])), sorted(set(table["threads"]))
     for i, name in enumerate(names):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import DataError
+from workbench.figures.given_tables import check_table
 from workbench.figures.theme import figure, palette
 
 if TYPE_CHECKING:
@@ -66,14 +67,7 @@ def plot_threshold(table: DataFrame, chosen: float, *, title: str | None = None)
 
 
 def _check(table: DataFrame, chosen: float) -> None:
-    missing = [column for column in COLUMNS if column not in table]
-    if missing:
-        raise DataError(
-            f"The table must have the columns {', '.join(COLUMNS)}; missing: "
-            f"{', '.join(f'`{column}`' for column in missing)}. Give `Threshold.to_frame()`."
-        )
-    if not len(table):
-        raise DataError("The table must have at least one row. Give `Threshold.to_frame()`.")
+    check_table(table, COLUMNS, "Give `Threshold.to_frame()`.")
     if not 0 <= chosen <= 1:
         raise DataError(f"`chosen` must be from 0 to 1, got {chosen}: it is a probability.")
 

@@ -5,6 +5,7 @@ All techniques are judged here, by the same rules.
 
 from workbench.measure.cost import macs_onnx, macs_torch, n_parameters, size_of
 from workbench.measure.coverage import Coverage, coverage
+from workbench.measure.decision_costs import Costs
 from workbench.measure.everywhere import Everywhere, measure_everywhere, sweep
 from workbench.measure.roofline import fraction_of_peak, peaks
 from workbench.measure.scorecard import Scorecard
@@ -17,7 +18,7 @@ from workbench.measure.statistics.verdict import (
     holm,
     within,
 )
-from workbench.measure.threshold import Costs, Threshold, decision_threshold
+from workbench.measure.threshold import Threshold, decision_threshold
 from workbench.measure.timing.latency import ROUNDS_BY_BUDGET, time_side_by_side
 from workbench.measure.timing.records import BatchTiming, Timing, compare_timings
 

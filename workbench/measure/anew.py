@@ -55,7 +55,7 @@ class Anew:
                 "and training alone does not repeat that. Cross-validate the model before this "
                 "step, or run the recipe with several seeds."
             )
-        make = self._maker(self.task)
+        make = self._maker(self.task, self.prepare)
         made = None if make is None else form_of(build_seeded(make, 0)).name
         if made != self.form.name:
             raise CandidateError(
@@ -67,24 +67,20 @@ class Anew:
     @property
     def is_from_builder(self) -> bool:
         """Whether a builder makes it untrained; else a copy of the model draws new weights."""
-        return self._name in self.task.builders or ":" in self._name
-
-    @property
-    def _name(self) -> str:
-        """The name of its builder in the task, or the reference of a function."""
-        return self.candidate.builder_name
+        name = self.candidate.builder_name
+        return name in self.task.builders or ":" in name
 
     @property
     def _is_sized(self) -> bool:
-        return isinstance(self.task.builders.get(self._name), SizedBuilder)
+        return isinstance(self.task.builders.get(self.candidate.builder_name), SizedBuilder)
 
-    def _maker(self, task: Task) -> Callable[[], Any] | None:
-        """A function that makes the untrained model; None where none is known."""
-        args = dict(self.candidate.builder_args)
-        if self._name in task.builders:
-            return lambda: task.build(self._name, **args)
-        if ":" in self._name:
-            return lambda: resolve(self._name)(**args)
+    def _maker(self, task: Task, prepare: Any) -> Callable[[], Any] | None:
+        """A function that makes the untrained model behind `prepare`; None where none is known."""
+        name, args = self.candidate.builder_name, dict(self.candidate.builder_args)
+        if name in task.builders:
+            return lambda: task.build_behind(prepare, name, **args)
+        if ":" in name:
+            return lambda: resolve(name)(**args)
         return self.form.untrained(self.candidate.model)
 
     def trained(
@@ -108,8 +104,8 @@ class Anew:
             rest, held = self._inner(rows, None if groups is None else groups[index], seed)
             learned, valid = taken(rows, rest), taken(rows, held)
         prepare, notes = self._prepare(learned)
-        task = self._task(learned, valid, prepare)
-        make = self._maker(task)
+        task = replace(self.task, data=Splits(learned, valid, valid), start=None)
+        make = self._maker(task, prepare)
         if make is None:
             raise CandidateError(
                 f"`{self.candidate.name}` has no function that makes it untrained."
@@ -117,6 +113,9 @@ class Anew:
         fresh = replace(
             self.candidate, model=build_seeded(make, seed), prepare=prepare, training={}
         )
+        if self.form.takes_prepared:  # nothing fitted on the rows held out is left in the task
+            prepares = {**task.prepares, self.candidate.builder_name: prepare}
+            task = replace(task, prepare=prepare, prepares=prepares)
         training = Training(budget=budget, seed=seed, device=device, report=report)
         return self.form.fit(fresh, task, training), notes
 
@@ -128,18 +127,6 @@ class Anew:
         if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
             rows = replace(rows, times=None)  # rows of a single time are cut by the seed
         return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
-
-    def _task(self, learned: AnyRows, valid: AnyRows, prepare: Any) -> Task:
-        """The task with these rows alone, and a builder for the inputs that `prepare` makes."""
-        task = replace(self.task, data=Splits(learned, valid, valid), start=None)
-        if not self.form.takes_prepared:
-            return task
-        task = replace(task, prepare=prepare, prepares={**task.prepares, self._name: prepare})
-        if not self._is_sized:
-            return task
-        first = next(iter(task.example(2, prepare).values()))
-        sized = task.builders[self._name].resized(int(first.shape[1]))  # type: ignore[attr-defined]
-        return replace(task, builders={**task.builders, self._name: sized})
 
     def _prepare(self, learned: AnyRows) -> tuple[Any, tuple[str, ...]]:
         """`prepare` fitted on the rows that the model learns from, where that can be."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.cut import taken
-from workbench.data.folds import Fold, fold_indices
+from workbench.data.folds import Fold, fold_indices, group_labels
 from workbench.errors import DataError, TaskError, WorkbenchError, sentence_of, unknown
 from workbench.events import Event, Report
 from workbench.measure.anew import Anew
@@ -151,9 +151,7 @@ def cross_validate(
     anew = Anew.of(candidate, task)
     train = anew.task.data.train
     parts = fold_indices(train, task.kind, folds, seed=seed, groups=groups, repeats=repeats)
-    group_values = None if groups is None else np.asarray(groups)
-    if group_values is not None and group_values.dtype.kind == "O":
-        group_values = np.asarray([str(value) for value in group_values.tolist()])
+    labels = None if groups is None else group_labels(groups, len(train))
     targets = np.asarray(train.targets)
     n_classes = int(targets.max()) + 1 if task.kind == "classification" else 0
     kept = None if cache is None else _kept(cache, anew, parts, budget, seed)
@@ -167,7 +165,7 @@ def cross_validate(
         if done is None:
             trained, told = anew.trained(
                 train_index,
-                groups=group_values,
+                groups=labels,
                 budget=budget,
                 seed=_seed_of(seed, number),
                 device=device_of(device),

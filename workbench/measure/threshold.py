@@ -21,14 +21,14 @@ estimator; outputs of networks and ONNX files are arrays.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.errors import DataError, SettingsError
+from workbench.errors import SettingsError
+from workbench.measure.decision_costs import Costs
 from workbench.measure.statistics.intervals import (
     Interval,
     blocks_of,
@@ -39,7 +39,14 @@ from workbench.measure.statistics.intervals import (
 )
 from workbench.measure.statistics.quality import Quality, quality
 from workbench.measure.statistics.verdict import Verdict, compare_quality
-from workbench.metrics import Metric, positive_logit
+from workbench.measure.threshold_choice import (
+    checked_probabilities,
+    checked_targets,
+    choose,
+    cross_fitted,
+    probabilities_of,
+)
+from workbench.metrics import Metric
 from workbench.system.records import record
 from workbench.system.wording import percent
 
@@ -47,98 +54,11 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-__all__ = ["USUAL", "Costs", "Threshold", "ThresholdPoint", "decision_threshold"]
+__all__ = ["USUAL", "Threshold", "ThresholdPoint", "decision_threshold"]
 
 USUAL = 0.5  # the threshold that the chosen one is compared with
 N_FOLDS = 5
 N_POINTS = 50  # of the table: this many evenly spaced thresholds, and as many quantiles
-LOGIT_LIMIT = 60.0  # exp(-60) is far below any share that data can show
-
-
-@dataclass(frozen=True)
-class Costs:
-    """Costs and gains of the four outcomes of a decision, in one unit (money, minutes, points).
-
-    Raises SettingsError for a number that is not finite, and where one decision is best for every
-    row, so that there is nothing to choose.
-    """
-
-    cost_false_positive: float = 1.0
-    cost_false_negative: float = 1.0
-    gain_true_positive: float = 0.0
-    gain_true_negative: float = 0.0
-
-    def __post_init__(self) -> None:
-        problems = [
-            f"`{one.name}` must be a finite number, got {getattr(self, one.name)}."
-            for one in fields(self)
-            if not math.isfinite(getattr(self, one.name))
-        ]
-        if not problems:
-            problems = list(self._needless())
-        if problems:
-            raise SettingsError(" ".join(problems))
-
-    def _needless(self) -> Iterator[str]:
-        """Reasons why no threshold is needed, as sentences."""
-        if self.of_flagging == self.of_passing == 0:
-            yield (
-                "With these costs every decision costs the same, whatever the threshold: make a "
-                "false positive or a false negative cost more than the right decision."
-            )
-            return
-        for value, names, outcome in (
-            (
-                self.of_flagging,
-                ("cost_false_positive", "gain_true_negative"),
-                "flagging a negative row",
-            ),
-            (
-                self.of_passing,
-                ("cost_false_negative", "gain_true_positive"),
-                "not flagging a positive row",
-            ),
-        ):
-            if value <= 0:
-                yield (
-                    f"`{names[0]}` + `{names[1]}` must be above 0, got "
-                    f"{getattr(self, names[0]):g} + {getattr(self, names[1]):g}: otherwise "
-                    f"{outcome} costs nothing, and no threshold is needed."
-                )
-
-    @property
-    def of_flagging(self) -> float:
-        """Loss of flagging a row of target 0, against not flagging it."""
-        return self.cost_false_positive + self.gain_true_negative
-
-    @property
-    def of_passing(self) -> float:
-        """Loss of not flagging a row of target 1, against flagging it."""
-        return self.cost_false_negative + self.gain_true_positive
-
-    @property
-    def calibrated_threshold(self) -> float:
-        """The best threshold for probabilities that are calibrated (Elkan, IJCAI 2001)."""
-        return self.of_flagging / (self.of_flagging + self.of_passing)
-
-    def of_rows(self, is_flagged: np.ndarray, is_positive: np.ndarray) -> np.ndarray:
-        """The cost of each row `(rows,)` for decisions and targets `(rows,)`, both boolean."""
-        return np.where(
-            is_positive,
-            np.where(is_flagged, -self.gain_true_positive, self.cost_false_negative),
-            np.where(is_flagged, self.cost_false_positive, -self.gain_true_negative),
-        )
-
-    @property
-    def range(self) -> Interval:
-        """The lowest and the highest cost that a row can have."""
-        values = (
-            self.cost_false_positive,
-            self.cost_false_negative,
-            -self.gain_true_positive,
-            -self.gain_true_negative,
-        )
-        return min(values), max(values)
 
 
 @dataclass(frozen=True)
@@ -205,7 +125,7 @@ class Threshold:
 
     def flags(self, outputs: np.ndarray) -> np.ndarray:
         """Whether each row is flagged `(rows,)`, from outputs (logits) of any binary shape."""
-        return _probabilities(outputs) > self.threshold
+        return probabilities_of(outputs) > self.threshold
 
     def to_frame(self) -> pd.DataFrame:
         """The table over thresholds, a row a threshold, in ascending order."""
@@ -299,11 +219,11 @@ def decision_threshold(
     costs = Costs(cost_false_positive, cost_false_negative, gain_true_positive, gain_true_negative)
     if n_folds < 2:
         raise SettingsError(f"`n_folds` must be at least 2, got {n_folds}.")
-    is_positive = _checked_targets(np.asarray(targets))
-    probabilities = _checked_probabilities(np.asarray(outputs), is_positive)
+    is_positive = checked_targets(np.asarray(targets))
+    probabilities = checked_probabilities(np.asarray(outputs), is_positive)
     blocks = None if times is None else blocks_of(np.asarray(times), len(is_positive))
-    threshold = _choose(probabilities, is_positive, costs)
-    is_flagged, chosen = _cross_fitted(probabilities, is_positive, costs, blocks, n_folds, seed)
+    threshold = choose(probabilities, is_positive, costs)
+    is_flagged, chosen = cross_fitted(probabilities, is_positive, costs, blocks, n_folds, seed)
     held_out = costs.of_rows(is_flagged, is_positive)
     usual = costs.of_rows(probabilities > USUAL, is_positive)
     common: dict[str, Any] = {
@@ -336,113 +256,6 @@ def _itself(costs: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 # Its "outputs" are the costs of rows, already computed.
 EXPECTED_COST = Metric("expected_cost", _itself, higher_is_better=False, margin=0.0, unit="")
-
-
-def _checked_targets(targets: np.ndarray) -> np.ndarray:
-    """Whether each row is positive; raises DataError for targets of another kind of task."""
-    if targets.ndim == 2 and targets.shape[1] == 1:
-        targets = targets[:, 0]
-    if targets.ndim != 1 or not np.isin(targets, (0, 1)).all():
-        shown = ", ".join(str(v) for v in np.unique(targets)[:5])
-        raise DataError(
-            "A threshold is chosen for a binary task, whose targets are 0 or 1, one a row: got "
-            f"shape {targets.shape} with the values {shown}."
-        )
-    n_positive = int(np.count_nonzero(targets))
-    for n, name in ((n_positive, "positive (1)"), (len(targets) - n_positive, "negative (0)")):
-        if n < 2:
-            raise DataError(
-                f"Choosing a threshold needs at least 2 rows of each class, and {n} of these "
-                f"{len(targets)} rows is {name}; give more rows of that class."
-            )
-    return targets.astype(bool)
-
-
-def _checked_probabilities(outputs: np.ndarray, is_positive: np.ndarray) -> np.ndarray:
-    if len(outputs) != len(is_positive):
-        raise DataError(
-            f"{len(outputs)} outputs for {len(is_positive)} targets; give one of each a row."
-        )
-    n_wrong = int(np.isnan(outputs.reshape(len(outputs), -1)).any(axis=1).sum())
-    if n_wrong:
-        raise DataError(
-            f"The model's outputs are not numbers (NaN) on {n_wrong} of {len(outputs)} rows; look "
-            "for missing values in its inputs and for NaN in its weights."
-        )
-    probabilities = _probabilities(outputs)
-    if np.ptp(probabilities) == 0:
-        raise DataError(
-            f"All {len(outputs)} probabilities are equal ({probabilities[0]:.3g}), so a threshold "
-            "flags every row or none; give the outputs of a model that tells rows apart."
-        )
-    return probabilities
-
-
-def _probabilities(outputs: np.ndarray) -> np.ndarray:
-    """Probabilities `(rows,)` in double precision, none of them 0: 0 as a threshold flags all."""
-    logit = positive_logit(np.asarray(outputs, dtype=np.float64))
-    return 1.0 / (1.0 + np.exp(-np.clip(logit, -LOGIT_LIMIT, LOGIT_LIMIT)))
-
-
-def _choose(probabilities: np.ndarray, is_positive: np.ndarray, costs: Costs) -> float:
-    """The threshold with the lowest mean cost on these rows, both classes among them.
-
-    Thresholds lie in the middle between two neighbouring probabilities. 0 flags every row, 1 none.
-    """
-    from sklearn.metrics import roc_curve
-
-    false_rate, true_rate, values = roc_curve(is_positive, probabilities, drop_intermediate=False)
-    n_positive = int(is_positive.sum())
-    # from no row flagged on, against flagging none; the rest of the cost is the same for all
-    mean_costs = (
-        costs.of_flagging * false_rate * (len(is_positive) - n_positive)
-        - costs.of_passing * true_rate * n_positive
-    ) / len(is_positive)
-    distinct = values[1:]  # the first one is infinite
-    thresholds = np.concatenate([[1.0], (distinct[:-1] + distinct[1:]) / 2, [0.0]])
-    calibrated = costs.calibrated_threshold
-    thresholds[int((distinct > calibrated).sum())] = calibrated
-    tolerance = 1e-12 * (costs.of_flagging + costs.of_passing)
-    cheapest = thresholds[mean_costs <= mean_costs.min() + tolerance]
-    return float(cheapest[np.abs(cheapest - calibrated).argmin()])
-
-
-def _cross_fitted(
-    probabilities: np.ndarray,
-    is_positive: np.ndarray,
-    costs: Costs,
-    blocks: np.ndarray | None,
-    n_folds: int,
-    seed: int,
-) -> tuple[np.ndarray, tuple[float, ...]]:
-    """Decisions `(rows,)` by thresholds that the other folds chose, and these thresholds."""
-    is_flagged = np.zeros(len(is_positive), dtype=bool)
-    chosen = []
-    for choosing, held_out in _folds(is_positive, blocks, n_folds, seed):
-        if len(np.unique(is_positive[choosing])) < 2:
-            raise DataError(
-                "All rows of one class lie in one block of `times`, so folds of whole blocks "
-                "cannot choose a threshold; give more blocks with rows of both classes."
-            )
-        threshold = _choose(probabilities[choosing], is_positive[choosing], costs)
-        is_flagged[held_out] = probabilities[held_out] > threshold
-        chosen.append(threshold)
-    return is_flagged, tuple(chosen)
-
-
-def _folds(
-    is_positive: np.ndarray, blocks: np.ndarray | None, n_folds: int, seed: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Row numbers that choose, and those held out; each fold has its share of positives."""
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    n_positive = int(is_positive.sum())
-    n = min(n_folds, n_positive, len(is_positive) - n_positive)
-    if blocks is None:
-        return StratifiedKFold(n, shuffle=True, random_state=seed).split(is_positive, is_positive)
-    n = min(n, int(blocks.max()) + 1)
-    splitter = StratifiedGroupKFold(n, shuffle=True, random_state=seed)
-    return splitter.split(is_positive, is_positive, blocks)
 
 
 def _cost_of(

@@ -20,7 +20,7 @@ from workbench.data.prepare import Normalize, refuse_no_category
 from workbench.data.rows import AnyRows, Rows
 from workbench.data.tokens import Tokens
 from workbench.errors import DataError
-from workbench.models.estimators import ARRAY, encoded_columns
+from workbench.models.estimators import ARRAY, encoded_columns, scaled_numbers
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
@@ -128,8 +128,8 @@ def _refuse_missing_texts(name: str, train: AnyRows) -> None:
 def _of_matrix(kind: Kind, n_rows: int) -> Baselines:
     return Baselines(
         {
-            "linear": partial(_pipeline, _scaled, "linear", kind, n_rows),
-            "boosting": partial(_pipeline, _scaled, "boosting", kind, n_rows),
+            "linear": partial(_pipeline, scaled_numbers, "linear", kind, n_rows),
+            "boosting": partial(_pipeline, scaled_numbers, "boosting", kind, n_rows),
             "dummy": partial(_dummy, kind),
         }
     )
@@ -137,7 +137,7 @@ def _of_matrix(kind: Kind, n_rows: int) -> Baselines:
 
 def _of_images(kind: Kind, rows: Rows, n_outputs: int, n_rows: int) -> Baselines:
     builders: dict[str, Callable[[], Any]] = {
-        "linear": partial(_pipeline, _scaled, "linear", kind, n_rows),
+        "linear": partial(_pipeline, scaled_numbers, "linear", kind, n_rows),
         "dummy": partial(_dummy, kind),
     }
     if len(rows.inputs) > 1:
@@ -156,7 +156,7 @@ def _of_texts(kind: Kind, rows: Rows, name: str, n_outputs: int) -> Baselines:
     column = None if name == ARRAY else name
     return Baselines(
         {
-            "linear": partial(_pipeline, partial(_word_counts, column), "linear", kind, 0, c=10.0),
+            "linear": partial(_pipeline, partial(_word_weights, column), "linear", kind, 0, c=10.0),
             "dummy": partial(_dummy, kind),
             "text_cnn": partial(_text_cnn, words.n_words, n_outputs),
         },
@@ -178,25 +178,6 @@ def _text_column(rows: Rows) -> str | None:
 
 def _is_matrix(array: np.ndarray) -> bool:
     return np.ndim(array) == 2 and array.dtype.kind in "biuf"
-
-
-def _scaled() -> Pipeline:
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
-
-
-def _word_counts(column: str | None) -> Any:
-    """TF-IDF of words and pairs of words, of a column or of the only array."""
-    from sklearn.compose import ColumnTransformer
-
-    from workbench.models.text import word_weights
-
-    if column is None:
-        return word_weights()
-    return ColumnTransformer([("words", word_weights(), column)], sparse_threshold=1.0)
 
 
 def _pipeline(
@@ -261,6 +242,12 @@ def _trees(n_rows: int) -> dict[str, Any]:
         "max_features": "sqrt" if n_rows > FULL_ROWS else None,
         "random_state": 0,
     }
+
+
+def _word_weights(column: str | None) -> Any:
+    from workbench.models.text import word_weights
+
+    return word_weights(column)
 
 
 def _convnet(n_outputs: int, n_in: int) -> Any:

@@ -22,6 +22,7 @@ __all__ = [
     "is_estimator",
     "is_fitted",
     "make_estimator",
+    "scaled_numbers",
     "unfitted",
 ]
 
@@ -70,17 +71,13 @@ def encoded_columns(
     categories of a column together.
     """
     from sklearn.compose import ColumnTransformer
-    from sklearn.impute import SimpleImputer
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.preprocessing import OneHotEncoder
 
     numbers = [name for name, is_number in numeric.items() if is_number]
     categories = [name for name, is_number in numeric.items() if not is_number]
     parts: list[tuple[str, Any, list[str]]] = []
     if numbers:
-        parts.append(
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), numbers)
-        )
+        parts.append(("numbers", scaled_numbers(), numbers))
     if categories:
         encoder = OneHotEncoder(
             handle_unknown="ignore",
@@ -90,6 +87,15 @@ def encoded_columns(
         )
         parts.append(("categories", encoder, categories))
     return ColumnTransformer(parts, sparse_threshold=1.0 if sparse else 0.0)
+
+
+def scaled_numbers() -> Pipeline:
+    """Missing numbers become the median, then all are scaled."""
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(SimpleImputer(strategy="median"), StandardScaler())
 
 
 def as_features(inputs: Mapping[str, np.ndarray]) -> pd.DataFrame | np.ndarray:

@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
+    from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import Pipeline
 
@@ -223,17 +224,21 @@ def transformer2(n_words: int, n_classes: int = 2, *, length: int = 48) -> TextT
 
 def tfidf(name: str = "text") -> Pipeline:
     """The baseline: logistic regression on TF-IDF of words and pairs of words, not yet fitted."""
-    from sklearn.compose import ColumnTransformer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import Pipeline
 
-    columns = ColumnTransformer([("words", word_weights(), name)], sparse_threshold=1.0)
-    return Pipeline([("columns", columns), ("model", LogisticRegression(C=10.0, max_iter=500))])
+    return Pipeline(
+        [("columns", word_weights(name)), ("model", LogisticRegression(C=10.0, max_iter=500))]
+    )
 
 
-def word_weights() -> TfidfVectorizer:
-    """TF-IDF of words and pairs of words, in the one form that ONNX has."""
+def word_weights(column: str | None) -> TfidfVectorizer | ColumnTransformer:
+    """TF-IDF of words and pairs of words of a column; None for texts that are the only array."""
+    from sklearn.compose import ColumnTransformer
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     # ONNX has this pattern; it has neither scikit-learn's default pattern nor sublinear counts.
-    return TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[a-zA-Z0-9_][a-zA-Z0-9_]+")
+    words = TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"[a-zA-Z0-9_][a-zA-Z0-9_]+")
+    if column is None:
+        return words
+    return ColumnTransformer([("words", words, column)], sparse_threshold=1.0)

@@ -14,6 +14,7 @@ from workbench.ledger.words import quality_verdict
 from workbench.model_form import Training, form_named
 from workbench.models.baselines import BASELINES, Baselines, baselines_for
 from workbench.runs.context import RunContext
+from workbench.runs.step_folders import saved_outputs
 from workbench.system.wording import difference_text
 from workbench.task import Candidate, Task
 
@@ -25,6 +26,7 @@ SIMPLE = ("dummy", "linear")  # measured beside any start; others only beside on
 def baseline_rows(context: RunContext, start: Contestant, work: Path, report: Report) -> list[Row]:
     """A row for each baseline that the run asks for, the simplest first, compared with the start.
 
+    The outputs of the start on valid are read from the folder `work`, where it was appraised.
     A baseline that cannot be fitted on these data is told in a message, and has no row.
     """
     task = context.required_task
@@ -35,6 +37,7 @@ def baseline_rows(context: RunContext, start: Contestant, work: Path, report: Re
     except WorkbenchError as error:
         report.message(f"No baselines: {sentence_of(error)}")
         return []
+    start = replace(start, outputs=saved_outputs(work, start.label))
     rows = []
     for name in _names(found, start.candidate):
         try:

@@ -38,7 +38,8 @@ MOST_BYTES = 200_000  # of the file, about 800 parts; the older half goes when i
 class Part:
     """A part of a run as an estimate knows it: its name, and all that its seconds depend on.
 
-    `settings` is a fingerprint of the settings of the step, the device and the batch sizes.
+    `settings` is a fingerprint of the settings of the step, and of the options that add work:
+    device, batch sizes, cross-validation and baselines.
     """
 
     name: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from workbench.ledger.appraise import Contestant, appraise
@@ -24,7 +23,6 @@ from workbench.runs.step_folders import (
     has_candidate,
     keep_candidate,
     place_step,
-    saved_outputs,
     step_folder,
     work_folder,
 )
@@ -88,8 +86,7 @@ def _train_and_measure(context: RunContext, named: Named, place: Path, *, timed:
         timed=timed,
     )
     rows = [cross_validated(context, rows[0], candidate, work, report), *rows[1:]]
-    first = replace(native, outputs=saved_outputs(work, START))
-    baselines = baseline_rows(context, first, work, report)
+    baselines = baseline_rows(context, native, work, report)
     about = {
         "technique": START,
         "label": START,

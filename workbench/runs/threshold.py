@@ -52,7 +52,7 @@ def choose_threshold(
     task = _task_of(trail)
     rows = limit_valid(task, Recipe.of_run(trail.folder).options.budget).data.valid
     label = read_json(place / "step.json", _label, error=RunError)
-    outputs = _outputs(place, label)
+    scored, outputs = _outputs(place, label)
     if len(outputs) != len(rows):
         raise RunError(
             f"The run kept {len(outputs):,} outputs on valid, and valid of `{task.name}` has "
@@ -68,7 +68,7 @@ def choose_threshold(
         times=rows.times,
         seed=seed,
     )
-    _refuse_other_rows(place, label, task, outputs, np.asarray(rows.targets))
+    _refuse_other_rows(place, scored, task, outputs, np.asarray(rows.targets))
     about = {"version": VERSION, "step": label, "split": "valid", "threshold": chosen.to_json()}
     write_json(place / FILE, about)
     return chosen
@@ -103,13 +103,16 @@ def _task_of(trail: Trail) -> Task:
     return task
 
 
-def _outputs(place: Path, label: str) -> np.ndarray:
-    """The kept outputs on valid of the file that a step ships; of a start, its ONNX file first."""
+def _outputs(place: Path, label: str) -> tuple[str, np.ndarray]:
+    """The kept outputs on valid of the file that a step ships, with the label of their row.
+
+    Those of a start are those of its ONNX file, where it has one.
+    """
     labels = (EXPORTED, START) if label == START else (label,)
     for name in labels:
         outputs = saved_outputs(place, name)
         if outputs is not None:
-            return outputs
+            return name, outputs
     raise RunError(
         f"{place / f'valid-{label}.npy'} is missing: the outputs on valid that a threshold is "
         "chosen on. Run the recipe again."
@@ -121,7 +124,7 @@ def _refuse_other_rows(
 ) -> None:
     """Raise RunError where the kept outputs do not have the score that the run wrote down."""
     rows = read_json(place / "step.json", lambda about: list(about["rows"]), error=RunError)
-    written = [row.get("quality") for row in rows if row.get("step") in (label, EXPORTED)]
+    written = [row.get("quality") for row in rows if row.get("step") == label]
     score = task.metric(outputs, targets)
     if not any(value is not None and np.isclose(score, value, atol=1e-9) for value in written):
         raise RunError(

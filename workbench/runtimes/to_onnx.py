@@ -32,20 +32,17 @@ def to_onnx(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> Candidate
     in the file; a notice tells it. Raises ExportError that names the
     operator, layer or pipeline step that cannot be written, or the difference of the outputs.
     """
-    exported = _written(candidate, inputs)
-    if exported is candidate:
-        return candidate
-    try:
-        _compare(candidate, exported, inputs)
-    except ExportError:
-        if not forget(exported.model):
-            raise
-        exported = _written(candidate, inputs)  # the kept file was damaged, or of another network
+    for is_anew in (False, True):
+        exported = _written(candidate, inputs)
+        if exported is candidate:
+            return candidate
         try:
             _compare(candidate, exported, inputs)
+            break
         except ExportError:
-            forget(exported.model)
-            raise
+            was_kept = forget(exported.model)
+            if is_anew or not was_kept:
+                raise  # else the kept file was damaged, or of another network
     if "" in inputs and len(inputs) > 1:
         notice(
             f"An input has no name. In the ONNX file of `{candidate.name}` it is called "

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Hashable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -118,9 +119,10 @@ def read_yaml(text: str) -> Any:
     Raises UnreadableText with the line and the reason: a key given twice, a tag of a Python object,
     more than 50 levels, aliases that make more than 100,000 values, or text that is not YAML.
     """
-    if _FastLoader is not None and PLAIN.fullmatch(text):
+    fast = _fast_loader()
+    if fast is not None and PLAIN.fullmatch(text):
         with suppress(yaml.YAMLError, ValueError, TypeError, RecursionError):
-            return yaml.load(text, Loader=_FastLoader)  # the other loader words a refusal
+            return yaml.load(text, Loader=fast)  # the other loader words a refusal
     try:
         return yaml.load(text, Loader=_Loader)
     except UnreadableText:
@@ -201,6 +203,7 @@ def _refuse_keys_given_twice(loader: Any, node: Any) -> None:
         lines[key] = line
 
 
+@lru_cache(maxsize=1)
 def _fast_loader() -> Any:
     """A loader in C for plain texts, several times faster; None where PyYAML was built without it.
 
@@ -275,6 +278,3 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
     if "\\t" in problem:
         return f"The text is not YAML{line}: a tab begins a value; indent with spaces."
     return f"The text is not YAML{line}: {problem}."
-
-
-_FastLoader = _fast_loader()

@@ -23,7 +23,7 @@ from workbench.metrics import Metric
 from workbench.system.records import record
 from workbench.system.wording import value_text
 
-__all__ = ["Quality", "is_share", "quality", "scores_of"]
+__all__ = ["Quality", "check_outputs", "is_share", "quality", "scores_of"]
 
 
 @dataclass(frozen=True)
@@ -118,6 +118,7 @@ def is_share(scores: np.ndarray) -> bool:
 
 
 def check_outputs(outputs: np.ndarray, targets: np.ndarray) -> None:
+    """Raise DataError for no rows, unequal numbers of them, and outputs that are no numbers."""
     if len(outputs) != len(targets):
         raise DataError(
             f"{len(outputs)} outputs for {len(targets)} targets; give one of each a row."
