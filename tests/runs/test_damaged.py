@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,13 @@ def test_value_that_is_no_path_is_no_run(tmp_path: Path, folder: Any) -> None:
     for find in (wb.attach, lambda name: find_run(name, tmp_path)):
         with pytest.raises(RunError, match="cannot be a path"):
             find(folder)
+
+
+@pytest.mark.parametrize("ms", [0, -1.5, "NaN", '"2 ms"'])
+def test_latency_that_no_call_takes_is_refused(tmp_path: Path, ms: object) -> None:
+    run = make_run(tmp_path)
+    about = json.loads((run / STEP).read_text())
+    about["rows"][0]["latencies_ms"] = {"1": "HERE"}
+    (run / STEP).write_text(json.dumps(about).replace('"HERE"', str(ms)))
+    with pytest.raises(RunError, match=r"step\.json is damaged"):
+        _ = wb.attach(run).result.ledger

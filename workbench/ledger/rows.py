@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -111,12 +112,19 @@ class Row:
         kept = values.get("latencies_ms") or {k: v for k, v in older.items() if v is not None}
         values["latencies_ms"] = kept
         for key in LATENCIES:
-            values[key] = {int(size): ms for size, ms in (values.get(key) or {}).items()}
+            values[key] = {int(size): _time(ms) for size, ms in (values.get(key) or {}).items()}
         for key in ("against_parent", "against_start"):
             values[key] = tuple(Verdict.from_json(v) for v in values.get(key, ()))
         decision = values.get("decision")
         values["decision"] = None if decision is None else Decision.from_json(decision)
         return record(cls, {**values, "notes": tuple(values.get("notes", ()))})
+
+
+def _time(ms: float) -> float:
+    """Milliseconds of a call; raises ValueError for a time that no call takes."""
+    if not 0 < ms < math.inf:
+        raise ValueError(f"a latency of {ms} ms")
+    return ms
 
 
 @dataclass(frozen=True)
