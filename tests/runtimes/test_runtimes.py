@@ -26,6 +26,20 @@ def test_compiled_network_answers_like_the_eager_one_where_a_compiler_is_found(
     )
 
 
+def test_failure_of_compiling_is_said_in_our_words(digits_cnn, digits_task, monkeypatch):
+    if compiler() is None:
+        pytest.skip("needs a C++ compiler: apt-get install g++")
+    from torch._dynamo.exc import BackendCompilerFailed
+
+    def failing(*given):
+        raise BackendCompilerFailed(lambda: None, AssertionError("no distutils"), None)
+
+    compiled = predictor(digits_cnn, "torch-compiled")
+    monkeypatch.setattr(compiled, "_model", failing)
+    with pytest.raises(RunError, match="torch.compile failed here: .*Use the runtime `torch`"):
+        compiled.predict(digits_task.example(4))
+
+
 def test_missing_compiler_is_said(digits_cnn, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RunError, match="needs a C\\+\\+ compiler, and none is on the PATH"):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.data.tensors import tensor
-from workbench.errors import RunError
+from workbench.errors import RunError, sentence_of
 from workbench.models.networks import call_model, copied, first_tensor
 from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
@@ -69,8 +69,20 @@ class TorchPredictor:
 
         with torch.inference_mode():
             tensors = {name: tensor(a, self._device) for name, a in inputs.items()}
-            outputs = first_tensor(call_model(self._model, tensors))
+            outputs = first_tensor(self._called(tensors))
             return as_scores(outputs.float().cpu().numpy(), self._outputs)
+
+    def _called(self, tensors: dict[str, Any]) -> Any:
+        if self.runtime == "torch":
+            return call_model(self._model, tensors)
+        from torch._dynamo.exc import TorchDynamoException
+
+        try:
+            return call_model(self._model, tensors)
+        except TorchDynamoException as error:  # compiled at the first call of a shape
+            raise RunError(
+                f"torch.compile failed here: {sentence_of(error)} Use the runtime `torch`."
+            ) from error
 
     def close(self) -> None:
         self._model = None
