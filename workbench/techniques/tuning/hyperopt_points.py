@@ -30,10 +30,7 @@ def proposed(problem: Problem, study: Study, n_before: int) -> dict[str, Any]:
     try:
         from hyperopt import Trials, base, hp, rand, tpe
     except ImportError as error:
-        raise MissingExtra(
-            "This sampler needs Hyperopt: pip install 'model-optimization-workbench[hyperopt]', or "
-            "use `sampler: tpe`."
-        ) from error
+        raise MissingExtra(f"`sampler: {problem.settings.sampler}`", "hyperopt") from error
     space, settings = problem.space, problem.settings
     expressions = {p.name: _expression(hp, p) for p in space.searched}
     domain = base.Domain(lambda values: 0.0, expressions)

@@ -82,10 +82,17 @@ def make_sampler(name: str, seed: int, n_trials: int) -> Any:
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         if name == "tpe":
             return samplers.TPESampler(
-                seed=seed, n_startup_trials=min(N_RANDOM, max(3, n_trials // 3)), group=True
+                seed=seed,
+                n_startup_trials=min(N_RANDOM, max(3, n_trials // 3)),
+                multivariate=True,
+                group=True,
             )
         if name == "gp":
-            return samplers.GPSampler(seed=seed, n_startup_trials=min(N_RANDOM, n_trials // 3))
+            return samplers.GPSampler(
+                seed=seed,
+                n_startup_trials=min(N_RANDOM, max(3, n_trials // 3)),
+                warn_independent_sampling=False,
+            )
         if name == "cmaes":
             return samplers.CmaEsSampler(seed=seed, warn_independent_sampling=False)
         if name == "nsga2":

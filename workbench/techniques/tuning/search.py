@@ -253,7 +253,7 @@ class Search:
         sign = self.problem.job.task.metric.sign
         best = best_of(self.study, sign)
         before = None if best is None else score_of(best)
-        if score.outputs and (before is None or sign * score.mean > sign * before.mean):
+        if score.outputs and (before is None or sign * score.mean >= sign * before.mean):
             path = outputs_path(self.problem.job.folder, number)
             path.parent.mkdir(parents=True, exist_ok=True)
             np.savez(path, outputs=np.stack(score.outputs))

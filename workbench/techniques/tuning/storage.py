@@ -106,19 +106,11 @@ def _storage(url: str, journal: Path) -> Any:
     if not url.startswith("grpc://"):
         return url
     host, _, port = url.removeprefix("grpc://").partition(":")
+    if not host or not port.isdigit():
+        raise SettingsError(f"`storage` must be like grpc://HOST:PORT, got `{url}`.")
     try:
         from optuna.storages import GrpcStorageProxy
-    except ImportError as error:
-        raise MissingExtra(_NO_GRPC) from error
-    try:
-        return GrpcStorageProxy(host=host or "localhost", port=int(port or 13000))
-    except ValueError:
-        raise SettingsError(f"`storage` must be like grpc://HOST:PORT, got `{url}`.") from None
-    except ImportError as error:
-        raise MissingExtra(_NO_GRPC) from error
 
-
-_NO_GRPC = (
-    "A proxy of trials needs grpcio: pip install 'model-optimization-workbench[cluster]', or leave "
-    "`storage` empty."
-)
+        return GrpcStorageProxy(host=host, port=int(port))
+    except ImportError as error:
+        raise MissingExtra("A proxy of trials (grpc)", "cluster") from error

@@ -1,4 +1,4 @@
-"""A worker process of a search: `python -m workbench.techniques.tuning.worker FOLDER THREADS`."""
+"""A worker process of a search: `python -m workbench.techniques.tuning.worker FOLDER`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 
 from workbench.errors import Cancelled
 from workbench.events import Report
-from workbench.system.threads import use_threads
 from workbench.techniques.tuning.problem import Problem
 from workbench.techniques.tuning.search import Search
 from workbench.techniques.tuning.workers import JOB, STOP
@@ -18,11 +17,10 @@ from workbench.techniques.tuning.workers import JOB, STOP
 __all__ = ["main"]
 
 
-def main(folder: Path, threads: int) -> int:
+def main(folder: Path) -> int:
     """Run trials until the study has enough; ends when the parent process does."""
     parent = os.getppid()
     report = Report(cancelled=lambda: (folder / STOP).exists() or os.getppid() != parent)
-    use_threads(threads)
     with (folder / JOB).open("rb") as file:
         job, settings, began = pickle.load(file)  # written by the parent, for this run alone
     search = Search(Problem(replace(job, report=report), settings), began=began)
@@ -34,4 +32,4 @@ def main(folder: Path, threads: int) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]), int(sys.argv[2])))
+    raise SystemExit(main(Path(sys.argv[1])))

@@ -91,7 +91,7 @@ def _started(folder: Path, number: int, n_workers: int) -> subprocess.Popen[byte
     }
     with (folder / f"worker-{number}.log").open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "workbench.techniques.tuning.worker", str(folder), threads],
+            [sys.executable, "-m", "workbench.techniques.tuning.worker", str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
