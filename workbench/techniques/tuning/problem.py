@@ -40,8 +40,8 @@ class Score:
     """The scores of one point.
 
     `folds` and `unseen` are the deciding metric on the rows held out and on valid, by fold;
-    `epochs` the best epoch of each fold (empty for estimators), `costs` the values of `OBJECTIVES`
-    that were measured, `outputs` those on valid `(folds, rows, ...)`.
+    `epochs` the best epoch of each fold (empty for estimators), `costs` the costs that were
+    measured, `outputs` those on valid `(folds, rows, ...)`.
     """
 
     folds: list[float] = field(default_factory=list)
