@@ -124,7 +124,7 @@ def test_default_settings_are_the_first_trial_and_may_win(pair, tmp_path):
     outcome = tuned(tmp_path, pair, n_trials=3, space=space, sampler="random")
     trials = outcome.evidence["trials"]
     assert trials[C].iloc[0] == 1.0
-    assert outcome.notes[0] == "No trial of 3 scored better than the default settings."
+    assert outcome.notes[0] == "None of 3 trials scored better than the default settings."
     assert outcome.candidate.model[-1].C == 1.0
 
 
