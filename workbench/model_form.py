@@ -62,6 +62,8 @@ class Form(ABC):
         Whether the task's loss trains it.
     on_device
         Whether it runs on the device of the run; otherwise on the processor.
+    settings_in_model
+        Whether the model holds the settings of its training, so that `untrained` keeps them.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Form(ABC):
     takes_columns: bool = True
     trained_by_loss: bool = False
     on_device: bool = False
+    settings_in_model: bool = False
 
     # Recognise and copy
 

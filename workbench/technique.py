@@ -166,6 +166,10 @@ class Outcome:
     `resolved` are the settings with every automatic choice written down, `evidence` named tables
     that show how it went; `partial` says that it was cut short and the candidate is the best so
     far. A step gives a candidate, a decision, or both.
+
+    `control` is the same model with default settings, trained on the same rows with the same
+    budget and seed. It has a row of its own, and the candidate is judged against it; without one,
+    against the candidate before the step.
     """
 
     candidate: Candidate | None
@@ -174,6 +178,7 @@ class Outcome:
     evidence: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     partial: bool = False
+    control: Candidate | None = None
 
 
 Action = Callable[[Job, Any], "Mapping[str, pd.DataFrame]"]

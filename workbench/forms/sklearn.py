@@ -39,6 +39,7 @@ class SklearnForm(Form):
     noun = "a scikit-learn estimator"
     runtimes = ("sklearn",)
     takes_prepared = False
+    settings_in_model = True
 
     def is_mine(self, model: Any) -> bool:
         return is_estimator(model)

@@ -12,9 +12,10 @@ from workbench.measure.statistics.verdict import Verdict
 from workbench.system.records import record
 from workbench.technique import Decision
 
-__all__ = ["BASELINE", "NOT_VALIDATED", "Row", "TestLine"]
+__all__ = ["BASELINE", "CONTROL", "NOT_VALIDATED", "Row", "TestLine"]
 
 BASELINE = "baseline"  # stands in place of the technique in the row of a baseline
+CONTROL = "control"  # the same for the control of a step: its model with default settings
 LATENCIES = ("latencies_ms", "start_latencies_ms", "parent_latencies_ms")
 NOT_VALIDATED = "Not cross-validated: "  # begins the note on a candidate, before the reason
 
@@ -85,6 +86,11 @@ class Row:
     def is_baseline(self) -> bool:
         """Whether the row is a simple model beside the run, and no step of it."""
         return self.technique == BASELINE
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the row is the control of a step, which no later step starts from."""
+        return self.technique == CONTROL
 
     @property
     def latency_ms(self) -> float | None:

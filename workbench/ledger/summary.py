@@ -45,7 +45,7 @@ def summary(
     is_alone = result.reference is last
     clauses = [_alone(last)] if is_alone else [_factors(rows, result), _change(last, test)]
     if not is_alone and last.aim == "quality":
-        clauses = [_improvement(last, test), clauses[0]]
+        clauses = [_improvement(last, test), _against_control(rows, last), clauses[0]]
     elif not is_alone:
         clauses[-1] = ", ".join(filter(None, (clauses[-1], _limit(last, test, accepted_drop))))
     decided = [row for row in rows if row.decision is not None]
@@ -175,6 +175,17 @@ def _improvement(last: Row, test: TestLine | None) -> str:
         margin = _singular(threshold_text(verdict.margin, verdict.unit))
         change = f"{_metric(verdict.metric)} no better on {split} (the same within {margin})"
     return f"{change}, so the simpler start is to be kept"
+
+
+def _against_control(rows: Sequence[Row], last: Row) -> str:
+    """The change against the control of the step; empty where it has none."""
+    control = next((row for row in rows if row.is_control and row.step == last.parent), None)
+    verdict = quality_verdict(last.against_parent, last.metric)
+    if control is None or verdict is None:
+        return ""
+    values = (verdict.difference, verdict.low, verdict.high)
+    difference, low, high = (difference_text(v, verdict.unit) for v in values)
+    return f"{difference} on valid against the same model with default settings ({low} to {high})"
 
 
 def _subject(verdict: Verdict) -> str:

@@ -68,7 +68,7 @@ class Anew:
     def is_from_builder(self) -> bool:
         """Whether a builder makes it untrained; else a copy of the model draws new weights."""
         name = self.candidate.builder_name
-        return name in self.task.builders or ":" in name
+        return not self.form.settings_in_model and (name in self.task.builders or ":" in name)
 
     @property
     def _is_sized(self) -> bool:
@@ -77,11 +77,11 @@ class Anew:
     def _maker(self, task: Task, prepare: Any) -> Callable[[], Any] | None:
         """A function that makes the untrained model behind `prepare`; None where none is known."""
         name, args = self.candidate.builder_name, dict(self.candidate.builder_args)
+        if not self.is_from_builder:
+            return self.form.untrained(self.candidate.model)
         if name in task.builders:
             return lambda: task.build_behind(prepare, name, **args)
-        if ":" in name:
-            return lambda: resolve(name)(**args)
-        return self.form.untrained(self.candidate.model)
+        return lambda: resolve(name)(**args)
 
     def trained(
         self,

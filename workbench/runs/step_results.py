@@ -8,13 +8,13 @@ from typing import Any
 
 from workbench.events import Report
 from workbench.ledger.appraise import Contestant, appraise
-from workbench.ledger.rows import Row
+from workbench.ledger.rows import CONTROL, Row
 from workbench.ledger.words import quality_verdict
 from workbench.recipe import Step
 from workbench.runs.context import RunContext
 from workbench.runs.cross_validated import cross_validated
 from workbench.runs.standing import Standing
-from workbench.runs.step_folders import exported_form
+from workbench.runs.step_folders import exported_form, keep_candidate
 from workbench.task import Candidate
 from workbench.technique import Outcome
 
@@ -36,7 +36,10 @@ class StepResult:
 def rows_of_step(
     context: RunContext, result: StepResult, before: Standing, report: Report
 ) -> list[Row]:
-    """The row of a step: its candidate beside the one before, or its decision alone."""
+    """The row of a step: its candidate beside the one before, or its decision alone.
+
+    The control of a step has a row before it, which its candidate is compared with.
+    """
     candidate, decision = result.outcome.candidate, result.outcome.decision
     if candidate is None:
         return [
@@ -51,12 +54,13 @@ def rows_of_step(
         ]
     shipped = exported_form(candidate, result.work, context.required_task) or candidate
     beside = [before.shipped] if before.shipped is not None else []
+    controls = _controls(context, result)
     rows = appraise(
-        [*beside, Contestant(result.label, shipped)],
+        [*beside, *controls, Contestant(result.label, shipped)],
         context.required_task,
         report=report,
         recipe=context.recipe,
-        seconds=[0.0] * len(beside) + [result.seconds],
+        seconds=[0.0] * len(beside + controls) + [result.seconds],
         folder=result.work,
         origin=before.origin,
         notes=result.notes,
@@ -64,7 +68,20 @@ def rows_of_step(
     )
     row = cross_validated(context, rows[-1], candidate, result.work, report)
     row = replace(row, decision=decision, aim=result.step.declared.aim)
-    return [replace(row, notes=(*row.notes, *_not_better(row)))]
+    beside_it = [replace(r, notes=()) for r in rows[len(beside) : -1]]
+    return [*beside_it, replace(row, notes=(*row.notes, *_not_better(row)))]
+
+
+def _controls(context: RunContext, result: StepResult) -> list[Contestant]:
+    """The control of a step in the form that is measured; empty where it has none."""
+    control = result.outcome.control
+    if control is None:
+        return []
+    control = replace(control, technique=CONTROL)
+    work = result.work / CONTROL
+    keep_candidate(control, work, context.required_task)
+    shipped = exported_form(control, work, context.required_task) or control
+    return [Contestant(f"{result.label} {CONTROL}", shipped)]
 
 
 def _not_better(row: Row) -> tuple[str, ...]:
@@ -72,7 +89,12 @@ def _not_better(row: Row) -> tuple[str, ...]:
     verdict = quality_verdict(row.against_parent, row.metric)
     if row.aim != "quality" or verdict is None or verdict.decision == "better":
         return ()
-    found = f"Not proved better than `{row.parent}`, the simpler model before it ({verdict.text})"
+    other = f"`{row.parent}`, " + (
+        "the same model with default settings"
+        if row.parent == f"{row.step} {CONTROL}"
+        else "the simpler model before it"
+    )
+    found = f"Not proved better than {other} ({verdict.text})"
     if row.budget == "smoke":
         return (f"{found}, in a quick check, which decides nothing.",)
     return (f"{found}: without another reason for this step, keep that one.",)

@@ -181,7 +181,8 @@ class Trail:
         """The ledger as a waterfall figure of `latency_ms`, `size_bytes` or `quality`."""
         from workbench.figures.waterfall import plot_ledger
 
-        return plot_ledger(frame([r for r in self.rows if r.quality is not None]), value=value)
+        steps = [r for r in self.rows if r.quality is not None and not r.is_control]
+        return plot_ledger(frame(steps), value=value)
 
     def _repr_html_(self) -> str:
         return html([*self.baselines, *self.rows], self.test, accepted_drop=self.accepted_drop)
