@@ -41,9 +41,9 @@ def plot_history(trials: DataFrame, metric: Metric, *, title: str | None = None)
     shown, left_out = thinned(table, metric)
     add_trials(drawn, shown, shown["number"].to_numpy(float), axis)
     _add_failed(drawn, shown, axis)
-    lines = (("score", "best so far", palette.series[1], "solid"),)
+    lines = [("score", "best so far", palette.series[1], "solid")]
     if np.isfinite(best["unseen"]).any():
-        lines += (("unseen", "the same on unseen rows", palette.series[2], "dash"),)
+        lines.append(("unseen", "the same on unseen rows", palette.series[2], "dash"))
     for column, name, color, dash in lines:
         drawn.add_scatter(
             x=best["number"].to_numpy(float),
