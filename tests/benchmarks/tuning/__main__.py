@@ -13,11 +13,29 @@ def main() -> None:
     recording = actions.add_parser("record", help="record the trainings that a table lacks")
     recording.add_argument("problem", choices=PROBLEMS)
     recording.add_argument("--limit", type=int, help="most trainings of this call")
+    replaying = actions.add_parser("replay", help="replay samplers on the recorded tables")
+    replaying.add_argument("--problems", nargs="*", default=list(PROBLEMS), choices=PROBLEMS)
+    replaying.add_argument("--methods", nargs="*", default=["grid", "random", "tpe", "gp"])
+    actions.add_parser("curse", help="the winner's curse of the recorded tables")
+    timing = actions.add_parser("overhead", help="seconds of trials that cost nothing")
+    timing.add_argument("--sampler", default="tpe")
     given = parser.parse_args()
     if given.action == "record":
         from tests.benchmarks.tuning.recording import record
 
         record(PROBLEMS[given.problem], given.limit)
+    elif given.action == "replay":
+        from tests.benchmarks.tuning.replaying import replays
+
+        replays(given.problems, given.methods)
+    elif given.action == "curse":
+        from tests.benchmarks.tuning.replaying import curses
+
+        curses(list(PROBLEMS))
+    else:
+        from tests.benchmarks.tuning.overhead import plain_seconds
+
+        print(f"plain Optuna, {given.sampler}: {plain_seconds(given.sampler):.2f} s")
 
 
 if __name__ == "__main__":
