@@ -131,6 +131,10 @@ class PartReport(Report):
         """Send an event to the listeners of the whole."""
         self._whole(event)
 
+    def send(self, kind: str, **data: Any) -> None:
+        """Send an event under the name of the step of the whole."""
+        self._whole.send(kind, **data)
+
     def progress(self, done: float, total: float, text: str = "") -> None:
         """Report the progress of the part as a fraction of the whole."""
         share = min(1.0, done / max(total, 1))

@@ -104,7 +104,14 @@ def _flights(name: str) -> Task:
             "boosting": partial(_estimator, "boosting", numeric),
         },
         prepare=prepare,
-        spaces={"table_net": network_space({"low": 32, "high": 256, "step": 32})},
+        spaces={
+            "table_net": network_space({"low": 32, "high": 256, "step": 32}),
+            "boosting": {
+                "estimator.model__learning_rate": {"low": 0.03, "high": 0.5, "log": True},
+                "estimator.model__max_depth": {"low": 3, "high": 7},
+                "estimator.model__min_samples_leaf": {"low": 5, "high": 200, "log": True},
+            },
+        },
         built_in=True,
     )
 

@@ -40,8 +40,8 @@ class Score:
     """The scores of one point.
 
     `folds` and `unseen` are the deciding metric on the rows held out and on valid, by fold;
-    `epochs` the best epoch of each fold (empty for estimators), `costs` the values of `OBJECTIVES`
-    that were measured, `outputs` those on valid `(folds, rows, ...)`.
+    `epochs` the best epoch of each fold (empty for estimators), `costs` the costs that were
+    measured, `outputs` those on valid `(folds, rows, ...)`.
     """
 
     folds: list[float] = field(default_factory=list)
@@ -243,7 +243,7 @@ class _FoldReport(PartReport):
     """The report of one fold's training, which listens to the scores of its epochs."""
 
     def __init__(
-        self, whole: Report, number: int, n: int, text: str, sign: int, heard: Heard | None
+        self, whole: Report, number: int, n: int, text: str, sign: float, heard: Heard | None
     ) -> None:
         super().__init__(whole, number, n, text, curves=False)
         self._heard = heard
@@ -257,6 +257,10 @@ class _FoldReport(PartReport):
             self._scores.append(self._sign * y)
             if self._heard is not None:
                 self._heard(len(self._scores) - 1, y)
+
+    def message(self, text: str) -> None:
+        """Leave out what is said of each fold of each trial."""
+        self.check()
 
     @property
     def best_epoch(self) -> int:

@@ -103,7 +103,7 @@ def _without_result(study: Any) -> str:
         return f"None of {len(done)} trials ended with a score: {errors[-1]}"
     if any(t.state.name == "COMPLETE" for t in done):
         return (
-            f"None of {len(done)} trials keeps the limits: raise `limits`, or search smaller "
+            f"None of {len(done)} trials keeps the limits of costs: raise them, or search smaller "
             "models."
         )
     return (

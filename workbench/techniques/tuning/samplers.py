@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 from workbench.errors import SettingsError, required
 from workbench.settings.spaces import Space
+from workbench.techniques.tuning.quiet import quiet
 from workbench.techniques.tuning.settings import TuningSettings
 
 __all__ = ["HYPEROPT", "make_pruner", "make_sampler", "sampler_of", "trial_pruner_of"]
@@ -75,11 +75,9 @@ def trial_pruner_of(settings: TuningSettings) -> str:
 
 def make_sampler(name: str, seed: int, n_trials: int) -> Any:
     """An Optuna sampler with a seed; points of a grid and of Hyperopt come from a queue."""
-    import optuna
     from optuna import samplers
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with quiet():
         if name == "tpe":
             return samplers.TPESampler(
                 seed=seed,
@@ -103,11 +101,9 @@ def make_sampler(name: str, seed: int, n_trials: int) -> Any:
 
 def make_qmc(seed: int) -> Any:
     """The sampler of a scrambled Sobol sequence: one seed for the whole study."""
-    import optuna
     from optuna import samplers
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+    with quiet():
         return samplers.QMCSampler(
             seed=seed,
             scramble=True,

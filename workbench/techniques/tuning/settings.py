@@ -7,12 +7,9 @@ from typing import Any, Literal
 from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
 from workbench.training import FitSettings
 
-__all__ = ["OBJECTIVES", "TrialFit", "TuningSettings"]
+__all__ = ["TrialFit", "TuningSettings"]
 
-OBJECTIVES = ("quality", "latency_ms", "size_bytes", "macs")
-"""Values that a search can optimize or limit; quality is the deciding metric of the task."""
-
-FEW = "`{}` looks at one objective: set `{}`, or leave one objective in `objectives`."
+FEW = "`{}` looks at one objective: set `{}`, or leave `second_objective` at none."
 
 
 class TrialFit(FitSettings):
@@ -78,14 +75,23 @@ class TuningSettings(TechniqueSettings):
     Auto: median for one objective, none for several.
     """
 
-    objectives: list[str] = free_form(["quality"], expert=True, title="Objectives")
-    """Values to optimize: quality, which is the deciding metric of the task, latency_ms (batch 1,
-    one thread), size_bytes, macs. Of the trials that no other one beats, the one with the best
-    score is taken.
+    second_objective: Literal["none", "latency_ms", "size_bytes", "macs"] = knob(
+        "none", expert=True, title="Second objective"
+    )
+    """Cost to lower while the score rises: latency_ms (batch 1, one thread), size_bytes, macs. Of
+    the trials that no other one beats in both, the one with the best score is taken.
     """
 
-    limits: dict[str, float] = free_form({}, expert=True, title="Limits")
-    """Highest values of latency_ms, size_bytes or macs. A trial above one is never taken."""
+    max_latency_ms: float | None = knob(
+        None, above=0, unit="ms", expert=True, title="Highest latency"
+    )
+    """Latency at batch 1 on one thread above which a trial is never taken. Empty: no limit."""
+
+    max_size_bytes: int | None = knob(None, low=1, unit="bytes", expert=True, title="Largest size")
+    """Size of the model above which a trial is never taken. Empty: no limit."""
+
+    max_macs: int | None = knob(None, low=1, expert=True, title="Most multiply-adds")
+    """Multiply-adds a row above which a trial is never taken. Empty: no limit."""
 
     n_workers: int = knob(1, low=1, high=256, expert=True, title="Workers")
     """Number of processes that run trials at the same time, each with its share of the threads."""
@@ -103,37 +109,30 @@ class TuningSettings(TechniqueSettings):
     fit: TrialFit = nested(TrialFit, expert=True, title="Training of a trial")
     """Training of each trial, for the settings that the space does not vary."""
 
-    def conflicts(self) -> list[tuple[str, str]]:
-        """Objectives and limits that do not exist, and methods that take one objective only."""
-        from workbench.errors import unknown
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """The values to optimize; quality is the deciding metric of the task."""
+        second = self.second_objective
+        return ("quality",) if second == "none" else ("quality", second)
 
-        found = [
-            ("objectives", unknown("objective", name, OBJECTIVES))
-            for name in self.objectives
-            if name not in OBJECTIVES
-        ]
-        found += [
-            ("limits", unknown("limit", name, OBJECTIVES[1:]))
-            for name in self.limits
-            if name not in OBJECTIVES[1:]
-        ]
-        found += [
-            ("limits", f"`limits`: {name} must be above 0, got {value}.")
-            for name, value in self.limits.items()
-            if not value > 0
-        ]
-        if not self.objectives or len(set(self.objectives)) < len(self.objectives):
-            found.append(("objectives", "`objectives` needs one or more names, each once."))
-        if len(self.objectives) > 1:
-            found += self._of_one_objective()
+    @property
+    def limits(self) -> dict[str, float]:
+        """The highest allowed costs by name."""
+        limits = {
+            "latency_ms": self.max_latency_ms,
+            "size_bytes": self.max_size_bytes,
+            "macs": self.max_macs,
+        }
+        return {name: value for name, value in limits.items() if value is not None}
+
+    def conflicts(self) -> list[tuple[str, str]]:
+        """Methods that take one objective only, and a shared storage without a name."""
+        found = []
+        if self.second_objective != "none" and self.trial_pruner not in ("auto", "none"):
+            found.append(("trial_pruner", FEW.format("trial_pruner", "trial_pruner: none")))
+        one_only = self.sampler == "cmaes" or self.sampler.startswith("hyperopt")
+        if self.second_objective != "none" and one_only:
+            found.append(("sampler", FEW.format(f"sampler: {self.sampler}", "sampler: nsga2")))
         if self.storage and not self.study:
             found.append(("study", "`storage` is shared: give the study a name with `study`."))
-        return found
-
-    def _of_one_objective(self) -> list[tuple[str, str]]:
-        found = []
-        if self.trial_pruner not in ("auto", "none"):
-            found.append(("trial_pruner", FEW.format("trial_pruner", "trial_pruner: none")))
-        if self.sampler == "cmaes" or self.sampler.startswith("hyperopt"):
-            found.append(("sampler", FEW.format(f"sampler: {self.sampler}", "sampler: nsga2")))
         return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.errors import MissingExtra, SettingsError, sentence_of
 from workbench.settings.spaces import Space
+from workbench.techniques.tuning.quiet import quiet
 from workbench.techniques.tuning.settings import TuningSettings
 
 __all__ = ["Study", "journal_path", "open_study"]
@@ -45,7 +46,7 @@ def open_study(
     *,
     space: Space,
     about: dict[str, Any],
-    directions: list[str],
+    directions: Any,
 ) -> Study:
     """The study of these settings, made if there is none yet.
 
@@ -102,7 +103,8 @@ def _storage(url: str, journal: Path) -> Any:
 
     if not url:
         journal.parent.mkdir(parents=True, exist_ok=True)
-        return JournalStorage(JournalFileBackend(str(journal), lock_obj=_FileLock(journal)))
+        lock: Any = _FileLock(journal)
+        return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
     if not url.startswith("grpc://"):
         return url
     host, _, port = url.removeprefix("grpc://").partition(":")
@@ -111,6 +113,7 @@ def _storage(url: str, journal: Path) -> Any:
     try:
         from optuna.storages import GrpcStorageProxy
 
-        return GrpcStorageProxy(host=host, port=int(port))
+        with quiet():
+            return GrpcStorageProxy(host=host, port=int(port))
     except ImportError as error:
         raise MissingExtra("A proxy of trials (grpc)", "cluster") from error

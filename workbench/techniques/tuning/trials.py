@@ -76,7 +76,7 @@ def is_feasible(trial: Trial) -> bool:
     return all(value <= 0 for value in trial.constraints.values())
 
 
-def best_of(study: Study, sign: int) -> Trial | None:
+def best_of(study: Study, sign: float) -> Trial | None:
     """The complete trial within the limits with the best score; the earliest of equal ones.
 
     Of several objectives it is that among the trials which no other one beats.
@@ -112,9 +112,10 @@ def retry_orphans(study: Study) -> int:
 
 def lose(study: Study, trial: Any) -> None:
     """Take a trial that did not end out of the count, and put its point first in the queue."""
-    from optuna.trial import Trial, TrialState
+    from optuna import trial as kinds
 
-    running = trial if isinstance(trial, Trial) else Trial(study, trial._trial_id)
+    is_live = isinstance(trial, kinds.Trial)
+    running = trial if is_live else kinds.Trial(study, trial._trial_id)
     n_before = int(running.user_attrs.get(RETRY_OF, {}).get("n", 0))
     if n_before >= MOST_RETRIES:
         running.set_user_attr(ERROR, "Its process died three times, as without memory.")
@@ -124,7 +125,7 @@ def lose(study: Study, trial: Any) -> None:
             kept = {k: running.user_attrs[k] for k in (DEFAULT,) if k in running.user_attrs}
             retry = {**kept, RETRY_OF: {"number": running.number, "n": n_before + 1}}
             study.enqueue_trial(running.params, user_attrs=retry)
-    study.tell(running.number, state=TrialState.FAIL, skip_if_finished=True)
+    study.tell(running.number, state=kinds.TrialState.FAIL, skip_if_finished=True)
 
 
 def _is_gone(worker: Mapping[str, Any] | None) -> bool:
