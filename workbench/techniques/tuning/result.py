@@ -10,6 +10,7 @@ import numpy as np
 from workbench.errors import TaskError
 from workbench.system.wording import difference_text, value_text
 from workbench.technique import Outcome
+from workbench.techniques.tuning.importance import importance
 from workbench.techniques.tuning.problem import Problem, Score
 from workbench.techniques.tuning.search import Search
 from workbench.techniques.tuning.tables import curse_table, front_table
@@ -59,9 +60,11 @@ def outcome_of(search: Search) -> Outcome:
         trains_anew=True,
     )
     curse = curse_table(problem, study)
+    trials = trial_table(study, problem.space)
     tables = {
-        "trials": trial_table(study, problem.space),
+        "trials": trials,
         "curse": curse,
+        "importance": importance(trials, problem.space, metric, seed=problem.job.seed),
         **(
             {"front": front_table(study, list(problem.settings.objectives))}
             if len(problem.settings.objectives) > 1
@@ -70,7 +73,7 @@ def outcome_of(search: Search) -> Outcome:
     }
     notes = [
         _best_note(search, best, point, score, is_best),
-        _curse_note(problem, curse, tables["trials"], score),
+        _curse_note(problem, curse, trials, score),
         *_counts(search),
         *score.notes,
     ]
