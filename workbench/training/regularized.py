@@ -30,7 +30,7 @@ class RegularizedFit(FitSettings):
     """Share of a label that is spread evenly over all classes."""
 
     mixup: float | None = inherited(0.0, low=0, high=10, step=0.1)
-    """Alpha of mixup: rows are mixed in pairs, targets too; the weight is from Beta(alpha, alpha)."""
+    """Alpha of mixup: rows and targets are mixed in pairs, by a weight from Beta(alpha, alpha)."""
 
     cutmix: float | None = inherited(0.0, low=0, high=10, step=0.1)
     """Alpha of cutmix: a rectangle of each image comes from another one. With mixup, one is drawn
