@@ -18,12 +18,12 @@ class RegularizedFit(FitSettings):
     while it is trained. Empty: each layer keeps its rate.
     """
 
-    l1: float | None = inherited(0.0, low=0, high=10)
+    l1: float | None = inherited(0.0, low=0, high=10, expert=True)
     """L1 penalty on matrices and kernels: after each step weights move towards zero by the learning
     rate times this number, and stop there.
     """
 
-    l2: float | None = inherited(0.0, low=0, high=10)
+    l2: float | None = inherited(0.0, low=0, high=10, expert=True)
     """L2 penalty on matrices and kernels, added to the gradient (coupled, unlike weight decay)."""
 
     label_smoothing: float | None = inherited(0.0, low=0, high=0.9, step=0.01)
@@ -32,7 +32,7 @@ class RegularizedFit(FitSettings):
     mixup: float | None = inherited(0.0, low=0, high=10, step=0.1)
     """Alpha of mixup: rows and targets are mixed in pairs, by a weight from Beta(alpha, alpha)."""
 
-    cutmix: float | None = inherited(0.0, low=0, high=10, step=0.1)
+    cutmix: float | None = inherited(0.0, low=0, high=10, step=0.1, expert=True)
     """Alpha of cutmix: a rectangle of each image comes from another one. With mixup, one is drawn
     for each batch.
     """
@@ -42,7 +42,7 @@ class RegularizedFit(FitSettings):
     mirrored, or none.
     """
 
-    averaging: Literal["off", "ema", "swa"] = knob("off", title="Averaging of weights")
+    averaging: Literal["off", "ema", "swa"] = knob("off", title="Averaging of weights", expert=True)
     """Weights that are scored and kept: the last ones, an exponential moving average, or their mean
     over the last part of the training. Batch norm statistics are computed anew.
     """

@@ -96,7 +96,7 @@ class RegularizationSettings(TechniqueSettings):
     n_seeds: int | None = scaled(
         smoke=2, standard=3, thorough=5, low=1, high=100, expert=True, title="Seeds"
     )
-    """Trainings at each value in a choice or an analysis; each has its own seed and fold of train."""
+    """Trainings at each value in a choice or an analysis, with a seed and a fold of train each."""
 
     fit: SwitchedFit = nested(SwitchedFit, title="Training of a network")
     """Training of a network, with its switches."""

@@ -203,7 +203,7 @@ def plot_switches(gains: DataFrame, *, metric: str = "accuracy") -> Figure:
     missing.
     """
     check_table(gains, ("switch", "value", "gain", "low", "high", "n", "verdict"), OF_SWITCHES)
-    scale, unit = _scale(metric)
+    scale, _ = _scale(metric)
     rows = gains[gains["switch"] != "none"].iloc[::-1]
     if not len(rows):
         raise DataError(f"The table has no switch beside `none`. {OF_SWITCHES}")
