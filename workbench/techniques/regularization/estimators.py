@@ -203,15 +203,7 @@ def _penalized(part: Any, penalty: str, ratio: float) -> Any:
     name = type(part).__name__
     params = part.get_params(deep=False)
     if name == "LogisticRegression":
-        solver = params["solver"] if ratio == 0 else "saga"
-        kinds = {0.0: "l2", 1.0: "l1"}
-        named = (
-            {}
-            if params.get("penalty") == "deprecated"
-            else {"penalty": kinds.get(ratio, "elasticnet")}
-        )
-        ratios = {"l1_ratio": ratio} if not named or 0 < ratio < 1 else {}
-        return unfitted(part).set_params(solver=solver, **named, **ratios)
+        return unfitted(part).set_params(**_logistic(params, ratio))
     if name in ("SGDClassifier", "SGDRegressor"):
         kinds = {"ridge": "l2", "lasso": "l1", "elastic_net": "elasticnet"}
         return unfitted(part).set_params(penalty=kinds[penalty], l1_ratio=ratio)
@@ -224,6 +216,16 @@ def _penalized(part: Any, penalty: str, ratio: float) -> Any:
     if name in REGRESSORS:
         return _linear_regression(params, penalty, ratio)
     return None
+
+
+def _logistic(params: Mapping[str, Any], ratio: float) -> dict[str, Any]:
+    """Parameters of a logistic regression with a share of L1, in the names of its version."""
+    solver = params["solver"] if ratio == 0 else "saga"
+    if params.get("penalty") == "deprecated":
+        return {"solver": solver, "l1_ratio": ratio}
+    if 0 < ratio < 1:
+        return {"solver": solver, "penalty": "elasticnet", "l1_ratio": ratio}
+    return {"solver": solver, "penalty": "l1" if ratio else "l2"}
 
 
 def _linear_regression(params: Mapping[str, Any], penalty: str, ratio: float) -> Any:

@@ -23,6 +23,7 @@ from workbench.techniques.regularization.strength import (
     MEASURED,
     at_strength,
     control_fit,
+    is_stopping,
     own_fit,
     resolved_settings,
 )
@@ -46,14 +47,19 @@ class _Trainer:
     job: Job
     task: Task
     start: Candidate
+    stops_early: bool
 
     @classmethod
     def of(cls, job: Job, settings: RegularizationSettings) -> _Trainer:
-        train = job.task.data.train
-        rest, held = hold_out(train, job.task.kind, INNER_VALID, seed=job.seed)
+        """With an inner valid part of train if it stops early; else all train rows are learned."""
+        start, task = _initial(job, settings), job.task
+        if not is_stopping(settings.fit):
+            return cls(job, replace(task, start=None), start, stops_early=False)
+        train = task.data.train
+        rest, held = hold_out(train, task.kind, INNER_VALID, seed=job.seed)
         learned, valid = taken(train, rest), taken(train, held)
-        task = replace(job.task, data=Splits(learned, valid, valid), start=None)
-        return cls(job, task, _initial(job, settings))
+        task = replace(task, data=Splits(learned, valid, valid), start=None)
+        return cls(job, task, start, stops_early=True)
 
     def train(
         self, name: str, settings: RegularizedFit, choices: Mapping[str, Any], report: PartReport
@@ -108,7 +114,7 @@ def regularize_network(job: Job, settings: RegularizationSettings) -> Outcome:
     """The network trained anew with its switches, beside a control with default settings."""
     _refuse_estimator_settings(settings)
     resolved, notes = resolved_settings(job, settings)
-    trainer = _Trainer.of(job, settings)
+    trainer = _Trainer.of(job, resolved)
     evidence: dict[str, pd.DataFrame] = {}
     strength, n_parts = settings.strength, 2
     if strength is None and (resolved.budget == "smoke" or settings.initial == "start"):
@@ -136,7 +142,7 @@ def regularize_network(job: Job, settings: RegularizationSettings) -> Outcome:
         _child(job, settings, fitted, _travelling(job, scaled), "regularized", "regularization"),
         outcome_settings,
         evidence={**evidence, "history": history, "stops": stops},
-        notes=(*fitted.notes, *notes, *_notes(job, history, stops)),
+        notes=(*fitted.notes, *notes, *_notes(trainer, history, stops)),
         control=_child(job, settings, beside, _travelling(job, plain), CONTROL, CONTROL),
     )
 
@@ -157,10 +163,9 @@ def _travelling(job: Job, settings: RegularizedFit) -> dict[str, Any]:
     own, neutral = own_fit(job), RegularizedFit().resolved()
     values = {name: getattr(settings, name) for name in RegularizedFit.model_fields}
     kept = {n: v for n, v in values.items() if n in own or v != getattr(neutral, n)}
-    length = tuple(values[n] for n in LENGTH)
     budgets = [RegularizedFit().resolved(budget) for budget in BUDGETS]
-    is_by_budget = length in [tuple(getattr(b, n) for n in LENGTH) for b in budgets]
-    left_out = (*MEASURED, *(n for n in LENGTH if is_by_budget and n not in own))
+    by_budget = [n for n in LENGTH if values[n] in [getattr(b, n) for b in budgets]]
+    left_out = (*MEASURED, *(n for n in by_budget if n not in own))
     return {n: v for n, v in kept.items() if n not in left_out and v is not None}
 
 
@@ -182,18 +187,22 @@ def _child(
     )
 
 
-def _notes(job: Job, history: pd.DataFrame, stops: pd.DataFrame) -> list[str]:
-    """Sentences about the gap, the rows and the initial weights."""
-    unit = job.task.metric.unit
+def _notes(trainer: _Trainer, history: pd.DataFrame, stops: pd.DataFrame) -> list[str]:
+    """Sentences about early stopping and about the gap."""
+    held_out = "held-out rows of train" if trainer.stops_early else "valid"
     notes = [
         "Early stopping looked at 15 % of train, for the control too; valid was not used for any "
         "choice."
+        if trainer.stops_early
+        else "Early stopping is off, for the control too: both learned from all train rows, and "
+        "valid was not used for any choice."
     ]
     kept = stops.merge(history, left_on=["training", "best_epoch"], right_on=["training", "epoch"])
     if len(kept) == 2:
+        unit = trainer.task.metric.unit
         texts = [
             f"{difference_text(row.gap, unit, signed=False)} ({row.training})"
             for row in kept.itertuples()
         ]
-        notes.append(f"Gap between train rows and held-out rows of train: {', '.join(texts)}.")
+        notes.append(f"Gap between train rows and {held_out}: {', '.join(texts)}.")
     return notes

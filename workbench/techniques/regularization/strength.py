@@ -17,6 +17,7 @@ __all__ = [
     "active_switches",
     "at_strength",
     "control_fit",
+    "is_stopping",
     "own_fit",
     "resolved_settings",
     "with_switch",
@@ -26,12 +27,12 @@ __all__ = [
 NUMERIC = ("dropout", "weight_decay", "label_smoothing", "mixup", "cutmix", "l1", "l2")
 STOPPING = ("patience", "min_delta", "restore_best")
 OF_AVERAGING = ("averaging", "ema_decay", "swa_start", "swa_lr")
-SWITCHES = (*NUMERIC, "augment", *OF_AVERAGING, "clip_norm", *STOPPING)
+SWITCHES = (*NUMERIC, "augment", *OF_AVERAGING, "clip_norm")
+ENDLESS = 10_000  # epochs without a better score: early stopping never cuts
 MEASURED = (
     "precision",
     "memory_format",
 )  # a clock may choose them: not a part of a candidate's fit
-MOST = {"dropout": 0.95, "label_smoothing": 0.9}  # of a switch that is scaled up
 
 
 def own_fit(job: Job) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def resolved_settings(
     defaults = SwitchedFit().flat()
     brought = {
         name: own[name]
-        for name in (*SWITCHES, "schedule")
+        for name in (*SWITCHES, *STOPPING, "schedule")
         if name in own and own[name] is not None and _is_default(settings.fit, name, defaults)
     }
     fit = resolved.fit.model_copy(update=brought)
@@ -81,20 +82,21 @@ def _can_drop(model: Any) -> bool:
 
 
 def at_strength(fit: SwitchedFit, strength: float) -> SwitchedFit:
-    """The training with its numeric switches times a strength; 0 switches them off."""
-    values = {name: getattr(fit, name) for name in NUMERIC}
+    """The training with its numeric switches times a strength, at most the highest allowed."""
+    values = {k.name: (getattr(fit, k.name), k.high) for k in knobs(SwitchedFit)}
     changes = {
-        name: min(value * strength, MOST.get(name, value * strength))
-        for name, value in values.items()
-        if value is not None
+        name: min(value * strength, highest)
+        for name, (value, highest) in values.items()
+        if name in NUMERIC and value is not None
     }
     return fit.model_copy(update=changes)
 
 
 def without_switches(fit: SwitchedFit) -> SwitchedFit:
-    """The training with every switch off, those of early stopping left as they are."""
+    """The training with every switch off, and without early stopping: the last weights are kept."""
     off: dict[str, Any] = dict.fromkeys((*NUMERIC, "clip_norm"), 0.0)
     off |= {"dropout": None, "averaging": "off", "augment": "off"}
+    off |= {"patience": ENDLESS, "min_delta": 0.0, "restore_best": False}
     plain = SwitchedFit()
     return fit.model_copy(update=off | {n: getattr(plain, n) for n in OF_AVERAGING[1:]})
 
@@ -111,13 +113,23 @@ def active_switches(fit: SwitchedFit, *, has_augment: bool) -> dict[str, dict[st
     }
     if fit.augment not in ("off", "task") or (fit.augment == "task" and has_augment):
         active["augment"] = {"augment": fit.augment}
+    if is_stopping(fit):
+        active["early_stopping"] = {name: getattr(fit, name) for name in STOPPING}
     if fit.averaging != "off":
         active["averaging"] = {name: getattr(fit, name) for name in OF_AVERAGING}
     return active
 
 
+def is_stopping(fit: SwitchedFit) -> bool:
+    """Whether scores of epochs decide which weights are kept."""
+    return fit.restore_best or fit.patience < (fit.epochs or 0)
+
+
 def control_fit(job: Job, fit: SwitchedFit) -> dict[str, Any]:
-    """Training settings of the control: those of `fit`, every switch as the start brings it."""
+    """Training settings of the control: those of `fit`, with every switch as the start brings it.
+
+    Early stopping is the same for both, so that the difference is that of the switches.
+    """
     own = own_fit(job)
     kept = {k.name: getattr(fit, k.name) for k in knobs(RegularizedFit) if k.name not in SWITCHES}
     return {**kept, **{name: own[name] for name in SWITCHES if name in own}}

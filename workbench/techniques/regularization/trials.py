@@ -132,8 +132,8 @@ class Trials:
         return [self._value(trained, part, report) for part in rows]
 
     def _value(self, trained: Candidate, rows: Any, report: Report) -> float:
-        silent = Report(cancelled=lambda: report.check() or False)
-        outputs = predict_rows(trained, rows.prepared(trained.prepare), report=silent)
+        report.check()
+        outputs = predict_rows(trained, rows.prepared(trained.prepare))
         targets = np.asarray(rows.targets)
         value = float(self.task.metric(like_targets(outputs, targets), targets))
         if not np.isfinite(value):
