@@ -136,7 +136,8 @@ def test_parameters_of_an_estimator_are_compared(actions, tmp_path):
 
 
 def test_no_switch_at_all_is_refused(actions, tmp_path):
-    off = {"dropout": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0, "restore_best": False}
+    off = {"dropout": 0.0, "weight_decay": 0.0, "label_smoothing": 0.0}
+    off |= {"restore_best": False, "patience": 1000}
     with pytest.raises(SettingsError, match="All switches are off"):
         actions["switches"](network_job(tmp_path), quick(fit=off))
 

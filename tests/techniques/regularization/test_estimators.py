@@ -137,6 +137,13 @@ def test_run_chooses_a_strength_and_its_parameters_travel(tmp_path):
     )
     assert pytest.approx(1 / strength) == trained.model.named_steps["logisticregression"].C
     assert any("the best mean" in note for note in outcome.notes)
+    (tmp_path / "again").mkdir()
+    again = technique(estimator_job(tmp_path / "again"), outcome.resolved)
+    assert again.resolved == outcome.resolved
+    np.testing.assert_array_equal(
+        again.candidate.model.named_steps["logisticregression"].coef_,
+        model.named_steps["logisticregression"].coef_,
+    )
 
 
 def test_given_strength_is_used_without_a_choice(tmp_path):

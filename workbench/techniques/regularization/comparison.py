@@ -11,7 +11,6 @@ from workbench.measure.statistics.resampled import resampled
 from workbench.metrics import Metric
 from workbench.task import Candidate
 from workbench.technique import Job
-from workbench.techniques.regularization import RegularizationSettings
 from workbench.techniques.regularization.estimators import (
     check_parameters,
     configured,
@@ -28,6 +27,8 @@ from workbench.techniques.regularization.variants import trials_of, variant
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = ["ALL", "NONE", "compared"]
 

@@ -9,7 +9,6 @@ from workbench.model_form import Training, form_named
 from workbench.models.estimators import unfitted
 from workbench.technique import Job, Outcome
 from workbench.techniques.distillation.progress import PartReport
-from workbench.techniques.regularization import RegularizationSettings
 from workbench.techniques.regularization.estimators import (
     check_parameters,
     configured,
@@ -17,11 +16,13 @@ from workbench.techniques.regularization.estimators import (
     strengthened,
 )
 from workbench.techniques.regularization.sweep import choose_strength
+from workbench.techniques.regularization.variants import trials_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from workbench.task import Candidate
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = ["regularize_estimator"]
 
@@ -37,7 +38,7 @@ def regularize_estimator(job: Job, settings: RegularizationSettings) -> Outcome:
     if strength is None:
         report = PartReport(job.report, 0, 2, "choosing the strength", curves=False)
         strength, evidence, sentence = choose_strength(job, resolved, report)
-        told.append(sentence)
+        told += [sentence, *_few_rows(job, resolved)]
     model = strengthened(estimator, strength)
     evidence["parameters"] = _table(estimator, strength)
     regularized = _fitted(job, model, "regularized", "regularization", 0.5)
@@ -48,7 +49,7 @@ def regularize_estimator(job: Job, settings: RegularizationSettings) -> Outcome:
     told.append(f"Strength {strength:g}: {', '.join(words) or 'parameters are as they were'}.")
     return Outcome(
         regularized,
-        resolved.model_copy(update={"strength": strength}),
+        resolved.model_copy(update={"strength": strength, "fit": settings.fit}),
         evidence=evidence,
         notes=tuple(told),
         control=control,
@@ -65,6 +66,17 @@ def _refuse_network_settings(job: Job, settings: RegularizationSettings) -> None
             f"{', '.join(f'`{n}`' for n in names)}: for torch networks, and `{job.start.name}` is "
             "an estimator. Leave it out; `strength` and `penalty` are for estimators."
         )
+
+
+def _few_rows(job: Job, settings: RegularizationSettings) -> list[str]:
+    """A sentence about a choice on a part of train; none where all rows took part."""
+    n, n_all = len(trials_of(job, settings).task.data.train), len(job.task.data.train)
+    if n == n_all:
+        return []
+    return [
+        f"The strength was chosen on {n:,} of {n_all:,} train rows, as this is a quick check; "
+        "fewer rows ask for a stronger one."
+    ]
 
 
 def _fitted(job: Job, model: Any, suffix: str, step: str, done: float) -> Candidate:

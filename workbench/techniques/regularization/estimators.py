@@ -17,11 +17,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from workbench.errors import CandidateError, SettingsError
 from workbench.models.estimators import unfitted
-from workbench.techniques.regularization import RegularizationSettings
+
+if TYPE_CHECKING:
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = [
     "TABLE",

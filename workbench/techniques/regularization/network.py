@@ -17,7 +17,6 @@ from workbench.system.wording import difference_text
 from workbench.task import Candidate, Task
 from workbench.technique import Job, Outcome
 from workbench.techniques.distillation.progress import PartReport
-from workbench.techniques.regularization import RegularizationSettings
 from workbench.techniques.regularization.history import History, history_table, stops_table
 from workbench.techniques.regularization.strength import (
     MEASURED,
@@ -32,6 +31,8 @@ from workbench.training import Fitted, RegularizedFit, fit
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = ["regularize_network"]
 

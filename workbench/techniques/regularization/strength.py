@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from workbench.settings import knobs
 from workbench.technique import Job
-from workbench.techniques.regularization import RegularizationSettings, SwitchedFit
+from workbench.techniques.regularization.switched_fit import SwitchedFit
 from workbench.training import RegularizedFit
 from workbench.training.regularizers import refusals
+
+if TYPE_CHECKING:
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = [
     "NUMERIC",

@@ -10,7 +10,6 @@ from workbench.errors import SettingsError, shown
 from workbench.events import Report
 from workbench.task import Candidate
 from workbench.technique import Job
-from workbench.techniques.regularization import RegularizationSettings
 from workbench.techniques.regularization.estimators import (
     check_parameters,
     configured,
@@ -23,6 +22,8 @@ from workbench.techniques.regularization.variants import trials_of, variant
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = ["ESTIMATOR_STRENGTHS", "GRIDS", "NETWORK_STRENGTHS", "choose_strength", "swept"]
 

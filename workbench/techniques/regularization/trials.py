@@ -12,7 +12,7 @@ import numpy as np
 from workbench.data.cut import taken
 from workbench.data.folds import Fold, fold_indices
 from workbench.errors import TaskError
-from workbench.events import Report
+from workbench.events import Event, Report
 from workbench.measure.anew import Anew
 from workbench.metrics import like_targets
 from workbench.runtimes.outputs import predict_rows
@@ -61,7 +61,7 @@ class Trials:
                 part = number * len(variants) + place
                 text = f"{name}, seed {self.seed + number}"
                 report_of = PartReport(report, part, n, text, curves=False)
-                values = self._kept(candidate, train_index, held, number, report_of)
+                values = self._kept(candidate, train_index, held, number, _progress(report_of))
                 rows.append([name, self.seed + number, *values])
         report.progress(1, 1, "all are scored")
         return pd.DataFrame(rows, columns=COLUMNS)
@@ -142,3 +142,18 @@ class Trials:
                 "rows, or another metric."
             )
         return value
+
+
+def _progress(report: Report) -> Report:
+    """A report that passes only progress on: notes on each training would repeat one another."""
+
+    def listen(event: Event) -> None:
+        if event.kind == "progress":
+            report.progress(**event.data)
+        report.check()
+
+    def cancelled() -> bool:
+        report.check()  # raises Cancelled itself
+        return False
+
+    return Report(listen, cancelled=cancelled)

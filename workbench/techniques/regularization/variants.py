@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,9 +11,12 @@ from workbench.data.cut import taken
 from workbench.errors import CandidateError, required
 from workbench.task import Candidate
 from workbench.technique import Job
-from workbench.techniques.regularization import RegularizationSettings, SwitchedFit
+from workbench.techniques.regularization.switched_fit import SwitchedFit
 from workbench.techniques.regularization.trials import Trials
 from workbench.training import RegularizedFit
+
+if TYPE_CHECKING:
+    from workbench.techniques.regularization import RegularizationSettings
 
 __all__ = ["trials_of", "variant"]
 
