@@ -192,3 +192,223 @@ CLEAN: dict[str, Callable[[], Task]] = {
     "rare class": _made("classification", n_samples=2000, weights=[0.96], n_features=12),
 }
 """Tables without a leak, by name."""
+
+
+def _with_column(make: Callable[[pd.DataFrame, np.random.Generator], Any], kind: str = "binary"):
+    """A table with one more column `leak`, made of the frame."""
+
+    def task() -> Task:
+        frame = base(kind=kind)
+        return task_of(frame.assign(leak=make(frame, np.random.default_rng(42))))
+
+    return task
+
+
+def _is_yes(frame: pd.DataFrame) -> np.ndarray:
+    return (frame["y"] == "yes").to_numpy()
+
+
+def _flag(frame: pd.DataFrame, rng: np.random.Generator) -> Any:
+    return np.where(rng.random(len(frame)) < 0.04, ~_is_yes(frame), _is_yes(frame)).astype(int)
+
+
+def _note(frame: pd.DataFrame, rng: np.random.Generator) -> Any:
+    return [
+        " ".join([*rng.choice(WORDS, 7), "cancelled" if yes else "kept", *rng.choice(WORDS, 4)])
+        for yes in _is_yes(frame)
+    ]
+
+
+def _closed(frame: pd.DataFrame, rng: np.random.Generator) -> Any:
+    days = pd.to_datetime("2021-01-01") + pd.to_timedelta(rng.integers(0, 500, len(frame)), "D")
+    return days.to_series().where(_is_yes(frame)).to_numpy()
+
+
+def _later_date(frame: pd.DataFrame, rng: np.random.Generator) -> Any:
+    days = rng.integers(0, 300, len(frame)) + np.where(_is_yes(frame), 330, 0)
+    return (pd.to_datetime("2021-01-01") + pd.to_timedelta(days, "D")).strftime("%Y-%m-%d")
+
+
+def _sorted_identifier() -> Task:
+    frame = base().sort_values("y", kind="stable").reset_index(drop=True)
+    return task_of(frame.assign(record_id=[f"R{i:06d}" for i in range(len(frame))]))
+
+
+def _split(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    n = len(frame)
+    ends = [0, int(0.6 * n), int(0.8 * n), int(0.85 * n), n]
+    names = ("train", "valid", "calibration", "test")
+    return {
+        s: frame.iloc[a:b].reset_index(drop=True)
+        for s, a, b in zip(names, ends, ends[1:], strict=False)
+    }
+
+
+def _sorted_rows() -> Task:
+    parts = _split(base())
+    return task_of({s: f.sort_values("y", kind="stable") for s, f in parts.items()})
+
+
+def _same_rows() -> Task:
+    parts = _split(base())
+    copies = parts["valid"].iloc[:25]
+    return task_of({**parts, "train": pd.concat([parts["train"], copies], ignore_index=True)})
+
+
+def _relabelled_rows() -> Task:
+    parts = _split(base())
+    copies = parts["valid"].iloc[:40].copy()
+    copies["y"] = np.where(copies["y"] == "yes", "no", "yes")
+    return task_of({**parts, "train": pd.concat([parts["train"], copies], ignore_index=True)})
+
+
+def _noisy_copies() -> Task:
+    rng = np.random.default_rng(1)
+    frame = base(400)
+    copies = frame.copy()
+    for name in ("income", "height", "score"):
+        copies[name] *= 1 + rng.normal(0, 1e-4, len(frame))
+    return task_of(pd.concat([frame, copies], ignore_index=True))
+
+
+def _noisy_images() -> Task:
+    from sklearn.datasets import load_digits
+
+    raw = load_digits()
+    rng = np.random.default_rng(1)
+    images = raw.images[:900].astype(np.float32)
+    noisy = np.clip(images + rng.normal(0, 0.05, images.shape), 0, 16).astype(np.float32)
+    return task_of((np.concatenate([images, noisy]), np.tile(raw.target[:900], 2)))
+
+
+def _reworded_texts() -> Task:
+    rng = np.random.default_rng(2)
+    words = [f"w{i}" for i in range(400)]
+    texts = [" ".join(rng.choice(words, 20)) for _ in range(300)]
+    again = [t.upper().replace(" ", "  ") + "." for t in texts]
+    labels = rng.integers(0, 2, 300)
+    return task_of(pd.DataFrame({"text": texts + again, "y": np.tile(labels, 2)}))
+
+
+def _patients(name: str = "patient_id", text: bool = False) -> Task:
+    rng = np.random.default_rng(5)
+    n = 80
+    patient = np.repeat(np.arange(n), 8)
+    risk = rng.normal(size=n)
+    frame = pd.DataFrame(
+        {
+            name: [f"P{i:04d}" for i in patient] if text else patient,
+            "pulse": 0.3 * risk[patient] + rng.normal(0, 1, n * 8),
+            "pressure": rng.normal(size=n * 8),
+            "y": (risk[patient] + rng.normal(0, 0.4, n * 8) > 0).astype(int),
+        }
+    )
+    return task_of(frame.sample(frac=1, random_state=0))
+
+
+def _backward() -> Task:
+    frame = base(600, 6).assign(day=pd.date_range("2024-01-01", periods=600, freq="D"))
+    parts = _split(frame.iloc[::-1])
+    return task_of(parts, times="day")
+
+
+def _backward_column() -> Task:
+    frame = base(600, 6).assign(day=pd.date_range("2024-01-01", periods=600, freq="D"))
+    return task_of(_split(frame.iloc[::-1]))
+
+
+def _drift_cut_at_random() -> Task:
+    rng = np.random.default_rng(6)
+    days = pd.date_range("2024-01-01", periods=800, freq="D")
+    level = np.cumsum(rng.normal(size=800))
+    frame = pd.DataFrame({"day": days, "x": rng.normal(size=800)})
+    return task_of(frame.assign(y=level + 0.3 * frame["x"] + rng.normal(0, 0.5, 800)))
+
+
+def _mean_targets_of_all() -> Task:
+    frame = _shops()
+    frame["shop_mean"] = frame.groupby("shop")["y"].transform("mean")
+    return task_of(frame)
+
+
+def _mean_targets_of_train() -> Task:
+    parts = _split(_shops(signal=0.0))
+    means = parts["train"].groupby("shop")["y"].mean()
+    return task_of(
+        {s: f.assign(shop_mean=f["shop"].map(means).fillna(0.5)) for s, f in parts.items()}
+    )
+
+
+def _shops(n: int = 1500, signal: float = 0.4) -> pd.DataFrame:
+    rng = np.random.default_rng(12)
+    shop = rng.integers(0, 250, n)
+    effect = rng.normal(size=250)
+    x = rng.normal(size=(n, 3))
+    y = (signal * effect[shop] + 0.5 * x[:, 0] + rng.normal(size=n) > 0).astype(int)
+    return pd.DataFrame(x).add_prefix("x").assign(shop=[f"shop {i}" for i in shop], y=y)
+
+
+def _shifted() -> Task:
+    parts = _split(base())
+    parts["valid"] = parts["valid"].assign(score=parts["valid"]["score"] + 1.5)
+    return task_of(parts)
+
+
+def _total() -> Task:
+    rng = np.random.default_rng(13)
+    frame = base(kind="regression").drop(columns="y")
+    frame = frame.assign(price=rng.gamma(2, 5, 600), tax=rng.gamma(2, 1, 600))
+    return task_of(frame.assign(y=frame["price"] + frame["tax"]))
+
+
+LEAKY: dict[str, tuple[Callable[[], Task], tuple[str, ...]]] = {
+    "flag after the fact": (_with_column(_flag), ("predicts_target",)),
+    "noisy amount": (
+        _with_column(lambda f, r: f["y"] + r.normal(0, 0.15 * f["y"].std(), len(f)), "regression"),
+        ("predicts_target",),
+    ),
+    "category": (
+        _with_column(
+            lambda f, r: np.where(r.random(len(f)) < 0.05, "open", np.where(_is_yes(f), "x", "z"))
+        ),
+        ("predicts_target",),
+    ),
+    "copy as text": (
+        _with_column(lambda f, r: np.where(_is_yes(f), "J", "N")),
+        ("copies_target",),
+    ),
+    "log of the amount": (
+        _with_column(lambda f, r: np.log(f["y"] - f["y"].min() + 1), "regression"),
+        ("copies_target",),
+    ),
+    "class number": (
+        _with_column(lambda f, r: f["y"].str[5:].astype(int) * 3 + 7, "6"),
+        ("copies_target",),
+    ),
+    "word in a text": (_with_column(_note), ("predicts_target", "copies_target")),
+    "filled after the fact": (
+        _with_column(_closed),
+        ("missing_predicts_target", "copies_target"),
+    ),
+    "date after the fact": (_with_column(_later_date), ("predicts_target", "copies_target")),
+    "total of two": (_total, ("combines_to_target",)),
+    "sorted identifier": (
+        _sorted_identifier,
+        ("identifier_predicts_target", "predicts_target", "copies_target"),
+    ),
+    "sorted rows": (_sorted_rows, ("row_order_predicts_target",)),
+    "same rows": (_same_rows, ("same_rows",)),
+    "same rows with other labels": (_relabelled_rows, ("contradicting_labels",)),
+    "noisy copies": (_noisy_copies, ("near_duplicates",)),
+    "noisy images": (_noisy_images, ("near_duplicates",)),
+    "reworded texts": (_reworded_texts, ("near_duplicates",)),
+    "patients": (_patients, ("groups_on_both_sides",)),
+    "codes of patients": (lambda: _patients("who", text=True), ("groups_on_both_sides",)),
+    "backward in time": (_backward, ("time_backward",)),
+    "backward by a column": (_backward_column, ("time_backward",)),
+    "drift cut at random": (_drift_cut_at_random, ("time_backward",)),
+    "mean targets of all": (_mean_targets_of_all, ("encoded_with_targets",)),
+    "mean targets of train": (_mean_targets_of_train, ("stronger_on_train",)),
+    "shifted": (_shifted, ("different_distribution",)),
+}
+"""Tables with a leak, each with the kinds of which one must be found."""
