@@ -136,7 +136,9 @@ def _identifiers() -> Task:
     rng = np.random.default_rng(9)
     return task_of(
         frame.assign(
-            id=np.arange(500), code=[f"C{i:05d}" for i in rng.permutation(500)], zip=rng.integers(1000, 9000, 500)
+            id=np.arange(500),
+            code=[f"C{i:05d}" for i in rng.permutation(500)],
+            zip=rng.integers(1000, 9000, 500),
         )
     )
 

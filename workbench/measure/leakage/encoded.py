@@ -17,6 +17,7 @@ TOO_NEAR = 0.4  # of the distance from the means that chance gives
 TIMES_NEARER = 1.8  # to the means of train and held-out rows than to those of train
 LEAST = 0.04  # of the distance that chance gives, from the means of train
 CORRELATED = 0.3  # correlation on train from which valid is compared
+FEW = 60  # different values, which rows of several groups share
 GAP = 0.25  # of correlations
 DEVIATIONS = 4.0
 
@@ -159,10 +160,7 @@ def _gap(column: Column, aim: Aim, limit: float) -> tuple[float, float] | None:
         valid = _correlation(numbers["valid"], aim.valid[:, i], known["valid"])
         if abs(train) < CORRELATED or np.sign(train) * (train - valid) < GAP:
             continue
-        # Rows with equal values may be of one group, and count as one.
-        size = {s: len(np.unique(numbers[s][known[s]])) for s in known}
-        if min(size.values()) < 8:
-            continue
+        size = {s: _size(numbers[s][known[s]]) for s in known}
         deviation = np.sqrt(1 / (size["train"] - 3) + 1 / (size["valid"] - 3))
         apart = abs(
             np.arctanh(np.clip(train, -0.999, 0.999)) - np.arctanh(np.clip(valid, -0.999, 0.999))
@@ -170,6 +168,12 @@ def _gap(column: Column, aim: Aim, limit: float) -> tuple[float, float] | None:
         if apart > limit * deviation:
             return train, valid
     return None
+
+
+def _size(numbers: np.ndarray) -> int:
+    """The number of rows; rows with equal values may be of one group then, and count as one."""
+    n_different = len(np.unique(numbers))
+    return n_different if n_different > FEW else len(numbers)
 
 
 def _correlation(numbers: np.ndarray, aim: np.ndarray, known: np.ndarray) -> float:

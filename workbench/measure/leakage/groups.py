@@ -30,6 +30,7 @@ CODE = re.compile(r"^[A-Za-z]{0,12}[-_#/ ]?\d{1,12}$")
 LEAST_GROUPS = 8
 MOST_ROWS_A_GROUP = 60
 LEAST_ROWS_A_GROUP = 1.5
+STRONG = 0.3  # share explained by codes of groups whose column has another name
 HELD = ("valid", "test")
 
 
@@ -69,12 +70,18 @@ def _is_owner(view: View, column: Column) -> bool:
         return False
     if rows_a_group > MOST_ROWS_A_GROUP:
         return False
-    if OWNERS.search(column.name) or (is_identifier_name(column.name) and n >= 3 * LEAST_GROUPS):
+    if OWNERS.search(column.name):
+        return True
+    if is_identifier_name(column.name) and n >= 3 * LEAST_GROUPS:
         return True
     if values.dtype.kind not in "OU" or n < 3 * LEAST_GROUPS:
         return False
     texts = [str(v) for v in values[:200].tolist()]
     return all(CODE.match(t) for t in texts) and any(c.isalpha() for t in texts for c in t)
+
+
+def _is_named(name: str) -> bool:
+    return OWNERS.search(name) is not None or is_identifier_name(name)
 
 
 def _given(splits: Mapping[str, Rows], groups: Any) -> dict[str, dict[str, np.ndarray]]:
@@ -107,6 +114,7 @@ def _given(splits: Mapping[str, Rows], groups: Any) -> dict[str, dict[str, np.nd
 def _shared(
     view: View, name: str, labels: Mapping[str, np.ndarray], *, is_given: bool
 ) -> Iterator[Finding]:
+    known: dict[str, float] = {}  # the gain on valid
     for held in HELD:
         if held not in labels or not len(labels[held]):
             continue
@@ -116,7 +124,10 @@ def _shared(
         n_groups = int(np.isin(groups, train).sum())
         if not n_groups or (not is_given and shared.mean() < 0.05):
             continue
-        gain = _gain(view, train, other, held) if held == "valid" else None
+        gain = _gain(view, train, other) if held == "valid" else None
+        if not is_given and not _is_named(name) and not (known.get(name) or gain or 0.0) > STRONG:
+            continue
+        known.setdefault(name, gain or 0.0)
         severity: Severity = "leak" if is_given or (gain or 0.0) > 0.02 else "look at it"
         if held == "test" and not is_given:
             severity = "look at it"
@@ -140,7 +151,7 @@ def _shared(
         )
 
 
-def _gain(view: View, train: np.ndarray, valid: np.ndarray, held: str) -> float | None:
+def _gain(view: View, train: np.ndarray, valid: np.ndarray) -> float | None:
     """The largest share of a target that the group explains on valid; None without targets."""
     shares = []
     for aim in view.aims:

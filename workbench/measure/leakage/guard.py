@@ -14,9 +14,10 @@ from workbench.measure.leakage.encoded import encoded_with_targets, stronger_on_
 from workbench.measure.leakage.findings import Finding, LeakReport
 from workbench.measure.leakage.groups import groups_on_both_sides
 from workbench.measure.leakage.identifiers import identifiers, row_order
+from workbench.measure.leakage.near_rows import near_duplicates
 from workbench.measure.leakage.noise import Evaluate, check_evaluation
 from workbench.measure.leakage.preparation import fitted_outside_train
-from workbench.measure.leakage.shared_rows import near_duplicates, shared_rows
+from workbench.measure.leakage.shared_rows import shared_rows
 from workbench.measure.leakage.single_columns import combinations_to_target, single_columns
 from workbench.measure.leakage.time_order import time_backward
 from workbench.measure.leakage.trained_rows import trained_on_valid
@@ -33,7 +34,7 @@ TOLD_BY = {
     "encoded_with_targets": ("predicts_target", "stronger_on_train"),
     "copies_target": ("identifier_predicts_target", "time_backward", "stronger_on_train"),
     "predicts_target": ("identifier_predicts_target", "stronger_on_train"),
-    "missing_predicts_target": ("stronger_on_train",),
+    "missing_predicts_target": ("stronger_on_train", "time_backward"),
     "combines_to_target": ("predicts_target",),
 }
 

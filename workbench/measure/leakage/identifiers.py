@@ -23,6 +23,7 @@ ID_NAME = re.compile(
 CAMEL_ID = re.compile(r"[a-z](Id|ID)$")  # as in `customerId`
 UNIQUE = 0.95  # share of different values among the rows of an identifier
 DENSE = 3  # an identifier without a telling name has a range of at most so many values a row
+N_FIRST = 1_000  # rows that are looked at first
 LEAST_ROWS = 30
 SOME = 0.08  # share explained by something that has no meaning
 SORTED = 0.25  # share explained by the place of a row in the file
@@ -41,6 +42,9 @@ def identifier_column(column: Column, n_rows: int) -> Column | None:
     a telling name, they lie as close to one another as numbers of `n_rows` rows do.
     """
     if column.type == "date":
+        return None
+    few = column.train[:N_FIRST]
+    if len(set(few.tolist())) < UNIQUE * len(few):
         return None
     values = {split: _numbers(v) for split, v in column.values.items()}
     train = values["train"]

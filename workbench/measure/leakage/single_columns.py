@@ -24,11 +24,13 @@ __all__ = ["combinations_to_target", "single_columns"]
 
 COPY = 0.9995  # share explained from which a column is a function of the target
 NEARLY = 0.93  # share explained by one column that real causes hardly reach
+HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual
 STRONG = 0.45  # share explained from which the other columns are compared
 FAR = 0.45  # the others together explain less than this part of what one column does
-CLOSE = 0.25  # ... and less than this part where one column explains less than MIDDLE
-MIDDLE = 0.7
 LEAST_OTHERS = 2  # columns that "all others" are at least
+MANY_OTHERS = 6  # columns below a high share
+TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
+SOMETHING = 0.02  # share that the others explain at least where they hold anything
 GAPS = 0.5  # share explained by missing values alone
 DEVIATIONS = 5.0  # beyond those of permuted targets, before the number of columns counts
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
@@ -62,10 +64,10 @@ def _of_aim(view: View, aim: Aim, every: Sequence[Strength], told: set[str]) -> 
     return found
 
 
-def _others(ranked: Sequence[Strength], strength: Strength) -> list[Column]:
+def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
     """The other columns, without those that are nearly perfect or hold the same as this one."""
     return [
-        s.column
+        s
         for s in ranked[:MOST_OTHERS]
         if s is not strength and s.least <= NEARLY and not _is_same(s, strength)
     ]
@@ -131,17 +133,18 @@ def _is_monotone(column: Column, aim: Aim) -> bool:
     return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - 1e-6
 
 
-def _alone(strength: Strength, others: list[Column], is_easy: bool) -> Finding | None:
+def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
     """The finding for a column that is nearly perfect, or far better than all others together."""
     name, share = strength.column.name, strength.least
     is_nearly = share > NEARLY
-    if len(others) < LEAST_OTHERS and not is_nearly:
+    if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
-    rest = max(0.0, together(others, strength.aim)) if others else 0.0
-    is_far = rest < (FAR if share > MIDDLE else CLOSE) * share
-    if not is_far and (not is_nearly or rest > 0.9 * share or is_easy):
-        return None
-    if is_easy:
+    rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
+    is_far = rest < FAR * share
+    if share <= HIGH[strength.aim.kind]:
+        following = max((s.least for s in others), default=0.0)
+        is_far &= rest > SOMETHING and len(others) >= MANY_OTHERS and TIMES_NEXT * following < share
+    if not is_far and not (is_nearly and rest <= 0.9 * share):
         return None
     score, chance, numbers = _told(strength)
     beside = (
@@ -157,7 +160,7 @@ def _alone(strength: Strength, others: list[Column], is_easy: bool) -> Finding |
         f"Ask when `{name}` is written. If it is known only after the target, or is made from it, "
         "leave it out; if it is known before, keep it.",
         numbers={**numbers, "others": rest},
-        severity="leak" if is_nearly or share > MIDDLE or is_far else "look at it",
+        severity="leak" if is_nearly or rest < share / 3 else "look at it",
     )
 
 
