@@ -12,9 +12,9 @@ import pandas as pd
 from workbench.task import Task
 from workbench.tasks.make import make_task
 
-__all__ = ["CLEAN", "base", "task_of"]
+__all__ = ["CLEAN", "LEAKY", "base", "task_of"]
 
-WORDS = "ship late price order good bad room street water light table green north river".split()
+WORDS = [f"word{i}" for i in range(14)]
 
 
 def base(n: int = 600, seed: int = 0, kind: str = "binary") -> pd.DataFrame:
@@ -67,12 +67,12 @@ def _digits() -> Task:
     from sklearn.datasets import load_digits
 
     raw = load_digits()
-    return task_of((raw.images.astype(np.float32), raw.target))
+    return task_of((raw.images[:900].astype(np.float32), raw.target[:900]))
 
 
 def _wide() -> Task:
     rng = np.random.default_rng(3)
-    frame = pd.DataFrame(rng.normal(size=(100, 2000))).add_prefix("gene")
+    frame = pd.DataFrame(rng.normal(size=(100, 500))).add_prefix("gene")
     return task_of(frame.assign(y=rng.permutation(np.arange(100) % 2)))
 
 
@@ -278,9 +278,9 @@ def _noisy_images() -> Task:
 
     raw = load_digits()
     rng = np.random.default_rng(1)
-    images = raw.images[:900].astype(np.float32)
+    images = raw.images[:500].astype(np.float32)
     noisy = np.clip(images + rng.normal(0, 0.05, images.shape), 0, 16).astype(np.float32)
-    return task_of((np.concatenate([images, noisy]), np.tile(raw.target[:900], 2)))
+    return task_of((np.concatenate([images, noisy]), np.tile(raw.target[:500], 2)))
 
 
 def _reworded_texts() -> Task:

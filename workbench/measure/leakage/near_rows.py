@@ -6,19 +6,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from workbench.data.rows import Rows
 from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.points import Points
-from workbench.measure.leakage.shared_rows import common_inputs
 from workbench.measure.leakage.view import View
 from workbench.system.wording import percent
 
 __all__ = ["near_duplicates"]
 
-N_ASKED = 600  # rows whose neighbours are found
-MOST_ROWS = 200_000  # train rows among which they are found
+N_ASKED = 500  # rows whose neighbours are found
+MOST_ROWS = 120_000  # train rows among which they are found
 NEIGHBOURS = 10
 NEAR = 0.05  # of the distance to the tenth neighbour
-EQUAL = 1e-9  # of the usual distance: an exact copy, which another check counts
 LEAST_ROWS = 40
 LEAST_CONTINUOUS = 3  # columns, from which near rows are no coincidence of a few values
 SHARED = 0.01
@@ -33,21 +32,21 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
     neighbours by nature, are compared with the train rows among themselves. Rows that are exactly
     the same are not counted.
     """
-    names = common_inputs(view.whole)
+    names = view.common
     train = view.whole["train"]
     if not names or len(train) < LEAST_ROWS:
         return
     rng = np.random.default_rng(seed)
     points = Points(train, names)
-    base = points(train.take(_sample(len(train), MOST_ROWS, rng)))
+    base = points(_inputs(train, _sample(len(train), MOST_ROWS, rng)))
     usual = None
     for other in ("valid", "test"):
         rows = view.whole.get(other)
         if rows is None or not len(rows):
             continue
         places = _sample(len(rows), N_ASKED, rng)
-        distances = _nearest(points(rows.take(places)), base, NEIGHBOURS)
-        near = _are_near(distances)
+        distances = _nearest(points(_inputs(rows, places)), base, NEIGHBOURS)
+        near = _are_near(distances) & ~np.isin(view.hashes[other][places], view.hashes["train"])
         n, share = int(near.sum()), float(near.mean())
         if n < 3 or share < SHARED:
             continue
@@ -60,8 +59,8 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
         yield Finding(
             "near_duplicates",
             ("train", other),
-            f"{n:,} of {len(near):,} {other} rows ({percent(share, None)}) are {1 / NEAR:.0f} times "
-            f"nearer to a train row than to its tenth neighbour, the first is row "
+            f"{n:,} of {len(near):,} {other} rows ({percent(share, None)}) are {1 / NEAR:.0f} "
+            f"times nearer to a train row than to its tenth neighbour, the first is row "
             f"{int(places[near.argmax()])} of {other}. By chance it would be "
             f"{percent(min(1.0, by_chance), None)}.",
             "Find out where such pairs come from (copies with noise, rounded values, one thing "
@@ -74,11 +73,14 @@ def _sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
+def _inputs(rows: Rows, places: np.ndarray) -> dict[str, np.ndarray]:
+    """The inputs of some rows, without their targets."""
+    return {name: array[places] for name, array in rows.inputs.items()}
+
+
 def _are_near(distances: np.ndarray) -> np.ndarray:
-    """Whether the first neighbour of each row is near, and no exact copy."""
-    last = distances[:, -1]
-    scale = float(np.median(last))
-    return (distances[:, 0] < NEAR * last) & (distances[:, 0] > EQUAL * max(scale, 1e-12))
+    """Whether the first neighbour of each row is much nearer than the last."""
+    return distances[:, 0] < NEAR * distances[:, -1]
 
 
 def _dimensions(distances: np.ndarray) -> float:

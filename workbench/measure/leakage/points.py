@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -62,16 +63,16 @@ class Points:
                 self.n_continuous += 2 * len(np.unique(numbers[:, i])) > len(numbers)
         return mean, deviation
 
-    def __call__(self, rows: Rows) -> np.ndarray:
+    def __call__(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Points `(rows, dimensions)`, float32."""
         parts = []
         for name, (mean, deviation) in self.scales.items():
             with np.errstate(invalid="ignore", over="ignore"):
-                scaled = np.clip((_matrix(rows.inputs[name]) - mean) / deviation, -20, 20)
+                scaled = np.clip((_matrix(inputs[name]) - mean) / deviation, -20, 20)
             scaled = np.nan_to_num(scaled)
             parts.append(self._projected(name, scaled.astype(np.float32)))
-        parts += [self._words(rows.inputs[name]) for name in self.words]
-        parts += [_category(rows.inputs[name]) for name in self.categories]
+        parts += [self._words(inputs[name]) for name in self.words]
+        parts += [_category(inputs[name]) for name in self.categories]
         whole = np.concatenate(parts, axis=1)
         return self._projected("", whole)
 

@@ -9,11 +9,10 @@ import numpy as np
 from workbench.data.overlap import copies_are_natural
 from workbench.data.rows import Rows
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.hashes import input_hashes
 from workbench.measure.leakage.view import View
 from workbench.system.wording import percent
 
-__all__ = ["common_inputs", "shared_rows"]
+__all__ = ["shared_rows"]
 
 PAIRS = (("train", "valid"), ("train", "test"), ("valid", "test"))
 SHARED = 0.01  # more than this share of a split seen elsewhere is a leak
@@ -22,10 +21,9 @@ CONTRADICTING = 3  # rows
 
 def shared_rows(view: View) -> Iterator[Finding]:
     """Findings for rows with the same inputs in two splits, and for their labels in valid."""
-    names = common_inputs(view.whole)
-    if not names:
+    if not view.common:
         return
-    hashes = input_hashes(view.whole, names)
+    hashes = view.hashes
     is_natural = _are_natural(view.whole["train"], hashes["train"])
     for one, other in PAIRS:
         if other not in hashes or not len(hashes[other]):
@@ -48,15 +46,6 @@ def shared_rows(view: View) -> Iterator[Finding]:
         )
     if not is_natural:
         yield from _contradicting(view, hashes)
-
-
-def common_inputs(splits: Mapping[str, Rows]) -> tuple[str, ...]:
-    """Names of inputs that every split has, with rows of one shape."""
-    names = [n for n in splits["train"].inputs if all(n in r.inputs for r in splits.values())]
-    shape = {n: splits["train"].inputs[n].shape[1:] for n in names}
-    return tuple(
-        n for n in names if all(r.inputs[n].shape[1:] == shape[n] for r in splits.values())
-    )
 
 
 def _are_natural(train: Rows, hashes: np.ndarray) -> bool:

@@ -31,6 +31,7 @@ LEAST_OTHERS = 2  # columns that "all others" are at least
 MANY_OTHERS = 6  # columns below a high share
 TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
 SOMETHING = 0.02  # share that the others explain at least where they hold anything
+FORMS = 0.85  # share from which columns in the same order count as forms of one leak
 GAPS = 0.5  # share explained by missing values alone
 DEVIATIONS = 5.0  # beyond those of permuted targets, before the number of columns counts
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
@@ -65,11 +66,13 @@ def _of_aim(view: View, aim: Aim, every: Sequence[Strength], told: set[str]) -> 
 
 
 def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
-    """The other columns, without those that are nearly perfect or hold the same as this one."""
+    """The other columns, without nearly perfect ones and other forms of a strong column."""
     return [
         s
         for s in ranked[:MOST_OTHERS]
-        if s is not strength and s.least <= NEARLY and not _is_same(s, strength)
+        if s is not strength
+        and s.least <= NEARLY
+        and not (strength.least > FORMS and _is_same(s, strength))
     ]
 
 

@@ -277,7 +277,7 @@ def together(columns: list[Column], aim: Aim, seed: int = 0) -> float:
     forest = ExtraTreesRegressor(
         60, min_samples_leaf=2, max_features=0.5, max_depth=14, random_state=seed, n_jobs=1
     )
-    forest.fit(train, aim.train[:n])
+    forest.fit(train, aim.train[:n, 0] if aim.train.shape[1] == 1 else aim.train[:n])
     predicted = forest.predict(valid).reshape(m, -1)
     return explained(predicted, aim.valid[:m], aim.train.mean(axis=0))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
 
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import DataError
+from workbench.measure.leakage.hashes import input_hashes
 from workbench.task import Task
 
 __all__ = ["Aim", "Column", "View", "codes_of", "is_time_name", "numbers_of"]
@@ -113,6 +115,17 @@ class View:
             are_columns,
             places["valid"],
         )
+
+    @cached_property
+    def common(self) -> tuple[str, ...]:
+        """Names of inputs that every split has, with rows of one shape."""
+        shapes = [{n: a.shape[1:] for n, a in rows.inputs.items()} for rows in self.whole.values()]
+        return tuple(n for n in shapes[0] if all(s.get(n) == shapes[0][n] for s in shapes))
+
+    @cached_property
+    def hashes(self) -> dict[str, np.ndarray]:
+        """A hash of the inputs of each row `(rows,)` of each split, equal for equal rows."""
+        return input_hashes(self.whole, self.common)
 
     @property
     def in_time(self) -> bool:
