@@ -82,7 +82,7 @@ def leaks(
     return FOUND if check and found.leaks else 0
 
 
-def _task(source: str, files: dict[str, str], values: dict[str, Any]) -> Any:
+def _task(source: str, files: dict[str, Any], values: dict[str, Any]) -> Any:
     """The task of a name, or of a file of rows."""
     from pathlib import Path
 

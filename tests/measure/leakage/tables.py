@@ -191,6 +191,7 @@ CLEAN: dict[str, Callable[[], Task]] = {
     "friedman": _made("friedman1", n_samples=400, noise=1.0),
     "moons": _made("moons", n_samples=400, noise=0.25),
     "blobs": _made("blobs", n_samples=400, centers=4, n_features=5),
+    "far classes": _made("classification", n_samples=400, n_features=10, class_sep=2.0),
     "rare class": _made("classification", n_samples=2000, weights=[0.96], n_features=12),
 }
 """Tables without a leak, by name."""

@@ -116,7 +116,7 @@ def _checks(
     checks: list[Check] = [
         (
             ("predicts_target", "copies_target", "missing_predicts_target"),
-            lambda: single_columns(view),
+            lambda: single_columns(view, notes),
         ),
         (("combines_to_target",), lambda: combinations_to_target(view)),
         (("identifier_predicts_target",), lambda: identifiers(view)),

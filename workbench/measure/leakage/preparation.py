@@ -60,7 +60,7 @@ def _steps(candidate: Candidate | None) -> Any:
     """The fitted steps of a pipeline before its model; None where there are none."""
     from workbench.models.estimators import is_fitted
 
-    model = None if candidate is None else candidate.model
+    model: Any = None if candidate is None else candidate.model
     if not hasattr(model, "steps") or len(model.steps) < 2:
         return None
     return model[:-1] if is_fitted(model) else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
 
@@ -26,7 +26,9 @@ COPY = 0.9995  # share explained from which a column is a function of the target
 NEARLY = 0.93  # share explained by one column that real causes hardly reach
 HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual
 STRONG = 0.45  # share explained from which the other columns are compared
-FAR = 0.45  # the others together explain less than this part of what one column does
+FAR = 0.45  # the others together explain less than this part of what one column does,
+FAR_NEARLY = 0.7  # ... where it explains more than FORMS,
+MUCH = 0.8  # ... and where it explains more than NEARLY
 LEAST_OTHERS = 2  # columns that "all others" are at least
 MANY_OTHERS = 6  # columns below a high share
 TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
@@ -35,33 +37,43 @@ FORMS = 0.85  # share from which columns in the same order count as forms of one
 GAPS = 0.5  # share explained by missing values alone
 DEVIATIONS = 5.0  # beyond those of permuted targets, before the number of columns counts
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
-EASY = 3  # columns that are all nearly perfect: the classes are far apart
+EASY = 3  # columns that are all nearly perfect: the classes are far apart,
+EASY_SHARE = 0.2  # if they are so large a part of the columns
 FUNCTIONS = 0.99999  # share explained by an exact sum or product of columns
 
 
-def single_columns(view: View) -> Iterator[Finding]:
+def single_columns(view: View, notes: list[str]) -> Iterator[Finding]:
     """A finding for each column that predicts the target alone, with the reason."""
     told: set[str] = set()
     for aim in view.aims:
         every = strengths(view, aim)
-        told |= yield from _of_aim(view, aim, every, told)
+        told |= yield from _of_aim(view, aim, every, told, notes)
 
 
-def _of_aim(view: View, aim: Aim, every: Sequence[Strength], told: set[str]) -> Iterator[Finding]:
+def _of_aim(
+    view: View, aim: Aim, every: Sequence[Strength], told: set[str], notes: list[str]
+) -> Generator[Finding, None, set[str]]:
     ranked = sorted(every, key=lambda s: -s.least)
     found: set[str] = set()
     candidates = [s for s in ranked[:40] if s.least > STRONG and s.column.name not in told]
-    nearly = [s for s in every if s.least > NEARLY]
-    is_easy = (len(nearly) >= EASY and 3 * len(nearly) >= len(every)) or not view.are_columns
+    nearly = [s.column.name for s in every if s.least > FORMS]
+    is_easy = len(nearly) >= EASY and len(nearly) >= EASY_SHARE * len(every)
+    if is_easy:
+        names = ", ".join(f"`{name}`" for name in nearly[:5])
+        notes.append(
+            f"{len(nearly)} of {len(every)} columns predict the {aim.name} nearly perfectly, each "
+            f"alone ({names}): the classes are far apart, or there are several leaks."
+        )
+    is_easy |= not view.are_columns
     for strength in candidates:
         others = _others(ranked, strength)
         if not _is_beyond_chance(strength, len(every)):
             continue
-        finding = _gaps(view, strength) or _copy(strength) or _alone(strength, others, is_easy)
+        finding = _gaps(strength) or _copy(strength) or _alone(strength, others, is_easy)
         if finding is not None:
             found.add(strength.column.name)
             yield finding
-    yield from _weak_gaps(view, aim, ranked, found | told)
+    yield from _weak_gaps(aim, ranked, found | told)
     return found
 
 
@@ -143,11 +155,11 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
     if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
     rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
-    is_far = rest < FAR * share
+    is_far = rest < (FAR_NEARLY if share > FORMS else FAR) * share
     if share <= HIGH[strength.aim.kind]:
         following = max((s.least for s in others), default=0.0)
         is_far &= rest > SOMETHING and len(others) >= MANY_OTHERS and TIMES_NEXT * following < share
-    if not is_far and not (is_nearly and rest <= 0.9 * share):
+    if not is_far and not (is_nearly and rest <= MUCH * share):
         return None
     score, chance, numbers = _told(strength)
     beside = (
@@ -167,7 +179,7 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
     )
 
 
-def _gaps(view: View, strength: Strength) -> Finding | None:
+def _gaps(strength: Strength) -> Finding | None:
     """The finding for a column whose missing values alone explain nearly as much as its values."""
     column, aim = strength.column, strength.aim
     gaps = _strength_of_gaps(column, aim)
@@ -176,9 +188,7 @@ def _gaps(view: View, strength: Strength) -> Finding | None:
     return _gap_finding(column, aim, gaps)
 
 
-def _weak_gaps(
-    view: View, aim: Aim, ranked: Sequence[Strength], told: set[str]
-) -> Iterator[Finding]:
+def _weak_gaps(aim: Aim, ranked: Sequence[Strength], told: set[str]) -> Iterator[Finding]:
     """Findings for columns that are strong by their missing values alone, and no finding yet."""
     for strength in ranked:
         column = strength.column
