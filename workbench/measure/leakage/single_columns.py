@@ -32,6 +32,9 @@ MUCH = 0.8  # ... and where it explains more than NEARLY
 LEAST_OTHERS = 2  # columns that "all others" are at least
 MANY_OTHERS = 6  # columns below a high share
 TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
+FEW = 3  # other columns that may belong to it,
+PART = 0.6  # if all others explain less than this part of it,
+LITTLE = 0.2  # and the others without them less than this part
 SOMETHING = 0.02  # share that the others explain at least where they hold anything
 FORMS = 0.85  # share from which columns in the same order count as forms of one leak
 GAPS = 0.5  # share explained by missing values alone
@@ -158,7 +161,10 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
     is_far = rest < (FAR_NEARLY if share > FORMS else FAR) * share
     if share <= HIGH[strength.aim.kind]:
         following = max((s.least for s in others), default=0.0)
-        is_far &= rest > SOMETHING and len(others) >= MANY_OTHERS and TIMES_NEXT * following < share
+        is_alone = TIMES_NEXT * following < share and len(others) >= MANY_OTHERS
+        is_far = is_alone and (
+            (is_far and rest > SOMETHING) or _is_far_from_most(strength, others, rest)
+        )
     if not is_far and not (is_nearly and rest <= MUCH * share):
         return None
     score, chance, numbers = _told(strength)
@@ -177,6 +183,18 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         numbers={**numbers, "others": rest},
         severity="leak" if is_nearly or rest < share / 3 else "look at it",
     )
+
+
+def _is_far_from_most(strength: Strength, others: list[Strength], rest: float) -> bool:
+    """Whether a column is far better than the others without the few that may belong to it.
+
+    So a delay is found beside actual times, which hold it in part.
+    """
+    if len(others) < 2 * MANY_OTHERS - FEW or rest > PART * strength.least:
+        return False
+    least = sorted(others, key=lambda s: -s.least)[FEW:]
+    share = together([s.column for s in least], strength.aim)
+    return SOMETHING < share < LITTLE * strength.least
 
 
 def _gaps(strength: Strength) -> Finding | None:
