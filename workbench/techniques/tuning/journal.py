@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from optuna.storages.journal import BaseJournalBackend
 
 __all__ = ["Journal"]
 
@@ -24,8 +23,10 @@ LOCK_SECONDS = 60.0  # that a process waits for the file while others write
 SYNC_SECONDS = 1.0
 
 
-class Journal(BaseJournalBackend):
+class Journal:
     """The lines of a file, written by any number of processes of one machine.
+
+    It has the methods of Optuna's `BaseJournalBackend`.
 
     The lock is one of the operating system, which frees it when a process dies. Raises
     filelock.Timeout if another process holds it for a minute.

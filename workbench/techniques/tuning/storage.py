@@ -86,7 +86,8 @@ def _storage(url: str, journal: Path) -> Any:
 
         from workbench.techniques.tuning.journal import Journal
 
-        return JournalStorage(Journal(journal))
+        backend: Any = Journal(journal)
+        return JournalStorage(backend)
     if not url.startswith("grpc://"):
         return url
     host, _, port = url.removeprefix("grpc://").partition(":")
