@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from workbench.errors import Cancelled
 
-__all__ = ["Event", "Report", "append_to", "read_events"]
+__all__ = ["Event", "PartReport", "Report", "append_to", "read_events"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,22 @@ class Report:
         listeners = (*self._listeners, listener)
         return Report(*listeners, cancelled=self._cancelled, step=self._step)
 
+    def part(self, number: int, n: int, text: str = "", *, curves: bool = True) -> PartReport:
+        """The report of part `number`, counted from 0, of `n` parts of the work.
+
+        `text` stands before the text of each progress; `curves=False` drops curves.
+        """
+        return PartReport(self, number, n, text, curves=curves)
+
+    def silent(self) -> Report:
+        """A report that shows nothing, and is cancelled with this one."""
+
+        def cancelled() -> bool:
+            self.check()  # raises Cancelled itself
+            return False
+
+        return Report(cancelled=cancelled)
+
     def __call__(self, event: Event) -> None:
         """Send an event to all listeners; raises Cancelled after a request to cancel."""
         self.check()
@@ -89,6 +105,48 @@ class Report:
     def message(self, text: str) -> None:
         """Send a sentence for the user."""
         self.send("message", text=text)
+
+
+class PartReport(Report):
+    """Report of part `number` of `n`: its progress is added to that of the parts before it.
+
+    `text` names the part in front of each progress text. `curves=False` drops its curves.
+    """
+
+    def __init__(
+        self, whole: Report, number: int, n: int, text: str = "", *, curves: bool = True
+    ) -> None:
+        super().__init__()
+        self._whole = whole
+        self._number = number
+        self._n = n
+        self._text = text
+        self._curves = curves
+
+    def check(self) -> None:
+        """Raise Cancelled when the whole was asked to stop."""
+        self._whole.check()
+
+    def __call__(self, event: Event) -> None:
+        """Send an event to the listeners of the whole."""
+        self._whole(event)
+
+    def send(self, kind: str, **data: Any) -> None:
+        """Send an event under the name of the step of the whole."""
+        self._whole.send(kind, **data)
+
+    def progress(self, done: float, total: float, text: str = "") -> None:
+        """Report the progress of the part as a fraction of the whole."""
+        share = min(1.0, done / max(total, 1))
+        texts = filter(None, (self._text, text))
+        self._whole.progress(self._number + share, self._n, ": ".join(texts))
+
+    def curve(self, name: str, x: float, y: float) -> None:
+        """Send a point of a curve, or drop it if the part shows no curves."""
+        if self._curves:
+            self._whole.curve(name, x, y)
+        else:
+            self._whole.check()
 
 
 def append_to(path: Path) -> Listener:

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.data.cut import taken
 from workbench.data.folds import Fold, fold_indices, group_labels
-from workbench.errors import DataError, TaskError, WorkbenchError, sentence_of, unknown
-from workbench.events import Event, Report
+from workbench.errors import DataError, unknown
+from workbench.events import Report
 from workbench.measure.anew import Anew
-from workbench.measure.statistics.quality import check_outputs
+from workbench.measure.held_out import fold_seed, held_out_values
 from workbench.measure.statistics.resampled import FoldScores, compare_folds, fold_scores
 from workbench.measure.statistics.verdict import Verdict, holm
-from workbench.metrics import Metric, like_targets
-from workbench.runtimes.outputs import predict_rows
 from workbench.system.cache import Cache, fingerprint
 from workbench.system.machine import device_of, host
 from workbench.system.records import record
@@ -167,11 +164,14 @@ def cross_validate(
                 train_index,
                 groups=labels,
                 budget=budget,
-                seed=_seed_of(seed, number),
+                seed=fold_seed(seed, number),
                 device=device_of(device),
-                report=_within(report, number, len(parts), text),
+                report=report.part(number, len(parts), text, curves=False),
             )
-            done = {"values": _scored(trained, anew.task, held_index, text, report), "notes": told}
+            done = {
+                "values": held_out_values(trained, anew.task, held_index, text, report),
+                "notes": told,
+            }
             if kept is not None:
                 kept.put(str(number), done)
         notes |= dict.fromkeys(done["notes"])
@@ -258,36 +258,6 @@ def _kept(folder: Path, anew: Anew, parts: list[Fold], budget: str, seed: int) -
     return Cache(folder, f"folds-{key}")
 
 
-def _scored(
-    trained: Candidate, task: Task, held: np.ndarray, text: str, report: Report
-) -> list[float]:
-    """The value of each metric on the rows that a fold holds out."""
-    rows = taken(task.data.train, held)
-    outputs = predict_rows(trained, rows.prepared(trained.prepare), report=_silent(report))
-    targets = np.asarray(rows.targets)
-    outputs = like_targets(outputs, targets)
-    check_outputs(outputs, targets)
-    return [_value(metric, outputs, targets, text) for metric in task.metrics]
-
-
-def _value(metric: Metric, outputs: np.ndarray, targets: np.ndarray, text: str) -> float:
-    try:
-        value = metric(outputs, targets)
-    except WorkbenchError:
-        raise
-    except Exception as error:  # scikit-learn's for a score that is not defined, or the user's code
-        raise TaskError(
-            f"`{metric.name}` is not defined on the {len(targets):,} held-out rows of {text}: "
-            f"{sentence_of(error)} Use fewer folds, or another metric."
-        ) from error
-    if not np.isfinite(value):
-        raise TaskError(
-            f"`{metric.name}` is {value} on the {len(targets):,} held-out rows of {text}: use "
-            "fewer folds, or another metric."
-        )
-    return value
-
-
 def _refuse_missing_class(anew: Anew, targets: np.ndarray, n_classes: int, text: str) -> None:
     """Raise DataError for a class without train rows, which an estimator would not know of."""
     if not n_classes or anew.form.trained_by_loss:
@@ -298,38 +268,6 @@ def _refuse_missing_class(anew: Anew, targets: np.ndarray, n_classes: int, text:
             f"Class number {missing[0]} has no train row in {text}: use fewer folds, other groups, "
             "or leave rare classes out."
         )
-
-
-def _within(report: Report, number: int, n_folds: int, text: str) -> Report:
-    """A report for the training of a fold: its progress is a part of the whole.
-
-    Curves are left out: those of several folds would lie on top of one another.
-    """
-
-    def listen(event: Event) -> None:
-        if event.kind == "progress" and event.data["total"]:
-            done = min(1.0, event.data["done"] / event.data["total"])
-            report.progress(number + done, n_folds, f"{text}: {event.data['text']}")
-
-    return Report(listen, cancelled=_asked(report))
-
-
-def _silent(report: Report) -> Report:
-    """A report that shows nothing, and is cancelled with another."""
-    return Report(cancelled=_asked(report))
-
-
-def _asked(report: Report) -> Any:
-    def cancelled() -> bool:
-        report.check()  # raises Cancelled itself
-        return False
-
-    return cancelled
-
-
-def _seed_of(seed: int, number: int) -> int:
-    """The seed of a fold's training: another one in each fold, as small as torch takes."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0] >> 1)
 
 
 def _digest(train: Any, parts: list[Fold]) -> str:

@@ -176,14 +176,13 @@ def distill(job: Job, settings: DistillationSettings) -> Outcome:
     import pandas as pd
 
     from workbench.techniques.distillation.control import gain_sentence, measure_gain
-    from workbench.techniques.distillation.progress import PartReport
     from workbench.techniques.distillation.trainer import make_trainer
 
     trainer = make_trainer(job, settings)
     n_seeds = required(trainer.settings.control_seeds)
     n_parts = max(1, 2 * n_seeds)
     text = "distilling" if n_seeds else ""
-    fitted = trainer.train(job.seed, report=PartReport(job.report, 0, n_parts, text))
+    fitted = trainer.train(job.seed, report=job.report.part(0, n_parts, text))
     gain = measure_gain(trainer, n_seeds, job.report, n_parts=n_parts)
     outputs = _outputs(trainer, control=n_seeds > 0)
     tables, notes = _evidence(trainer, outputs)

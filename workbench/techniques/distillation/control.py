@@ -9,7 +9,6 @@ import numpy as np
 from workbench.events import Report
 from workbench.measure.statistics.intervals import student as student_interval
 from workbench.system.wording import difference_text, interval_text
-from workbench.techniques.distillation.progress import PartReport
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,7 +38,7 @@ def measure_gain(
         for offset, with_teacher in enumerate((True, False)):
             text = f"seed {seed} {'with' if with_teacher else 'without'} teacher"
             part = min(2 * number + offset, n_parts - 1)
-            part_report = PartReport(report, part, n_parts, text, curves=False)
+            part_report = report.part(part, n_parts, text, curves=False)
             outputs = trainer.outputs(seed, with_teacher=with_teacher, report=part_report)
             scores[with_teacher] = trainer.score(outputs)
         rows.append(

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from workbench.techniques.distillation.progress import PartReport
-
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -46,7 +44,7 @@ def score_grid(
     for number, (offset, temperature, alpha) in enumerate(cells):
         seed = trainer.job.seed + offset
         text = f"T {temperature:g}, alpha {alpha:g}, seed {seed}"
-        report = PartReport(trainer.job.report, number, len(cells), text, curves=False)
+        report = trainer.job.report.part(number, len(cells), text, curves=False)
         outputs = trainer.outputs(seed, temperature=temperature, alpha=alpha, report=report)
         score = trainer.score(outputs)
         rows.append({"temperature": temperature, "alpha": alpha, "seed": seed, "score": score})
