@@ -97,11 +97,11 @@ def plot_stopping(history: DataFrame, stops: DataFrame, *, metric: str = "accura
             drawn.add_vline(
                 x=row["last_epoch"], line={"color": color, "dash": "dash", "width": 1.5}
             )
-        verb = "cut" if row["stopped"] else "not cut"
-        texts.append(f"{name} {verb} after {row['last_epoch']} of {row['planned']} epochs")
-    _title(drawn, "Early stopping", "; ".join(texts))
+        end = f"cut after {row['last_epoch']} of {row['planned']} epochs"
+        texts.append(f"{name} {end if row['stopped'] else 'not cut'}")
+    _title(drawn, f"Early stopping by {metric} on held-out rows", "; ".join(texts))
     drawn.update_xaxes(title={"text": "epoch"})
-    drawn.update_yaxes(title={"text": f"{metric} on held-out rows{unit}"})
+    drawn.update_yaxes(title={"text": f"{metric}{unit}"})
     return drawn.update_layout(height=400)
 
 
@@ -225,6 +225,7 @@ def plot_switches(gains: DataFrame, *, metric: str = "accuracy") -> Figure:
             "array": np.nan_to_num(high - gain),
             "arrayminus": np.nan_to_num(gain - low),
             "width": 6,
+            "color": palette.text,
         },
         marker={"size": 11, "color": [palette.of(v or "undecided") for v in rows["verdict"]]},
         customdata=rows["verdict"],

@@ -11,6 +11,7 @@ from workbench.data.cut import taken
 from workbench.errors import CandidateError, required
 from workbench.task import Candidate
 from workbench.technique import Job
+from workbench.techniques.regularization.strength import MEASURED
 from workbench.techniques.regularization.switched_fit import SwitchedFit
 from workbench.techniques.regularization.trials import Trials
 from workbench.training import RegularizedFit
@@ -32,7 +33,8 @@ def variant(
 ) -> Candidate:
     """The start with other training settings, or with another estimator in its place.
 
-    Raises CandidateError where the start is to be fine-tuned, as folds train it anew.
+    Precision and memory format that were measured for the start are used again. Raises
+    CandidateError where the start is to be fine-tuned, as folds train it anew.
     """
     if settings.initial == "start":
         raise CandidateError(
@@ -42,6 +44,8 @@ def variant(
     if fit is None:
         return replace(job.start, model=model)
     values = {name: getattr(fit, name) for name in RegularizedFit.model_fields}
+    known = {} if job.start.training.get("untimed") else job.start.training
+    values |= {n: known[n] for n in MEASURED if values[n] == "auto" and n in known}
     return replace(job.start, fit={n: v for n, v in values.items() if v is not None})
 
 
