@@ -37,8 +37,13 @@ __all__ = ["PreparedLedger", "prepare_ledger", "prepared_ledger"]
 FOLDER = "prepared"  # beside the notebooks
 BUDGET = "standard"
 TASK_AND_START = ("fashion", "resnet20")
-# Distillation trains a control over three seeds, seven trainings in all: hours on `fashion`.
-OTHERS = {"distillation": ("digits", "cnn")}
+# These train many times, which takes hours on `fashion`; features are those of a table.
+OTHERS = {
+    "distillation": ("digits", "cnn"),
+    "features": ("flights", "logistic"),
+    "regularization": ("digits", "cnn"),
+    "tuning": ("digits", "cnn"),
+}
 DIGITS = 6  # significant digits of a number in the file
 
 

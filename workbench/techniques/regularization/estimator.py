@@ -8,7 +8,7 @@ from workbench.errors import SettingsError
 from workbench.model_form import Training, form_named
 from workbench.models.estimators import unfitted
 from workbench.technique import Job, Outcome
-from workbench.techniques.distillation.progress import PartReport
+from workbench.events import PartReport
 from workbench.techniques.regularization.estimators import (
     check_parameters,
     configured,

@@ -16,7 +16,7 @@ from workbench.system.references import resolve
 from workbench.system.wording import difference_text
 from workbench.task import Candidate, Task
 from workbench.technique import Job, Outcome
-from workbench.techniques.distillation.progress import PartReport
+from workbench.events import PartReport
 from workbench.techniques.regularization.history import History, history_table, stops_table
 from workbench.techniques.regularization.strength import (
     MEASURED,

@@ -19,7 +19,7 @@ from workbench.runtimes.outputs import predict_rows
 from workbench.system.cache import Cache, fingerprint
 from workbench.system.machine import host
 from workbench.task import Candidate, Task
-from workbench.techniques.distillation.progress import PartReport
+from workbench.events import PartReport
 from workbench.techniques.regularization.history import some_rows
 
 if TYPE_CHECKING:
