@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import SettingsError
+from workbench.events import PartReport
 from workbench.model_form import Training, form_named
 from workbench.models.estimators import unfitted
 from workbench.technique import Job, Outcome
-from workbench.events import PartReport
 from workbench.techniques.regularization.estimators import (
     check_parameters,
     configured,

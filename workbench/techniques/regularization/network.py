@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.data.cut import hold_out, taken
 from workbench.data.rows import Splits
 from workbench.errors import CandidateError, SettingsError
+from workbench.events import PartReport
 from workbench.model_form import form_named, form_of
 from workbench.models.networks import build_seeded
 from workbench.settings import BUDGETS
@@ -16,7 +17,6 @@ from workbench.system.references import resolve
 from workbench.system.wording import difference_text
 from workbench.task import Candidate, Task
 from workbench.technique import Job, Outcome
-from workbench.events import PartReport
 from workbench.techniques.regularization.history import History, history_table, stops_table
 from workbench.techniques.regularization.strength import (
     MEASURED,

@@ -12,14 +12,13 @@ import numpy as np
 from workbench.data.cut import taken
 from workbench.data.folds import Fold, fold_indices
 from workbench.errors import TaskError
-from workbench.events import Event, Report
+from workbench.events import Event, PartReport, Report
 from workbench.measure.anew import Anew
 from workbench.metrics import like_targets
 from workbench.runtimes.outputs import predict_rows
 from workbench.system.cache import Cache, fingerprint
 from workbench.system.machine import host
 from workbench.task import Candidate, Task
-from workbench.events import PartReport
 from workbench.techniques.regularization.history import some_rows
 
 if TYPE_CHECKING:
