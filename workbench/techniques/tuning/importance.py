@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,11 +23,17 @@ COLUMNS = ("parameter", "importance", "low", "high")
 
 
 def importance(
-    trials: DataFrame, space: Space, metric: Metric, *, seed: int = 0, repeats: int = 5
+    trials: DataFrame,
+    space: Space | Mapping[str, Any],
+    metric: Metric,
+    *,
+    seed: int = 0,
+    repeats: int = 5,
 ) -> DataFrame:
     """The importance of each parameter of a space, from 0 to 1, with its spread.
 
-    `trials` is as the figures take it; complete trials count. The importance is that of Optuna on
+    `trials` is as the figures take it; complete trials count. `space` may be the data that declare
+    one. The importance is that of Optuna on
     all of them, by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), its default: how much the
     values of a parameter in the best tenth of the trials differ from those in all of them.
     Parameters with conditions take part. The importances sum to 1. `low` and `high` are the ends
@@ -38,6 +45,7 @@ def importance(
     """
     import pandas as pd
 
+    space = space if isinstance(space, Space) else Space.of(dict(space))
     scores = trials["score"].astype(float)
     done = trials[(trials["state"] == "complete") & np.isfinite(scores)]
     names = [p.name for p in space.searched if p.name in done]
