@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from workbench.technique import Job, Outcome, technique
 from workbench.techniques.tuning.settings import TrialFit, TuningSettings
@@ -31,11 +31,9 @@ def _search(job: Job, settings: TuningSettings) -> Search:
 
     resolved = job.resolved(settings)
     space = Problem(job, resolved).space
-    chosen = {
-        "sampler": sampler_of(resolved, space),
-        "trial_pruner": trial_pruner_of(resolved),
-        "space": space.to_data(),
-    }
+    chosen: dict[str, Any] = {"sampler": sampler_of(resolved, space), "space": space.to_data()}
+    if resolved.second_objective == "none":
+        chosen["trial_pruner"] = trial_pruner_of(resolved)
     return Search(Problem(job, resolved.model_copy(update=chosen)), began=time.time())
 
 

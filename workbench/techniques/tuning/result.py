@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import TaskError
-from workbench.system.wording import value_text
+from workbench.system.wording import difference_text, value_text
 from workbench.technique import Outcome
+from workbench.techniques.tuning.importance import importance
 from workbench.techniques.tuning.problem import Problem, Score
 from workbench.techniques.tuning.search import Search
 from workbench.techniques.tuning.tables import curse_table, front_table
@@ -26,6 +27,7 @@ from workbench.techniques.tuning.trials import (
 __all__ = ["outcome_of"]
 
 MOST_SHOWN = 6  # parameters in a note
+LEAST_GAPS = 5  # complete trials whose mean difference says something
 
 
 def outcome_of(search: Search) -> Outcome:
@@ -58,9 +60,11 @@ def outcome_of(search: Search) -> Outcome:
         trains_anew=True,
     )
     curse = curse_table(problem, study)
+    trials = trial_table(study, problem.space)
     tables = {
-        "trials": trial_table(study, problem.space),
+        "trials": trials,
         "curse": curse,
+        "importance": importance(trials, problem.space, metric, seed=problem.job.seed),
         **(
             {"front": front_table(study, list(problem.settings.objectives))}
             if len(problem.settings.objectives) > 1
@@ -69,7 +73,7 @@ def outcome_of(search: Search) -> Outcome:
     }
     notes = [
         _best_note(search, best, point, score, is_best),
-        _curse_note(problem, curse, score),
+        _curse_note(problem, curse, trials, score),
         *_counts(search),
         *score.notes,
     ]
@@ -118,23 +122,31 @@ def _best_note(
     problem, n_done = search.problem, len(finished(search.study))
     metric = problem.job.task.metric
     if is_default:
-        return f"No trial of {n_done} scored better than the default settings."
+        return f"None of {_trials(n_done)} scored better than the default settings."
     parts = [f"{name} {_value(value)}" for name, value in list(point.items())[:MOST_SHOWN]]
     n_more = len(point) - len(parts)
     more = f" and {n_more} more" if n_more > 0 else ""
     return (
-        f"Best of {n_done} trials: number {best.number} with {', '.join(parts)}{more}; "
+        f"Best of {_trials(n_done)}: number {best.number} with {', '.join(parts)}{more}; "
         f"{metric.name} {value_text(score.mean, metric.unit)} on folds of train "
         f"(sampler {problem.settings.sampler})."
     )
+
+
+def _trials(n: int) -> str:
+    return f"{n} trial{'' if n == 1 else 's'}"
 
 
 def _value(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _curse_note(problem: Problem, curse: Any, score: Score) -> str:
-    """The best score beside that of the same models on rows that no trial saw."""
+def _curse_note(problem: Problem, curse: Any, trials: Any, score: Score) -> str:
+    """The best score beside that of the same models on rows that no trial saw.
+
+    Folds and valid may differ for all models alike, as of another time. What the winner loses
+    beyond that was luck in the choice.
+    """
     if not len(curse) or not np.isfinite(curse["unseen"].iloc[-1]):
         return ""
     last, metric = curse.iloc[-1], problem.job.task.metric
@@ -142,9 +154,21 @@ def _curse_note(problem: Problem, curse: Any, score: Score) -> str:
         value_text(last[k], metric.unit) for k in ("unseen", "unseen_low", "unseen_high")
     )
     interval = f" ({low} to {high})" if np.isfinite(last["unseen_low"]) else ""
-    return (
+    text = (
         f"Chosen by {value_text(score.mean, metric.unit)} on folds of train; the same models have "
-        f"{unseen}{interval} on valid, which no trial saw. The best of many scores is partly luck."
+        f"{unseen}{interval} on valid, which no trial saw."
+    )
+    complete = trials[trials["state"] == "complete"]
+    gaps = (complete["unseen"] - complete["score"]).dropna()
+    if len(gaps) < LEAST_GAPS:
+        return text
+    luck = last["unseen"] - score.mean - gaps.mean()
+    return (
+        f"{text} All complete trials differ by {difference_text(gaps.mean(), metric.unit)} between "
+        f"the two on average, the best one by {difference_text(luck, metric.unit)} more: that was "
+        "luck of the choice, the winner's curse."
+        if metric.sign * luck < 0
+        else text
     )
 
 

@@ -67,10 +67,15 @@ def _listed(names: list[str]) -> str:
 
 
 def trial_pruner_of(settings: TuningSettings) -> str:
-    """The trial pruner, chosen where the settings say `auto`."""
+    """The trial pruner; none for several objectives.
+
+    Where the settings say `auto` it is the median rule, and none for trials of a single fold.
+    """
+    if len(settings.objectives) > 1:
+        return "none"
     if settings.trial_pruner != "auto":
         return settings.trial_pruner
-    return "median" if len(settings.objectives) == 1 else "none"
+    return "median" if required(settings.folds) * settings.repeats > 1 else "none"
 
 
 def make_sampler(name: str, seed: int, n_trials: int) -> Any:

@@ -14,7 +14,13 @@ import numpy as np
 from workbench.errors import Cancelled, TaskError, WorkbenchError, required, sentence_of
 from workbench.events import Report
 from workbench.techniques.tuning.problem import Problem, Score
-from workbench.techniques.tuning.samplers import HYPEROPT, make_pruner, make_qmc, make_sampler
+from workbench.techniques.tuning.samplers import (
+    HYPEROPT,
+    make_pruner,
+    make_qmc,
+    make_sampler,
+    trial_pruner_of,
+)
 from workbench.techniques.tuning.storage import Study, open_study
 from workbench.techniques.tuning.trials import (
     DEFAULT,
@@ -89,7 +95,7 @@ class Search:
     def _pruner(self) -> Any:
         settings = self.problem.settings
         n_folds = len(self.problem.folds)
-        return make_pruner(settings.trial_pruner, n_folds if n_folds > 1 else EPOCHS)
+        return make_pruner(trial_pruner_of(settings), n_folds if n_folds > 1 else EPOCHS)
 
     def prepare(self) -> None:
         """Retry the trials of killed processes, and queue the default settings and a grid."""
@@ -204,9 +210,10 @@ class Search:
 
         study, settings = self.study, self.problem.settings
         is_default = bool(trial.user_attrs.get(DEFAULT))
+        pruner = trial_pruner_of(settings)
 
         def heard(step: int, score: float) -> None:
-            if settings.trial_pruner == "none" or len(settings.objectives) > 1:
+            if pruner == "none":
                 return
             trial.report(score, step)
             if not is_default and trial.should_prune():

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from workbench.settings import TechniqueSettings, free_form, knob, nested, scaled
+from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
 from workbench.training import FitSettings
 
 __all__ = ["TrialFit", "TuningSettings"]
 
-FEW = "`{}` looks at one objective: set `{}`, or leave `second_objective` at none."
+OF_SEVERAL = ("auto", "grid", "random", "tpe", "gp", "qmc", "nsga2")  # samplers
 
 
 class TrialFit(FitSettings):
@@ -69,14 +69,14 @@ class TuningSettings(TechniqueSettings):
     """Number of times that the folds are cut anew, with other seeds of training."""
 
     trial_pruner: Literal["auto", "none", "median", "halving", "hyperband"] = knob(
-        "auto", title="Trial pruner"
+        "auto", only_if={"second_objective": "none"}, title="Trial pruner"
     )
     """Rule that stops a trial before its last fold, or before its last epoch if there is one fold.
-    Auto: median for one objective, none for several.
+    Auto: median if there are several folds.
     """
 
     second_objective: Literal["none", "latency_ms", "size_bytes", "macs"] = knob(
-        "none", expert=True, title="Second objective"
+        "none", only_if={"sampler": OF_SEVERAL}, expert=True, title="Second objective"
     )
     """Cost to lower while the score rises: latency_ms (batch 1, one thread), size_bytes, macs. Of
     the trials that no other one beats in both, the one with the best score is taken.
@@ -101,7 +101,7 @@ class TuningSettings(TechniqueSettings):
     belong to this run alone.
     """
 
-    storage: str = knob("", expert=True, title="Storage of trials")
+    storage: str = knob("", only_if={"study": SET}, expert=True, title="Storage of trials")
     """URL of a database of Optuna that several machines share, such as postgresql://HOST/NAME, or
     grpc://HOST:PORT for its proxy. Empty: a journal file.
     """
@@ -124,15 +124,3 @@ class TuningSettings(TechniqueSettings):
             "macs": self.max_macs,
         }
         return {name: value for name, value in limits.items() if value is not None}
-
-    def conflicts(self) -> list[tuple[str, str]]:
-        """Methods that take one objective only, and a shared storage without a name."""
-        found = []
-        if self.second_objective != "none" and self.trial_pruner not in ("auto", "none"):
-            found.append(("trial_pruner", FEW.format("trial_pruner", "trial_pruner: none")))
-        one_only = self.sampler == "cmaes" or self.sampler.startswith("hyperopt")
-        if self.second_objective != "none" and one_only:
-            found.append(("sampler", FEW.format(f"sampler: {self.sampler}", "sampler: nsga2")))
-        if self.storage and not self.study:
-            found.append(("study", "`storage` is shared: give the study a name with `study`."))
-        return found

@@ -41,7 +41,7 @@ RETRY_OF, MOST_RETRIES = "retry_of", 2
 
 
 def here() -> dict[str, Any]:
-    """This process, as a trial names its worker."""
+    """The name of the process under way, as a trial keeps it."""
     import psutil
 
     process = psutil.Process()
