@@ -212,7 +212,7 @@ def test_importance_of_an_error_looks_at_small_values():
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        (trials(FEWEST_TRIALS - 1), "at least 10 complete trials, got"),
+        (trials(FEWEST_TRIALS - 1), "at least 10 trials with a score, got 8"),
         (trials(40).assign(score=0.5), "same score"),
     ],
 )
