@@ -33,9 +33,9 @@ def main() -> None:
 
         curses(list(PROBLEMS))
     else:
-        from tests.benchmarks.tuning.overhead import plain_seconds
+        from tests.benchmarks.tuning.overhead import compared
 
-        print(f"plain Optuna, {given.sampler}: {plain_seconds(given.sampler):.2f} s")
+        print(compared(given.sampler))
 
 
 if __name__ == "__main__":

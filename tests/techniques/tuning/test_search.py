@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
 import time
 
 import numpy as np
@@ -16,7 +13,6 @@ import workbench as wb
 from tests.techniques.tuning.small import RANGE, C, tuned, wine
 from workbench.errors import Cancelled, SettingsError, TaskError
 from workbench.events import Event, Report
-from workbench.techniques.tuning.storage import _FileLock
 
 
 @pytest.fixture(scope="module")
@@ -324,26 +320,3 @@ def test_killed_worker_is_replaced_and_its_point_is_not_tried_for_ever(tmp_path)
     assert trials.loc[0.9, "state"] == "failed"
     assert "died three times" in trials.loc[0.9, "error"]
     assert set(trials.drop(0.9)["state"]) <= {"complete", "pruned"}
-
-
-def test_lock_of_the_journal_is_free_again_when_its_process_was_killed(tmp_path):
-    code = f"""
-        from pathlib import Path
-        from workbench.techniques.tuning.storage import _FileLock
-        _FileLock(Path({str(tmp_path / "study.log")!r})).acquire()
-        print("held", flush=True)
-        import time
-        time.sleep(60)
-    """
-    process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(code)], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    assert process.stdout.readline() == "held\n"
-    process.kill()
-    process.wait()
-    lock = _FileLock(tmp_path / "study.log")
-    began = time.monotonic()
-    assert lock.acquire()
-    lock.release()
-    assert time.monotonic() - began < 20

@@ -15,23 +15,6 @@ __all__ = ["Study", "journal_path", "open_study"]
 
 Study = Any  # optuna.Study: a study of Optuna, which is imported when it is needed
 USUAL_NAME = "tuning"
-SECONDS = 60.0  # that a process waits for the file while others write
-
-
-class _FileLock:
-    """The lock of a journal: the system frees it when a process dies, whatever it was doing."""
-
-    def __init__(self, path: Path) -> None:
-        from filelock import FileLock
-
-        self._lock = FileLock(f"{path}.lock", timeout=SECONDS)
-
-    def acquire(self) -> bool:
-        self._lock.acquire()
-        return True
-
-    def release(self) -> None:
-        self._lock.release()
 
 
 def journal_path(settings: TuningSettings, folder: Path, cache: Path) -> Path:
@@ -98,13 +81,12 @@ def _refuse_other(
 
 
 def _storage(url: str, journal: Path) -> Any:
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend
-
     if not url:
-        journal.parent.mkdir(parents=True, exist_ok=True)
-        lock: Any = _FileLock(journal)
-        return JournalStorage(JournalFileBackend(str(journal), lock_obj=lock))
+        from optuna.storages import JournalStorage
+
+        from workbench.techniques.tuning.journal import Journal
+
+        return JournalStorage(Journal(journal))
     if not url.startswith("grpc://"):
         return url
     host, _, port = url.removeprefix("grpc://").partition(":")

@@ -87,9 +87,7 @@ def best_of(study: Study, sign: float) -> Trial | None:
     if len(study.directions) > 1:
         front = {t.number for t in study.best_trials}
         complete = [t for t in complete if t.number in front] or complete
-    scored = [(t, score_of(t)) for t in complete]
-    known = [(t, s) for t, s in scored if s is not None]
-    return max(known, key=lambda pair: (sign * pair[1].mean, -pair[0].number))[0] if known else None
+    return max(complete, key=lambda t: (sign * t.values[0], -t.number), default=None)
 
 
 def retry_orphans(study: Study) -> int:
