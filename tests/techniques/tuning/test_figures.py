@@ -183,7 +183,7 @@ def test_curse_tells_the_gap_at_both_ends():
         }
     )
     drawn = plot_curse(curse, ACCURACY)
-    text = "too good by +0.00 points after 1 trial, +2.50 points after 100 trials"
+    text = "unseen rows by +0.00 points after 1 trial, +2.50 points after 100 trials"
     assert text in subtitle(drawn)
     assert len(named(drawn, "95 % interval").x) == 6
     no_interval = curse.assign(unseen_low=np.nan, unseen_high=np.nan)

@@ -33,9 +33,9 @@ def importance(
     """The importance of each parameter of a space, from 0 to 1, with its spread.
 
     `trials` is as the figures take it; those count that have a score, pruned ones with the score of
-    the folds that they finished. `space` may be the data that declare one. The importance is that of Optuna on
-    all of them, by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), its default: how much the
-    values of a parameter in the best tenth of the trials differ from those in all of them.
+    the folds that they finished. `space` may be the data that declare one. The importance is that
+    of Optuna on all of them, by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), its default: how
+    much the values of a parameter in the best tenth of the trials differ from those in all of them.
     Parameters with conditions take part. The importances sum to 1. `low` and `high` are the ends
     over `repeats` resamples of the trials and the value itself. Columns: parameter, importance,
     low, high, the most important first.

@@ -98,12 +98,13 @@ def _sentence(table: DataFrame, metric: Metric) -> str:
         metric.sign * float(table["score"].iloc[i] - table["unseen"].iloc[i]) for i in (0, -1)
     )
     n_first, n_last = (int(table["n_trials"].iloc[i]) for i in (0, -1))
-    gaps = f"{_optimism(last, metric)} after {n_last:,} trials"
+    gaps = f"{_gap(last, metric)} after {n_last:,} trials"
     if n_last > n_first:
         after = "trial" if n_first == 1 else "trials"
-        gaps = f"{_optimism(first, metric)} after {n_first:,} {after}, {gaps}"
-    return f"the best score is too good by {gaps}"
+        gaps = f"{_gap(first, metric)} after {n_first:,} {after}, {gaps}"
+        gaps += "; the growth is the winner's curse"
+    return f"best score better than on unseen rows by {gaps}"
 
 
-def _optimism(gap: float, metric: Metric) -> str:
+def _gap(gap: float, metric: Metric) -> str:
     return difference_text(gap, metric.unit, signed=True) if np.isfinite(gap) else "an unknown part"
