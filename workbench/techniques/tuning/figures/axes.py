@@ -144,10 +144,10 @@ def _numbers(values: Series) -> np.ndarray | None:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """About five round values between two powers of ten."""
-    steps = (1,) if high - low > 2.5 else (1, 3) if high - low > 1.2 else (1, 2, 5)
+    """A few round values between two powers of ten."""
+    steps = (1,) if high - low > 1.9 else (1, 3) if high - low > 0.9 else (1, 2, 5)
     powers = range(math.floor(low), math.ceil(high) + 1)
     values = [m * 10.0**p for p in powers for m in steps]
-    every = math.ceil((high - low) / 5) if len(steps) == 1 else 1
+    every = math.ceil((high - low) / 3) if len(steps) == 1 else 1
     kept = [v for v in values if low - 1e-9 <= math.log10(v) <= high + 1e-9][::every]
     return kept or [10**low, 10**high]
