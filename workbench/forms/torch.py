@@ -80,10 +80,10 @@ class TorchForm(Form):
         return [f"has {len(broken)} weight arrays that are not finite, first `{broken[0]}`."]
 
     def fit(self, candidate: Candidate, task: Task, training: Training) -> Candidate:
-        from workbench.training import FitSettings, fit
+        from workbench.training import RegularizedFit, fit
 
         own = dict(candidate.fit) or dict(task.fits.get(candidate.name, {}))
-        settings = FitSettings(**own).resolved(training.budget)
+        settings = RegularizedFit(**own).resolved(training.budget)
         fitted = fit(
             candidate.model,
             task,
@@ -94,6 +94,8 @@ class TorchForm(Form):
             device=training.device,
             checkpoint=training.checkpoint,
         )
+        for note in fitted.notes:
+            training.report.message(note)
         return candidate.fitted(fitted.model, fitted.choices, own)
 
     def outputs(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:

@@ -28,9 +28,11 @@ class TrainingContext:
     """The training as a callback sees it; `stop()` ends it after the batch under way.
 
     `step` counts optimizer steps, of `n_steps` at most, `epoch` the finished passes over train.
+    `scored_model` is the network that was scored on valid: `model`, or one with averaged weights.
     """
 
     model: nn.Module
+    scored_model: nn.Module
     optimizer: torch.optim.Optimizer
     settings: FitSettings
     n_steps: int

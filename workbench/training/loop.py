@@ -1,7 +1,8 @@
 """fit(), the one training loop of torch networks, which all techniques use.
 
 Techniques change it through two hooks: `loss_hook(context) -> loss` (distillation, penalties) and
-`step_hook(model, step)` after each optimizer step (masks, schedules of sparsity).
+`step_hook(model, step)` after each optimizer step (masks, schedules of sparsity). The switches of
+`RegularizedFit` become callbacks, a loss and an augmentation in `workbench.training.regularizers`.
 
 The order of batches and of augmentation depends on (seed, epoch, step) alone. So a run that was
 interrupted and resumed from its checkpoint gives the same weights as an uninterrupted one.
@@ -28,9 +29,10 @@ from workbench.training.batches import Batches
 from workbench.training.callbacks import Callback, TrainingContext
 from workbench.training.checkpoint import Checkpoint, Progress
 from workbench.training.evaluate import autocast, predict_batches
-from workbench.training.losses import LossContext, loss_for
+from workbench.training.losses import LossContext
 from workbench.training.optimizer import lr_factor, optimizer_for
 from workbench.training.precision import fastest
+from workbench.training.regularizers import regularizers_for
 from workbench.training.settings import FitSettings, n_steps_of
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ class Fitted:
     """A trained network and its training.
 
     `history` has a row an epoch. `choices` are the precision and the memory format that were used,
-    with their measured times if they were chosen automatically.
+    with their measured times if they were chosen automatically. `best_epoch` is the one whose
+    weights are kept, `notes` are sentences about how the network was trained.
     """
 
     model: nn.Module
@@ -53,6 +56,7 @@ class Fitted:
     choices: dict[str, Any]
     n_steps: int
     best_epoch: int
+    notes: tuple[str, ...] = ()
 
 
 def fit(
@@ -73,11 +77,14 @@ def fit(
 ) -> Fitted:
     """Train a copy of `model` on the train rows; keep the weights of the best score on valid.
 
+    `settings` that are a `RegularizedFit` may keep averaged or the last weights.
+
     `choices` are a parent's measured precision and memory format, used again. `checkpoint` is a
     file that is written after each epoch, and continued from if it exists. `beside` are arrays
     `(train rows, ...)`, of which the loss hook gets the rows of its batch. `callbacks` are called
     in order at each moment; they may change the batch or stop the training. Raises Cancelled when
-    the report was asked to stop, TaskError when the loss is no longer finite.
+    the report was asked to stop, TaskError when the loss is no longer finite, SettingsError for
+    switches that the task cannot have.
     """
     import torch
 
@@ -122,7 +129,6 @@ class _Loop:
         beside: Mapping[str, np.ndarray],
         callbacks: tuple[Callback, ...] = (),
     ) -> None:
-        self.callbacks = callbacks
         self.model = copied(model).to(device)
         self.task = task
         self.settings = settings
@@ -134,16 +140,28 @@ class _Loop:
         self.step_hook = step_hook
         self.batch_size: int = required(settings.batch_size)
         self.lr: float = required(settings.lr)
-        self.loss = task.loss or (None if task.train_step else loss_for(task.kind))
         train = TensorRows(task.data.train, prepare, device)
         self.batches = Batches(train, self.batch_size, seed, device, beside)
         self.valid = TensorRows(task.data.valid, prepare, device)
         self.n_steps = n_steps_of(settings, len(train))
+        self.regularizers = regularizers_for(
+            settings,
+            self.model,
+            task,
+            train.batches,
+            seed=seed,
+            n_steps=self.n_steps,
+            has_beside=bool(beside),
+        )
+        self.loss = self.regularizers.loss
+        self.callbacks = (*self.regularizers.callbacks, *callbacks)
         self.optimizer = optimizer_for(self.model, settings)
         self.progress = Progress()
         self.best = copy.deepcopy(self.model.state_dict())
         self.choices: dict[str, Any] = {}
-        self.context = TrainingContext(self.model, self.optimizer, settings, self.n_steps)
+        self.context = TrainingContext(
+            self.model, self.model, self.optimizer, settings, self.n_steps
+        )
 
     def choose(self, of_parent: dict[str, Any]) -> None:
         """Choose precision and memory format: those set, else the parent's, else the fastest.
@@ -182,7 +200,8 @@ class _Loop:
         """Train until the last step, or until `patience` epochs have no better score on valid."""
         progress, context = self.progress, self.context
         self.report.progress(progress.step, self.n_steps, "starting the training")
-        context.model, context.step, context.epoch = self.model, progress.step, progress.epoch
+        context.model = context.scored_model = self.model
+        context.step, context.epoch = progress.step, progress.epoch
         for callback in self.callbacks:
             callback.on_train_begin(context)
         while self._goes_on():
@@ -212,10 +231,13 @@ class _Loop:
         )
         self.report.curve(f"valid {self.task.metric.name}", progress.step, score)
         signed = self.task.metric.sign * score
-        if signed > progress.best_score:
+        is_better = signed > progress.best_score + self.regularizers.min_delta
+        if is_better:
             progress.best_score = signed
             progress.best_epoch = progress.epoch
-            self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        if is_better or not self.regularizers.restore_best:
+            weights = self.context.scored_model.state_dict()
+            self.best = {k: v.detach().clone() for k, v in weights.items()}
         self.context.epoch = progress.epoch
         for callback in self.callbacks:
             callback.on_epoch_end(self.context, progress.history[-1])
@@ -251,9 +273,9 @@ class _Loop:
         import torch
 
         progress = self.progress
-        if self.task.augment:
+        if self.regularizers.augment:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + progress.step)
-            inputs = self.task.augment(inputs, generator)
+            inputs = self.regularizers.augment(inputs, generator)
         factor = lr_factor(self.settings.schedule, progress.step, self.n_steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.lr * factor
@@ -302,8 +324,9 @@ class _Loop:
         )
 
     def _score(self) -> float:
+        scored = self.context.scored_model = self.regularizers.scored(self.model)
         outputs = np.concatenate(
-            list(predict_batches(self.model, self.valid, self.device, self.choices, self.report))
+            list(predict_batches(scored, self.valid, self.device, self.choices, self.report))
         )
         targets = np.asarray(self.task.data.valid.targets)
         return self.task.metric(like_targets(outputs, targets), targets)
@@ -346,11 +369,14 @@ class _Loop:
         self.model = self.model.to(memory_format=memory_format)
 
     def fitted(self) -> Fitted:
-        """The network with its best weights, on the CPU."""
+        """The network with the weights to keep, on the CPU."""
         import torch
 
+        regularizers, progress = self.regularizers, self.progress
+        regularizers.remove()
         self.model.load_state_dict(self.best)
         model = self.model.to("cpu").to(memory_format=torch.contiguous_format).eval()
+        epoch = progress.best_epoch if regularizers.restore_best else progress.epoch
         return Fitted(
-            model, self.progress.history, self.choices, self.progress.step, self.progress.best_epoch
+            model, progress.history, self.choices, progress.step, epoch, regularizers.notes
         )

@@ -28,10 +28,10 @@ from workbench.task import Candidate
 from workbench.technique import Job
 from workbench.techniques.tuning.costs import costs_of
 from workbench.techniques.tuning.settings import TuningSettings
+from workbench.training import RegularizedFit
 
 __all__ = ["Problem", "Score"]
 
-LAST_WEIGHTS: dict[str, Any] = {}
 Heard = Callable[[int, float], None]  # a step and the score so far; may raise to stop the trial
 
 
@@ -91,7 +91,13 @@ class Problem:
         if self.anew.form.settings_in_model:
             return Targets.of(estimator=start.model)
         builder = task.builders.get(start.builder_name) if self.anew.is_from_builder else None
-        return Targets.of(fit=self.settings.fit, builder=builder)
+        return Targets.of(fit=self.fit, builder=builder)
+
+    @cached_property
+    def fit(self) -> RegularizedFit:
+        """The training of a trial with the default settings: any knob of it may be searched."""
+        brought = {**self.job.start.fit, **self.settings.fit.tree()}
+        return RegularizedFit(**brought).resolved(self.settings.budget)
 
     @cached_property
     def space(self) -> Space:
@@ -134,7 +140,7 @@ class Problem:
             namespace, _, name = parameter.name.partition(".")
             value = target.default if target is not None else None
             if namespace == "fit":
-                value = self.settings.fit.flat().get(name)
+                value = self.fit.flat().get(name)
             elif namespace == "model":
                 value = self.job.start.builder_args.get(name, value)
             point[parameter.name] = list(value) if isinstance(value, tuple) else value
@@ -158,7 +164,7 @@ class Problem:
                     f"The estimator refused {parts['estimator']}: {sentence_of(error)}"
                 ) from error
             return replace(start, model=model)
-        fit = {**self.settings.fit.tree(), **parts.get("fit", {})}
+        fit = {**self.fit.tree(), **parts.get("fit", {})}
         args = {**start.builder_args, **parts.get("model", {})}
         return replace(start, fit=fit, builder_args=args, training={})
 
@@ -216,7 +222,7 @@ class Problem:
             own = self._own_fit(point)
             epochs = max(1, round(median(score.epochs))) if score.epochs else None
             if epochs is not None:
-                own |= {"epochs": epochs, "patience": epochs, **LAST_WEIGHTS}
+                own |= {"epochs": epochs, "patience": epochs, "restore_best": False}
             untrained = replace(untrained, fit=own)
         anew = replace(self.anew, candidate=untrained)
         return anew.trained_on_all(
