@@ -29,6 +29,7 @@ _SHELF = {
     "attach": "workbench.runs.handle",
     "choose_threshold": "workbench.runs.threshold",
     "cross_validate": "workbench.measure.cross_validation",
+    "find_leaks": "workbench.measure.leakage",
     "find_run": "workbench.runs.handle",
     "fit": "workbench.training",
     "form": "workbench.widgets.form",

@@ -15,6 +15,7 @@ from click.exceptions import Exit
 from workbench.cli import guides, runs
 from workbench.cli.completion import VARIABLE, complete, completion
 from workbench.cli.evaluate import evaluate
+from workbench.cli.leaks import leaks
 from workbench.cli.measure import measure
 from workbench.cli.settings import settings
 from workbench.cli.store import store
@@ -30,6 +31,7 @@ COMMANDS = (
     threshold,
     measure,
     evaluate,
+    leaks,
     settings,
     store,
     completion,

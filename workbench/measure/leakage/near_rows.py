@@ -1,0 +1,115 @@
+"""Held-out rows that are nearly equal to a train row: noise, rounding, small changes of text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from workbench.data.rows import Rows
+from workbench.measure.leakage.findings import Finding
+from workbench.measure.leakage.points import Points
+from workbench.measure.leakage.view import View
+from workbench.system.wording import percent
+
+__all__ = ["near_duplicates"]
+
+N_ASKED = 500  # rows whose neighbours are found
+MOST_ROWS = 120_000  # train rows among which they are found
+NEIGHBOURS = 10
+NEAR = 0.05  # of the distance to the tenth neighbour
+LEAST_ROWS = 40
+LEAST_CONTINUOUS = 3  # columns, from which near rows are no coincidence of a few values
+SHARED = 0.01
+
+
+def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
+    """Findings for held-out rows that lie much nearer to a train row than to its other neighbours.
+
+    Distances are of scaled numbers, categories, hashed words and pixels. Chance is estimated by the
+    number of dimensions that the distances of neighbours show: a share `NEAR` of the distance
+    holds `NEAR ** dimensions` of the neighbours. Rows of few continuous values, which have near
+    neighbours by nature, are compared with the train rows among themselves. Rows that are exactly
+    the same are not counted.
+    """
+    names = view.common
+    train = view.whole["train"]
+    if not names or len(train) < LEAST_ROWS:
+        return
+    rng = np.random.default_rng(seed)
+    points = Points(train, names)
+    base = points(_inputs(train, _sample(len(train), MOST_ROWS, rng)))
+    usual = None
+    for other in ("valid", "test"):
+        rows = view.whole.get(other)
+        if rows is None or not len(rows):
+            continue
+        places = _sample(len(rows), N_ASKED, rng)
+        distances = _nearest(points(_inputs(rows, places)), base, NEIGHBOURS)
+        near = _are_near(distances) & ~np.isin(view.hashes[other][places], view.hashes["train"])
+        n, share = int(near.sum()), float(near.mean())
+        if n < 3 or share < SHARED:
+            continue
+        by_chance = NEIGHBOURS * NEAR ** _dimensions(distances)
+        if points.n_continuous < LEAST_CONTINUOUS:
+            usual = _within(base, rng) if usual is None else usual
+            by_chance = max(by_chance, usual)
+        if share < SHARED + by_chance + 4 * np.sqrt(by_chance / len(near)):
+            continue
+        yield Finding(
+            "near_duplicates",
+            ("train", other),
+            f"{n:,} of {len(near):,} {other} rows ({percent(share, None)}) are {1 / NEAR:.0f} "
+            f"times nearer to a train row than to its tenth neighbour, the first is row "
+            f"{int(places[near.argmax()])} of {other}. By chance it would be "
+            f"{percent(min(1.0, by_chance), None)}.",
+            "Find out where such pairs come from (copies with noise, rounded values, one thing "
+            "recorded twice, augmented or reworded rows), and keep each pair in one split.",
+            numbers={"value": share, "chance": min(1.0, by_chance)},
+        )
+
+
+def _sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
+
+
+def _inputs(rows: Rows, places: np.ndarray) -> dict[str, np.ndarray]:
+    """The inputs of some rows, without their targets."""
+    return {name: array[places] for name, array in rows.inputs.items()}
+
+
+def _are_near(distances: np.ndarray) -> np.ndarray:
+    """Whether the first neighbour of each row is much nearer than the last."""
+    return distances[:, 0] < NEAR * distances[:, -1]
+
+
+def _dimensions(distances: np.ndarray) -> float:
+    """The number of dimensions in which the number of neighbours grows with the distance."""
+    middle, last = distances[:, NEIGHBOURS // 2 - 1], distances[:, -1]
+    usable = (middle > 0) & (last > middle)
+    if not usable.any():
+        return 1.0
+    growth = np.log(2.0) / np.log(np.median(last[usable] / middle[usable]))
+    return float(max(1.0, growth))
+
+
+def _within(base: np.ndarray, rng: np.random.Generator) -> float:
+    """The share of train rows that are near to another train row."""
+    asked = _sample(len(base), N_ASKED, rng)
+    return float(_are_near(_nearest(base[asked], base, NEIGHBOURS + 1)[:, 1:]).mean())
+
+
+def _nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:
+    """Distances of each asked point to its `n` nearest ones `(asked, n)`, in ascending order."""
+    n = min(n, len(base))
+    norms = (base.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)
+    nearest = np.empty((len(asked), n))
+    size = max(1, int(2e7 // max(1, len(base))))
+    for start in range(0, len(asked), size):
+        part = asked[start : start + size]
+        squares = norms[None] - 2 * part @ base.T
+        best = np.argpartition(squares, n - 1, axis=1)[:, :n]
+        # Again in double precision: the difference of two large squares is not exact.
+        differences = part[:, None].astype(np.float64) - base[best].astype(np.float64)
+        nearest[start : start + size] = np.sort(np.sqrt((differences**2).sum(axis=2)), axis=1)
+    return nearest

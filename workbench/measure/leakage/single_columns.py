@@ -1,0 +1,298 @@
+"""Columns that predict the target alone: copies of it, values that come after it, their gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Sequence
+
+import numpy as np
+
+from workbench.measure.leakage.findings import Finding
+from workbench.measure.leakage.strength import (
+    Strength,
+    chance_of,
+    explained,
+    folds_of,
+    score_of,
+    strengths,
+    together,
+)
+from workbench.measure.leakage.strength import of_codes as strength_of_codes
+from workbench.measure.leakage.view import Aim, Column, View
+from workbench.system.wording import percent
+
+__all__ = ["combinations_to_target", "single_columns"]
+
+COPY = 0.9995  # share explained from which a column is a function of the target
+NEARLY = 0.93  # share explained by one column that real causes hardly reach
+HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual
+STRONG = 0.45  # share explained from which the other columns are compared
+FAR = 0.45  # the others together explain less than this part of what one column does,
+FAR_NEARLY = 0.7  # ... where it explains more than FORMS,
+MUCH = 0.8  # ... and where it explains more than NEARLY
+LEAST_OTHERS = 2  # columns that "all others" are at least
+MANY_OTHERS = 6  # columns below a high share
+TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
+FEW = 3  # other columns that may belong to it,
+PART = 0.6  # if all others explain less than this part of it,
+LITTLE = 0.2  # and the others without them less than this part
+SOMETHING = 0.02  # share that the others explain at least where they hold anything
+FORMS = 0.85  # share from which columns in the same order count as forms of one leak
+GAPS = 0.5  # share explained by missing values alone
+DEVIATIONS = 5.0  # beyond those of permuted targets, before the number of columns counts
+MOST_OTHERS = 200  # columns that are compared together, the strongest ones
+EASY = 3  # columns that are all nearly perfect: the classes are far apart,
+EASY_SHARE = 0.2  # if they are so large a part of the columns
+FUNCTIONS = 0.99999  # share explained by an exact sum or product of columns
+
+
+def single_columns(view: View, notes: list[str]) -> Iterator[Finding]:
+    """A finding for each column that predicts the target alone, with the reason."""
+    told: set[str] = set()
+    for aim in view.aims:
+        every = strengths(view, aim)
+        told |= yield from _of_aim(view, aim, every, told, notes)
+
+
+def _of_aim(
+    view: View, aim: Aim, every: Sequence[Strength], told: set[str], notes: list[str]
+) -> Generator[Finding, None, set[str]]:
+    ranked = sorted(every, key=lambda s: -s.least)
+    found: set[str] = set()
+    candidates = [s for s in ranked[:40] if s.least > STRONG and s.column.name not in told]
+    nearly = [s.column.name for s in every if s.least > FORMS]
+    is_easy = len(nearly) >= EASY and len(nearly) >= EASY_SHARE * len(every)
+    if is_easy:
+        names = ", ".join(f"`{name}`" for name in nearly[:5])
+        notes.append(
+            f"{len(nearly)} of {len(every)} columns predict the {aim.name} nearly perfectly, each "
+            f"alone ({names}): the classes are far apart, or there are several leaks."
+        )
+    is_easy |= not view.are_columns
+    for strength in candidates:
+        others = _others(ranked, strength)
+        if not _is_beyond_chance(strength, len(every)):
+            continue
+        finding = _gaps(strength) or _copy(strength) or _alone(strength, others, is_easy)
+        if finding is not None:
+            found.add(strength.column.name)
+            yield finding
+    yield from _weak_gaps(aim, ranked, found | told)
+    return found
+
+
+def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
+    """The other columns, without nearly perfect ones and other forms of a strong column."""
+    return [
+        s
+        for s in ranked[:MOST_OTHERS]
+        if s is not strength
+        and s.least <= NEARLY
+        and not (strength.least > FORMS and _is_same(s, strength))
+    ]
+
+
+def _is_same(a: Strength, b: Strength) -> bool:
+    """Whether two columns are nearly in the same order, as two forms of one leak are."""
+    if a.least < STRONG or "text" in (a.column.type, b.column.type):
+        return False
+    x, y = (np.nan_to_num(s.predicted[:, 0]) for s in (a, b))
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return False
+    return abs(float(np.corrcoef(x, y)[0, 1])) > 0.9
+
+
+def _is_beyond_chance(strength: Strength, n_columns: int) -> bool:
+    if strength.column.type == "text":
+        return len(strength.aim.train) >= 20
+    from scipy.stats import norm
+
+    mean, deviation = chance_of(strength)
+    limit = max(DEVIATIONS, float(norm.isf(0.001 / n_columns)))
+    return strength.train > mean + limit * max(deviation, 1e-6)
+
+
+def _told(strength: Strength) -> tuple[str, str, dict[str, float]]:
+    """The score on valid in words and, apart, its value by chance."""
+    name, value, chance = score_of(strength.aim, strength.aim.valid_labels, strength.predicted)
+    numbers = {"value": value, "chance": chance, "explained": strength.least}
+    return f"{name} {value:.3f} on valid", f"{chance:.2f} by chance", numbers
+
+
+def _copy(strength: Strength) -> Finding | None:
+    """The finding for a column that has one target for each of its values."""
+    column, aim = strength.column, strength.aim
+    if column.type == "text":
+        return None
+    is_copy = strength.least > COPY
+    if column.type == "number" and aim.kind == "amount":
+        is_copy = is_copy or _is_monotone(column, aim)
+    if not is_copy:
+        return None
+    score, chance, numbers = _told(strength)
+    return Finding(
+        "copies_target",
+        (column.name,),
+        f"Each value of `{column.name}` goes with one {aim.name}, without an exception: {score}, "
+        f"{chance}.",
+        f"Leave `{column.name}` out: it is the target in another form, and is not known when the "
+        "model predicts.",
+        numbers=numbers,
+    )
+
+
+def _is_monotone(column: Column, aim: Aim) -> bool:
+    """Whether a number and an amount have the same order, or the reverse order, in all rows."""
+    from scipy.stats import spearmanr
+
+    numbers = column.numbers("train")
+    is_finite = np.isfinite(numbers)
+    if is_finite.sum() < 10:
+        return False
+    return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - 1e-6
+
+
+def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
+    """The finding for a column that is nearly perfect, or far better than all others together."""
+    name, share = strength.column.name, strength.least
+    is_nearly = share > NEARLY
+    if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
+        return None
+    rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
+    is_far = rest < (FAR_NEARLY if share > FORMS else FAR) * share
+    if share <= HIGH[strength.aim.kind]:
+        following = max((s.least for s in others), default=0.0)
+        is_alone = TIMES_NEXT * following < share and len(others) >= MANY_OTHERS
+        is_far = is_alone and (
+            (is_far and rest > SOMETHING) or _is_far_from_most(strength, others, rest)
+        )
+    if not is_far and not (is_nearly and rest <= MUCH * share):
+        return None
+    score, chance, numbers = _told(strength)
+    beside = (
+        f" It explains {percent(share, None)} of the target, all {len(others)} other columns "
+        f"together {percent(rest, None)}."
+        if others
+        else f" It explains {percent(share, None)} of the target."
+    )
+    return Finding(
+        "predicts_target",
+        (name,),
+        f"`{name}` alone reaches {score} ({chance}).{beside}",
+        f"Ask when `{name}` is written. If it is known only after the target, or is made from it, "
+        "leave it out; if it is known before, keep it.",
+        numbers={**numbers, "others": rest},
+        severity="leak" if is_nearly or rest < share / 3 else "look at it",
+    )
+
+
+def _is_far_from_most(strength: Strength, others: list[Strength], rest: float) -> bool:
+    """Whether a column is far better than the others without the few that may belong to it.
+
+    So a delay is found beside actual times, which hold it in part.
+    """
+    if len(others) < 2 * MANY_OTHERS - FEW or rest > PART * strength.least:
+        return False
+    least = sorted(others, key=lambda s: -s.least)[FEW:]
+    share = together([s.column for s in least], strength.aim)
+    return SOMETHING < share < LITTLE * strength.least
+
+
+def _gaps(strength: Strength) -> Finding | None:
+    """The finding for a column whose missing values alone explain nearly as much as its values."""
+    column, aim = strength.column, strength.aim
+    gaps = _strength_of_gaps(column, aim)
+    if gaps is None or gaps.least < max(GAPS, 0.8 * strength.least):
+        return None
+    return _gap_finding(column, aim, gaps)
+
+
+def _weak_gaps(aim: Aim, ranked: Sequence[Strength], told: set[str]) -> Iterator[Finding]:
+    """Findings for columns that are strong by their missing values alone, and no finding yet."""
+    for strength in ranked:
+        column = strength.column
+        if column.name in told or not (column.missing("train").any()):
+            continue
+        gaps = _strength_of_gaps(column, aim)
+        if gaps is None or gaps.least < GAPS or not _is_beyond_chance(gaps, len(ranked)):
+            continue
+        yield _gap_finding(column, aim, gaps)
+
+
+def _strength_of_gaps(column: Column, aim: Aim) -> Strength | None:
+    missing = column.missing("train").astype(np.int64)
+    if missing.min() == missing.max():
+        return None
+    other = column.missing("valid").astype(np.int64)
+    return strength_of_codes(column, aim, folds_of(len(missing)), missing, other, 2)
+
+
+def _gap_finding(column: Column, aim: Aim, gaps: Strength) -> Finding:
+    score, chance, numbers = _told(gaps)
+    share = float(column.missing("train").mean())
+    return Finding(
+        "missing_predicts_target",
+        (column.name,),
+        f"`{column.name}` is missing in {percent(share, None)} of train, and whether it is missing "
+        f"alone reaches {score} ({chance}).",
+        f"Ask why `{column.name}` is missing. If it is filled only after the target is known, "
+        "leave it out.",
+        numbers=numbers,
+    )
+
+
+def combinations_to_target(view: View) -> Iterator[Finding]:
+    """A finding where a sum or a product of two or three columns is the target."""
+    numbers = [c for c in view.columns if c.type == "number"]
+    if not 2 <= len(numbers) <= 300 or not view.are_columns:
+        return
+    for aim in view.aims:
+        if aim.kind != "amount":
+            continue
+        for is_product in (False, True):
+            names = _exact(numbers, aim, is_product)
+            if names:
+                yield _combination(names, aim, is_product)
+                break
+
+
+def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]:
+    """Names of two or three columns whose sum (or product), with factors, is the target."""
+    x, y = (np.column_stack([c.numbers(s) for c in numbers]) for s in ("train", "valid"))
+    a, b = aim.labels.astype(np.float64), aim.valid_labels.astype(np.float64)
+    names = [c.name for c in numbers]
+    if is_product:
+        usable = [(np.nan_to_num(v, nan=1.0) > 0).all(axis=0) for v in (x, y)]
+        is_usable = usable[0] & usable[1]
+        if (a <= 0).any() or (b <= 0).any() or is_usable.sum() < 2:
+            return ()
+        x, y, a, b = np.log(x[:, is_usable]), np.log(y[:, is_usable]), np.log(a), np.log(b)
+        names = [n for n, use in zip(names, is_usable, strict=True) if use]
+    fill = np.nanmedian(np.where(np.isfinite(x), x, np.nan), axis=0)
+    is_known = np.isfinite(fill)
+    x, y, fill = x[:, is_known], y[:, is_known], fill[is_known]
+    names = [n for n, known in zip(names, is_known, strict=True) if known]
+    x, y = (np.where(np.isfinite(v), v, fill) for v in (x, y))
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    x, y, names = x[:, deviation > 0], y[:, deviation > 0], np.array(names)[deviation > 0]
+    mean, deviation = mean[deviation > 0], deviation[deviation > 0]
+    if len(a) < 2 * x.shape[1] + 10 or a.std() == 0:
+        return ()
+    x, y = (x - mean) / deviation, (y - mean) / deviation
+    weights = np.linalg.lstsq(x, a - a.mean(), rcond=None)[0]
+    share = explained((y @ weights + a.mean())[:, None], b[:, None], np.array([a.mean()]))
+    if share < FUNCTIONS:
+        return ()
+    counted = np.abs(weights) > 1e-4 * np.abs(weights).max()
+    return tuple(names[counted].tolist()) if 2 <= counted.sum() <= 3 < len(names) else ()
+
+
+def _combination(names: tuple[str, ...], aim: Aim, is_product: bool) -> Finding:
+    listed = " and ".join(f"`{n}`" for n in names)
+    return Finding(
+        "combines_to_target",
+        names,
+        f"A {'product of powers' if is_product else 'sum'} of {listed} gives the {aim.name} on "
+        f"more than {percent(FUNCTIONS, 3)} of its variance on valid; by chance it would be 0 %.",
+        f"Check whether {listed} are known before the target; if not, leave one of them out.",
+        numbers={"value": 1.0, "chance": 0.0},
+    )
