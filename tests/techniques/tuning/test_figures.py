@@ -92,7 +92,7 @@ def test_history_of_an_error_goes_down():
 
 def test_bad_trials_are_counted_on_the_edge_and_do_not_press_the_others_together():
     scores = np.concatenate([np.linspace(0.93, 0.95, 30), [0.1, 0.11]])
-    table = trials(32).assign(score=scores, state="complete")
+    table = trials(32).assign(score=scores, unseen=scores - 0.01, state="complete")
     drawn = plot_history(table, ACCURACY)
     assert drawn.layout.yaxis.range[0] > 90
     assert "worse are on the edge" in subtitle(drawn)
@@ -183,9 +183,12 @@ def test_curse_tells_the_gap_at_both_ends():
         }
     )
     drawn = plot_curse(curse, ACCURACY)
-    text = "too good by +0.00 points after 1 trial, +2.50 points after 100 trials"
+    text = "unseen rows by +0.00 points after 1 trial, +2.50 points after 100 trials"
     assert text in subtitle(drawn)
     assert len(named(drawn, "95 % interval").x) == 6
+    changes = plot_curse(curse, ACCURACY, change=True)
+    np.testing.assert_allclose(named(changes, "the same trial on unseen rows").y, [0, 4, 4.5])
+    assert text in subtitle(changes)
     no_interval = curse.assign(unseen_low=np.nan, unseen_high=np.nan)
     assert plot_curse(no_interval, ACCURACY).data[0].name != "95 % interval"
 
@@ -212,7 +215,7 @@ def test_importance_of_an_error_looks_at_small_values():
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        (trials(FEWEST_TRIALS - 1), "at least 10 complete trials, got"),
+        (trials(FEWEST_TRIALS - 1), "at least 10 trials with a score, got 8"),
         (trials(40).assign(score=0.5), "same score"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,24 +23,31 @@ COLUMNS = ("parameter", "importance", "low", "high")
 
 
 def importance(
-    trials: DataFrame, space: Space, metric: Metric, *, seed: int = 0, repeats: int = 5
+    trials: DataFrame,
+    space: Space | Mapping[str, Any],
+    metric: Metric,
+    *,
+    seed: int = 0,
+    repeats: int = 5,
 ) -> DataFrame:
     """The importance of each parameter of a space, from 0 to 1, with its spread.
 
-    `trials` is as the figures take it; complete trials count. The importance is that of Optuna on
-    all of them, by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), its default: how much the
-    values of a parameter in the best tenth of the trials differ from those in all of them.
+    `trials` is as the figures take it; those count that have a score, pruned ones with the score of
+    the folds that they finished. `space` may be the data that declare one. The importance is that
+    of Optuna on all of them, by PED-ANOVA (Watanabe, Bansal, Hutter, IJCAI 2023), its default: how
+    much the values of a parameter in the best tenth of the trials differ from those in all of them.
     Parameters with conditions take part. The importances sum to 1. `low` and `high` are the ends
     over `repeats` resamples of the trials and the value itself. Columns: parameter, importance,
     low, high, the most important first.
 
-    Under 10 complete trials, or if all have one score, the table is empty and its
+    Under 10 such trials, or if all have one score, the table is empty and its
     `attrs["reason"]` says why.
     """
     import pandas as pd
 
+    space = space if isinstance(space, Space) else Space.of(dict(space))
     scores = trials["score"].astype(float)
-    done = trials[(trials["state"] == "complete") & np.isfinite(scores)]
+    done = trials[(trials["state"] != "failed") & np.isfinite(scores)]
     names = [p.name for p in space.searched if p.name in done]
     reason = _reason(done, names)
     if reason:
@@ -67,11 +75,11 @@ def importance(
 def _reason(done: DataFrame, names: list[str]) -> str:
     """Why there is no importance; empty if there is one."""
     if len(done) < FEWEST_TRIALS:
-        return f"an importance needs at least {FEWEST_TRIALS} complete trials, got {len(done)}"
+        return f"an importance needs at least {FEWEST_TRIALS} trials with a score, got {len(done)}"
     if not names:
         return "the space has no parameter with more than one value"
     if done["score"].astype(float).nunique() < 2:
-        return "all complete trials have the same score"
+        return "all trials have the same score"
     return ""
 
 

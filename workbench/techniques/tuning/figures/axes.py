@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from workbench.errors import DataError, unknown
-from workbench.settings.spaces import NAMESPACES, Range, Space
+from workbench.settings.spaces import NAMESPACES, Parameter, Range, Space
 from workbench.techniques.tuning.figures.tables import span
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ class ParameterAxis:
     categories: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, values: Series, space: Space | None = None) -> ParameterAxis:
+    def of(cls, values: Series, space: Space | Mapping[str, Any] | None = None) -> ParameterAxis:
         """The axis of a column of trials; `space` tells whether the range is searched by log."""
         name = str(values.name)
         used = values.dropna()
-        declared = space[name] if space is not None and name in space.names else None
+        declared = declared_in(space, name)
         numbers = _numbers(used)
         if numbers is None or not len(used):
             texts = dict.fromkeys(map(str, used))
@@ -95,6 +95,13 @@ class ParameterAxis:
         return f"{low:.3g}", f"{high:.3g}"
 
 
+def declared_in(space: Space | Mapping[str, Any] | None, name: str) -> Parameter | None:
+    """The parameter of a space, or of the data that declare one; None where it has none."""
+    if space is None or name not in dict.fromkeys(getattr(space, "names", space)):
+        return None
+    return (space if isinstance(space, Space) else Space.of(dict(space)))[name]
+
+
 def parameter_names(trials: DataFrame, chosen: Sequence[str] | None = None) -> list[str]:
     """Columns of parameters with more than one value, or the chosen ones.
 
@@ -137,10 +144,10 @@ def _numbers(values: Series) -> np.ndarray | None:
 
 
 def _log_ticks(low: float, high: float) -> list[float]:
-    """About five round values between two powers of ten."""
-    steps = (1,) if high - low > 2.5 else (1, 3) if high - low > 1.2 else (1, 2, 5)
+    """A few round values between two powers of ten."""
+    steps = (1,) if high - low > 1.9 else (1, 3) if high - low > 0.9 else (1, 2, 5)
     powers = range(math.floor(low), math.ceil(high) + 1)
     values = [m * 10.0**p for p in powers for m in steps]
-    every = math.ceil((high - low) / 5) if len(steps) == 1 else 1
+    every = math.ceil((high - low) / 3) if len(steps) == 1 else 1
     kept = [v for v in values if low - 1e-9 <= math.log10(v) <= high + 1e-9][::every]
     return kept or [10**low, 10**high]

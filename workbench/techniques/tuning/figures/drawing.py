@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_best", "add_trials", "hover_rows", "set_title"]
 
-LINE_LENGTH = 110  # of a subtitle, in a figure that is 800 pixels wide
+LINE_LENGTH = 88  # of a subtitle, in a figure that is 620 pixels wide
 LINE_PIXELS = 16
 TITLE_PIXELS = 52
 LEGEND_PIXELS = 30

@@ -36,7 +36,8 @@ def plot_history(trials: DataFrame, metric: Metric, *, title: str | None = None)
     best = _best_so_far(table, metric)
     chosen = best_of(table, metric)
     scores = table["score"].to_numpy(float)
-    axis = ScoreAxis.of(np.append(scores, best["unseen"]), metric)
+    last_unseen = best["unseen"].to_numpy(float)[-1:]
+    axis = ScoreAxis.of(scores, metric, inside=last_unseen[np.isfinite(last_unseen)])
     drawn = figure()
     shown, left_out = thinned(table, metric)
     add_trials(drawn, shown, shown["number"].to_numpy(float), axis)
@@ -55,7 +56,7 @@ def plot_history(trials: DataFrame, metric: Metric, *, title: str | None = None)
         )
     subtitle = _sentence(table, best, int(chosen["number"]), metric) + axis.sentence + left_out
     set_title(drawn, title or "Is it still improving?", subtitle, height=430, legend=True)
-    drawn.update_xaxes(title={"text": "trial"})
+    drawn.update_xaxes(title={"text": "trial"}, dtick=1 if len(table) <= 12 else None)
     return drawn.update_yaxes(title={"text": axis.title}, range=[axis.low, axis.high])
 
 
@@ -91,7 +92,7 @@ def _sentence(trials: DataFrame, best: DataFrame, number: int, metric: Metric) -
     text = f"best {metric.shown(last['score'])} in trial {number:,} of {len(trials):,}"
     if np.isfinite(last["unseen"]):
         text += f"; on rows that no trial saw {metric.shown(last['unseen'])}"
-    return text + (f"; nothing better in the last {n_since:,}" if n_since else "")
+    return text + (f"; nothing better in the last {n_since:,}" if n_since > 1 else "")
 
 
 def _add_failed(drawn: Figure, trials: DataFrame, axis: ScoreAxis) -> None:

@@ -74,7 +74,7 @@ def plot_importance(importance: DataFrame, metric: Metric, *, title: str | None 
 def _without_rows(reason: str, title: str) -> Figure:
     """A figure that says why there is no importance."""
     drawn = figure()
-    text = reason or "too few complete trials for an importance"
+    text = reason or "too few trials with a score for an importance"
     set_title(drawn, title, text, height=140, legend=False)
     drawn.update_xaxes(visible=False)
     return drawn.update_yaxes(visible=False)

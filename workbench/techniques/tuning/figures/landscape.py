@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,14 +46,14 @@ def plot_slices(
     metric: Metric,
     *,
     parameters: Sequence[str] | None = None,
-    space: Space | None = None,
+    space: Space | Mapping[str, Any] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Where is the good region of each parameter? A panel a parameter, a point a trial.
 
-    `space` tells the whole range of each parameter, and whether it is searched by logarithm.
-    `parameters` chooses panels, at most 12. Raises DataError when a column, all complete trials or
-    all parameters are missing.
+    `space`, or the data that declare it, tells the whole range of each parameter, and whether it is
+    searched by logarithm. `parameters` chooses panels, at most 12. Raises DataError when a column,
+    all complete trials or all parameters are missing.
     """
     table = check_trials(trials)
     every = parameter_names(table, parameters)
@@ -127,7 +127,7 @@ def plot_contour(
     x: str,
     y: str,
     *,
-    space: Space | None = None,
+    space: Space | Mapping[str, Any] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Where do two parameters give good scores? A map of the smoothed scores, with the trials.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,15 +41,15 @@ def plot_parallel(
     metric: Metric,
     *,
     parameters: Sequence[str] | None = None,
-    space: Space | None = None,
+    space: Space | Mapping[str, Any] | None = None,
     title: str | None = None,
 ) -> Figure:
     """Which combinations are good? A line a complete trial through all parameters and its score.
 
     The best tenth is in colour, the best trial is thick, all others are grey. A parameter that was
-    not active is below its axis. `space` tells the whole range of each parameter, and whether it is
-    searched by logarithm. Raises DataError when a column, all complete trials or all parameters are
-    missing.
+    not active is below its axis. `space`, or the data that declare it, tells the range of each
+    parameter, and whether it is searched by logarithm. Raises DataError when a column, all complete
+    trials or all parameters are missing.
     """
     table = complete(check_trials(trials))
     names = parameter_names(table, parameters)[:MOST_PARAMETERS]

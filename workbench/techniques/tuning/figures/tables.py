@@ -19,6 +19,7 @@ __all__ = ["MOST_POINTS", "ScoreAxis", "best_of", "check_trials", "complete", "s
 MOST_POINTS = 2_000  # in one figure; more could not be told apart
 KEPT_BEST = 0.25  # of them are the best trials, the others are taken at even distances
 SHOWN_SHARE = 0.5  # of the trials are inside the axis of scores; the worst are at its edge
+FEWEST_CUT = 20  # trials from which the axis may leave some out
 REQUIRED = ("number", "state", "score")
 
 
@@ -41,7 +42,7 @@ class ScoreAxis:
     def of(
         cls, scores: np.ndarray, metric: Metric, *, inside: np.ndarray | None = None
     ) -> ScoreAxis:
-        """The axis for these scores of a metric; those of `inside` are never on its edge."""
+        """The axis for these scores of a metric; `inside` are values that it holds too."""
         scale, unit = (100.0, " (%)") if metric.unit == "points" else (1.0, "")
         values = scores[np.isfinite(scores)] * scale
         towards = "better →" if metric.higher_is_better else "← better"
@@ -52,10 +53,12 @@ class ScoreAxis:
         good = metric.sign * values
         worst_shown = float(np.quantile(good, 1 - SHOWN_SHARE))
         best = float(good.max())
-        if best - float(good.min()) < 3 * (best - worst_shown):
+        is_even = best - float(good.min()) < 3 * (best - worst_shown)
+        if is_even or len(good) < FEWEST_CUT:
             worst_shown = float(good.min())
-        if inside is not None:
-            worst_shown = min(worst_shown, float((metric.sign * scale * inside).min()))
+        if inside is not None and len(inside):
+            kept = metric.sign * scale * inside
+            worst_shown, best = min(worst_shown, float(kept.min())), max(best, float(kept.max()))
         room = 0.06 * (best - worst_shown) or 0.5 * abs(best) * 0.01 or 1.0
         top = metric.sign * (best + room)
         if metric.unit == "points":  # a share has an end, beyond which no tick belongs
