@@ -60,14 +60,14 @@ def _hyperopt(space: Space, seed: int, n_trials: int, objective: Objective) -> N
     """Hyperopt's TPE with the distributions that `tuning` gives it."""
     from hyperopt import Trials, fmin, hp, tpe
 
-    from workbench.techniques.tuning.hyperopt_points import _as_queued, _expression
+    from workbench.techniques.tuning.hyperopt_points import as_queued, expression_of
 
     def loss(drawn: dict[str, Any]) -> float:
-        return -objective(space.of_trial(_as_queued(space, drawn)))
+        return -objective(space.of_trial(as_queued(space, drawn)))
 
     fmin(
         loss,
-        {p.name: _expression(hp, p) for p in space.searched},
+        {p.name: expression_of(hp, p) for p in space.searched},
         algo=partial(tpe.suggest, n_startup_jobs=10),
         max_evals=n_trials,
         rstate=np.random.default_rng(seed),

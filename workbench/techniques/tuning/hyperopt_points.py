@@ -16,7 +16,7 @@ from workbench.techniques.tuning.problem import Problem
 from workbench.techniques.tuning.storage import Study
 from workbench.techniques.tuning.trials import finished, score_of
 
-__all__ = ["proposed"]
+__all__ = ["as_queued", "expression_of", "proposed"]
 
 FIRST_RANDOM = 10  # as for the other samplers, in place of Hyperopt's 20
 
@@ -32,7 +32,7 @@ def proposed(problem: Problem, study: Study, n_before: int) -> dict[str, Any]:
     except ImportError as error:
         raise MissingExtra(f"`sampler: {problem.settings.sampler}`", "hyperopt") from error
     space, settings = problem.space, problem.settings
-    expressions = {p.name: _expression(hp, p) for p in space.searched}
+    expressions = {p.name: expression_of(hp, p) for p in space.searched}
     domain = base.Domain(lambda values: 0.0, expressions)
     history = _history(problem, study, Trials(), base)
     seed = int(np.random.SeedSequence([problem.job.seed, n_before]).generate_state(1)[0] >> 1)
@@ -44,10 +44,10 @@ def proposed(problem: Problem, study: Study, n_before: int) -> dict[str, Any]:
             new_ids, domain, history, seed, n_startup_jobs=FIRST_RANDOM, verbose=False
         )
     drawn = {name: values[0] for name, values in documents[0]["misc"]["vals"].items() if values}
-    return _as_queued(space, drawn)
+    return as_queued(space, drawn)
 
 
-def _expression(hp: Any, parameter: Parameter) -> Any:
+def expression_of(hp: Any, parameter: Parameter) -> Any:
     """The distribution of a parameter: the places of choices and steps, else a range."""
     name = parameter.name
     if isinstance(parameter, Choice):
@@ -61,7 +61,7 @@ def _expression(hp: Any, parameter: Parameter) -> Any:
     return hp.uniform(name, low, high)
 
 
-def _as_queued(space: Space, drawn: dict[str, Any]) -> dict[str, Any]:
+def as_queued(space: Space, drawn: dict[str, Any]) -> dict[str, Any]:
     """The drawn values as those of a point, without the parameters that are not active."""
     values = {}
     for parameter in space.searched:
