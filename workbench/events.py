@@ -70,6 +70,15 @@ class Report:
         """
         return PartReport(self, number, n, text, curves=curves)
 
+    def silent(self) -> Report:
+        """A report that shows nothing, and is cancelled with this one."""
+
+        def cancelled() -> bool:
+            self.check()  # raises Cancelled itself
+            return False
+
+        return Report(cancelled=cancelled)
+
     def __call__(self, event: Event) -> None:
         """Send an event to all listeners; raises Cancelled after a request to cancel."""
         self.check()

@@ -118,6 +118,8 @@ class Task:
         A `prepare` for single models, by name, in place of the task's (a tokenizer).
     fits
         Training settings for single models, by name, where they differ from the usual ones.
+    spaces
+        Search spaces for single models, by name, as data (`workbench.settings.spaces`).
     reading
         How the user's data became rows: `task.read(data)` reads more of them.
     output
@@ -143,6 +145,7 @@ class Task:
     built_in: bool = False
     reading: Reading = field(default_factory=Reading)
     output: str | int | None = None
+    spaces: Mapping[str, Mapping[str, Any]] | None = None
 
     @property
     def metric(self) -> Metric:

@@ -19,6 +19,7 @@ from workbench.task import Candidate, SizedBuilder, Task
 
 __all__ = ["Anew", "refitted"]
 
+N_FOLLOWED = 256  # train rows whose score is followed where no other rows are to be seen
 INNER_VALID = 0.15  # of a fold's train rows, for early stopping of networks
 
 
@@ -118,6 +119,25 @@ class Anew:
             task = replace(task, prepare=prepare, prepares=prepares)
         training = Training(budget=budget, seed=seed, device=device, report=report)
         return self.form.fit(fresh, task, training), notes
+
+    def trained_on_all(self, *, budget: str, seed: int, device: str, report: Report) -> Candidate:
+        """The candidate trained on all train rows with its own `prepare`.
+
+        Neither valid nor any other rows are looked at: the score that the training loop follows is
+        that of train rows.
+        """
+        rows = self.task.data.train
+        seen = rows.take(slice(0, N_FOLLOWED))
+        task = replace(self.task, data=Splits(rows, seen, seen), start=None)
+        make = self._maker(task, self.prepare)
+        if make is None:
+            raise CandidateError(
+                f"`{self.candidate.name}` has no function that makes it untrained."
+            )
+        model = build_seeded(make, seed)
+        fresh = replace(self.candidate, model=model, prepare=self.prepare, training={})
+        training = Training(budget=budget, seed=seed, device=device, report=report)
+        return self.form.fit(fresh, task, training)
 
     def _inner(
         self, rows: AnyRows, groups: np.ndarray | None, seed: int

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from workbench.data.cut import taken
@@ -25,7 +23,7 @@ def held_out_values(
     Raises TaskError for a metric that is not defined or not finite on these rows.
     """
     rows = taken(task.data.train, held)
-    outputs = predict_rows(trained, rows.prepared(trained.prepare), report=_silent(report))
+    outputs = predict_rows(trained, rows.prepared(trained.prepare), report=report.silent())
     targets = np.asarray(rows.targets)
     outputs = like_targets(outputs, targets)
     check_outputs(outputs, targets)
@@ -48,19 +46,6 @@ def _value(metric: Metric, outputs: np.ndarray, targets: np.ndarray, text: str) 
             "fewer folds, or another metric."
         )
     return value
-
-
-def _silent(report: Report) -> Report:
-    """A report that shows nothing, and is cancelled with another."""
-    return Report(cancelled=_asked(report))
-
-
-def _asked(report: Report) -> Any:
-    def cancelled() -> bool:
-        report.check()  # raises Cancelled itself
-        return False
-
-    return cancelled
 
 
 def fold_seed(seed: int, number: int) -> int:

@@ -17,6 +17,7 @@ from workbench.data.sets.rewording import reword
 from workbench.data.tokens import Tokens, WordPieces, minilm_folder
 from workbench.errors import MissingExtra
 from workbench.metrics import BY_KIND, METRICS
+from workbench.models.usual_spaces import network_space
 from workbench.task import SizedBuilder, Task
 
 if TYPE_CHECKING:
@@ -49,6 +50,14 @@ def _images(
             "slim_resnet": partial(slim_resnet, n),
         },
         prepare=Normalize(mean, std),
+        spaces={
+            "resnet20": network_space(),
+            "cnn": network_space({"low": 8, "high": 48, "step": 8}),
+            "convnet": network_space(),
+            "dscnn": network_space({"low": 8, "high": 48, "step": 8}),
+            "resnet8": network_space({"low": 4, "high": 24, "step": 4}),
+            "slim_resnet": network_space(),
+        },
         built_in=True,
         **values,
     )
@@ -95,6 +104,7 @@ def _flights(name: str) -> Task:
             "boosting": partial(_estimator, "boosting", numeric),
         },
         prepare=prepare,
+        spaces={"table_net": network_space({"low": 32, "high": 256, "step": 32})},
         built_in=True,
     )
 
