@@ -94,9 +94,7 @@ class _History:
         return {"days": days[order], "sums": np.append(0.0, np.cumsum(target[order]))}
 
     @staticmethod
-    def before(
-        history: dict[str, np.ndarray], days: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def before(history: dict[str, np.ndarray], days: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Number and sum `(rows,)` of the rows before each day; a missing day is after all."""
         n = np.searchsorted(history["days"], np.where(np.isfinite(days), days, np.inf), "left")
         return n.astype(float), history["sums"][n]

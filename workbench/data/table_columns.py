@@ -140,9 +140,9 @@ def _kind_of(column: np.ndarray, max_categories: int) -> ColumnKind:
     texts = [value for value in column[:N_SAMPLE].tolist() if isinstance(value, str)]
     if texts and all(DATE.match(text) for text in texts):
         return "date"
-    if texts and np.mean([len(text.split()) for text in texts]) >= WORDS_OF_A_TEXT:
-        if len(set(texts)) > min(max_categories, len(texts) / 2):
-            return "text"
+    n_words = np.mean([len(text.split()) for text in texts]) if texts else 0.0
+    if n_words >= WORDS_OF_A_TEXT and len(set(texts)) > min(max_categories, len(texts) / 2):
+        return "text"
     return "many" if _n_different(column) > max_categories else "category"
 
 

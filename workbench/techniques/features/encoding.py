@@ -51,9 +51,7 @@ def chosen_encode(settings: FeaturesSettings, columns: TableColumns) -> str:
     return "skrub"
 
 
-def columns_used(
-    inputs: Mapping[str, np.ndarray], settings: FeaturesSettings
-) -> TableColumns:
+def columns_used(inputs: Mapping[str, np.ndarray], settings: FeaturesSettings) -> TableColumns:
     """The columns to encode; raises DataError where there is none.
 
     `settings.columns` names those that may be used; a name that is no column is refused.
@@ -72,7 +70,7 @@ def columns_used(
         chosen = {names[name] for name in settings.columns}
         columns = columns.without({n: "not in `columns`" for n in columns.kinds if n not in chosen})
     if settings.dates == "off":
-        columns = columns.without({n: "`dates` is off" for n in columns.of_kind("date")})
+        columns = columns.without(dict.fromkeys(columns.of_kind("date"), "`dates` is off"))
     if not columns.kinds:
         reasons = "; ".join(f"`{n}`: {reason}" for n, reason in list(columns.unused.items())[:5])
         raise DataError(f"No column of train can be encoded ({reasons}): give other columns.")
@@ -132,9 +130,10 @@ def _blocks(
     sparse: bool,
     is_for_network: bool,
 ) -> list[Block]:
-    blocks = [*_number_blocks(settings, columns), *_category_blocks(
-        settings, columns, kind, seed, sparse, is_for_network
-    )]
+    blocks = [
+        *_number_blocks(settings, columns),
+        *_category_blocks(settings, columns, kind, seed, sparse, is_for_network),
+    ]
     dates = columns.of_kind("date")
     if dates:
         parts = DateParts("parts" if settings.dates == "parts" else "cyclical")
@@ -173,7 +172,10 @@ def _number_blocks(settings: FeaturesSettings, columns: TableColumns) -> list[Bl
         blocks.append(("splines", Pipeline([*filled, ("splines", spline)]), numbers))
     if settings.bins:
         bins = KBinsDiscretizer(
-            N_BINS, encode="onehot-dense", strategy="quantile", quantile_method="averaged_inverted_cdf"
+            N_BINS,
+            encode="onehot-dense",
+            strategy="quantile",
+            quantile_method="averaged_inverted_cdf",
         )
         blocks.append(("bins", Pipeline([*filled, ("bins", bins)]), numbers))
     return blocks
@@ -198,7 +200,7 @@ def _category_blocks(
 
     def by_target() -> list[tuple[str, Any]]:
         targets: Any = {"regression": "continuous", "binary": "binary"}.get(kind, "multiclass")
-        encoder = TargetEncoder(target_type=targets, random_state=seed)
+        encoder = TargetEncoder(target_type=targets, **_target_folds(kind, seed))
         return [("target", encoder), ("scale", StandardScaler())]
 
     can_target = settings.target_encode and kind in ("binary", "classification", "regression")
@@ -221,6 +223,19 @@ def _category_blocks(
     return blocks
 
 
+def _target_folds(kind: Kind, seed: int) -> dict[str, Any]:
+    """The folds of target encoding by a seed, as arguments of scikit-learn before and from 1.9."""
+    import inspect
+
+    from sklearn.model_selection import KFold, StratifiedKFold
+    from sklearn.preprocessing import TargetEncoder
+
+    if inspect.signature(TargetEncoder).parameters["random_state"].default is None:
+        return {"random_state": seed}
+    splitter = KFold if kind == "regression" else StratifiedKFold
+    return {"cv": splitter(5, shuffle=True, random_state=seed)}
+
+
 def _past_block(settings: FeaturesSettings, columns: TableColumns, kind: Kind) -> Block:
     date = settings.past_rows
     dates = [str(name) for name in columns.of_kind("date")]
@@ -228,8 +243,11 @@ def _past_block(settings: FeaturesSettings, columns: TableColumns, kind: Kind) -
         raise SettingsError(
             "`past_rows` names the column of dates that orders the rows. "
             + unknown("column of dates", date, dates)
-            + (" Give `times=` as an array to `make_task`, so that the column stays an input."
-               if not dates else "")
+            + (
+                " Give `times=` as an array to `make_task`, so that the column stays an input."
+                if not dates
+                else ""
+            )
         )
     categories = [*columns.of_kind("category"), *columns.of_kind("many")]
     if not categories:
@@ -264,9 +282,7 @@ def origins(encoder: Any) -> list[tuple[str, tuple[str, ...]]]:
     return features
 
 
-def _features_of(
-    label: str, block: Any, columns: list[str]
-) -> list[tuple[str, tuple[str, ...]]]:
+def _features_of(label: str, block: Any, columns: list[str]) -> list[tuple[str, tuple[str, ...]]]:
     last = block.steps[-1][1] if hasattr(block, "steps") else block
     first = block.steps[0][1] if hasattr(block, "steps") else block
     if label == "skrub":
@@ -290,7 +306,7 @@ def _features_of(
         return [(name, (columns[0], *column)) for name, column in named]
     if label.startswith("text"):
         return [(str(name), (columns[0],)) for name in last.get_feature_names_out()]
-    if hasattr(last, "categories_") and hasattr(last, "infrequent_categories_"):
+    if hasattr(last, "categories_") and hasattr(last, "sparse_output"):
         return _one_hot_features(last, columns)
     targets = block.named_steps.get("target") if hasattr(block, "named_steps") else None
     if targets is not None and targets.target_type_ == "multiclass":

@@ -118,15 +118,18 @@ def by_l1(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
                 Lasso(alpha=max(largest * (0.5 ** (2 * number + 1)), 1e-12), max_iter=500)
                 if ranker.kind == "regression"
                 else LogisticRegression(
-                    C=c, l1_ratio=1.0, solver="saga", max_iter=60, tol=1e-2,
+                    C=c,
+                    l1_ratio=1.0,
+                    solver="saga",
+                    max_iter=60,
+                    tol=1e-2,
                     random_state=ranker.seed,
                 )
             )
             weights = np.abs(np.atleast_2d(_quietly_fitted(model, scaled, label).coef_)).max(axis=0)
             found = np.where(weights > 0, (len(strengths) - number) + np.tanh(weights), 0.0)
             scores = np.maximum(scores, found)
-    n = int((scores > 0).sum())
-    return _ranked(scores, n or None)
+    return _ranked(scores)
 
 
 def by_model(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
@@ -205,7 +208,7 @@ def by_permutation(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
             losses.append(usual - model.score(held, parts[3]))
         held[:, place] = values
         scores[place] = np.mean(losses)
-    return _ranked(scores, int((scores > 0).sum()) or None)
+    return _ranked(scores)
 
 
 def by_boruta(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:

@@ -13,9 +13,11 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 
-from workbench.techniques.features.rankings import RANKINGS, Ranking, Ranker
+from workbench.techniques.features.rankings import RANKINGS, Ranker, Ranking
 
 __all__ = ["Selector"]
+
+OWN_NUMBER = ("variance", "boruta")  # methods that say how many features to keep
 
 OnStep = Callable[[float, float, str], None]
 
@@ -68,7 +70,8 @@ class Selector(SelectorMixin, BaseEstimator):
             ranking: Ranking = RANKINGS[self.method](sample[:, order], targets, ranker)
             self.scores_[order] = ranking.scores
             order = order[ranking.order]
-            n = min(n, self.n_features or (n if ranking.n is None else max(1, ranking.n)))
+            own = ranking.n if self.method in OWN_NUMBER else None
+            n = min(n, self.n_features or (n if own is None else max(1, own)))
         self.order_ = order
         self.support_ = np.zeros(self.n_features_in_, bool)
         self.support_[order[:n]] = True
