@@ -178,7 +178,7 @@ def _cycles(dates: pd.Series, has_hour: bool) -> list[tuple[str, np.ndarray, flo
     """Name, values `(rows,)` and length of each cycle of dates."""
     cycles = [
         ("month", (dates.dt.month - 1).to_numpy(float), 12.0),
-        ("weekday", dates.dt.dayofweek.to_numpy(float), 7.0),
+        ("weekday", dates.dt.day_of_week.to_numpy(float), 7.0),
     ]
     if has_hour:
         hour = dates.dt.hour + dates.dt.minute / 60

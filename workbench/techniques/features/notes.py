@@ -85,9 +85,7 @@ def _selection(setup: Setup, evidence: Mapping[str, pd.DataFrame]) -> str:
     best = ""
     if tried in at.index:
         best = f", mean {metric} {at.loc[tried]:.4g} on {scores['fold'].nunique()} folds of train"
-    text = (
-        f"`{setup.settings.select}` keeps {n_kept:,} of {len(features):,} features{best}."
-    )
+    text = f"`{setup.settings.select}` keeps {n_kept:,} of {len(features):,} features{best}."
     if free and (features["columns"] != "").all():
         names = ", ".join(f"`{name}`" for name in free[:MOST_NAMES])
         more = f" and {len(free) - MOST_NAMES:,} more" if len(free) > MOST_NAMES else ""

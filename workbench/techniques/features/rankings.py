@@ -22,7 +22,7 @@ __all__ = ["RANKINGS", "Ranker", "Ranking", "proxy_for"]
 MOST_FORWARD = 25  # features that are added one at a time
 MOST_MRMR = 200
 N_PERMUTATIONS = 5
-N_BORUTA = 50
+N_BORUTA = 30
 SHARE_ELIMINATED = 0.15
 EXTRA = 'pip install "model-optimization-workbench[features]"'
 
@@ -221,7 +221,7 @@ def by_boruta(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
     from workbench.techniques.features.counted_forest import counted_forest
 
     forest = counted_forest(ranker.kind, ranker.seed, ranker.on_step, N_BORUTA)
-    search = BorutaPy(forest, n_estimators=100, max_iter=N_BORUTA, random_state=ranker.seed)
+    search = BorutaPy(forest, n_estimators=50, max_iter=N_BORUTA, random_state=ranker.seed)
     if len(_labels(y)) > 1:
         raise SettingsError("`select='boruta'` needs one label a row: use from_model or f_test.")
     search.fit(x, y)
