@@ -39,7 +39,7 @@ class TestOnANetwork(TechniqueContract):
 
     @pytest.fixture
     def settings(self, declared):
-        return declared.settings(budget="smoke", encode="simple")
+        return declared.settings(budget="smoke", encode="simple", select="f_test")
 
     @pytest.fixture
     def least_quality(self):

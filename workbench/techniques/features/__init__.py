@@ -58,8 +58,12 @@ class FeaturesSettings(TechniqueSettings):
     interactions: bool = knob(False, only_if={"encode": SCIKIT_LEARN}, title="Products of numbers")
     """Products of each pair of number columns as further features."""
 
-    bins: bool = knob(False, only_if={"encode": SCIKIT_LEARN}, title="Bins of numbers")
-    """Eight bins of equal numbers of rows for each number column, as further features."""
+    bins: Literal["auto", "on", "off"] = knob(
+        "auto", only_if={"encode": SCIKIT_LEARN}, title="Bins of numbers"
+    )
+    """Eight bins of equal numbers of rows for each number column, as further features; auto adds
+    them for linear models with 1,000 rows and at most 100 number columns.
+    """
 
     select: Literal[
         "none",
@@ -73,7 +77,7 @@ class FeaturesSettings(TechniqueSettings):
         "permutation",
         "boruta",
         "mrmr",
-    ] = knob("from_model", title="Selection")
+    ] = knob("none", title="Selection")
     """Method that ranks the features: by each feature alone (variance, mutual_information, f_test),
     by weights or importances of a model (l1, from_model, rfecv), by its score (sequential,
     permutation), or against shuffled copies (boruta) and redundancy (mrmr).
@@ -102,10 +106,10 @@ class FeaturesSettings(TechniqueSettings):
     """
 
     max_categories: int = knob(
-        40,
+        100,
         low=2,
         high=1_000,
-        search=(10, 100),
+        search=(20, 200),
         only_if={"encode": OWN_ENCODING},
         expert=True,
         title="Most one-hot categories",

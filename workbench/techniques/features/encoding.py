@@ -14,7 +14,7 @@ import numpy as np
 from workbench.data.cells import DateParts, Finite, Spans, TextParts, Texts
 from workbench.data.labels import Kind
 from workbench.data.past_rows import PastRows
-from workbench.data.table_columns import TableColumns
+from workbench.data.table_columns import ColumnKind, TableColumns
 from workbench.errors import DataError, MissingExtra, SettingsError, unknown
 
 if TYPE_CHECKING:
@@ -28,7 +28,6 @@ MOST_INTERACTIONS = 60  # number columns of which all pairs are multiplied
 N_KNOTS = 5
 N_BINS = 8
 N_TEXT = 30
-EXTRA = 'Install it: pip install "model-optimization-workbench[features]"'
 
 Block = tuple[str, Any, Any]
 
@@ -41,12 +40,18 @@ def chosen_encode(settings: FeaturesSettings, columns: TableColumns) -> str:
     that is asked for and not installed.
     """
     if settings.encode == "skrub" and find_spec("skrub") is None:
-        raise MissingExtra(f"`encode='skrub'` needs skrub. {EXTRA}.")
+        raise MissingExtra("`encode='skrub'`", "features")
     if settings.encode != "auto":
         return settings.encode
     is_plain = all(kind in ("number", "category") for kind in columns.kinds.values())
-    asks_simple = settings.interactions or settings.splines or settings.bins or settings.past_rows
-    if is_plain or asks_simple or settings.dates != "cyclical" or find_spec("skrub") is None:
+    asks_simple = (
+        settings.interactions
+        or settings.splines
+        or settings.bins == "on"
+        or settings.past_rows != ""
+        or settings.dates != "cyclical"
+    )
+    if is_plain or asks_simple or find_spec("skrub") is None:
         return "simple"
     return "skrub"
 
@@ -131,7 +136,7 @@ def _blocks(
     is_for_network: bool,
 ) -> list[Block]:
     blocks = [
-        *_number_blocks(settings, columns),
+        *_number_blocks(settings, columns, sparse),
         *_category_blocks(settings, columns, kind, seed, sparse, is_for_network),
     ]
     dates = columns.of_kind("date")
@@ -148,7 +153,7 @@ def _blocks(
     return blocks
 
 
-def _number_blocks(settings: FeaturesSettings, columns: TableColumns) -> list[Block]:
+def _number_blocks(settings: FeaturesSettings, columns: TableColumns, sparse: bool) -> list[Block]:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, SplineTransformer
 
@@ -170,10 +175,10 @@ def _number_blocks(settings: FeaturesSettings, columns: TableColumns) -> list[Bl
     if settings.splines:
         spline = SplineTransformer(n_knots=N_KNOTS, knots="quantile", include_bias=False)
         blocks.append(("splines", Pipeline([*filled, ("splines", spline)]), numbers))
-    if settings.bins:
+    if settings.bins == "on":
         bins = KBinsDiscretizer(
             N_BINS,
-            encode="onehot-dense",
+            encode="onehot" if sparse else "onehot-dense",
             strategy="quantile",
             quantile_method="averaged_inverted_cdf",
         )
@@ -206,8 +211,9 @@ def _category_blocks(
     can_target = settings.target_encode and kind in ("binary", "classification", "regression")
     is_by_target = can_target and not is_for_network
     blocks: list[Block] = []
-    for its_kind in ("category", "many"):
-        names = columns.of_kind(its_kind)  # type: ignore[arg-type]
+    kinds: tuple[ColumnKind, ...] = ("category", "many")
+    for its_kind in kinds:
+        names = columns.of_kind(its_kind)
         for is_untidy in (False, True):
             part = [name for name in names if (name in columns.untidy) == is_untidy]
             if not part:

@@ -24,7 +24,6 @@ MOST_MRMR = 200
 N_PERMUTATIONS = 5
 N_BORUTA = 30
 SHARE_ELIMINATED = 0.15
-EXTRA = 'pip install "model-optimization-workbench[features]"'
 
 
 @dataclass(frozen=True)
@@ -216,7 +215,7 @@ def by_boruta(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
     try:
         from boruta import BorutaPy
     except ImportError as error:
-        raise MissingExtra(f"`select='boruta'` needs boruta. Install it: {EXTRA}.") from error
+        raise MissingExtra("`select='boruta'`", "features") from error
 
     from workbench.techniques.features.counted_forest import counted_forest
 
@@ -236,7 +235,7 @@ def by_mrmr(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
     try:
         from mrmr.main import mrmr_base
     except ImportError as error:
-        raise MissingExtra(f"`select='mrmr'` needs mrmr-selection. Install it: {EXTRA}.") from error
+        raise MissingExtra("`select='mrmr'`", "features") from error
     import pandas as pd
 
     relevance = pd.Series(np.nan_to_num(by_f_test(x, y, ranker).scores))

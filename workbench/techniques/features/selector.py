@@ -81,8 +81,8 @@ class Selector(SelectorMixin, BaseEstimator):
         """Dense rows to rank by, and their targets."""
         rows = np.arange(X.shape[0])
         targets = np.zeros(len(rows)) if y is None else np.asarray(y)
-        if targets.ndim == 2 and targets.shape[1] == 1:
-            targets = targets[:, 0]
+        if targets.size == len(rows):
+            targets = targets.reshape(len(rows))
         if 0 < self.max_rows < len(rows):
             rng = np.random.default_rng(self.random_state)
             rows = np.sort(rng.choice(len(rows), self.max_rows, replace=False))

@@ -32,6 +32,8 @@ from workbench.techniques.features.selector import OnStep, Selector
 
 __all__ = ["Setup", "on_step_of", "setup_of"]
 
+LEAST_ROWS_OF_BINS = 1_000
+MOST_BINNED = 100  # number columns
 SECONDS_SHOWN = 5  # a shorter time left is not told
 
 
@@ -83,13 +85,12 @@ class Setup:
         """An unfitted transformer of raw rows to numbers; None for rows that are numbers."""
         if self.settings.encode == "none":
             return self._own_encoder()
-        is_linear = type(self.estimator).__module__.startswith("sklearn.linear_model")
         return encoder_for(
             self.settings,
             columns or self.columns,
             self.kind,
             seed=self.job.seed,
-            sparse=is_linear and not self.is_network,
+            sparse=_is_linear(self.estimator) and not self.is_network,
             is_for_network=self.is_network,
         )
 
@@ -154,7 +155,8 @@ class Setup:
     def _columns_in(self, feature: str) -> tuple[str, ...]:
         """The raw column whose name begins a feature's name, the longest one; else none."""
         name = feature.rpartition("__")[2]
-        found = [str(c) for c in self.columns.kinds if name.startswith(str(c))]
+        every = (*self.columns.kinds, *self.columns.unused)
+        found = [str(c) for c in every if name.startswith(str(c))]
         return (max(found, key=len),) if found else ()
 
     def fitted(self, model: Any, features: Any, targets: np.ndarray, **told: Any) -> Any:
@@ -202,7 +204,28 @@ def setup_of(job: Job, settings: FeaturesSettings) -> Setup:
     if is_network:
         _refuse_fixed_inputs(job)
     estimator = proxy_for(job.task.kind) if is_network else _last_step(job.start.model)
+    if settings.bins == "auto":
+        bins = "off" if is_network else _usual_bins(settings, columns, estimator, len(train))
+        settings = settings.model_copy(update={"bins": bins})
     return Setup(job, settings, columns, estimator)
+
+
+def _is_linear(estimator: Any) -> bool:
+    return type(estimator).__module__.startswith("sklearn.linear_model")
+
+
+def _usual_bins(
+    settings: FeaturesSettings, columns: TableColumns, estimator: Any, n_rows: int
+) -> str:
+    """Whether `auto` adds bins of numbers; encodings of others have none."""
+    n_numbers = len(columns.of_kind("number"))
+    is_on = (
+        settings.encode == "simple"
+        and _is_linear(estimator)
+        and n_rows >= LEAST_ROWS_OF_BINS
+        and 0 < n_numbers <= MOST_BINNED
+    )
+    return "on" if is_on else "off"
 
 
 def _refuse_fixed_inputs(job: Job) -> None:
