@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from workbench.tasks.make import make_task
 from workbench.technique import Job, Outcome
 from workbench.techniques import get_technique
 
+FIT = {"max_steps": 200, "lr": 0.01, "precision": "fp32", "memory_format": "contiguous"}
 WORDS = ("delay", "refund", "great", "broken", "late", "fast", "box", "blue")
 
 
@@ -95,6 +97,8 @@ def trained(task: Task, model: str = "") -> Candidate:
     candidate, is_trained = task.candidate(model)
     if is_trained:
         return candidate
+    if candidate.form == "torch":
+        candidate = replace(candidate, fit=FIT)
     return form_named(candidate.form).fit(candidate, task.without_test(), Training("smoke"))
 
 
