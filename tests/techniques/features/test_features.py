@@ -118,7 +118,7 @@ def test_onnx_of_numbers_and_categories_is_written_and_a_step_without_converter_
     )
     frame["number"] = frame["number"].fillna(0.0)
     task = make_task("plain", train=frame, target="target")
-    outcome = features(job_of(task, tmp_path, "linear"), n_features=3, select="f_test")
+    outcome = features(job_of(task, tmp_path, "linear"), n_features=8, select="f_test", bins="on")
     rows = dict(task.data.train.take(slice(0, 8)).inputs)
     about = keep(outcome.candidate, tmp_path / "kept", rows)
     onnx = load_kept(tmp_path / "kept", form="onnx")

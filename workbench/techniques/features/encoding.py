@@ -136,7 +136,7 @@ def _blocks(
     is_for_network: bool,
 ) -> list[Block]:
     blocks = [
-        *_number_blocks(settings, columns, sparse),
+        *_number_blocks(settings, columns),
         *_category_blocks(settings, columns, kind, seed, sparse, is_for_network),
     ]
     dates = columns.of_kind("date")
@@ -153,7 +153,7 @@ def _blocks(
     return blocks
 
 
-def _number_blocks(settings: FeaturesSettings, columns: TableColumns, sparse: bool) -> list[Block]:
+def _number_blocks(settings: FeaturesSettings, columns: TableColumns) -> list[Block]:
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import KBinsDiscretizer, PolynomialFeatures, SplineTransformer
 
@@ -178,9 +178,10 @@ def _number_blocks(settings: FeaturesSettings, columns: TableColumns, sparse: bo
     if settings.bins == "on":
         bins = KBinsDiscretizer(
             N_BINS,
-            encode="onehot" if sparse else "onehot-dense",
+            encode="onehot-dense",  # skl2onnx has no converter for sparse ones
             strategy="quantile",
             quantile_method="averaged_inverted_cdf",
+            dtype=np.float32,
         )
         blocks.append(("bins", Pipeline([*filled, ("bins", bins)]), numbers))
     return blocks
