@@ -189,8 +189,8 @@ def test_network_with_a_fixed_number_of_inputs_is_refused(tmp_path):
 
 def test_wrong_column_names_are_refused_with_the_nearest(tmp_path):
     job = job_of(baseline_task(), tmp_path)
-    with pytest.raises(SettingsError, match="`columns`: .*`numbr`.*number"):
-        features(job, columns=["numbr"])
+    with pytest.raises(SettingsError, match="`columns`: .*`numbers`.*number"):
+        features(job, columns=["numbers"])
     with pytest.raises(SettingsError, match="`past_rows` names the column of dates.*date"):
         features(job, encode="simple", past_rows="day")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from workbench.settings import TechniqueSettings, free_form, knob, scaled
 from workbench.technique import Job, Outcome, technique
+from workbench.techniques.features.methods import WITH_NUMBER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,17 +22,6 @@ __all__ = ["FeaturesSettings", "importance", "make_features", "stability"]
 
 OWN_ENCODING = ("auto", "simple", "skrub")
 SCIKIT_LEARN = ("auto", "simple")
-WITH_NUMBER = (
-    "mutual_information",
-    "f_test",
-    "l1",
-    "from_model",
-    "rfecv",
-    "sequential",
-    "permutation",
-    "mrmr",
-)
-RANKED = ("variance", *WITH_NUMBER, "boruta")
 
 
 class FeaturesSettings(TechniqueSettings):

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
-
 __all__ = ["counted_forest"]
 
 
@@ -14,6 +12,8 @@ def counted_forest(
     kind: str, seed: int, on_step: Callable[[float, float, str], None], total: int
 ) -> Any:
     """A forest as Boruta wants it, whose `fit` calls `on_step(done, total, text)` first."""
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
     parent: Any = RandomForestRegressor if kind == "regression" else RandomForestClassifier
     n_done = 0
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from workbench.models.networks import build_seeded
 from workbench.models.transformed import Transformed
 from workbench.task import Candidate
 from workbench.technique import Job, Outcome
-from workbench.techniques.features import FeaturesSettings
 from workbench.techniques.features.choice import Choice, choose, nested_scores
 from workbench.techniques.features.evidence import evidence_of
 from workbench.techniques.features.notes import notes_of
@@ -28,11 +28,21 @@ from workbench.techniques.features.setup import (
     with_settings,
 )
 
+if TYPE_CHECKING:
+    from workbench.techniques.features import FeaturesSettings
+
 __all__ = ["run", "untrained"]
 
 
 def run(job: Job, settings: FeaturesSettings) -> Outcome:
     """The candidate behind its features, with the tables that show the choice."""
+    with warnings.catch_warnings():
+        # A column with few different values has fewer bins; that needs no warning in each fold.
+        warnings.filterwarnings("ignore", message="Bins whose width are too small")
+        return _run(job, settings)
+
+
+def _run(job: Job, settings: FeaturesSettings) -> Outcome:
     setup = setup_of(job, settings)
     has_choice = settings.select != "none"
     has_nested = bool(settings.nested_folds) and not setup.is_network

@@ -13,11 +13,10 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.feature_selection import SelectorMixin
 
+from workbench.techniques.features.methods import OWN_NUMBER
 from workbench.techniques.features.rankings import RANKINGS, Ranker, Ranking
 
 __all__ = ["Selector"]
-
-OWN_NUMBER = ("variance", "boruta")  # methods that say how many features to keep
 
 OnStep = Callable[[float, float, str], None]
 

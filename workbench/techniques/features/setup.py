@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,15 +20,18 @@ from workbench.models.transformed import Transformed
 from workbench.runtimes.scores import as_scores
 from workbench.task import SizedBuilder
 from workbench.technique import Job
-from workbench.techniques.features import WITH_NUMBER, FeaturesSettings
 from workbench.techniques.features.encoding import (
     chosen_encode,
     columns_used,
     encoder_for,
     origins,
 )
+from workbench.techniques.features.methods import WITH_NUMBER
 from workbench.techniques.features.rankings import proxy_for
 from workbench.techniques.features.selector import OnStep, Selector
+
+if TYPE_CHECKING:
+    from workbench.techniques.features import FeaturesSettings
 
 __all__ = ["Setup", "on_step_of", "setup_of"]
 
