@@ -46,6 +46,7 @@ def plot_importance(importance: DataFrame, *, metric: str = "accuracy") -> Figur
             "arrayminus": values - low,
             "visible": has_interval,
             "thickness": 2,
+            "color": palette.text,
         },
         hovertemplate="%{y}: %{x:.3g}<extra></extra>",
     )
@@ -168,7 +169,15 @@ def plot_scores(scores: DataFrame, *, metric: str = "accuracy", n_features: int 
         drawn.add_vline(
             x=n_features,
             line={"color": palette.better, "dash": "dash"},
-            annotation={"text": f"{n_features} chosen"},
+        )
+        # An annotation of a logarithmic axis has its place as a logarithm.
+        drawn.add_annotation(
+            x=float(np.log10(n_features)),
+            y=0,
+            yref="paper",
+            yanchor="bottom",
+            xanchor="left",
+            text=f" {n_features} chosen",
         )
     _title(
         drawn,
