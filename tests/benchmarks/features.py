@@ -26,7 +26,7 @@ import pandas as pd
 
 from workbench.data.rows import Rows, Splits
 from workbench.ledger.appraise import outputs_on
-from workbench.measure.statistics.quality import compare_quality
+from workbench.measure.statistics.verdict import compare_quality
 from workbench.model_form import Training, form_named
 from workbench.task import Task
 from workbench.tasks import load_task
