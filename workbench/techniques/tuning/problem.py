@@ -270,5 +270,10 @@ class _FoldReport(PartReport):
 
     @property
     def best_epoch(self) -> int:
-        """The epoch with the best score on the inner hold-out, from 1; 0 without epochs."""
-        return 1 + int(np.argmax(self._scores)) if self._scores else 0
+        """The last epoch with the best score on the inner hold-out, from 1; 0 without epochs.
+
+        A hold-out of few rows gives many equal scores, the first of them before training is done.
+        """
+        if not self._scores:
+            return 0
+        return 1 + int(np.flatnonzero(np.asarray(self._scores) == max(self._scores))[-1])
