@@ -482,6 +482,73 @@ def decimals_of_the_source(rng: RNG) -> Case:
     return Case(task, ("weight_kg",), severities=(LEAK, LOOK))
 
 
+@leaky
+def reasons_in_several_columns(rng: RNG) -> Case:
+    """Four boxes are ticked when a customer leaves, one a reason; each alone says little."""
+    frame = customers(rng, 2600)
+    left = frame.churn.to_numpy() == 1
+    reason = rng.integers(0, 5, 2600)  # the fifth: no reason given
+    for i, name in enumerate(["moved", "price", "service", "competitor"]):
+        frame[f"reason_{name}"] = (left & (reason == i)) | (rng.random(2600) < 0.004)
+    task = wb.make_task("churn", train=frame, target="churn")
+    return Case(task, ("reason_moved", "reason_price", "reason_service", "reason_competitor"))
+
+
+@leaky
+def date_of_the_last_login(rng: RNG) -> Case:
+    """Customers who left do not log in after they left; the date was read at the end of the year.
+
+    A person could not be sure: it may have been read on the day of the prediction.
+    """
+    frame = customers(rng, 2400)
+    left = frame.churn.to_numpy() == 1
+    before_end = np.where(left, rng.integers(25, 330, 2400), rng.geometric(0.12, 2400))
+    frame["last_login"] = (pd.Timestamp("2023-12-31") - pd.to_timedelta(before_end, "D")).strftime(
+        "%Y-%m-%d"
+    )
+    task = wb.make_task("churn", train=frame, target="churn")
+    return Case(task, ("last_login",), severities=(LEAK, LOOK))
+
+
+@leaky
+def mean_price_of_the_street(rng: RNG) -> Case:
+    """The mean price of each of 400 streets over all rows; the street itself was left out."""
+    frame = houses(rng, 1600)
+    street = rng.integers(0, 400, 1600)
+    frame["street_price"] = frame.groupby(street).price.transform("mean").round()
+    task = wb.make_task("houses", **at_random(frame, rng), target="price")
+    return Case(task, ("street_price",), severities=(LEAK, LOOK))
+
+
+def sensors(rng: RNG, n: int) -> pd.DataFrame:
+    """Readings of a pump with 5 sensors, and whether it failed within a week: `failed`."""
+    pressure, flow, heat = rng.normal(0, 1, (3, n))
+    heat = 0.5 * pressure + heat
+    return pd.DataFrame(
+        {
+            "pressure": 6 + 0.8 * pressure,
+            "flow": 40 + 5 * flow,
+            "temperature": 55 + 6 * heat,
+            "vibration": rng.gamma(3, 0.4, n),
+            "current": with_gaps(11 + rng.normal(0, 1.2, n), 0.04, rng),
+            "pump": rng.choice(["P1", "P2", "P3"], n),
+            "failed": chance(-2.4 + 0.9 * heat - 0.5 * flow, rng),
+        }
+    )
+
+
+@leaky
+def readings_recorded_twice(rng: RNG) -> Case:
+    """A tenth of the readings came from a second logger too, with noise of 0.1 %."""
+    frame = sensors(rng, 1400)
+    second = frame.sample(140, random_state=2)
+    for name in ("pressure", "flow", "temperature", "vibration", "current"):
+        second[name] *= 1 + rng.normal(0, 0.001, len(second))
+    frame = pd.concat([frame, second], ignore_index=True)
+    task = wb.make_task("pumps", **at_random(frame, rng), target="failed")
+    return Case(task, ("valid", "test"), severities=(LEAK, LOOK))
+
+
 # ---------------------------------------------------------------------------------------------
 # Clean tables that look tempting
 # ---------------------------------------------------------------------------------------------
@@ -707,3 +774,46 @@ def decimals_of_two_clinics(rng: RNG) -> Case:
     exact = rng.random(2000) < 0.3
     frame.insert(3, "weight_kg", np.where(exact, weight.round(2), (2 * weight).round() / 2))
     return Case(wb.make_task("stays", train=frame, target="readmitted"))
+
+
+@clean
+def series_in_order_without_lags(rng: RNG) -> Case:
+    """Weekday, promotion and rounded temperature: some days agree in all of them by chance."""
+    frame = sales(rng, 5, 260)
+    splits = parts(frame, np.arange(len(frame)))
+    return Case(wb.make_task("sales", **splits, target="units", times="day"))
+
+
+@clean
+def shops_of_different_size(rng: RNG) -> Case:
+    """The shop alone explains four fifths of the sales, as shops differ in size."""
+    frame = sales(rng, 6, 240)
+    frame["visitors_day_before"] = rng.poisson(300, len(frame))
+    frame["units"] += 25 * (frame.shop == "shop 0") + 60 * (frame.shop == "shop 5")
+    return Case(wb.make_task("sales", train=frame, target="units", times="day"))
+
+
+@clean
+def income_of_the_street(rng: RNG) -> Case:
+    """A number of the street, from a census: it goes with the price and holds no price."""
+    frame = houses(rng, 1600)
+    street = rng.integers(0, 400, 1600)
+    wealth = rng.normal(0, 0.3, 400)
+    frame["price"] = (frame.price * np.exp(wealth[street])).round(-2)
+    frame["street_income"] = np.exp(10.4 + wealth + rng.normal(0, 0.1, 400)).round(-2)[street]
+    return Case(wb.make_task("houses", **at_random(frame, rng), target="price"))
+
+
+@clean
+def date_of_the_contract(rng: RNG) -> Case:
+    """The day on which the contract began, from which the tenure follows."""
+    frame = customers(rng, 2400)
+    days = (30 * frame.tenure_months + rng.integers(0, 30, 2400)).astype(int)
+    began = pd.Timestamp("2023-12-31") - pd.to_timedelta(days, "D")
+    frame["began"] = pd.Series(began).dt.strftime("%Y-%m-%d")
+    return Case(wb.make_task("churn", train=frame, target="churn"))
+
+
+@clean
+def readings_of_one_logger(rng: RNG) -> Case:
+    return Case(wb.make_task("pumps", **at_random(sensors(rng, 1500), rng), target="failed"))
