@@ -1,14 +1,19 @@
 """Tables with one planted leak each, and clean tables that look as if they had one.
 
 The tables were written without a look at the code of the guard, and none was changed after its
-first run. A leak that the guard misses stays here, marked as an expected failure with the reason.
+first run. A leak that the guard misses, and a clean table that it accuses, stay here as expected
+failures with the reason: MISSED, ACCUSED_TOO and FALSE_ALARMS. On its first run a table was
+counted as found or accused as it stands: 18 of 23 leaks were found, 5 of 25 clean tables had a
+finding, 4 of them one of severity `leak`. Two clean tables were written to repeat a false alarm
+that had been seen beside a planted leak: `series_in_order_without_lags`, `shops_of_different_size`.
+`same_stays_in_train_and_test` is found with this seed and missed with the seeds 0 to 5.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,12 +37,22 @@ LEAK, LOOK = "leak", "look at it"
 
 @dataclass(frozen=True)
 class Case:
-    """A task, the options of the guard, and the words of which a finding must name one."""
+    """A task, the options of the guard, and the finding that names the leak.
+
+    A finding names it if one of `names` is a column or split of it, and its kind is one of `kinds`
+    (empty: any) and its severity one of `severities`.
+    """
 
     task: wb.Task
     names: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
     severities: tuple[str, ...] = (LEAK,)
+
+    def is_named_by(self, finding: Any) -> bool:
+        """The finding says where the leak is; its severity is not looked at."""
+        named = set(self.names) & set(finding.where)
+        return bool(named) and (not self.kinds or finding.kind in self.kinds)
 
 
 LEAKY: dict[str, Callable[[RNG], Case]] = {}
@@ -283,7 +298,12 @@ def same_patients_on_both_sides(rng: RNG) -> Case:
     splits["train"] = splits["train"].iloc[80:].reset_index(drop=True)
     groups = {split: frame.pop("patient").to_numpy() for split, frame in splits.items()}
     task = wb.make_task("visits", **splits, target="diagnosis")
-    return Case(task, ("group", "groups", "valid", "test"), {"groups": groups})
+    return Case(
+        task,
+        ("group", "groups", "valid", "test"),
+        kinds=("groups_on_both_sides",),
+        options={"groups": groups},
+    )
 
 
 @leaky
@@ -294,7 +314,7 @@ def customers_on_both_sides_without_being_told(rng: RNG) -> Case:
     """
     frame = visits(rng, 260, 5).rename(columns={"patient": "customer_id"})
     task = wb.make_task("visits", **at_random(frame, rng), target="diagnosis")
-    return Case(task, ("customer_id",), severities=(LEAK, LOOK))
+    return Case(task, ("customer_id",), kinds=("groups_on_both_sides",), severities=(LEAK, LOOK))
 
 
 @leaky
@@ -307,7 +327,9 @@ def minority_multiplied_before_the_cut(rng: RNG) -> Case:
         copies[name] *= 1 + rng.normal(0, 0.001, len(copies))
     frame = pd.concat([frame, copies], ignore_index=True)
     task = wb.make_task("churn", **at_random(frame, rng), target="churn")
-    return Case(task, ("valid", "test"), severities=(LEAK, LOOK))
+    return Case(
+        task, ("valid", "test"), kinds=("near_duplicates", "same_rows"), severities=(LEAK, LOOK)
+    )
 
 
 @leaky
@@ -322,7 +344,7 @@ def same_stays_in_train_and_test(rng: RNG) -> Case:
     for frame in splits.values():
         frame.insert(0, "export_number", rng.integers(10**8, 10**9, len(frame)))
     task = wb.make_task("stays", **splits, target="readmitted")
-    return Case(task, ("test",), severities=(LEAK, LOOK))
+    return Case(task, ("test",), kinds=("near_duplicates", "same_rows"), severities=(LEAK, LOOK))
 
 
 @leaky
@@ -331,7 +353,7 @@ def train_is_later_than_valid_and_test(rng: RNG) -> Case:
     frame = sales(rng, 5, 300)
     splits = parts(frame, np.arange(len(frame))[::-1])
     task = wb.make_task("sales", **splits, target="units", times="day")
-    return Case(task, ("valid", "test", "day"), severities=(LEAK, LOOK))
+    return Case(task, ("valid", "test", "day"), kinds=("time_backward",), severities=(LEAK, LOOK))
 
 
 @leaky
@@ -339,7 +361,7 @@ def series_cut_at_random(rng: RNG) -> Case:
     """Days of a slow series were cut at random, so that train surrounds each valid day."""
     frame = sales(rng, 4, 350)
     task = wb.make_task("sales", **at_random(frame, rng), target="units", times="day")
-    return Case(task, ("valid", "test", "day"), severities=(LEAK, LOOK))
+    return Case(task, ("valid", "test", "day"), kinds=("time_backward",), severities=(LEAK, LOOK))
 
 
 @leaky
@@ -368,7 +390,8 @@ def standardization_fitted_on_all_rows(rng: RNG) -> Case:
     task = wb.make_task("churn", model=model, **splits, target="churn")
     return Case(
         task,
-        ("columns", "StandardScaler", "standardscaler", "valid", "test"),
+        ("pipeline", "valid", "test"),
+        kinds=("fitted_outside_train",),
         severities=(LEAK, LOOK),
     )
 
@@ -401,7 +424,7 @@ def features_chosen_on_all_rows(rng: RNG) -> Case:
     last = LogisticRegression().fit(chosen.transform(train.drop(columns="ill")), train.ill)
     model = Pipeline([("choose", chosen), ("classifier", last)])
     task = wb.make_task("genes", model=model, **splits, target="ill")
-    return Case(task, ("choose", "SelectKBest", "valid", "test"))
+    return Case(task, ("pipeline", "valid", "test"), kinds=("fitted_outside_train",))
 
 
 @leaky
@@ -546,7 +569,9 @@ def readings_recorded_twice(rng: RNG) -> Case:
         second[name] *= 1 + rng.normal(0, 0.001, len(second))
     frame = pd.concat([frame, second], ignore_index=True)
     task = wb.make_task("pumps", **at_random(frame, rng), target="failed")
-    return Case(task, ("valid", "test"), severities=(LEAK, LOOK))
+    return Case(
+        task, ("valid", "test"), kinds=("near_duplicates", "same_rows"), severities=(LEAK, LOOK)
+    )
 
 
 # ---------------------------------------------------------------------------------------------
@@ -817,3 +842,74 @@ def date_of_the_contract(rng: RNG) -> Case:
 @clean
 def readings_of_one_logger(rng: RNG) -> Case:
     return Case(wb.make_task("pumps", **at_random(sensors(rng, 1500), rng), target="failed"))
+
+
+# ---------------------------------------------------------------------------------------------
+# The guard on all of them
+# ---------------------------------------------------------------------------------------------
+
+MISSED = {
+    "rescaled_and_rounded_copy_of_the_target": "The copy is found without gaps and with 5 % of"
+    " them, and missed with 10 and 16 % if the other columns explain 70 % of the target, though it"
+    " is exact wherever it has a value.",
+    "minority_multiplied_before_the_cut": "Copies with noise are found in tables of three or more"
+    " columns of many different values; this table has one, beside counts, years and categories.",
+    "mean_over_days_to_come": "The mean has a correlation of 0.86 with the target, an honest mean"
+    " of the seven days before one of 0.82. Means of later days alone are missed too.",
+    "decimals_of_the_source": "Whether the number is a multiple of 0.5 has an AUC of 0.99; the"
+    " number as a size has none.",
+    "reasons_in_several_columns": "Whether any of the four is ticked has an AUC of 0.88; each alone"
+    " has 0.6.",
+}
+ACCUSED_TOO = {
+    "train_is_later_than_valid_and_test": "`same_rows`: days that agree by chance in shop, weekday,"
+    " promotion and rounded temperature; the finding says that 0 % would agree by chance.",
+    "series_cut_at_random": "`same_rows` as above; and `predicts_target` for `shop`, as shops"
+    " differ in size.",
+}
+FALSE_ALARMS = {
+    "pipeline_fitted_on_train": "`make_task` cuts calibration from the rows on which the user"
+    " fitted the pipeline. No finding if the user gives calibration.",
+    "features_chosen_on_train": "As for `pipeline_fitted_on_train`.",
+    "series_in_order_without_lags": "`same_rows`: days that agree by chance, see ACCUSED_TOO.",
+    "shops_of_different_size": "`predicts_target`: the shop explains 82 % of the target, and the"
+    " other columns 6 %, as shops differ in size.",
+    "random_gaps": "`contradicting_labels`, look at it: three rows with two gaps each and two"
+    " categories agree by chance.",
+}
+
+
+@cache
+def case_and_findings(name: str) -> tuple[Case, tuple[Any, ...]]:
+    """The table of this name, and what the guard found in it."""
+    case = {**LEAKY, **CLEAN}[name](np.random.default_rng(SEED))
+    return case, tuple(find_leaks(case.task, **case.options).findings)
+
+
+def expected(names: Mapping[str, Any], failures: Mapping[str, str]) -> list[Any]:
+    """The names as parameters; those with a reason are expected to fail."""
+    return [
+        pytest.param(name, marks=pytest.mark.xfail(strict=True, reason=failures[name]))
+        if name in failures
+        else name
+        for name in names
+    ]
+
+
+@pytest.mark.parametrize("name", expected(LEAKY, MISSED))
+def test_a_planted_leak_is_found_where_it_is(name: str) -> None:
+    case, findings = case_and_findings(name)
+    naming = [finding for finding in findings if case.is_named_by(finding)]
+    assert {finding.severity for finding in naming} & set(case.severities)
+
+
+@pytest.mark.parametrize("name", expected(LEAKY, ACCUSED_TOO))
+def test_nothing_but_the_planted_leak_is_called_a_leak(name: str) -> None:
+    case, findings = case_and_findings(name)
+    others = [finding for finding in findings if not case.is_named_by(finding)]
+    assert [finding for finding in others if finding.severity == LEAK] == []
+
+
+@pytest.mark.parametrize("name", expected(CLEAN, FALSE_ALARMS))
+def test_a_clean_table_has_no_finding(name: str) -> None:
+    assert case_and_findings(name)[1] == ()
