@@ -21,6 +21,7 @@ SHARED = 0.01  # more than this share of a split seen elsewhere is a leak
 CONTRADICTING = 3  # rows
 TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
 N_PERMUTED = 5
+MOST_PERMUTED = 20  # columns
 MANY_VALUES = 0.1  # probability that two values of a column agree, up to which it is permuted
 DIFFERENT = 0.95  # share of different values of a column that hides copies
 LEAST_COLUMNS = 3  # that are left without such columns
@@ -112,8 +113,9 @@ class Compared:
             return expected
         parts = {n: column_hashes(n, inputs[n]) for n in names[:: max(1, len(names) // 50)]}
         agree = {n: _agreement(part) for n, part in parts.items()}
-        usable = [n for n in agree if agree[n] < MANY_VALUES] or sorted(agree, key=agree.__getitem__)
-        for name in usable[:20] if min(agree.values(), default=1.0) < MANY_VALUES else usable[:1]:
+        ranked = sorted(agree, key=agree.__getitem__)
+        usable = [name for name in ranked[:MOST_PERMUTED] if agree[name] < MANY_VALUES]
+        for name in usable or ranked[:1]:
             rest = self.hashes[one] - parts[name]
             shares = [
                 np.isin(self.hashes[other], rest + rng.permutation(parts[name])).mean()
@@ -128,7 +130,12 @@ def _different_in_every_row(view: View) -> tuple[str, ...]:
     names = []
     for column in view.columns:
         array = view.whole["train"].inputs.get(column.name)
-        if array is None or array.ndim > 1 or column.type == "text" or column.name not in view.common:
+        if (
+            array is None
+            or array.ndim > 1
+            or column.type == "text"
+            or column.name not in view.common
+        ):
             continue
         if array.dtype.kind == "f" and (array[np.isfinite(array)] % 1 != 0).any():
             continue

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from workbench.measure.leakage.findings import Finding
+from workbench.measure.leakage.present import is_unit_of_a_panel, on_same_rows, where_present
 from workbench.measure.leakage.strength import (
     Strength,
     chance_of,
@@ -23,6 +25,7 @@ from workbench.system.wording import percent
 __all__ = ["combinations_to_target", "single_columns"]
 
 COPY = 0.9995  # share explained from which a column is a function of the target
+ROUNDED = 1e-4  # below a rank correlation of 1, a copy that was rounded
 NEARLY = 0.93  # share explained by one column that real causes hardly reach
 HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual
 STRONG = 0.45  # share explained from which the other columns are compared
@@ -72,12 +75,25 @@ def _of_aim(
         others = _others(ranked, strength)
         if not _is_beyond_chance(strength, len(every)):
             continue
-        finding = _gaps(strength) or _copy(strength) or _alone(strength, others, is_easy)
+        finding = _gaps(strength) or _copy(strength) or _behind_gaps(strength, others, is_easy)
+        if finding is None and not _is_known(view, strength):
+            finding = _alone(strength, others, is_easy)
         if finding is not None:
             found.add(strength.column.name)
             yield finding
+    for strength in ranked:
+        if strength.least <= STRONG and strength.column.name not in found | told:
+            finding = _behind_gaps(strength, _others(ranked, strength), is_easy)
+            if finding is not None:
+                found.add(strength.column.name)
+                yield finding
     yield from _weak_gaps(aim, ranked, found | told)
     return found
+
+
+def _is_known(view: View, strength: Strength) -> bool:
+    """Whether the column is the unit of a panel, and not nearly perfect."""
+    return strength.least <= NEARLY and is_unit_of_a_panel(view, strength.column)
 
 
 def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
@@ -140,21 +156,37 @@ def _copy(strength: Strength) -> Finding | None:
     )
 
 
+def _behind_gaps(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
+    """The finding for a column that is nearly perfect on the rows where it has a value."""
+    few = where_present(strength)
+    if few is None or not _is_beyond_chance(few, MOST_OTHERS):
+        return None
+    finding = _copy(few)
+    if finding is None and few.least > NEARLY:
+        finding = _alone(few, on_same_rows(others, strength.column, few), is_easy)
+    if finding is None:
+        return None
+    share = 1 - float(strength.column.missing("train").mean())
+    told = f"`{few.column.name}` has a value in {percent(share, None)} of train. On these rows: "
+    return replace(finding, evidence=told + finding.evidence)
+
+
 def _is_monotone(column: Column, aim: Aim) -> bool:
-    """Whether a number and an amount have the same order, or the reverse order, in all rows."""
+    """Whether a number and an amount have the same or the reverse order in all rows with a value."""
     from scipy.stats import spearmanr
 
     numbers = column.numbers("train")
     is_finite = np.isfinite(numbers)
     if is_finite.sum() < 10:
         return False
-    return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - 1e-6
+    return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - ROUNDED
 
 
 def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
     """The finding for a column that is nearly perfect, or far better than all others together."""
     name, share = strength.column.name, strength.least
     is_nearly = share > NEARLY
+    is_category = strength.column.type == "category"  # it may be a known cause, such as a shop
     if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
     rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
@@ -181,7 +213,7 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         f"Ask when `{name}` is written. If it is known only after the target, or is made from it, "
         "leave it out; if it is known before, keep it.",
         numbers={**numbers, "others": rest},
-        severity="leak" if is_nearly or rest < share / 3 else "look at it",
+        severity="leak" if is_nearly or (rest < share / 3 and not is_category) else "look at it",
     )
 
 
