@@ -22,6 +22,8 @@ LEAST_ROWS = 40
 N_PERMUTED = 2  # columns
 LEAST_CONTINUOUS = 3  # columns, from which near rows are no coincidence of a few values
 SHARED = 0.01
+SHARED_OF_FEW = 0.03  # in tables of few continuous columns
+TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
 
 
 def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
@@ -54,8 +56,9 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
             continue
         by_chance = NEIGHBOURS * NEAR ** _dimensions(distances)
         if points.n_continuous < LEAST_CONTINUOUS:
-            by_chance = max(by_chance, _permuted(points, inputs, asked, rng))
-        if share < SHARED + by_chance + 4 * np.sqrt(by_chance / len(near)):
+            by_chance = max(by_chance, TIMES_CHANCE * _permuted(points, inputs, asked, rng))
+        least = SHARED if points.n_continuous >= LEAST_CONTINUOUS else SHARED_OF_FEW
+        if share < least + by_chance + 4 * np.sqrt(by_chance / len(near)):
             continue
         yield Finding(
             "near_duplicates",

@@ -94,6 +94,7 @@ def decimals(strength: Strength, n_columns: int) -> Finding | None:
         f"({chance}); its size explains {percent(max(0.0, strength.least), None)} of the target.",
         f"Find out which sources `{column.name}` comes from: they go with the {aim.name}. Round "
         "all values alike, or leave the column out.",
+        severity="look at it",
         numbers=numbers,
     )
 
@@ -146,7 +147,8 @@ def _together(aim: Aim, flags: list[tuple[Column, dict[str, np.ndarray]]]) -> It
         for split in ("train", "valid")
     }
     folds = folds_of(len(any_of["train"]))
-    whole = of_codes(Column("any", "number", any_of), aim, folds, *any_of.values(), 2)
+    column = Column("any flag", "number", any_of)
+    whole = of_codes(column, aim, folds, any_of["train"], any_of["valid"], 2)
     most = max(of_codes(c, aim, folds, *_as_codes(on), 2).least for c, on in flags)
     if whole.least < max(TRACE, most + MORE) or not is_beyond_chance(whole, len(flags)):
         return

@@ -17,8 +17,8 @@ __all__ = ["later_targets"]
 REACH = 10  # rows of one unit before and after, whose targets are looked at
 LEAST_ROWS = 10 * (2 * REACH + 1)
 EXACT = 0.98  # share of a column that is explained by the targets around it
-TIMES_LESS = 4.0  # so many times as much is left unexplained by targets before it
-UNEXPLAINED = 0.05  # and at least this share
+TIMES_LESS = 10.0  # so many times as much is left unexplained by targets before it
+UNEXPLAINED = 0.005  # and at least this share
 
 
 def later_targets(view: View) -> Iterator[Finding]:
