@@ -20,8 +20,9 @@ PAIRS = (("train", "valid"), ("train", "test"), ("valid", "test"))
 SHARED = 0.01  # more than this share of a split seen elsewhere is a leak
 CONTRADICTING = 3  # rows
 TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
-N_PERMUTED = 5
-MOST_PERMUTED = 20  # columns
+MOST_PERMUTED = 6  # columns
+MOST_STRATA = 10  # columns of few values, within which others are permuted
+ROWS_A_VALUE = 20  # of such a column, at least
 MANY_VALUES = 0.1  # probability that two values of a column agree, up to which it is permuted
 DIFFERENT = 0.95  # share of different values of a column that hides copies
 LEAST_COLUMNS = 3  # that are left without such columns
@@ -103,7 +104,8 @@ class Compared:
 
         The values of one column are permuted, so that copies are parted and all else stays as it
         is; the largest share for the columns of many values. Rows of few different values have
-        copies among the rows of one split as well.
+        copies among the rows of one split as well. Values are also permuted among rows of one
+        value of another column, such as the temperature in a month.
         """
         expected = _with_copies(self.hashes[one]) if self.is_natural else 0.0
         rng = np.random.default_rng(0)
@@ -115,13 +117,13 @@ class Compared:
         agree = {n: _agreement(part) for n, part in parts.items()}
         ranked = sorted(agree, key=agree.__getitem__)
         usable = [name for name in ranked[:MOST_PERMUTED] if agree[name] < MANY_VALUES]
+        few = [n for n in ranked[::-1] if len(np.unique(parts[n])) * ROWS_A_VALUE < len(parts[n])]
         for name in usable or ranked[:1]:
             rest = self.hashes[one] - parts[name]
-            shares = [
-                np.isin(self.hashes[other], rest + rng.permutation(parts[name])).mean()
-                for _ in range(N_PERMUTED)
-            ]
-            expected = max(expected, float(np.mean(shares)))
+            for stratum in (np.zeros(len(rest)), *(parts[n] for n in few[:MOST_STRATA])):
+                values = _permuted(parts[name], stratum, rng)
+                share = float(np.isin(self.hashes[other], rest + values).mean())
+                expected = max(expected, share)
         return expected
 
 
@@ -142,6 +144,14 @@ def _different_in_every_row(view: View) -> tuple[str, ...]:
         if len(np.unique(column_hashes(column.name, array))) > DIFFERENT * len(array):
             names.append(column.name)
     return tuple(names)
+
+
+def _permuted(values: np.ndarray, stratum: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Values in random order among rows of one stratum."""
+    permuted = np.empty_like(values)
+    order = np.argsort(stratum, kind="stable")
+    permuted[order] = values[np.lexsort((rng.random(len(values)), stratum))]
+    return permuted
 
 
 def _agreement(values: np.ndarray) -> float:

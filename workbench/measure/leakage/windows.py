@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workbench.data.rows import Rows
 from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.present import is_unit_of_a_panel
 from workbench.measure.leakage.view import View, codes_of, numbers_of
@@ -16,35 +15,39 @@ __all__ = ["later_targets"]
 
 REACH = 10  # rows of one unit before and after, whose targets are looked at
 LEAST_ROWS = 10 * (2 * REACH + 1)
-EXACT = 0.98  # share of a column that is explained by the targets around it
-TIMES_LESS = 10.0  # so many times as much is left unexplained by targets before it
-UNEXPLAINED = 0.005  # and at least this share
+EXACT = 0.9995  # share of a column that is explained by the targets around it
+TIMES_LESS = 10.0  # so many times as much is left unexplained by what was known before it
+UNEXPLAINED = 0.0005  # and at least this share
 
 
 def later_targets(view: View) -> Iterator[Finding]:
     """A finding for each number that is a weighted sum of targets around it, not only before it.
 
     The rows of each unit of a panel are taken in the order of `times`. The column is fitted by
-    least squares to the targets of the `REACH` rows before and after, and to those before alone.
+    least squares to the targets of the `REACH` rows before and after, and to those before alone
+    with its own values before: a season is smooth, and goes with targets that are smooth too.
     """
     train = view.whole["train"]
     if train.times is None or train.targets.ndim > 1 or train.targets.dtype.kind not in "biuf":
         return
-    windows, rows = _windows(train, _units(view))
-    if len(rows) < LEAST_ROWS:
+    units = _units(view)
+    places = np.lexsort((np.unique(train.times, return_inverse=True)[1], units))
+    targets = _windows(train.targets[places].astype(np.float64), units[places])
+    if len(targets) < LEAST_ROWS:
         return
     for column in view.columns:
         values = train.inputs.get(column.name)
         if column.type != "number" or values is None or values.ndim > 1:
             continue
-        numbers = numbers_of(values, "number")[rows]
-        known = np.isfinite(numbers)
-        if known.sum() < LEAST_ROWS or np.ptp(numbers[known]) == 0:
+        own = _windows(numbers_of(values, "number")[places], units[places])[:, : REACH + 1]
+        known = np.isfinite(own).all(axis=1)
+        numbers = own[known, -1]
+        if known.sum() < LEAST_ROWS or np.ptp(numbers) == 0:
             continue
-        around = _explained(windows[known], numbers[known])
+        around = _explained(targets[known], numbers)
         if around < EXACT:
             continue
-        before = _explained(windows[known][:, :REACH], numbers[known])
+        before = _explained(np.hstack([targets[known, :REACH], own[known, :-1]]), numbers)
         if 1 - before > max(UNEXPLAINED, TIMES_LESS * (1 - around)):
             yield _finding(column.name, around, before)
 
@@ -60,20 +63,12 @@ def _units(view: View) -> np.ndarray:
     return units
 
 
-def _windows(train: Rows, units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Targets around rows `(rows, 2 * REACH + 1)` in order of time, and the places of the rows."""
-    places = np.lexsort((_in_order(np.asarray(train.times)), units))
-    targets = train.targets[places].astype(np.float64)
-    if len(targets) <= 2 * REACH:
-        return np.empty((0, 2 * REACH + 1)), np.empty(0, np.int64)
-    windows = np.lib.stride_tricks.sliding_window_view(targets, 2 * REACH + 1)
-    of_one = units[places][: -2 * REACH] == units[places][2 * REACH :]
-    return windows[of_one], places[REACH:-REACH][of_one]
-
-
-def _in_order(times: np.ndarray) -> np.ndarray:
-    """Times as whole numbers in the same order `(rows,)`."""
-    return np.unique(times, return_inverse=True)[1]
+def _windows(values: np.ndarray, units: np.ndarray) -> np.ndarray:
+    """Values around rows `(rows, 2 * REACH + 1)`, of rows with enough neighbours of their unit."""
+    if len(values) <= 2 * REACH:
+        return np.empty((0, 2 * REACH + 1))
+    windows = np.lib.stride_tricks.sliding_window_view(values, 2 * REACH + 1)
+    return windows[units[: -2 * REACH] == units[2 * REACH :]]
 
 
 def _explained(x: np.ndarray, y: np.ndarray) -> float:
@@ -87,7 +82,8 @@ def _finding(name: str, around: float, before: float) -> Finding:
         "later_targets",
         (name,),
         f"`{name}` is a weighted sum of targets of rows before, at and after its own time: they "
-        f"explain {percent(around, 1)} of it, targets before it alone {percent(before, 1)}.",
+        f"explain {percent(around, 2)} of it, targets and its own values before it "
+        f"{percent(before, 2)}.",
         f"Compute `{name}` from earlier rows only, such as a mean over `shift(1)`.",
         numbers={"value": around, "chance": before},
     )
