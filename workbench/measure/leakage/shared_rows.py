@@ -22,6 +22,7 @@ CONTRADICTING = 3  # rows
 TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
 MOST_PERMUTED = 6  # columns
 MOST_STRATA = 10  # columns of few values, within which others are permuted
+UNCHANGED = 0.2  # share of values that a permutation leaves where they were, at most
 ROWS_A_VALUE = 20  # of such a column, at least
 MANY_VALUES = 0.1  # probability that two values of a column agree, up to which it is permuted
 DIFFERENT = 0.95  # share of different values of a column that hides copies
@@ -122,6 +123,8 @@ class Compared:
             rest = self.hashes[one] - parts[name]
             for stratum in (np.zeros(len(rest)), *(parts[n] for n in few[:MOST_STRATA])):
                 values = _permuted(parts[name], stratum, rng)
+                if stratum.any() and (values == parts[name]).mean() > UNCHANGED:
+                    continue  # the other column determines this one
                 share = float(np.isin(self.hashes[other], rest + values).mean())
                 expected = max(expected, share)
         return expected
