@@ -20,8 +20,8 @@ PAIRS = (("train", "valid"), ("train", "test"), ("valid", "test"))
 SHARED = 0.01  # more than this share of a split seen elsewhere is a leak
 CONTRADICTING = 3  # rows
 TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
-MOST_PERMUTED = 6  # columns
-MOST_STRATA = 10  # columns of few values, within which others are permuted
+MOST_PERMUTED = 4  # columns
+MOST_STRATA = 6  # columns of few values, within which others are permuted
 UNCHANGED = 0.2  # share of values that a permutation leaves where they were, at most
 ROWS_A_VALUE = 20  # of such a column, at least
 MANY_VALUES = 0.1  # probability that two values of a column agree, up to which it is permuted
@@ -83,9 +83,9 @@ class Compared:
         n, share = int(shared.sum()), float(shared.mean())
         if n < 2 or share < SHARED:
             return
-        expected = self.by_chance(one, other)
-        deviation = np.sqrt(expected * (1 - expected) / len(shared))
         times = 1 if self.is_natural else TIMES_CHANCE
+        expected = self.by_chance(one, other, share / times)
+        deviation = np.sqrt(expected * (1 - expected) / len(shared))
         if share < times * expected + 3 * deviation + SHARED * (expected > 0):
             return
         apart = ", ".join(f"`{name}`" for name in self.left_out[:3])
@@ -100,13 +100,14 @@ class Compared:
             numbers={"value": share, "chance": expected},
         )
 
-    def by_chance(self, one: str, other: str) -> float:
+    def by_chance(self, one: str, other: str, enough: float = 1.0) -> float:
         """The share of rows of one split that agree with a row of the other by chance.
 
         The values of one column are permuted, so that copies are parted and all else stays as it
         is; the largest share for the columns of many values. Rows of few different values have
         copies among the rows of one split as well. Values are also permuted among rows of one
-        value of another column, such as the temperature in a month.
+        value of another column, such as the temperature in a month. It stops where the share is
+        `enough`.
         """
         expected = _with_copies(self.hashes[one]) if self.is_natural else 0.0
         rng = np.random.default_rng(0)
@@ -127,6 +128,8 @@ class Compared:
                     continue  # the other column determines this one
                 share = float(np.isin(self.hashes[other], rest + values).mean())
                 expected = max(expected, share)
+                if expected >= enough:
+                    return expected
         return expected
 
 
