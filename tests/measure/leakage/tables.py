@@ -168,6 +168,32 @@ def _one_strong() -> Task:
     )
 
 
+def _weather() -> Task:
+    """Rounded temperatures that go with the month: days of valid and test agree by chance."""
+    rng = np.random.default_rng(0)
+    date = pd.date_range("2019-01-01", periods=1500)
+    warm = 12 + 10 * np.sin(np.arange(1500) / 58)
+    frame = pd.DataFrame(
+        {
+            "date": date,
+            "month": date.month,
+            "temperature": (warm + rng.normal(0, 2, 1500)).round(),
+            "rain": rng.random(1500) < 0.3,
+            "weekday": np.arange(1500) % 7,
+        }
+    )
+    return task_of(frame.assign(y=(50 + 2 * warm + rng.normal(0, 6, 1500)).round()), times="date")
+
+
+def _season() -> Task:
+    """A smooth season beside a target that is nearly as smooth: no sum of later targets."""
+    rng = np.random.default_rng(0)
+    day = np.arange(1200)
+    frame = pd.DataFrame({"day": day, "season": np.sin(day / 30 + 1).round(4)})
+    frame = frame.assign(trend=day / 100, x=rng.normal(0, 1, 1200))
+    return task_of(frame.assign(y=10 * np.sin(day / 30) + rng.normal(0, 0.3, 1200)), times="day")
+
+
 CLEAN: dict[str, Callable[[], Task]] = {
     **{n: (lambda n=n: _sklearn(n)) for n in ("iris", "wine", "breast_cancer", "diabetes")},
     "digits": _digits,
@@ -180,6 +206,8 @@ CLEAN: dict[str, Callable[[], Task]] = {
     "one column": lambda: task_of(base(400, 3)[["score", "y"]]),
     "groups kept together": _groups_kept_together,
     "in time": _in_time,
+    "weather": _weather,
+    "season": _season,
     "dates": _dates,
     "texts": _texts,
     "identifiers": _identifiers,

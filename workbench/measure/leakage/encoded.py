@@ -15,6 +15,7 @@ LEAST_VALUES = 20  # different values of an encoded column
 SMOOTHINGS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)  # rows with the mean of all
 TOO_NEAR = 0.4  # of the distance from the means that chance gives
 TIMES_NEARER = 1.8  # to the means of train and held-out rows than to those of train
+TIMES_IN_UNIT = 1.5  # the same, for a column in the unit of the targets
 LEAST = 0.04  # of the distance that chance gives, from the means of train
 CORRELATED = 0.3  # correlation on train from which valid is compared
 FEW = 60  # different values, which rows of several groups share
@@ -47,7 +48,8 @@ def encoded_with_targets(view: View) -> Iterator[Finding]:
         is_train = (np.arange(len(values)) < len(train))[finite]
         for y in _each(targets[finite], view.task.kind):
             ratios = _distances(values[finite].astype(np.float64), codes, n, y, is_train)
-            if ratios is not None and _is_made_of(ratios, n):
+            has_unit = ratios is not None and _has_unit_of_targets(values[finite], codes, n, y)
+            if ratios is not None and _is_made_of(ratios, n, has_unit):
                 yield _encoded(column, ratios, splits)
                 break
 
@@ -104,14 +106,25 @@ def _expand(means: np.ndarray, has: np.ndarray, codes: np.ndarray) -> np.ndarray
     return whole[codes]
 
 
-def _is_made_of(ratios: tuple[float, float], n: int) -> bool:
+def _has_unit_of_targets(values: np.ndarray, codes: np.ndarray, n: int, y: np.ndarray) -> bool:
+    """Whether the values are the mean targets themselves, and not just a line in them."""
+    counts = np.bincount(codes, minlength=n)
+    means = np.bincount(codes, weights=y, minlength=n) / counts
+    of_value = np.zeros(n)
+    of_value[codes] = values
+    within = float(((y - means[codes]) ** 2).sum()) / max(1, len(y) - n)
+    rest = float((counts * (means - of_value) ** 2).sum()) / n
+    return rest < TOO_NEAR * within
+
+
+def _is_made_of(ratios: tuple[float, float], n: int, has_unit: bool) -> bool:
     from scipy.stats import chi2
 
     of_train, of_all = ratios
     if not np.isfinite(of_all) or of_all > TOO_NEAR or of_train < LEAST:
         return False
-    is_rare = chi2.cdf(of_all * (n - 2), n - 2) < 1e-5
-    return bool(is_rare) and of_train > TIMES_NEARER * of_all
+    is_rare = chi2.cdf(of_all * (n - 2), n - 2) < (1e-4 if has_unit else 1e-5)
+    return bool(is_rare) and of_train > (TIMES_IN_UNIT if has_unit else TIMES_NEARER) * of_all
 
 
 def _encoded(column: Column, ratios: tuple[float, float], splits: list[str]) -> Finding:

@@ -22,6 +22,8 @@ KINDS = {
     "predicts_target": "a column predicts the target alone",
     "copies_target": "a column is a copy or a function of the target",
     "combines_to_target": "two or three columns together give the target exactly",
+    "later_targets": "a column is made from targets of its own time or later",
+    "flags_predict_target": "several flags together predict the target",
     "missing_predicts_target": "missing values predict the target",
     "identifier_predicts_target": "an identifier predicts the target",
     "row_order_predicts_target": "the order of the rows predicts the target",

@@ -20,8 +20,10 @@ from workbench.measure.leakage.preparation import fitted_outside_train
 from workbench.measure.leakage.shared_rows import shared_rows
 from workbench.measure.leakage.single_columns import combinations_to_target, single_columns
 from workbench.measure.leakage.time_order import time_backward
+from workbench.measure.leakage.traces import flags_to_target
 from workbench.measure.leakage.trained_rows import trained_on_valid
 from workbench.measure.leakage.view import View
+from workbench.measure.leakage.windows import later_targets
 from workbench.task import Candidate, Task
 
 __all__ = ["find_leaks"]
@@ -119,6 +121,8 @@ def _checks(
             lambda: single_columns(view, notes),
         ),
         (("combines_to_target",), lambda: combinations_to_target(view)),
+        (("flags_predict_target",), lambda: flags_to_target(view)),
+        (("later_targets",), lambda: later_targets(view)),
         (("identifier_predicts_target",), lambda: identifiers(view)),
         (("row_order_predicts_target",), lambda: row_order(view)),
         (("stronger_on_train",), lambda: stronger_on_train(view)),

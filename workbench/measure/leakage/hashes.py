@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
 
 from workbench.data.rows import Rows
 
-__all__ = ["input_hashes"]
+__all__ = ["column_hashes", "input_hashes"]
 
 FACTOR = np.uint64(0x9E3779B97F4A7C15)
 SHIFT = np.uint64(29)
 
 
 def input_hashes(splits: Mapping[str, Rows], names: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """A hash of the inputs of each row `(rows,)` of each split, equal for equal rows."""
+    """A hash of the inputs of each row `(rows,)` of each split, equal for equal rows.
+
+    It is the sum of `column_hashes`, so that a column can be taken out by subtraction.
+    """
     hashes = {split: np.zeros(len(rows), np.uint64) for split, rows in splits.items()}
     for name in names:
         for split, rows in splits.items():
-            for column in _columns(rows.inputs[name]):
-                hashes[split] = _mixed(hashes[split], column)
+            hashes[split] += column_hashes(name, rows.inputs[name])
     return hashes
+
+
+def column_hashes(name: str, array: np.ndarray) -> np.ndarray:
+    """A hash of the values of one input `(rows,)`; equal values of other inputs have others."""
+    hashes = np.full(len(array), zlib.crc32(name.encode()), np.uint64)
+    for column in _columns(array):
+        hashes = _mixed(hashes, column)
+    return _mixed(hashes, hashes >> SHIFT)
 
 
 def _mixed(hashes: np.ndarray, column: np.ndarray) -> np.ndarray:

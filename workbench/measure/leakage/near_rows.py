@@ -19,8 +19,11 @@ MOST_ROWS = 120_000  # train rows among which they are found
 NEIGHBOURS = 10
 NEAR = 0.05  # of the distance to the tenth neighbour
 LEAST_ROWS = 40
+N_PERMUTED = 2  # columns
 LEAST_CONTINUOUS = 3  # columns, from which near rows are no coincidence of a few values
 SHARED = 0.01
+SHARED_OF_FEW = 0.03  # in tables of few continuous columns
+TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
 
 
 def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
@@ -29,8 +32,8 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
     Distances are of scaled numbers, categories, hashed words and pixels. Chance is estimated by the
     number of dimensions that the distances of neighbours show: a share `NEAR` of the distance
     holds `NEAR ** dimensions` of the neighbours. Rows of few continuous values, which have near
-    neighbours by nature, are compared with the train rows among themselves. Rows that are exactly
-    the same are not counted.
+    neighbours by nature, are compared with train rows of which one column is permuted. Rows that
+    are exactly the same are not counted.
     """
     names = view.common
     train = view.whole["train"]
@@ -38,23 +41,24 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
         return
     rng = np.random.default_rng(seed)
     points = Points(train, names)
-    base = points(_inputs(train, _sample(len(train), MOST_ROWS, rng)))
-    usual = None
+    inputs = _inputs(train, _sample(len(train), MOST_ROWS, rng))
+    base = points(inputs)
     for other in ("valid", "test"):
         rows = view.whole.get(other)
         if rows is None or not len(rows):
             continue
         places = _sample(len(rows), N_ASKED, rng)
-        distances = _nearest(points(_inputs(rows, places)), base, NEIGHBOURS)
+        asked = points(_inputs(rows, places))
+        distances = _nearest(asked, base, NEIGHBOURS)
         near = _are_near(distances) & ~np.isin(view.hashes[other][places], view.hashes["train"])
         n, share = int(near.sum()), float(near.mean())
         if n < 3 or share < SHARED:
             continue
         by_chance = NEIGHBOURS * NEAR ** _dimensions(distances)
         if points.n_continuous < LEAST_CONTINUOUS:
-            usual = _within(base, rng) if usual is None else usual
-            by_chance = max(by_chance, usual)
-        if share < SHARED + by_chance + 4 * np.sqrt(by_chance / len(near)):
+            by_chance = max(by_chance, TIMES_CHANCE * _permuted(points, inputs, asked, rng))
+        least = SHARED if points.n_continuous >= LEAST_CONTINUOUS else SHARED_OF_FEW
+        if share < least + by_chance + 4 * np.sqrt(by_chance / len(near)):
             continue
         yield Finding(
             "near_duplicates",
@@ -93,10 +97,26 @@ def _dimensions(distances: np.ndarray) -> float:
     return float(max(1.0, growth))
 
 
-def _within(base: np.ndarray, rng: np.random.Generator) -> float:
-    """The share of train rows that are near to another train row."""
-    asked = _sample(len(base), N_ASKED, rng)
-    return float(_are_near(_nearest(base[asked], base, NEIGHBOURS + 1)[:, 1:]).mean())
+def _permuted(
+    points: Points, inputs: dict[str, np.ndarray], asked: np.ndarray, rng: np.random.Generator
+) -> float:
+    """The share of rows that are near to a train row if the values of one column are permuted.
+
+    This parts copies. It is the largest share of the `N_PERMUTED` columns of most values; without
+    two columns to part, that of train rows among themselves.
+    """
+    n_values = {n: len(np.unique(inputs[n])) for n in points.scales if inputs[n].ndim == 1}
+    names = sorted(n_values, key=lambda n: -n_values[n])[:N_PERMUTED]
+    if len(inputs) < 2 or not names:
+        base = points(inputs)
+        places = _sample(len(base), N_ASKED, rng)
+        return float(_are_near(_nearest(base[places], base, NEIGHBOURS + 1)[:, 1:]).mean())
+    shares = []
+    for name in names:
+        parted = points({**inputs, name: rng.permutation(inputs[name])})
+        distances = _nearest(asked, parted, NEIGHBOURS)
+        shares.append(float((_are_near(distances) & (distances[:, 0] > 0)).mean()))
+    return max(shares)
 
 
 def _nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:

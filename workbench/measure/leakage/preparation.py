@@ -26,9 +26,10 @@ EQUAL = 1e-6  # distance of states that are the same up to rounding
 MATCH = 0.05  # of the distance to the state of train: fitted on these rows
 NEARER = 0.72  # of it, for states of many numbers: fitted on these rows and others
 MANY = 40  # numbers
+OWN = ("train", "calibration")  # rows that it may be fitted on, beside train alone
 UNIONS = (
+    OWN,
     ("train", "valid"),
-    ("train", "calibration"),
     ("train", "valid", "calibration"),
     ("train", "test"),
     ("train", "valid", "test"),
@@ -85,7 +86,11 @@ def _compared(
         if to_train < EQUAL:
             return
         distances = _distances(view, state, on_train, refit)
-    unions = {u: d for u, d in distances.items() if set(u) - {"train"}}
+    # `make_task` cuts calibration from the rows that the user calls train.
+    own = distances.get(OWN, np.inf)
+    unions = {u: d for u, d in distances.items() if u != OWN and d < own}
+    if own < EQUAL:
+        return
     best = min(unions, key=lambda u: (unions[u], len(u)), default=None)
     new = new_names(state, on_train)
     if best is None:
@@ -144,15 +149,15 @@ def _are_held_out(view: View, names: list[str]) -> bool:
         columns = [] if rows is None else [a for a in rows.inputs.values() if a.dtype.kind in "OU"]
         return {str(v) for a in columns for v in np.unique(a.astype(str)).tolist()}
 
-    held = texts("valid") | texts("test") | texts("calibration")
-    return bool(set(names) & (held - texts("train")))
+    own = texts("train") | texts("calibration")
+    return bool(set(names) & ((texts("valid") | texts("test")) - own))
 
 
 def _finding(
     what: str, union: tuple[str, ...], n: int, ratio: float, new: list[str], is_match: bool
 ) -> Finding:
     rows = " and ".join(union)
-    held = " and ".join(u for u in union if u != "train")
+    held = " and ".join(u for u in union if u not in OWN)
     if new and not is_match:
         shown = ", ".join(f"`{name}`" for name in new[:3])
         evidence = (
@@ -168,7 +173,7 @@ def _finding(
         )
     return Finding(
         "fitted_outside_train",
-        (what, *(u for u in union if u != "train")),
+        (what, *(u for u in union if u not in OWN)),
         evidence,
         f"Fit it on train only: give `{what}` unfitted, inside the pipeline of the model, so that "
         f"every fold fits it anew. Scores on {held} are too good, most of all after a selection "

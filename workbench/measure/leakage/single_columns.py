@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from workbench.measure.leakage.evidence import is_beyond_chance, score_in_words
 from workbench.measure.leakage.findings import Finding
+from workbench.measure.leakage.present import is_unit_of_a_panel, on_same_rows, where_present
 from workbench.measure.leakage.strength import (
     Strength,
-    chance_of,
     explained,
-    folds_of,
-    score_of,
     strengths,
     together,
 )
-from workbench.measure.leakage.strength import of_codes as strength_of_codes
+from workbench.measure.leakage.traces import gaps, weak_traces
 from workbench.measure.leakage.view import Aim, Column, View
 from workbench.system.wording import percent
 
 __all__ = ["combinations_to_target", "single_columns"]
 
 COPY = 0.9995  # share explained from which a column is a function of the target
+ROUNDED = 1e-4  # below a rank correlation of 1, a copy that was rounded
 NEARLY = 0.93  # share explained by one column that real causes hardly reach
 HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual
 STRONG = 0.45  # share explained from which the other columns are compared
@@ -37,8 +38,6 @@ PART = 0.6  # if all others explain less than this part of it,
 LITTLE = 0.2  # and the others without them less than this part
 SOMETHING = 0.02  # share that the others explain at least where they hold anything
 FORMS = 0.85  # share from which columns in the same order count as forms of one leak
-GAPS = 0.5  # share explained by missing values alone
-DEVIATIONS = 5.0  # beyond those of permuted targets, before the number of columns counts
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
 EASY = 3  # columns that are all nearly perfect: the classes are far apart,
 EASY_SHARE = 0.2  # if they are so large a part of the columns
@@ -70,14 +69,27 @@ def _of_aim(
     is_easy |= not view.are_columns
     for strength in candidates:
         others = _others(ranked, strength)
-        if not _is_beyond_chance(strength, len(every)):
+        if not is_beyond_chance(strength, len(every)):
             continue
-        finding = _gaps(strength) or _copy(strength) or _alone(strength, others, is_easy)
+        finding = gaps(strength) or _copy(strength) or _behind_gaps(strength, others, is_easy)
+        if finding is None and not _is_known(view, strength):
+            finding = _alone(strength, others, is_easy)
         if finding is not None:
             found.add(strength.column.name)
             yield finding
-    yield from _weak_gaps(aim, ranked, found | told)
+    for strength in ranked:
+        if strength.least <= STRONG and strength.column.name not in found | told:
+            finding = _behind_gaps(strength, _others(ranked, strength), is_easy)
+            if finding is not None:
+                found.add(strength.column.name)
+                yield finding
+    yield from weak_traces(ranked, found | told)
     return found
+
+
+def _is_known(view: View, strength: Strength) -> bool:
+    """Whether the column is the unit of a panel, and not nearly perfect."""
+    return strength.least <= NEARLY and is_unit_of_a_panel(view, strength.column)
 
 
 def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
@@ -101,23 +113,6 @@ def _is_same(a: Strength, b: Strength) -> bool:
     return abs(float(np.corrcoef(x, y)[0, 1])) > 0.9
 
 
-def _is_beyond_chance(strength: Strength, n_columns: int) -> bool:
-    if strength.column.type == "text":
-        return len(strength.aim.train) >= 20
-    from scipy.stats import norm
-
-    mean, deviation = chance_of(strength)
-    limit = max(DEVIATIONS, float(norm.isf(0.001 / n_columns)))
-    return strength.train > mean + limit * max(deviation, 1e-6)
-
-
-def _told(strength: Strength) -> tuple[str, str, dict[str, float]]:
-    """The score on valid in words and, apart, its value by chance."""
-    name, value, chance = score_of(strength.aim, strength.aim.valid_labels, strength.predicted)
-    numbers = {"value": value, "chance": chance, "explained": strength.least}
-    return f"{name} {value:.3f} on valid", f"{chance:.2f} by chance", numbers
-
-
 def _copy(strength: Strength) -> Finding | None:
     """The finding for a column that has one target for each of its values."""
     column, aim = strength.column, strength.aim
@@ -128,7 +123,7 @@ def _copy(strength: Strength) -> Finding | None:
         is_copy = is_copy or _is_monotone(column, aim)
     if not is_copy:
         return None
-    score, chance, numbers = _told(strength)
+    score, chance, numbers = score_in_words(strength)
     return Finding(
         "copies_target",
         (column.name,),
@@ -140,21 +135,37 @@ def _copy(strength: Strength) -> Finding | None:
     )
 
 
+def _behind_gaps(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
+    """The finding for a column that is nearly perfect on the rows where it has a value."""
+    few = where_present(strength)
+    if few is None or not is_beyond_chance(few, MOST_OTHERS):
+        return None
+    finding = _copy(few)
+    if finding is None and few.least > NEARLY:
+        finding = _alone(few, on_same_rows(others, strength.column, few), is_easy)
+    if finding is None:
+        return None
+    share = 1 - float(strength.column.missing("train").mean())
+    told = f"`{few.column.name}` has a value in {percent(share, None)} of train. On these rows: "
+    return replace(finding, evidence=told + finding.evidence)
+
+
 def _is_monotone(column: Column, aim: Aim) -> bool:
-    """Whether a number and an amount have the same order, or the reverse order, in all rows."""
+    """Whether a number and an amount have the same or the reverse order where both are known."""
     from scipy.stats import spearmanr
 
     numbers = column.numbers("train")
     is_finite = np.isfinite(numbers)
     if is_finite.sum() < 10:
         return False
-    return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - 1e-6
+    return abs(float(spearmanr(numbers[is_finite], aim.labels[is_finite])[0])) > 1 - ROUNDED
 
 
 def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding | None:
     """The finding for a column that is nearly perfect, or far better than all others together."""
     name, share = strength.column.name, strength.least
     is_nearly = share > NEARLY
+    is_category = strength.column.type == "category"  # it may be a known cause, such as a shop
     if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
     rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
@@ -167,7 +178,7 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         )
     if not is_far and not (is_nearly and rest <= MUCH * share):
         return None
-    score, chance, numbers = _told(strength)
+    score, chance, numbers = score_in_words(strength)
     beside = (
         f" It explains {percent(share, None)} of the target, all {len(others)} other columns "
         f"together {percent(rest, None)}."
@@ -181,7 +192,7 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         f"Ask when `{name}` is written. If it is known only after the target, or is made from it, "
         "leave it out; if it is known before, keep it.",
         numbers={**numbers, "others": rest},
-        severity="leak" if is_nearly or rest < share / 3 else "look at it",
+        severity="leak" if is_nearly or (rest < share / 3 and not is_category) else "look at it",
     )
 
 
@@ -195,49 +206,6 @@ def _is_far_from_most(strength: Strength, others: list[Strength], rest: float) -
     least = sorted(others, key=lambda s: -s.least)[FEW:]
     share = together([s.column for s in least], strength.aim)
     return SOMETHING < share < LITTLE * strength.least
-
-
-def _gaps(strength: Strength) -> Finding | None:
-    """The finding for a column whose missing values alone explain nearly as much as its values."""
-    column, aim = strength.column, strength.aim
-    gaps = _strength_of_gaps(column, aim)
-    if gaps is None or gaps.least < max(GAPS, 0.8 * strength.least):
-        return None
-    return _gap_finding(column, aim, gaps)
-
-
-def _weak_gaps(aim: Aim, ranked: Sequence[Strength], told: set[str]) -> Iterator[Finding]:
-    """Findings for columns that are strong by their missing values alone, and no finding yet."""
-    for strength in ranked:
-        column = strength.column
-        if column.name in told or not (column.missing("train").any()):
-            continue
-        gaps = _strength_of_gaps(column, aim)
-        if gaps is None or gaps.least < GAPS or not _is_beyond_chance(gaps, len(ranked)):
-            continue
-        yield _gap_finding(column, aim, gaps)
-
-
-def _strength_of_gaps(column: Column, aim: Aim) -> Strength | None:
-    missing = column.missing("train").astype(np.int64)
-    if missing.min() == missing.max():
-        return None
-    other = column.missing("valid").astype(np.int64)
-    return strength_of_codes(column, aim, folds_of(len(missing)), missing, other, 2)
-
-
-def _gap_finding(column: Column, aim: Aim, gaps: Strength) -> Finding:
-    score, chance, numbers = _told(gaps)
-    share = float(column.missing("train").mean())
-    return Finding(
-        "missing_predicts_target",
-        (column.name,),
-        f"`{column.name}` is missing in {percent(share, None)} of train, and whether it is missing "
-        f"alone reaches {score} ({chance}).",
-        f"Ask why `{column.name}` is missing. If it is filled only after the target is known, "
-        "leave it out.",
-        numbers=numbers,
-    )
 
 
 def combinations_to_target(view: View) -> Iterator[Finding]:
