@@ -101,14 +101,16 @@ class Steps(VBox):
     def _technique_for(self, model_form: str) -> str:
         """The technique of a new step: one that takes the form and is not in the recipe yet.
 
-        It is the usual first step, for the first; then the last by name, as most recipes end with
-        quantization. If no technique takes the form, it is the usual first step.
+        It is the usual first step, for the first; then the last by name of those that lower costs,
+        as most recipes end with quantization. If no technique takes the form, it is the usual first
+        step.
         """
         fitting = [n for n in usable() if model_form in get_technique(n).accepts]
-        others = [n for n in fitting if n not in self._names]
         if not self._names:
             return next(iter(fitting), FIRST)
-        return next(iter([*reversed(others), *reversed(fitting)]), FIRST)
+        last_first = sorted(fitting, key=lambda n: (get_technique(n).aim == "cost", n))[::-1]
+        others = [n for n in last_first if n not in self._names]
+        return next(iter([*others, *last_first]), FIRST)
 
     def _offer(self) -> None:
         """Write the list of techniques; one that does not take the model of this step says so."""
@@ -205,7 +207,11 @@ class Steps(VBox):
 
 
 def usable() -> tuple[str, ...]:
-    """Names of the techniques that are installed completely; the usual first step comes first."""
+    """Names of the techniques that are installed completely, in the order of the menu.
+
+    Those that lower costs stand first, the usual first step at their head, then those that raise
+    the score.
+    """
     names = []
     for name in technique_names():
         try:
@@ -213,7 +219,7 @@ def usable() -> tuple[str, ...]:
         except ImportError:  # an extra is missing; the command line names it
             continue
         names.append(name)
-    return tuple(sorted(names, key=lambda n: (n != FIRST, n)))
+    return tuple(sorted(names, key=lambda n: (get_technique(n).aim != "cost", n != FIRST, n)))
 
 
 def _title(name: str, model_form: str) -> str:

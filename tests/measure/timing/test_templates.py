@@ -54,7 +54,7 @@ def test_forked_workers_time_as_fresh_ones_do_and_end_with_their_template():
     fresh = _timed()
     with warm_templates():
         forked = _timed()
-        assert len(_descendants() - before) == 1, "the template alone is left"
+        _wait_until(lambda: len(_descendants() - before) == 1)  # the template alone is left
     _wait_until(lambda: _descendants() == before)
     for name in ("a", "b"):
         assert forked[name].runtime == fresh[name].runtime
@@ -68,10 +68,10 @@ def test_second_session_uses_the_template_of_the_first():
     before = _descendants()
     with warm_templates():
         _timed()
+        _wait_until(lambda: len(_descendants() - before) == 1)  # the workers are gone
         first = _descendants() - before
         _timed()
-        assert _descendants() - before == first
-        assert len(first) == 1
+        _wait_until(lambda: _descendants() - before == first)
 
 
 def test_torch_worker_is_forked_and_computes():
