@@ -219,6 +219,11 @@ class Task:
             return None
         return self.prepares.get(model, self.prepare)
 
+    def fit_of(self, candidate: Candidate) -> dict[str, Any]:
+        """The training settings that a candidate brings: its own, else the task's for its model."""
+        name = candidate.builder_name or candidate.name
+        return dict(candidate.fit) or dict(self.fits.get(name, {}))
+
     def candidate(
         self, model: str = "", *, seed: int = 0, args: Mapping[str, Any] | None = None
     ) -> tuple[Candidate, bool]:

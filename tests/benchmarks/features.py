@@ -25,9 +25,9 @@ import numpy as np
 import pandas as pd
 
 from workbench.data.rows import Rows, Splits
-from workbench.ledger.appraise import outputs_on
 from workbench.measure.statistics.verdict import compare_quality
 from workbench.model_form import Training, form_named
+from workbench.runtimes.outputs import outputs_on
 from workbench.task import Task
 from workbench.tasks import load_task
 from workbench.tasks.make import make_task

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workbench.ledger.appraise import outputs_on
 from workbench.measure.statistics.intervals import student
 from workbench.model_form import Training, form_named
 from workbench.runs.jobs import builder_for
+from workbench.runtimes.outputs import outputs_on
 from workbench.system.wording import difference_text, interval_text
 from workbench.task import Candidate, Task
 from workbench.tasks import load_task

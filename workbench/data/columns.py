@@ -9,7 +9,17 @@ import numpy as np
 
 from workbench.errors import DataError, line_of, shown
 
-__all__ = ["array_of", "as_array", "column_values", "input_named", "missing_rows"]
+__all__ = [
+    "WORDS_OF_A_TEXT",
+    "array_of",
+    "as_array",
+    "column_values",
+    "input_named",
+    "missing_rows",
+]
+
+WORDS_OF_A_TEXT = 3.0
+"""Words of a cell, on average, from which a column of words is text and not categories."""
 
 OBJECTS = ("O", "T")  # NumPy's letters for objects and for texts of any length
 NUMBERS = ("integer", "floating", "mixed-integer-float", "decimal")

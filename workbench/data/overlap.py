@@ -9,7 +9,7 @@ import numpy as np
 
 from workbench.data.rows import AnyRows, Rows
 
-__all__ = ["copies_are_natural", "overlap_is_natural", "row_hashes", "row_keys"]
+__all__ = ["copies_are_natural", "overlap_is_natural", "row_hashes", "row_keys", "share_of_copies"]
 
 MANY_ROWS = 100_000  # values are counted in this many rows
 CLEAR = 0.01  # an overlap is clearly larger than expected beyond this share and three deviations
@@ -44,12 +44,12 @@ def overlap_is_natural(train: AnyRows, held: np.ndarray, others: np.ndarray) -> 
     different values, have another cause.
     """
     share = float(np.isin(held, others).mean())
-    expected = max(_share_of_copies(others), _share_of_copies(held))
+    expected = max(share_of_copies(others), share_of_copies(held))
     deviation = np.sqrt(expected * (1 - expected) / len(held))
     return share <= expected + 3 * deviation + CLEAR and copies_are_natural(train)
 
 
-def _share_of_copies(keys: np.ndarray) -> float:
+def share_of_copies(keys: np.ndarray) -> float:
     """Share of rows `(rows,)` of which there is another copy among the same rows."""
     _, counts = np.unique(keys, return_counts=True)
     return float(counts[counts > 1].sum() / max(1, len(keys)))

@@ -14,13 +14,12 @@ from typing import Literal
 
 import numpy as np
 
-from workbench.data.columns import missing_rows
+from workbench.data.columns import WORDS_OF_A_TEXT, missing_rows
 
 __all__ = ["ColumnKind", "TableColumns"]
 
 ColumnKind = Literal["number", "category", "many", "text", "date", "span"]
 
-WORDS_OF_A_TEXT = 3.0  # on average, from which a column of words is text and not categories
 N_SAMPLE = 2_000  # cells that are read to tell text and dates
 SHARE_OF_AN_IDENTIFIER = 0.95  # different values among the rows that have one
 LEAST_ROWS_OF_AN_IDENTIFIER = 50

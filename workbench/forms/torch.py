@@ -82,7 +82,7 @@ class TorchForm(Form):
     def fit(self, candidate: Candidate, task: Task, training: Training) -> Candidate:
         from workbench.training import RegularizedFit, fit
 
-        own = dict(candidate.fit) or dict(task.fits.get(candidate.name, {}))
+        own = task.fit_of(candidate)
         settings = RegularizedFit(**own).resolved(training.budget)
         fitted = fit(
             candidate.model,

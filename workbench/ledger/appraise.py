@@ -17,16 +17,16 @@ from workbench.measure.statistics.quality import quality
 from workbench.measure.statistics.verdict import Verdict, compare_many
 from workbench.measure.timing.latency import TOO_BUSY, time_side_by_side
 from workbench.measure.timing.records import Timing, compare_timings
-from workbench.metrics import like_targets, predicted
+from workbench.metrics import predicted
 from workbench.model_form import form_named
 from workbench.recipe import Recipe
 from workbench.runtimes import runtimes_for
-from workbench.runtimes.outputs import predict_rows
+from workbench.runtimes.outputs import outputs_on
 from workbench.system.files import write_json, write_text
 from workbench.system.wording import percent
 from workbench.task import Candidate, Task
 
-__all__ = ["Contestant", "appraise", "outputs_on"]
+__all__ = ["Contestant", "appraise"]
 
 
 @dataclass(frozen=True)
@@ -47,16 +47,6 @@ class Contestant:
     @property
     def runtime(self) -> str:
         return runtimes_for(self.candidate)[0]
-
-
-def outputs_on(
-    candidate: Candidate, rows: Any, report: Report | None = None, device: str = "cpu"
-) -> np.ndarray:
-    """A candidate's outputs `(rows, ...)` on rows that are not prepared yet."""
-    outputs = predict_rows(
-        candidate, rows.prepared(candidate.prepare), device=device, report=report
-    )
-    return like_targets(outputs, rows.targets)
 
 
 def appraise(

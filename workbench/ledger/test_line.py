@@ -8,11 +8,11 @@ import numpy as np
 
 from workbench.data.rows import AnyRows
 from workbench.events import Report
-from workbench.ledger.appraise import outputs_on
 from workbench.ledger.factors import with_factors
 from workbench.ledger.rows import Row, TestLine
 from workbench.measure.statistics.quality import quality
 from workbench.measure.statistics.verdict import compare_many, within
+from workbench.runtimes.outputs import outputs_on
 from workbench.task import Candidate, Task
 
 __all__ = ["test_line"]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.data.cut import hold_out, taken
+from workbench.data.labels import Kind
 from workbench.data.rows import AnyRows, Rows, Splits
 from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.events import Report
@@ -17,7 +18,7 @@ from workbench.models.networks import build_seeded
 from workbench.system.references import resolve
 from workbench.task import Candidate, SizedBuilder, Task
 
-__all__ = ["Anew", "refitted"]
+__all__ = ["Anew", "inner_hold_out", "refitted"]
 
 N_FOLLOWED = 256  # train rows whose score is followed where no other rows are to be seen
 INNER_VALID = 0.15  # of a fold's train rows, for early stopping of networks
@@ -65,6 +66,18 @@ class Anew:
                 "of, or give `model=` as a function that makes one."
             )
 
+    def choices(self) -> tuple[Any, ...] | None:
+        """Parts of a fingerprint: all of the candidate that its training depends on.
+
+        None for a model that has no fingerprint, such as an estimator that cannot be pickled.
+        """
+        candidate = self.candidate
+        try:
+            content = self.form.content(candidate.model)
+        except Exception:  # of the user's class
+            return None
+        return content, [candidate.builder_name, candidate.builder_args, candidate.fit]
+
     @property
     def is_from_builder(self) -> bool:
         """Whether a builder makes it untrained; else a copy of the model draws new weights."""
@@ -102,7 +115,8 @@ class Anew:
         rows = taken(self.task.data.train, index)
         learned, valid = rows, rows
         if self.form.trained_by_loss:
-            rest, held = self._inner(rows, None if groups is None else groups[index], seed)
+            own = None if groups is None else groups[index]
+            rest, held = inner_hold_out(rows, self.task.kind, seed=seed, groups=own)
             learned, valid = taken(rows, rest), taken(rows, held)
         prepare, notes = self._prepare(learned)
         task = replace(self.task, data=Splits(learned, valid, valid), start=None)
@@ -139,15 +153,6 @@ class Anew:
         training = Training(budget=budget, seed=seed, device=device, report=report)
         return self.form.fit(fresh, task, training)
 
-    def _inner(
-        self, rows: AnyRows, groups: np.ndarray | None, seed: int
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Row numbers to learn from, and those of the inner valid part."""
-        kind = self.task.kind
-        if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
-            rows = replace(rows, times=None)  # rows of a single time are cut by the seed
-        return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
-
     def _prepare(self, learned: AnyRows) -> tuple[Any, tuple[str, ...]]:
         """`prepare` fitted on the rows that the model learns from, where that can be."""
         if self.prepare is None:
@@ -169,6 +174,15 @@ class Anew:
                 "of inputs. To fit it anew, give `model=` as a function of the number of inputs.",
             )
         return fresh, ()
+
+
+def inner_hold_out(
+    rows: AnyRows, kind: Kind, *, seed: int, groups: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to learn from, and of 15 % of the rows for early stopping."""
+    if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
+        rows = replace(rows, times=None)  # rows of a single time are cut by the seed
+    return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
 
 
 def refitted(prepare: Any, train: AnyRows) -> Any:

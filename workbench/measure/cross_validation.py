@@ -243,16 +243,13 @@ def compare_all(
 
 def _kept(folder: Path, anew: Anew, parts: list[Fold], budget: str, seed: int) -> Cache | None:
     """The finished folds of the same validation; None for a model that has no fingerprint."""
-    candidate, task = anew.candidate, anew.task
-    try:
-        content = anew.form.content(candidate.model)
-    except Exception:  # an estimator of the user's that cannot be pickled
+    choices = anew.choices()
+    if choices is None:
         return None
     key = fingerprint(
-        content,
-        [candidate.builder_name, candidate.builder_args, candidate.fit],
-        [metric.name for metric in task.metrics],
-        _digest(task.data.train, parts),
+        *choices,
+        [metric.name for metric in anew.task.metrics],
+        _digest(anew.task.data.train, parts),
         [budget, seed, host().versions],
     )
     return Cache(folder, f"folds-{key}")

@@ -8,8 +8,8 @@ from workbench.data.cut import taken
 from workbench.errors import TaskError, WorkbenchError, sentence_of
 from workbench.events import Report
 from workbench.measure.statistics.quality import check_outputs
-from workbench.metrics import Metric, like_targets
-from workbench.runtimes.outputs import predict_rows
+from workbench.metrics import Metric
+from workbench.runtimes.outputs import outputs_on
 from workbench.task import Candidate, Task
 
 __all__ = ["fold_seed", "held_out_values"]
@@ -23,9 +23,7 @@ def held_out_values(
     Raises TaskError for a metric that is not defined or not finite on these rows.
     """
     rows = taken(task.data.train, held)
-    outputs = predict_rows(trained, rows.prepared(trained.prepare), report=report.silent())
-    targets = np.asarray(rows.targets)
-    outputs = like_targets(outputs, targets)
+    outputs, targets = outputs_on(trained, rows, report.silent()), np.asarray(rows.targets)
     check_outputs(outputs, targets)
     return [_value(metric, outputs, targets, text) for metric in task.metrics]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.data.columns import missing_rows
+from workbench.data.columns import WORDS_OF_A_TEXT, missing_rows
 from workbench.data.labels import Kind
 from workbench.data.prepare import Normalize, refuse_no_category
 from workbench.data.rows import AnyRows, Rows
@@ -32,7 +32,6 @@ BASELINES = ("dummy", "linear", "boosting")
 
 MOST_CATEGORIES = 100  # of a column; the rarest of more than these are put together
 N_SAMPLE = 20_000  # train rows that are looked at
-WORDS_OF_A_TEXT = 3.0  # on average, from which a column of words is text and not categories
 MOST_CHANNELS = 4  # of an image whose first axis counts channels
 FULL_ROWS = 5_000  # up to which every tree of `boosting` sees all rows
 

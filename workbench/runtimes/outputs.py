@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from workbench.data.rows import AnyRows
 from workbench.events import Report
+from workbench.metrics import like_targets
 from workbench.model_form import form_named
 from workbench.models.networks import copied
 from workbench.runtimes import predictor
@@ -25,6 +27,7 @@ __all__ = [
     "misfit",
     "one_thread",
     "outputs_of",
+    "outputs_on",
     "predict_rows",
 ]
 
@@ -148,3 +151,13 @@ def predict_rows(
         parts.append(runner.predict(inputs))
     runner.close()
     return np.concatenate(parts)
+
+
+def outputs_on(
+    candidate: Candidate, rows: AnyRows, report: Report | None = None, device: str = "cpu"
+) -> np.ndarray:
+    """A candidate's outputs `(rows, ...)` on rows that are not prepared yet, as targets are."""
+    outputs = predict_rows(
+        candidate, rows.prepared(candidate.prepare), device=device, report=report
+    )
+    return like_targets(outputs, rows.targets)

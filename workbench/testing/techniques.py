@@ -14,9 +14,9 @@ import pytest
 
 from workbench.errors import Cancelled, CandidateError, TaskError
 from workbench.events import Event, Report
-from workbench.ledger.appraise import outputs_on
 from workbench.model_form import FORMS
 from workbench.runs.jobs import builder_for
+from workbench.runtimes.outputs import outputs_on
 from workbench.settings import TechniqueSettings, knobs
 from workbench.task import Candidate, Task
 from workbench.technique import Decision, Job, Outcome, Technique

@@ -21,9 +21,8 @@ from tests.techniques.features.tables import (
 from workbench.errors import Cancelled, CandidateError, DataError, SettingsError
 from workbench.events import Event, Report
 from workbench.keeping.candidates import keep, load_kept
-from workbench.ledger.appraise import outputs_on
 from workbench.measure.cross_validation import cross_validate
-from workbench.runtimes.outputs import outputs_of
+from workbench.runtimes.outputs import outputs_of, outputs_on
 from workbench.tasks.make import make_task
 from workbench.techniques import get_technique
 
@@ -35,7 +34,7 @@ import sys
 import numpy as np
 from tests.techniques.features.tables import mixed_task
 from workbench.keeping.candidates import load_kept
-from workbench.ledger.appraise import outputs_on
+from workbench.runtimes.outputs import outputs_on
 
 candidate = load_kept(sys.argv[1], trusted=["workbench.*", "sklearn.*", "skrub.*"])
 np.save(sys.argv[2], outputs_on(candidate, mixed_task().data.valid))

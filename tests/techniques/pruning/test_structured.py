@@ -282,7 +282,7 @@ def test_output_layers_are_found_by_the_graph_whatever_the_architecture(digits_c
 
 
 def test_fine_tuning_wins_back_accuracy(job_of, digits_task):
-    from workbench.ledger.appraise import outputs_on
+    from workbench.runtimes.outputs import outputs_on
 
     valid = digits_task.data.valid
     bare = digits_task.metric(outputs_on(_prune(job_of()).candidate, valid), valid.targets)

@@ -90,3 +90,13 @@ def test_settings_of_the_start_hold_in_every_trial(digits_task, digits_cnn, tmp_
     assert problem.candidate(point).fit["lr"] == 0.001
     assert problem.candidate(None).fit["lr"] == 0.005
     assert problem.default["fit.lr"] == 0.005
+
+
+def test_training_that_the_task_has_for_a_model_is_its_default(digits_task, digits_cnn, tmp_path):
+    from workbench.technique import Job
+    from workbench.techniques.tuning import _search
+
+    task = replace(digits_task.without_test(), fits={"cnn": {"lr": 0.007}})
+    search = _search(Job(task, digits_cnn, tmp_path), wb.get_technique("tuning").settings())
+    assert search.problem.default["fit.lr"] == 0.007
+    assert search.problem.candidate(None).fit["lr"] == 0.007

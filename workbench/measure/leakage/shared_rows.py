@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from workbench.data.overlap import copies_are_natural
+from workbench.data.overlap import copies_are_natural, share_of_copies
 from workbench.data.rows import Rows
 from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.hashes import column_hashes
@@ -109,7 +109,7 @@ class Compared:
         value of another column, such as the temperature in a month. It stops where the share is
         `enough`.
         """
-        expected = _with_copies(self.hashes[one]) if self.is_natural else 0.0
+        expected = share_of_copies(self.hashes[one]) if self.is_natural else 0.0
         rng = np.random.default_rng(0)
         inputs = self.view.whole[one].inputs
         names = [n for n in self.view.common if n not in self.left_out and inputs[n].ndim == 1]
@@ -171,12 +171,6 @@ def _are_natural(train: Rows, hashes: np.ndarray) -> bool:
     if len(np.unique(hashes)) == len(hashes):
         return False
     return copies_are_natural(train)
-
-
-def _with_copies(hashes: np.ndarray) -> float:
-    """The share of rows that have another copy among the same rows."""
-    _, counts = np.unique(hashes, return_counts=True)
-    return float(counts[counts > 1].sum() / max(1, len(hashes)))
 
 
 def _contradicting(view: View, compared: Compared) -> Iterator[Finding]:

@@ -88,12 +88,8 @@ def _errors(candidate: Candidate, rows: Rows, kind: str) -> np.ndarray:
     outputs = np.asarray(predict_rows(candidate, rows.prepared(candidate.prepare), report=Report()))
     targets = np.asarray(rows.targets)
     if kind == "regression":
-        return (
-            (outputs.reshape(len(targets), -1) - targets.reshape(len(targets), -1))
-            .astype(np.float64)
-            .__pow__(2)
-            .mean(axis=1)
-        )
+        wide = [a.reshape(len(targets), -1).astype(np.float64) for a in (outputs, targets)]
+        return np.square(wide[0] - wide[1]).mean(axis=1)
     if kind == "multilabel":
         return ((outputs > 0) != (targets > 0)).mean(axis=1)
     flat = outputs.reshape(len(targets), -1)

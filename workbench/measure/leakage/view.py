@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from workbench.data.columns import WORDS_OF_A_TEXT
 from workbench.data.rows import AnyRows, Rows
 from workbench.errors import DataError
 from workbench.measure.leakage.hashes import input_hashes
@@ -26,7 +27,6 @@ MOST_OF_DATASET = 5_000  # rows of a torch dataset that are read
 MOST_AIMS = 20  # labels or outputs that are scored each
 MOST_CLASSES = 60  # that are scored each; the rarest others count as one
 N_SAMPLE = 2_000  # values that a type is told from
-WORDS_OF_A_TEXT = 3.0  # on average
 TIME_NAME = re.compile(r"(^|_)(date|datetime|timestamp|time|year|epoch|ts)($|_)", re.IGNORECASE)
 DATE_TEXT = re.compile(r"^\s*\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$")
 

@@ -176,7 +176,7 @@ def cost_of(setup: Setup, features: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cost_row(setup: Setup, label: str, columns: TableColumns) -> dict[str, Any]:
-    index = setup.sample[: max(ROWS_OF_LATENCY, 2 * ROWS_OF_LATENCY)]
+    index = setup.sample[: 2 * ROWS_OF_LATENCY]
     encoder = setup.encoder(columns)
     row: dict[str, Any] = {"columns": label, "n_columns": len(columns.kinds)}
     prices = setup.settings.prices

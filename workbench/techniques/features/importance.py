@@ -16,8 +16,7 @@ from workbench.events import Report
 from workbench.measure.anew import Anew
 from workbench.measure.held_out import fold_seed
 from workbench.measure.statistics.resampled import resampled
-from workbench.metrics import like_targets
-from workbench.runtimes.outputs import predict_rows
+from workbench.runtimes.outputs import outputs_on
 from workbench.task import Candidate
 from workbench.techniques.features.choice import choose, sampled_folds
 from workbench.techniques.features.procedure import untrained
@@ -109,5 +108,4 @@ def _shuffled(setup: Setup, rows: Rows, name: str | int, order: np.ndarray) -> R
 def _score(setup: Setup, trained: Candidate, rows: Rows) -> float:
     """The deciding metric, turned so that more is better."""
     metric: Any = setup.job.task.metric
-    outputs = predict_rows(trained, rows.prepared(trained.prepare), report=Report())
-    return float(metric.sign * metric(like_targets(outputs, rows.targets), rows.targets))
+    return float(metric.sign * metric(outputs_on(trained, rows), rows.targets))

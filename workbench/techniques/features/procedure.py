@@ -93,7 +93,7 @@ def untrained(setup: Setup, report: Report) -> Candidate:
         prepare=prepare,
         training={},
         macs=None,
-        fit=dict(start.fit) or dict(task.fits.get(builder, {})),
+        fit=task.fit_of(start),
         outputs=form_named(start.form).usual_outputs(task.kind, model),
     )
 
@@ -131,7 +131,7 @@ def _control(setup: Setup, report: Report) -> Candidate:
     fresh = replace(
         start.child(f"{start.name}-plain", "features", trains_anew=True, training={}),
         model=model,
-        fit=dict(start.fit) or dict(job.task.fits.get(start.builder_name, {})),
+        fit=job.task.fit_of(start),
     )
     return _fit(setup, fresh, report)
 

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from workbench.data.cut import hold_out, taken
+from workbench.data.cut import taken
 from workbench.data.rows import Splits
 from workbench.errors import CandidateError, SettingsError
 from workbench.events import PartReport
+from workbench.measure.anew import inner_hold_out
 from workbench.model_form import form_named, form_of
 from workbench.models.networks import build_seeded
 from workbench.settings import BUDGETS
@@ -23,7 +24,6 @@ from workbench.techniques.regularization.strength import (
     at_strength,
     control_fit,
     is_stopping,
-    own_fit,
     resolved_settings,
 )
 from workbench.techniques.regularization.sweep import choose_strength
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 __all__ = ["regularize_network"]
 
-INNER_VALID = 0.15  # of train, for early stopping; valid is not looked at
 REGULARIZED, CONTROL = "regularized", "control"
 LENGTH = ("epochs", "max_steps")
 
@@ -57,7 +56,7 @@ class _Trainer:
         if not is_stopping(settings.fit):
             return cls(job, replace(task, start=None), start, stops_early=False)
         train = task.data.train
-        rest, held = hold_out(train, task.kind, INNER_VALID, seed=job.seed)
+        rest, held = inner_hold_out(train, task.kind, seed=job.seed)
         learned, valid = taken(train, rest), taken(train, held)
         task = replace(task, data=Splits(learned, valid, valid), start=None)
         return cls(job, task, start, stops_early=True)
@@ -161,7 +160,7 @@ def _travelling(job: Job, settings: RegularizedFit) -> dict[str, Any]:
 
     Epochs and steps are left out where the budget decided them, so that a later budget can.
     """
-    own, neutral = own_fit(job), RegularizedFit().resolved()
+    own, neutral = job.task.fit_of(job.start), RegularizedFit().resolved()
     values = {name: getattr(settings, name) for name in RegularizedFit.model_fields}
     kept = {n: v for n, v in values.items() if n in own or v != getattr(neutral, n)}
     budgets = [RegularizedFit().resolved(budget) for budget in BUDGETS]

@@ -21,7 +21,6 @@ __all__ = [
     "at_strength",
     "control_fit",
     "is_stopping",
-    "own_fit",
     "resolved_settings",
     "with_switch",
     "without_switches",
@@ -38,11 +37,6 @@ MEASURED = (
 )  # a clock may choose them: not a part of a candidate's fit
 
 
-def own_fit(job: Job) -> dict[str, Any]:
-    """The training settings that the start brings: its own, or those that the task has for it."""
-    return dict(job.start.fit) or dict(job.task.fits.get(job.start.builder_name, {}))
-
-
 def resolved_settings(
     job: Job, settings: RegularizationSettings
 ) -> tuple[RegularizationSettings, list[str]]:
@@ -51,7 +45,7 @@ def resolved_settings(
     Switches that the start brings come before the usual ones. A usual switch that the task cannot
     have is off; one that was asked for is refused by `fit`.
     """
-    own = own_fit(job)
+    own = job.task.fit_of(job.start)
     resolved = settings.resolved(own={"fit": own})
     defaults = SwitchedFit().flat()
     brought = {
@@ -133,6 +127,6 @@ def control_fit(job: Job, fit: SwitchedFit) -> dict[str, Any]:
 
     Early stopping is the same for both, so that the difference is that of the switches.
     """
-    own = own_fit(job)
+    own = job.task.fit_of(job.start)
     kept = {k.name: getattr(fit, k.name) for k in knobs(RegularizedFit) if k.name not in SWITCHES}
     return {**kept, **{name: own[name] for name in SWITCHES if name in own}}

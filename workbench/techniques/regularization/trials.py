@@ -14,8 +14,7 @@ from workbench.data.folds import Fold, fold_indices
 from workbench.errors import TaskError
 from workbench.events import Event, PartReport, Report
 from workbench.measure.anew import Anew
-from workbench.metrics import like_targets
-from workbench.runtimes.outputs import predict_rows
+from workbench.runtimes.outputs import outputs_on
 from workbench.system.cache import Cache, fingerprint
 from workbench.system.machine import host
 from workbench.task import Candidate, Task
@@ -97,14 +96,11 @@ class Trials:
 
     def _key(self, candidate: Candidate, held: np.ndarray, number: int) -> str | None:
         """Fingerprint of all that a training depends on; None for a model that has none."""
-        anew = Anew.of(candidate, self.task)
-        try:
-            content = anew.form.content(candidate.model)
-        except Exception:  # an estimator of the user's that cannot be pickled
+        choices = Anew.of(candidate, self.task).choices()
+        if choices is None:
             return None
         return fingerprint(
-            content,
-            [candidate.builder_name, candidate.builder_args, candidate.fit],
+            *choices,
             [self.task.name, self.task.metric.name, self.task.data.train.digest],
             np.asarray(held),
             [self.budget, self.seed, number, self.device, host().versions],
@@ -131,10 +127,8 @@ class Trials:
         return [self._value(trained, part, report) for part in rows]
 
     def _value(self, trained: Candidate, rows: Any, report: Report) -> float:
-        report.check()
-        outputs = predict_rows(trained, rows.prepared(trained.prepare))
         targets = np.asarray(rows.targets)
-        value = float(self.task.metric(like_targets(outputs, targets), targets))
+        value = float(self.task.metric(outputs_on(trained, rows, report.silent()), targets))
         if not np.isfinite(value):
             raise TaskError(
                 f"`{self.task.metric.name}` is {value} on {len(targets):,} rows of train: use more "
@@ -149,10 +143,5 @@ def _progress(report: Report) -> Report:
     def listen(event: Event) -> None:
         if event.kind == "progress":
             report.progress(**event.data)
-        report.check()
 
-    def cancelled() -> bool:
-        report.check()  # raises Cancelled itself
-        return False
-
-    return Report(listen, cancelled=cancelled)
+    return report.silent().with_listener(listen)

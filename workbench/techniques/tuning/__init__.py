@@ -29,7 +29,7 @@ def _search(job: Job, settings: TuningSettings) -> Search:
     from workbench.techniques.tuning.samplers import sampler_of, trial_pruner_of
     from workbench.techniques.tuning.search import Search
 
-    resolved = job.resolved(settings)
+    resolved = settings.resolved(own={"fit": job.task.fit_of(job.start)})
     space = Problem(job, resolved).space
     chosen: dict[str, Any] = {"sampler": sampler_of(resolved, space), "space": space.to_data()}
     if resolved.second_objective == "none":

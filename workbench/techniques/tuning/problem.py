@@ -20,9 +20,8 @@ from workbench.errors import SettingsError, required, sentence_of
 from workbench.events import PartReport, Report
 from workbench.measure.anew import Anew
 from workbench.measure.held_out import fold_seed, held_out_values
-from workbench.metrics import like_targets
 from workbench.models.usual_spaces import FIT_NAMES, estimator_space
-from workbench.runtimes.outputs import predict_rows
+from workbench.runtimes.outputs import outputs_on
 from workbench.settings.spaces import Space, Targets, space_of_knobs
 from workbench.task import Candidate
 from workbench.technique import Job
@@ -96,7 +95,7 @@ class Problem:
     @cached_property
     def fit(self) -> RegularizedFit:
         """The training of a trial with the default settings: any knob of it may be searched."""
-        brought = {**self.job.start.fit, **self.settings.fit.tree()}
+        brought = {**self.job.task.fit_of(self.job.start), **self.settings.fit.tree()}
         return RegularizedFit(**brought).resolved(self.settings.budget)
 
     @cached_property
@@ -131,7 +130,7 @@ class Problem:
             repeats=self.settings.repeats,
         )
 
-    @property
+    @cached_property
     def default(self) -> dict[str, Any] | None:
         """The point of the default settings; None where it lies outside of the space."""
         point = {}
@@ -199,8 +198,7 @@ class Problem:
             )
             where = text or "the hold-out"
             result.folds.append(held_out_values(trained, anew.task, held, where, report)[0])
-            outputs = predict_rows(trained, valid.prepared(trained.prepare), report=report.silent())
-            result.outputs.append(like_targets(outputs, targets))
+            result.outputs.append(outputs_on(trained, valid, report.silent()))
             result.unseen.append(float(self.job.task.metric(result.outputs[-1], targets)))
             if part.best_epoch:
                 result.epochs.append(part.best_epoch)
@@ -242,7 +240,7 @@ class Problem:
         usual = default.tree()
         chosen = {k: v for k, v in given.items() if v is not None and v != usual.get(k)}
         chosen.pop("max_steps", None)
-        return {**self.job.start.fit, **chosen, **parts.get("fit", {})}
+        return {**self.job.task.fit_of(self.job.start), **chosen, **parts.get("fit", {})}
 
 
 class _FoldReport(PartReport):

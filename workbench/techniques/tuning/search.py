@@ -84,7 +84,7 @@ class Search:
         study.pruner = self._pruner
         return study
 
-    @property
+    @cached_property
     def n_trials(self) -> int:
         """The number of trials to finish: at most the number of points."""
         size = self.problem.space.size()

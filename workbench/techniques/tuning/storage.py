@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,6 @@ def open_study(
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    logging.getLogger("optuna").setLevel(logging.WARNING)
     storage = _storage(settings.storage, journal_path(settings, folder, cache))
     try:
         study = optuna.create_study(
@@ -49,8 +47,6 @@ def open_study(
             load_if_exists=True,
         )
         known = study.user_attrs
-    except SettingsError:
-        raise
     except Exception as error:  # of the database, or of its driver
         raise SettingsError(
             f"The storage `{settings.storage}` cannot be used: {sentence_of(error)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,26 +15,26 @@ from workbench.techniques.tuning.trials import finished, is_feasible, score_of
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["curse_table", "front_table", "unseen_of"]
+__all__ = ["curse_table", "front_table"]
 
 Three = tuple[float, float, float]
-NAMES = ("value", "low", "high")  # of a quality
+CURSE = ["n_trials", "score", "unseen", "unseen_low", "unseen_high"]  # columns
 
 
-def unseen_of(problem: Problem, number: int, folder: Path) -> Three | None:
+def _unseen(problem: Problem, number: int) -> Three | None:
     """The score on valid of a trial's fold models, with its interval, as means over the folds.
 
     None where its outputs were not kept, as on another machine.
     """
-    path = outputs_path(folder, number)
+    path = outputs_path(problem.job.folder, number)
     if not path.exists():
         return None
     valid, metric = problem.job.task.data.valid, problem.job.task.metric
     with np.load(path) as kept:
         outputs = kept["outputs"]
     targets = np.asarray(valid.targets)
-    scores = [quality(o, targets, metric, times=getattr(valid, "times", None)) for o in outputs]
-    value, low, high = (float(np.mean([getattr(s, k) for s in scores])) for k in NAMES)
+    scores = [quality(o, targets, metric, times=valid.times) for o in outputs]
+    value, low, high = np.mean([(s.value, s.low, s.high) for s in scores], axis=0).tolist()
     return value, low, high
 
 
@@ -47,7 +46,7 @@ def curse_table(problem: Problem, study: Study) -> pd.DataFrame:
     """
     import pandas as pd
 
-    sign, folder = problem.job.task.metric.sign, problem.job.folder
+    sign = problem.job.task.metric.sign
     rows: list[dict[str, Any]] = []
     best: float | None = None
     last: Three | None = None
@@ -57,11 +56,10 @@ def curse_table(problem: Problem, study: Study) -> pd.DataFrame:
         if score is not None and is_complete and (best is None or sign * score.mean > sign * best):
             best = score.mean
             unseen = float(np.mean(score.unseen)) if score.unseen else np.nan
-            last = unseen_of(problem, trial.number, folder) or (unseen, np.nan, np.nan)
+            last = _unseen(problem, trial.number) or (unseen, np.nan, np.nan)
         if best is not None and last is not None:
-            names = ("n_trials", "score", "unseen", "unseen_low", "unseen_high")
-            rows.append(dict(zip(names, (n_trials, best, *last), strict=True)))
-    return pd.DataFrame(rows, columns=["n_trials", "score", "unseen", "unseen_low", "unseen_high"])
+            rows.append(dict(zip(CURSE, (n_trials, best, *last), strict=True)))
+    return pd.DataFrame(rows, columns=CURSE)
 
 
 def front_table(study: Study, objectives: list[str]) -> pd.DataFrame:

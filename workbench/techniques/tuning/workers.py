@@ -68,15 +68,14 @@ def _write_job(search: Search, folder: Path) -> None:
 
     problem = search.problem
     job = replace(problem.job, report=Report())
-    with suppress(FileNotFoundError):
-        (folder / JOB).unlink()
     try:
         content = cloudpickle.dumps((job, problem.settings, search.began))
     except Exception as error:
         raise RunError(
             f"The job cannot be sent to workers: {culprit(job, error)} Use `n_workers: 1`."
         ) from error
-    descriptor = os.open(folder / JOB, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    (folder / JOB).unlink(missing_ok=True)  # one that exists would keep its permissions
+    descriptor = os.open(folder / JOB, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 
