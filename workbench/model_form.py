@@ -31,13 +31,18 @@ Outputs = Literal["logits", "probabilities", "label_probabilities", "values"]
 
 @dataclass(frozen=True)
 class Training:
-    """How a candidate is trained to start from: effort, seed, device, and where progress goes."""
+    """How a candidate is trained to start from: effort, seed, device, and where progress goes.
+
+    `stops_early` asks for the number of rounds with the best score on the valid rows, of a model
+    for which `Form.can_stop_early` holds. Models trained by a loss stop early in any case.
+    """
 
     budget: str = "standard"
     seed: int = 0
     device: str = "cpu"
     report: Report = field(default_factory=Report)
     checkpoint: Path | None = None
+    stops_early: bool = False
 
 
 class Form(ABC):
@@ -128,6 +133,10 @@ class Form(ABC):
     def is_trained(self, model: Any) -> bool:
         """Whether the model can predict as it is."""
         return True
+
+    def can_stop_early(self, model: Any) -> bool:
+        """Whether training finds the number of its rounds by scores on rows held out."""
+        return self.trained_by_loss
 
     # What the model says about the task
 

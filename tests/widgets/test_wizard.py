@@ -394,12 +394,12 @@ def test_steps_offered_and_advised_fit_the_form_of_the_start(start: str, tmp_pat
     assert [s.technique for s in wiz.recipe.steps] == ["quantization"]
     assert not wiz._run.disabled
     labels = [label for label, _ in steps._technique.options]
-    assert f"Pruning (not for {form} models)" in labels
+    assert f"Distillation (not for {form} models)" in labels
     assert "Quantization" in labels
-    steps._technique.value = "pruning"
+    steps._technique.value = "distillation"
     problem = wiz._choices.problem
     assert (
-        f"`pruning` takes models in the form torch; `{task.start.name}` is in the form {form}"
+        f"`distillation` takes models in the form torch; `{task.start.name}` is in the form {form}"
         in (problem)
     )
     assert "Start from a model in the form torch, or leave this step out." in problem
@@ -407,8 +407,8 @@ def test_steps_offered_and_advised_fit_the_form_of_the_start(start: str, tmp_pat
     assert problem.endswith("These steps can start from `net`.")
     wiz._choices._model.value = "net"
     assert wiz._choices.problem == ""
-    assert "Pruning" in [label for label, _ in steps._technique.options]
-    assert [s.technique for s in wiz.recipe.steps] == ["pruning"]
+    assert "Distillation" in [label for label, _ in steps._technique.options]
+    assert [s.technique for s in wiz.recipe.steps] == ["distillation"]
 
 
 def test_added_step_takes_the_model_of_the_last_step(tmp_path: Path) -> None:

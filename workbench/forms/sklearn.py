@@ -16,14 +16,18 @@ from workbench.data.rows import AnyRows, Rows
 from workbench.errors import TaskError
 from workbench.keeping.skops_files import NotWritable, read_skops, write_skops
 from workbench.measure.cost import size_of
+from workbench.metrics import like_targets
 from workbench.model_form import Form, Outputs, Training
+from workbench.models import boosted
 from workbench.models.estimators import (
     as_features,
     fills_missing,
     is_estimator,
     is_fitted,
+    last_step,
     unfitted,
 )
+from workbench.runtimes.scores import as_scores
 from workbench.runtimes.sklearn_export import exported
 from workbench.task import Candidate, Task
 
@@ -97,11 +101,16 @@ class SklearnForm(Form):
     def fills_missing(self, model: Any) -> bool:
         return fills_missing(model)
 
+    def can_stop_early(self, model: Any) -> bool:
+        return boosted.can_stop_early(model)
+
     def fit(self, candidate: Candidate, task: Task, training: Training) -> Candidate:
         training.report.message(f"Fitting {candidate.name}.")
         rows = task.data.train.take(slice(None)).prepared(candidate.prepare)
-        estimator = unfitted(candidate.model)
-        return candidate.fitted(estimator.fit(as_features(rows.inputs), rows.targets))
+        features = as_features(rows.inputs)
+        if training.stops_early:
+            return candidate.fitted(_fitted_early(candidate, task, training, features))
+        return candidate.fitted(unfitted(candidate.model).fit(features, rows.targets))
 
     def outputs(self, candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         from workbench.runtimes import predictor
@@ -119,7 +128,7 @@ class SklearnForm(Form):
 
     def n_parameters(self, model: Any) -> int | None:
         """Coefficients of linear models and networks, nodes of trees."""
-        return _n_parameters(model)
+        return _n_parameters(last_step(model)[1])
 
     def keep(
         self, candidate: Candidate, folder: Path, inputs: Mapping[str, np.ndarray]
@@ -155,16 +164,46 @@ class SklearnForm(Form):
         return content, "label_probabilities" if of_labels else "probabilities"
 
 
+def _fitted_early(candidate: Candidate, task: Task, training: Training, features: Any) -> Any:
+    """A boosted ensemble with the number of rounds that has the best score on the valid rows."""
+    metric, report = task.metric, training.report
+    valid = task.data.valid.take(slice(None)).prepared(candidate.prepare)
+    targets = np.asarray(valid.targets)
+    kinds: Mapping[Outputs, str] = {"logits": "probabilities"}
+
+    def score(predictions: np.ndarray) -> float:
+        report.check()
+        outputs = as_scores(predictions, kinds.get(candidate.outputs, candidate.outputs))
+        value = metric(like_targets(outputs, targets), targets)
+        if not np.isfinite(value):
+            raise TaskError(
+                f"`{metric.name}` is {value} on the {len(targets):,} rows for early stopping: use "
+                "another metric, or name the rounds in the search space."
+            )
+        return metric.sign * value
+
+    def told(n: int, value: float) -> None:
+        report.curve(f"valid {metric.name}", n, metric.sign * value)
+
+    followed = boosted.Followed(score, told, patience=boosted.PATIENCE[training.budget])
+    return boosted.fitted_early(
+        candidate.model,
+        features,
+        np.asarray(task.data.train.targets),
+        (as_features(valid.inputs), targets),
+        followed,
+        most=boosted.MOST_ROUNDS[training.budget],
+    )
+
+
 def _n_parameters(model: Any) -> int | None:
-    """Through pipelines, searches and ensembles."""
-    if hasattr(model, "steps"):
-        return _n_parameters(model.steps[-1][1])
+    """Through searches and ensembles."""
     if hasattr(model, "best_estimator_"):
-        return _n_parameters(model.best_estimator_)
+        return _n_parameters(last_step(model.best_estimator_)[1])
+    if boosted.is_boosted(model):
+        return boosted.n_nodes(model)
     if hasattr(model, "tree_"):
         return int(model.tree_.node_count)
-    if hasattr(model, "_predictors"):  # histogram gradient boosting: a list of trees a round
-        return sum(len(tree.nodes) for trees in model._predictors for tree in trees)
     if hasattr(model, "coefs_"):
         return sum(np.size(a) for a in (*model.coefs_, *model.intercepts_))
     if hasattr(model, "coef_"):

@@ -1,7 +1,8 @@
 """scikit-learn objects as skops files, which hold no pickle: nothing in them runs while they load.
 
 Loaded are the types that skops itself trusts, the reviewed ones below, and those that the caller
-trusts; a file that names any other type is refused before anything of it is imported.
+trusts; a file that names any other type is refused before anything of it is imported. LightGBM
+and XGBoost keep their trees as they write them themselves: as text, and as their own binary JSON.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CandidateError, line_of
+from workbench.errors import CandidateError, MissingExtra, line_of
 
 __all__ = ["REVIEWED", "NotWritable", "read_skops", "types_of", "write_skops"]
 
 LARGEST_BYTES = 4 * 1024**3  # of the unpacked content
 LARGEST_RATIO = 200  # unpacked to packed; arrays of zeros reach 100
 UNPACKED_ANYWAY = 64 * 1024**2  # small enough to need no ratio
+
+EXTRAS = {"lightgbm": "boosting", "skrub": "features", "xgboost": "boosting"}
 
 # Read one by one: each holds numbers, arrays or names of settings, and its state is set without a
 # call of anything that the file names. Compiled trees check the shape and type of their nodes.
@@ -136,7 +139,8 @@ def read_skops(path: Path, *, trusted: Sequence[Any] = ()) -> Any:
     """The object in a skops file.
 
     `trusted` are further types to load: classes, their full names, or packages as `name.*`. Raises
-    CandidateError that names every other type in the file, or says that the file is too large.
+    CandidateError that names every other type in the file, or says that the file is too large;
+    MissingExtra for a model of a library that is not installed.
     """
     from skops import io as skops_io
 
@@ -156,6 +160,10 @@ def read_skops(path: Path, *, trusted: Sequence[Any] = ()) -> Any:
     try:
         return skops_io.loads(content, trusted=sorted(foreign))
     except Exception as error:  # another version of scikit-learn, say
+        name = error.name if isinstance(error, ImportError) else None
+        package = (name or "").partition(".")[0]
+        if package in EXTRAS:
+            raise MissingExtra(f"{path} holds a model of {package} and", EXTRAS[package]) from error
         raise CandidateError(f"{path} cannot be loaded here: {line_of(error)}") from error
 
 

@@ -21,7 +21,7 @@ from workbench.task import Candidate, SizedBuilder, Task
 __all__ = ["Anew", "inner_hold_out", "refitted"]
 
 N_FOLLOWED = 256  # train rows whose score is followed where no other rows are to be seen
-INNER_VALID = 0.15  # of a fold's train rows, for early stopping of networks
+INNER_VALID = 0.15  # of a fold's train rows, for early stopping
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,17 @@ class Anew:
         seed: int,
         device: str,
         report: Report,
+        stops_early: bool = False,
     ) -> tuple[Candidate, tuple[str, ...]]:
         """The candidate trained on the train rows `index`, and notes on how that was done.
 
         A network stops early by an inner valid part of 15 % of these rows, which keeps `groups`
-        `(all train rows,)` together; other models learn from all of them.
+        `(all train rows,)` together; so does a boosted ensemble if `stops_early` asks for it. Other
+        models learn from all rows.
         """
         rows = taken(self.task.data.train, index)
         learned, valid = rows, rows
-        if self.form.trained_by_loss:
+        if self.form.trained_by_loss or stops_early:
             own = None if groups is None else groups[index]
             rest, held = inner_hold_out(rows, self.task.kind, seed=seed, groups=own)
             learned, valid = taken(rows, rest), taken(rows, held)
@@ -131,7 +133,9 @@ class Anew:
         if self.form.takes_prepared:  # nothing fitted on the rows held out is left in the task
             prepares = {**task.prepares, self.candidate.builder_name: prepare}
             task = replace(task, prepare=prepare, prepares=prepares)
-        training = Training(budget=budget, seed=seed, device=device, report=report)
+        training = Training(
+            budget=budget, seed=seed, device=device, report=report, stops_early=stops_early
+        )
         return self.form.fit(fresh, task, training), notes
 
     def trained_on_all(self, *, budget: str, seed: int, device: str, report: Report) -> Candidate:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.models.estimators import last_step
+
 __all__ = ["FIT_NAMES", "estimator_space", "network_space"]
 
 FIT_NAMES = ("lr", "batch_size", "weight_decay")
@@ -36,6 +38,22 @@ _HISTOGRAMS = {
     "max_leaf_nodes": _log(7, 127),
     "min_samples_leaf": _log(1, 200),
     "l2_regularization": _log(1e-6, 10.0),
+}
+_SHARE = {"low": 0.3, "high": 1.0}
+_LIGHTGBM = {  # without `subsample`, which has no effect at `subsample_freq` 0, the default
+    "learning_rate": _log(0.02, 0.5),
+    "num_leaves": _log(7, 127),
+    "min_child_samples": _log(1, 200),
+    "colsample_bytree": _SHARE,
+    "reg_lambda": _log(1e-6, 10.0),
+}
+_XGBOOST = {
+    "learning_rate": _log(0.02, 0.5),
+    "max_depth": {"low": 2, "high": 10},
+    "min_child_weight": _log(0.1, 100.0),
+    "subsample": _SHARE,
+    "colsample_bytree": _SHARE,
+    "reg_lambda": _log(1e-6, 10.0),
 }
 _NEIGHBOURS = {"n_neighbors": _log(1, 50), "weights": ["uniform", "distance"]}
 _SUPPORT = {"C": _log(0.01, 1000.0), "gamma": _log(1e-5, 10.0)}
@@ -69,21 +87,15 @@ ESTIMATORS: Mapping[str, Mapping[str, Any]] = {
     "MLPRegressor": _LAYERS,
     "MultinomialNB": {"alpha": _log(1e-3, 10.0)},
     "GaussianNB": {"var_smoothing": _log(1e-12, 0.01)},
-    "LGBMClassifier": {
-        "learning_rate": _log(0.02, 0.5),
-        "num_leaves": _log(7, 127),
-        "min_child_samples": _log(1, 200),
-        "reg_lambda": _log(1e-6, 10.0),
-    },
-    "XGBClassifier": {
-        "learning_rate": _log(0.02, 0.5),
-        "max_depth": {"low": 2, "high": 10},
-        "min_child_weight": _log(0.1, 100.0),
-        "reg_lambda": _log(1e-6, 10.0),
-        "subsample": {"low": 0.3, "high": 1.0},
-    },
+    "LGBMClassifier": _LIGHTGBM,
+    "LGBMRegressor": _LIGHTGBM,
+    "XGBClassifier": _XGBOOST,
+    "XGBRegressor": _XGBOOST,
 }
-"""Parameters that are searched, by the name of an estimator's class."""
+"""Parameters that are searched, by the name of an estimator's class.
+
+The rounds of boosted ensembles are not among them: early stopping finds them.
+"""
 
 
 def network_space(width: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -101,12 +113,7 @@ def estimator_space(estimator: Any) -> dict[str, Any]:
 
     The names are those of `set_params`, behind `estimator.`.
     """
-    prefix, inner = "estimator.", estimator
-    while hasattr(inner, "steps"):
-        step, inner = inner.steps[-1]
-        prefix += f"{step}__"
-    kind = type(inner).__name__
-    name = kind.replace("Regressor", "Classifier") if kind not in ESTIMATORS else kind
-    known = ESTIMATORS.get(name, {})
+    prefix, inner = last_step(estimator)
+    known = ESTIMATORS.get(type(inner).__name__, {})
     parameters = inner.get_params(deep=False) if known else {}
-    return {f"{prefix}{key}": value for key, value in known.items() if key in parameters}
+    return {f"estimator.{prefix}{key}": value for key, value in known.items() if key in parameters}

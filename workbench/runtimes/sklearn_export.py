@@ -1,4 +1,7 @@
-"""exported(): a scikit-learn estimator as the content of an ONNX file, by skl2onnx."""
+"""exported(): a scikit-learn estimator as the content of an ONNX file, by skl2onnx.
+
+LightGBM and XGBoost are written by the converters of onnxmltools, which skl2onnx calls.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ import numpy as np
 
 from workbench.errors import ExportError, line_of
 from workbench.models.estimators import as_features
+from workbench.runtimes.boosted_converters import register_converters
 from workbench.runtimes.feeding import graph_names
 from workbench.runtimes.graphs import (
     with_column,
@@ -39,6 +43,7 @@ def exported(model: Any, inputs: Mapping[str, np.ndarray], name: str) -> bytes:
     written.
     """
     model = _with_plain_encoders(model, name)
+    register_converters(_parts(model), name)
     has_probabilities = hasattr(model, "predict_proba")
     is_classifier = has_probabilities or hasattr(model, "classes_")
     tries: Sequence[Mapping[str, Any]] = OPTIONS_OF_CLASSIFIER if is_classifier else ({},)

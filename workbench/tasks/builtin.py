@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from workbench.data.prepare import Columns, Normalize
 from workbench.data.rows import Splits
@@ -23,6 +23,8 @@ from workbench.task import SizedBuilder, Task
 if TYPE_CHECKING:
     import numpy as np
     import torch
+
+    from workbench.models.estimators import EstimatorKind
 
 __all__ = ["BUILT_IN"]
 
@@ -102,6 +104,8 @@ def _flights(name: str) -> Task:
             "table_net": SizedBuilder(partial(table_net, n_out=1), prepare.n_features),
             "logistic": partial(_estimator, "logistic", numeric),
             "boosting": partial(_estimator, "boosting", numeric),
+            "lightgbm": partial(_estimator, "lightgbm", numeric),
+            "xgboost": partial(_estimator, "xgboost", numeric),
         },
         prepare=prepare,
         spaces={
@@ -111,18 +115,32 @@ def _flights(name: str) -> Task:
                 "estimator.model__max_depth": {"low": 3, "high": 7},
                 "estimator.model__min_samples_leaf": {"low": 5, "high": 200, "log": True},
             },
+            "lightgbm": {
+                "estimator.model__learning_rate": {"low": 0.03, "high": 0.5, "log": True},
+                "estimator.model__num_leaves": {"low": 7, "high": 127, "log": True},
+                "estimator.model__min_child_samples": {"low": 5, "high": 200, "log": True},
+                "estimator.model__subsample": {"low": 0.1, "high": 1.0},
+                "estimator.model__colsample_bytree": {"low": 0.2, "high": 1.0},
+            },
+            "xgboost": {
+                "estimator.model__learning_rate": {"low": 0.03, "high": 0.5, "log": True},
+                "estimator.model__max_depth": {"low": 3, "high": 9},
+                "estimator.model__min_child_weight": {"low": 1.0, "high": 100.0, "log": True},
+                "estimator.model__subsample": {"low": 0.1, "high": 1.0},
+                "estimator.model__colsample_bytree": {"low": 0.2, "high": 1.0},
+            },
         },
         built_in=True,
     )
 
 
-def _estimator_of_splits(kind: Literal["logistic", "boosting"], splits: Splits) -> Any:
+def _estimator_of_splits(kind: EstimatorKind, splits: Splits) -> Any:
     """The builder that sealed tasks of version 0.1.0 name."""
     columns = splits.train.take(slice(0, 1)).inputs
     return _estimator(kind, {name: a.dtype.kind in "biuf" for name, a in columns.items()})
 
 
-def _estimator(kind: Literal["logistic", "boosting"], numeric: dict[str, bool]) -> Any:
+def _estimator(kind: EstimatorKind, numeric: dict[str, bool]) -> Any:
     from workbench.models.estimators import make_estimator
 
     return make_estimator(kind, numeric)

@@ -13,9 +13,10 @@ from workbench.task import Candidate
 from workbench.techniques.pruning import PruningSettings, prune
 from workbench.training import FitSettings
 
-METHODS = ("structured", "unstructured", "n_m", "depth")
+METHODS = ("auto", "structured", "unstructured", "n_m", "depth")  # of networks
 ALWAYS = ["method", "distill_alpha"]
 VISIBLE = {
+    "auto": ["pruning_ratio", "target", "importance", "scope", "iterations"],
     "structured": ["pruning_ratio", "target", "importance", "scope", "iterations"],
     "unstructured": ["pruning_ratio", "importance", "scope", "iterations"],
     "n_m": ["n", "m"],
@@ -32,6 +33,8 @@ OTHER_VALUES = {
     "ratios": {"stem": 0.75},
     "n": 1,
     "m": 8,
+    "n_rounds": 3,
+    "distill_alpha": 0.5,
     "distill_temperature": 1.0,
     "distill_from": "another",
 }
@@ -121,17 +124,18 @@ def test_settings_without_effect_are_refused_with_the_reason(method):
         ),
         (
             {"method": "unstructured", "target": "macs"},
-            "`target` has an effect only if method is structured; here `method` is 'unstructured'",
+            "`target` has an effect only if method is auto or structured; here `method` is "
+            "'unstructured'",
         ),
         (
             {"method": "n_m", "scope": "global"},
-            "`scope` has an effect only if method is structured or unstructured",
+            "`scope` has an effect only if method is auto or structured or unstructured",
         ),
         ({"method": "n_m", "n": 4, "m": 4}, "`n` must be below `m`, got `n` 4 and `m` 4"),
         ({"scope": "sensitivity", "target": "latency"}, "use `target` ratio or macs"),
         (
             {"method": "depth", "iterations": 3},
-            "`iterations` has an effect only if method is structured or unstructured",
+            "`iterations` has an effect only if method is auto or structured or unstructured",
         ),
         ({"method": "n_m", "n": 5, "m": 4}, "Use a lower `n` or a higher `m`"),
         (

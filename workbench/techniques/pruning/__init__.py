@@ -1,5 +1,7 @@
 """Pruning: remove channels, blocks or single weights of low importance, then fine-tune.
 
+A boosted ensemble loses its last rounds instead, and nothing is trained.
+
 Structured pruning makes a network faster in every runtime (torch-pruning; Fang et al., "DepGraph:
 Towards Any Structural Pruning", CVPR 2023). Attention loses whole heads, with their size unchanged
 (Michel et al., "Are Sixteen Heads Really Better than One?", 2019). Unstructured and N:M sparsity
@@ -17,7 +19,7 @@ from workbench.technique import Job, Outcome, technique
 from workbench.techniques.pruning.groups import attentions_of, groups_table, heads_table
 from workbench.techniques.pruning.n_m import check_n_m
 from workbench.techniques.pruning.outputs import output_layers, widths
-from workbench.techniques.pruning.preconditions import conflicts, require_all
+from workbench.techniques.pruning.preconditions import conflicts, for_network, require_all
 from workbench.techniques.pruning.sensitivity import sensitivity
 from workbench.techniques.pruning.sparse_file import compress, decompress
 from workbench.training import FitSettings, Fitted
@@ -43,12 +45,23 @@ class FineTuning(FitSettings):
     """Limit on the number of optimizer steps."""
 
 
+CHANNELS = ("auto", "structured")  # methods that remove channels of a network
+SELECTING = (*CHANNELS, "unstructured")
+NETWORKS = (*SELECTING, "n_m", "depth")
+
+
 class PruningSettings(TechniqueSettings):
     """Unit to remove, fraction to remove, and training afterwards."""
 
-    method: Literal["structured", "unstructured", "n_m", "depth"] = "structured"
-    """Unit to remove: structured removes channels, unstructured single weights, depth blocks of
-    layers; n_m keeps n of every m weights.
+    method: Literal["auto", "structured", "unstructured", "n_m", "depth", "trees"] = "auto"
+    """Unit to remove from a network: structured removes channels, unstructured single weights,
+    depth blocks of layers; n_m keeps n of every m weights. From a boosted ensemble, trees removes
+    the last rounds. Auto: structured for a network, trees for an ensemble.
+    """
+
+    n_rounds: int | None = knob(None, low=1, only_if={"method": "trees"}, title="Rounds to keep")
+    """Number of rounds of a boosted ensemble to keep, from the first on. Empty: the smallest one
+    that loses at most the margin of the metric on valid.
     """
 
     pruning_ratio: float = knob(
@@ -57,12 +70,12 @@ class PruningSettings(TechniqueSettings):
         high=0.99,
         step=0.05,
         search=(0.1, 0.9),
-        only_if={"method": ("structured", "unstructured", "depth")},
+        only_if={"method": (*SELECTING, "depth")},
     )
     """Fraction to remove, in the unit chosen by `method` and `target`."""
 
     target: Literal["ratio", "macs", "latency"] = knob(
-        "ratio", only_if={"method": "structured"}, title="Unit of the ratio"
+        "ratio", only_if={"method": CHANNELS}, title="Unit of the ratio"
     )
     """Unit of `pruning_ratio`: ratio is a fraction of the channels, macs of the multiply-adds,
     latency of the time for one row in ONNX Runtime on one thread.
@@ -70,7 +83,7 @@ class PruningSettings(TechniqueSettings):
 
     importance: Literal["l2", "l1", "taylor", "bn_scale", "random"] = knob(
         "l2",
-        only_if={"method": ("structured", "unstructured")},
+        only_if={"method": SELECTING},
         title="Importance criterion",
     )
     """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
@@ -79,7 +92,7 @@ class PruningSettings(TechniqueSettings):
 
     scope: Literal["uniform", "global", "sensitivity"] = knob(
         "uniform",
-        only_if={"method": ("structured", "unstructured")},
+        only_if={"method": SELECTING},
         title="Distribution over layers",
     )
     """Distribution over layers: uniform removes the same fraction of each, global compares the
@@ -92,7 +105,7 @@ class PruningSettings(TechniqueSettings):
         low=1,
         high=100,
         search=(1, 5),
-        only_if={"method": ("structured", "unstructured")},
+        only_if={"method": SELECTING},
         title="Pruning steps",
     )
     """Number of pruning steps, each followed by training. From 2 on, unstructured pruning uses the
@@ -104,7 +117,7 @@ class PruningSettings(TechniqueSettings):
         low=1,
         high=64,
         search=(1, 16),
-        only_if={"method": "structured"},
+        only_if={"method": CHANNELS},
         expert=True,
         title="Round channels to a multiple of",
     )
@@ -115,7 +128,7 @@ class PruningSettings(TechniqueSettings):
 
     ratios: dict[str, float] = free_form(
         {},
-        only_if={"method": ("structured", "unstructured")},
+        only_if={"method": SELECTING},
         expert=True,
         title="Ratios of single layers",
     )
@@ -142,7 +155,13 @@ class PruningSettings(TechniqueSettings):
     """Number of consecutive weights along the input of which n are kept."""
 
     distill_alpha: float = knob(
-        0.0, low=0.0, high=1.0, step=0.05, search=(0.0, 0.9), title="Weight of the teacher"
+        0.0,
+        low=0.0,
+        high=1.0,
+        step=0.05,
+        search=(0.0, 0.9),
+        only_if={"method": NETWORKS},
+        title="Weight of the teacher",
     )
     """Weight of the teacher's outputs in the loss of fine-tuning; the labels have the rest. 0 turns
     distillation off.
@@ -174,14 +193,18 @@ class PruningSettings(TechniqueSettings):
 @technique(
     "pruning",
     title="Pruning",
-    accepts=("torch",),
-    gives="torch",
+    accepts=("torch", "sklearn"),
+    gives="same",
     actions={"sensitivity": sensitivity},
     references=("distill_from",),
 )
 def prune(job: Job, settings: PruningSettings) -> Outcome:
-    """Removes channels, blocks or weights of low importance, then fine-tunes the network."""
-    settings = job.resolved(settings)
+    """Removes channels, blocks or weights of low importance, or the last trees of an ensemble."""
+    if job.start.form == "sklearn":
+        from workbench.techniques.pruning.trees import keep_first_rounds
+
+        return keep_first_rounds(job, settings)
+    settings = job.resolved(for_network(settings, job.start.name))
     require_all(job, settings)
     methods = {
         "structured": _structured,

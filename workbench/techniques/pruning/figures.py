@@ -9,13 +9,21 @@ import numpy as np
 
 from workbench.errors import DataError
 from workbench.figures.theme import figure, palette
+from workbench.techniques.pruning.trees_figure import plot_rounds
 
 if TYPE_CHECKING:
     from pandas import DataFrame
     from plotly.graph_objects import Figure
     from torch import nn
 
-__all__ = ["plot_macs", "plot_sensitivity", "plot_speedup", "plot_weights", "plot_widths"]
+__all__ = [
+    "plot_macs",
+    "plot_rounds",
+    "plot_sensitivity",
+    "plot_speedup",
+    "plot_weights",
+    "plot_widths",
+]
 
 N_NAMED = 6  # curves with a colour; more colours could not be told apart
 ROW_PIXELS = 22  # height of a layer's bar

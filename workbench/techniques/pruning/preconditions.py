@@ -16,15 +16,18 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
+    from workbench.task import Candidate
     from workbench.technique import Job
     from workbench.techniques.pruning import PruningSettings
 
 __all__ = [
     "conflicts",
+    "for_network",
     "require_all",
     "require_compatible",
     "require_finite_weights",
     "require_known_layers",
+    "require_network",
 ]
 
 # Single weights have no batch-norm scale, and gradients and sensitivity are computed by channel.
@@ -33,6 +36,21 @@ UNSTRUCTURED_CHOICES = {
     "scope": ("uniform", "global"),
 }
 N_NAMED = 5  # weights or layers that an error names; the others are counted
+
+
+def for_network(settings: PruningSettings, name: str) -> PruningSettings:
+    """The settings with the method that `auto` stands for; `name` is that of the network.
+
+    Raises SettingsError for the method of boosted ensembles.
+    """
+    if settings.method == "trees":
+        raise SettingsError(
+            f"`method` trees keeps the first rounds of a boosted ensemble, and `{name}` is a torch "
+            "network. Allowed: auto, structured, unstructured, n_m, depth."
+        )
+    if settings.method != "auto":
+        return settings
+    return settings.model_copy(update={"method": "structured"})
 
 
 def require_all(job: Job, settings: PruningSettings) -> None:
@@ -63,7 +81,7 @@ def conflicts(settings: PruningSettings) -> list[tuple[str, str]]:
     problems: list[tuple[str, str]] = []
     if settings.method == "unstructured":
         problems += _unstructured_problems(settings)
-    if settings.method == "structured" and settings.scope == "sensitivity":
+    if settings.method in ("auto", "structured") and settings.scope == "sensitivity":
         problems += _sensitivity_problems(settings)
     if settings.method == "n_m" and settings.n >= settings.m:
         text = (
@@ -71,7 +89,22 @@ def conflicts(settings: PruningSettings) -> list[tuple[str, str]]:
             "a higher `m`; GPUs have kernels for 2 and 4."
         )
         problems.append(("n", text))
+    if settings.method == "trees":
+        problems += _ensemble_problems(settings)
     return problems + _layer_problems(settings)
+
+
+def _ensemble_problems(settings: PruningSettings) -> list[tuple[str, str]]:
+    """Settings of networks beside the method of ensembles, which trains nothing."""
+    changed = [f"fit_{name}" for name in settings.fit.tree(changed_only=True)]
+    changed += ["ignored_layers"] if settings.ignored_layers else []
+    return [
+        (
+            name,
+            f"`{name}` is for torch networks, `method` trees for boosted ensembles: leave it out.",
+        )
+        for name in changed
+    ]
 
 
 def _unstructured_problems(settings: PruningSettings) -> list[tuple[str, str]]:
@@ -119,6 +152,15 @@ def _layer_problems(settings: PruningSettings) -> list[tuple[str, str]]:
             text = f"`{setting}` must name layers, got an empty name. Leave it out."
             problems.append((setting, text))
     return problems
+
+
+def require_network(start: Candidate) -> None:
+    """Raise CandidateError for a start that has no layers."""
+    if start.form != "torch":
+        raise CandidateError(
+            f"The analysis prunes layers of a torch network, and `{start.name}` is in the form "
+            f"{start.form}. For a boosted ensemble, run `pruning` and look at its table `rounds`."
+        )
 
 
 def require_known_layers(model: nn.Module, settings: PruningSettings) -> None:

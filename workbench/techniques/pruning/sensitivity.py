@@ -14,7 +14,7 @@ from workbench.data.tensors import tensor
 from workbench.techniques.pruning.cost import WidthCost
 from workbench.techniques.pruning.evaluation import CachedEvaluation
 from workbench.techniques.pruning.plan import macs_limit, plan_ratios
-from workbench.techniques.pruning.preconditions import require_known_layers
+from workbench.techniques.pruning.preconditions import require_known_layers, require_network
 from workbench.techniques.pruning.selection import (
     ChannelRatios,
     least_important,
@@ -46,6 +46,7 @@ def sensitivity(job: Job, settings: PruningSettings) -> dict[str, DataFrame]:
     """Two tables: `sensitivity`, quality by layer and ratio, and `plan`, the ratios that follow."""
     import pandas as pd
 
+    require_network(job.start)
     require_known_layers(job.start.model, settings)
     table, groups, cost = analyse(job, settings)
     limit = macs_limit(settings, groups, cost)

@@ -1,7 +1,8 @@
 """Problem, all that a trial needs: the candidate of a point, and its scores on folds of train.
 
-Each fold trains the candidate anew on its part of train, an inner hold-out for early stopping
-included, and scores it on the rows held out. Valid is predicted too, and no choice looks at it.
+Each fold trains the candidate anew on its part of train, and scores it on the rows held out. A part
+of the fold's train rows is an inner hold-out, by which networks and boosted ensembles stop early.
+Valid is predicted too, and no choice looks at it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from workbench.errors import SettingsError, required, sentence_of
 from workbench.events import PartReport, Report
 from workbench.measure.anew import Anew
 from workbench.measure.held_out import fold_seed, held_out_values
+from workbench.models.boosted import n_rounds, rounds_name, with_rounds
 from workbench.models.usual_spaces import FIT_NAMES, estimator_space
 from workbench.runtimes.outputs import outputs_on
 from workbench.settings.spaces import Space, Targets, space_of_knobs
@@ -39,8 +41,9 @@ class Score:
     """The scores of one point.
 
     `folds` and `unseen` are the deciding metric on the rows held out and on valid, by fold;
-    `epochs` the best epoch of each fold (empty for estimators), `costs` the costs that were
-    measured, `outputs` those on valid `(folds, rows, ...)`.
+    `epochs` the best epoch of each fold, for a boosted ensemble the best number of rounds (empty
+    for other estimators), `costs` the costs that were measured, `outputs` those on valid
+    `(folds, rows, ...)`.
     """
 
     folds: list[float] = field(default_factory=list)
@@ -55,6 +58,11 @@ class Score:
     def mean(self) -> float:
         """The mean over the folds so far."""
         return float(np.mean(self.folds))
+
+    @property
+    def epoch(self) -> int | None:
+        """The median best epoch of the folds; None where none was found."""
+        return max(1, round(median(self.epochs))) if self.epochs else None
 
     def value(self, objective: str) -> float:
         """The value of an objective."""
@@ -120,6 +128,14 @@ class Problem:
         return Space.of(usual, self.targets)
 
     @cached_property
+    def finds_rounds(self) -> bool:
+        """Whether early stopping finds the rounds of a boosted ensemble: the space lacks them."""
+        model = self.job.start.model
+        if self.anew.form.trained_by_loss or not self.anew.form.can_stop_early(model):
+            return False
+        return f"estimator.{rounds_name(model)}" not in {p.name for p in self.space}
+
+    @cached_property
     def folds(self) -> list[Fold]:
         """Row numbers of train, `(learn, held)` of each fold, the same for all trials."""
         return fold_indices(
@@ -182,6 +198,7 @@ class Problem:
         """
         began = time.perf_counter()
         anew = replace(self.anew, candidate=self.candidate(point))
+        stops_early = self.finds_rounds and anew.form.can_stop_early(anew.candidate.model)
         result = Score() if into is None else into
         valid = self.job.task.data.valid
         targets = np.asarray(valid.targets)
@@ -195,12 +212,15 @@ class Problem:
                 seed=fold_seed(self.job.seed, number),
                 device=self.job.device,
                 report=part,
+                stops_early=stops_early,
             )
             where = text or "the hold-out"
             result.folds.append(held_out_values(trained, anew.task, held, where, report)[0])
             result.outputs.append(outputs_on(trained, valid, report.silent()))
             result.unseen.append(float(self.job.task.metric(result.outputs[-1], targets)))
-            if part.best_epoch:
+            if stops_early:
+                result.epochs.append(n_rounds(trained.model))
+            elif part.best_epoch:
                 result.epochs.append(part.best_epoch)
             result.notes += [note for note in notes if note not in result.notes]
             if number == 0:
@@ -213,15 +233,18 @@ class Problem:
     def final(self, point: Mapping[str, Any] | None, score: Score, report: Report) -> Candidate:
         """The candidate of a point, trained on all of train for the median best epoch.
 
-        Nothing is chosen by valid: the weights after the last step are kept.
+        That of a boosted ensemble is its number of rounds. Nothing is chosen by valid: the weights
+        after the last step are kept.
         """
         untrained = self.candidate(point)
+        epochs = score.epoch
         if self.anew.form.trained_by_loss:
             own = self._own_fit(point)
-            epochs = max(1, round(median(score.epochs))) if score.epochs else None
             if epochs is not None:
                 own |= {"epochs": epochs, "patience": epochs, "restore_best": False}
             untrained = replace(untrained, fit=own)
+        elif epochs is not None:
+            untrained = replace(untrained, model=with_rounds(untrained.model, epochs))
         anew = replace(self.anew, candidate=untrained)
         return anew.trained_on_all(
             budget=self.settings.budget,

@@ -73,6 +73,7 @@ def outcome_of(search: Search) -> Outcome:
     }
     notes = [
         _best_note(search, best, point, score, is_best),
+        _rounds_note(problem, score),
         _curse_note(problem, curse, trials, score),
         *_counts(search),
         *score.notes,
@@ -88,8 +89,13 @@ def outcome_of(search: Search) -> Outcome:
 
 
 def _default(search: Search, best: Any) -> tuple[Score, bool]:
-    """The score of the default settings, and whether they are the best point."""
+    """The score of the default settings, and whether they are the best point.
+
+    An estimator without a score is trained as it is given: its rounds are a default setting too.
+    """
     problem = search.problem
+    if problem.finds_rounds:
+        return Score(), False
     for trial in finished(search.study):
         score = score_of(trial)
         if trial.user_attrs.get(DEFAULT) and trial.state.name == "COMPLETE" and score is not None:
@@ -131,6 +137,15 @@ def _best_note(
         f"{metric.name} {value_text(score.mean, metric.unit)} on folds of train "
         f"(sampler {problem.settings.sampler})."
     )
+
+
+def _rounds_note(problem: Problem, score: Score) -> str:
+    """How many rounds a boosted ensemble was trained for, and why; empty for other models."""
+    if not problem.finds_rounds or not score.epochs:
+        return ""
+    found = ", ".join(str(n) for n in score.epochs)
+    where = "on the fold" if len(score.epochs) == 1 else f"on the folds, the median of {found}"
+    return f"Trained for {score.epoch} rounds, as early stopping found {where}."
 
 
 def _trials(n: int) -> str:
