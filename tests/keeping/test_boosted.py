@@ -14,12 +14,13 @@ from workbench.keeping.candidates import keep, load_kept
 from workbench.models.boosted import first_rounds
 
 LIBRARIES = ("lightgbm", "xgboost")
+ROWS = (mixed, cancer, diabetes)
 READ = """
 import sys, numpy as np
 from workbench.keeping.candidates import load_kept
 from tests.boosted import cancer, diabetes, mixed
 folders = sys.argv[1:]
-for folder, rows in zip(folders, (mixed, cancer, diabetes), strict=True):
+for folder, rows in zip(folders, 2 * (mixed, cancer, diabetes), strict=True):
     model, x = load_kept(folder).model, rows()[0]
     predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     np.save(folder + "/again.npy", predict(x))
@@ -30,22 +31,20 @@ def _predicted(model, x):
     return model.predict_proba(x) if hasattr(model, "predict_proba") else model.predict(x)
 
 
-@pytest.mark.parametrize("name", LIBRARIES)
-def test_ensemble_predicts_the_same_in_a_new_process(name, tmp_path):
+def test_ensembles_predict_the_same_in_a_new_process(tmp_path):
     """A pipeline with categories and gaps, the first rounds of a bare one, and a regressor."""
-    models = (pipeline(ensemble(name)), ensemble(name), ensemble(f"{name}_regressor"))
     expected = {}
-    for number, (model, rows) in enumerate(
-        zip(models, (mixed(), cancer(), diabetes()), strict=True)
-    ):
-        task, start = started(model, rows)
-        if number == 1:
-            start = start.child("short", "pruning", model=first_rounds(start.model, 5))
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        about = keep(start, folder, task.example(16, None), task=task)
-        assert (folder / "model.skops").exists(), about
-        expected[folder] = _predicted(start.model, rows[0])
+    for name in LIBRARIES:
+        models = (pipeline(ensemble(name)), ensemble(name), ensemble(f"{name}_regressor"))
+        for number, (model, rows) in enumerate(zip(models, ROWS, strict=True)):
+            task, start = started(model, rows())
+            if number == 1:
+                start = start.child("short", "pruning", model=first_rounds(start.model, 5))
+            folder = tmp_path / f"{name}-{number}"
+            folder.mkdir()
+            keep(start, folder, task.example(16, None), task=task)
+            assert (folder / "model.skops").exists()
+            expected[folder] = _predicted(start.model, rows()[0])
     subprocess.run([sys.executable, "-c", READ, *map(str, expected)], check=True)
     for folder, values in expected.items():
         np.testing.assert_array_equal(np.load(folder / "again.npy"), values)

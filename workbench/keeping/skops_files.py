@@ -1,8 +1,7 @@
 """scikit-learn objects as skops files, which hold no pickle: nothing in them runs while they load.
 
 Loaded are the types that skops itself trusts, the reviewed ones below, and those that the caller
-trusts; a file that names any other type is refused before anything of it is imported. LightGBM
-and XGBoost keep their trees as they write them themselves: as text, and as their own binary JSON.
+trusts; a file that names any other type is refused before anything of it is imported.
 """
 
 from __future__ import annotations
@@ -24,9 +23,14 @@ UNPACKED_ANYWAY = 64 * 1024**2  # small enough to need no ratio
 EXTRAS = {"lightgbm": "boosting", "skrub": "features", "xgboost": "boosting"}
 
 # Read one by one: each holds numbers, arrays or names of settings, and its state is set without a
-# call of anything that the file names. Compiled trees check the shape and type of their nodes.
+# call of anything that the file names. Compiled trees check the shape and type of their nodes;
+# boosters of LightGBM and XGBoost read their trees as numbers, from text and from binary JSON.
 REVIEWED = frozenset(
     {
+        "collections.OrderedDict",
+        "lightgbm.basic.Booster",
+        "lightgbm.sklearn.LGBMClassifier",
+        "lightgbm.sklearn.LGBMRegressor",
         "numpy.dtype",
         "numpy.mean",
         "numpy.median",
@@ -94,6 +98,9 @@ REVIEWED = frozenset(
         "workbench.data.cells.Texts",
         "workbench.data.past_rows.PastRows",
         "workbench.techniques.features.selector.Selector",
+        "xgboost.core.Booster",
+        "xgboost.sklearn.XGBClassifier",
+        "xgboost.sklearn.XGBRegressor",
     }
 )
 

@@ -6,17 +6,22 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from workbench.errors import ExportError, MissingExtra
+from workbench.runtimes.to_onnx import OPSET
 
-__all__ = ["register_converters"]
+__all__ = ["opsets_for"]
+
+ML_OPSET = 3  # of operators for trees: the newest that onnxmltools writes
 
 OPTIONS = {"nocl": [True, False], "zipmap": [True, False, "columns"]}  # of classifiers
 
 
-def register_converters(parts: Iterable[Any], name: str) -> None:
-    """Let skl2onnx know the converters of the estimators among `parts` that are not scikit-learn's.
+def opsets_for(parts: Iterable[Any], name: str) -> int | dict[str, int]:
+    """The versions of operators that skl2onnx is to write a model with these `parts` in.
 
-    Raises ExportError, with the `name` of the candidate, where onnxmltools is not installed.
+    It is told the converters of LightGBM and XGBoost where they are among the parts. Raises
+    ExportError, with the `name` of the candidate, where onnxmltools is not installed.
     """
+    opsets: int | dict[str, int] = OPSET
     for kind in {type(part) for part in parts}:
         converter = CONVERTERS.get(kind.__module__.partition(".")[0])
         if converter is None or not kind.__name__.endswith(("Classifier", "Regressor")):
@@ -27,6 +32,8 @@ def register_converters(parts: Iterable[Any], name: str) -> None:
             extra = MissingExtra(f"`{kind.__name__}` as ONNX", "boosting")
             raise ExportError(f"`{name}` cannot be written as ONNX: {extra}") from error
         _register(kind, convert)
+        opsets = {"": OPSET, "ai.onnx.ml": ML_OPSET}
+    return opsets
 
 
 def _register(kind: type, convert: Callable[..., Any]) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from workbench.errors import ExportError, line_of
 from workbench.models.estimators import as_features
-from workbench.runtimes.boosted_converters import register_converters
+from workbench.runtimes.boosted_converters import opsets_for
 from workbench.runtimes.feeding import graph_names
 from workbench.runtimes.graphs import (
     with_column,
@@ -22,7 +22,7 @@ from workbench.runtimes.graphs import (
     with_input_names,
     with_output,
 )
-from workbench.runtimes.to_onnx import OPSET, quiet
+from workbench.runtimes.to_onnx import quiet
 
 __all__ = ["exported"]
 
@@ -43,7 +43,6 @@ def exported(model: Any, inputs: Mapping[str, np.ndarray], name: str) -> bytes:
     written.
     """
     model = _with_plain_encoders(model, name)
-    register_converters(_parts(model), name)
     has_probabilities = hasattr(model, "predict_proba")
     is_classifier = has_probabilities or hasattr(model, "classes_")
     tries: Sequence[Mapping[str, Any]] = OPTIONS_OF_CLASSIFIER if is_classifier else ({},)
@@ -104,7 +103,7 @@ def _converted(
     """The graph by the first options that the converter of the last step knows."""
     from skl2onnx import to_onnx
 
-    types = _types(inputs)
+    types, opsets = _types(inputs), opsets_for(_parts(model), name)
     are_numbers = all(a.dtype.kind in "biuf" and a.ndim == 1 for a in inputs.values())
     first: Exception | None = None
     for as_matrix in (False, True) if len(types) > 1 and are_numbers else (False,):
@@ -116,7 +115,7 @@ def _converted(
                         model,
                         initial_types=chosen,
                         options=_options(model, inputs, options) or None,
-                        target_opset=OPSET,
+                        target_opset=opsets,
                     )
             except Exception as error:  # of skl2onnx, onnx and the converters of other packages
                 first = first if first is not None and not _is_about_options(first) else error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
@@ -64,10 +65,14 @@ class LightGBM(Library):
         leaves = re.findall(r"^num_leaves=(\d+)$", model.booster_.model_to_string(), re.MULTILINE)
         return sum(2 * int(n) - 1 for n in leaves)
 
+    def first(self, model: Any, n: int) -> Any:
+        own = copy.copy(model)
+        own._other_params = dict(model._other_params)  # `set_params` changes it in place
+        return super().first(own, n)
+
     def cut(self, model: Any, n: int) -> None:
         from lightgbm import Booster
 
-        model._other_params = dict(model._other_params)
         model._Booster = Booster(model_str=model.booster_.model_to_string(num_iteration=n))
         model._best_iteration = 0
 
@@ -87,4 +92,4 @@ class LightGBM(Library):
             if stops[-1]:
                 raise EarlyStopException(environment.iteration, environment.evaluation_result_list)
 
-        model.fit(x, y, eval_set=[held], eval_metric=score, callbacks=[stop])
+        model.fit(x, y, eval_X=held[0], eval_y=held[1], eval_metric=score, callbacks=[stop])
