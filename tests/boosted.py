@@ -88,11 +88,13 @@ def pipeline(last: Any) -> Pipeline:
 
 
 def started(model: Any, rows: tuple[Any, np.ndarray], **values: Any) -> tuple[Task, Candidate]:
-    """A task with the fitted model as its start: 60 % train, 40 % valid."""
+    """A task with the fitted model as its start: 55 % train, 40 % valid, the rest for the others."""
     x, y = rows
-    cut = int(0.6 * len(y))
-    parts = [(x[:cut], y[:cut]), (x[cut:], y[cut:])]
-    task = wb.make_task(
-        "boosted", model=model.fit(*parts[0]), train=parts[0], valid=parts[1], **values
-    )
+    cuts = [0, *(int(share * len(y)) for share in (0.55, 0.95, 0.97)), len(y)]
+    names = ("train", "valid", "calibration", "test")
+    splits = {
+        name: (x[low:high], y[low:high])
+        for name, low, high in zip(names, cuts, cuts[1:], strict=False)
+    }
+    task = wb.make_task("boosted", model=model.fit(*splits["train"]), **splits, **values)
     return task, task.candidate()[0]

@@ -59,7 +59,15 @@ class PruningSettings(TechniqueSettings):
     the last rounds. Auto: structured for a network, trees for an ensemble.
     """
 
-    n_rounds: int | None = knob(None, low=1, only_if={"method": "trees"}, title="Rounds to keep")
+    n_rounds: int | None = knob(
+        None,
+        low=1,
+        high=100_000,
+        log=True,
+        search=(10, 100),
+        only_if={"method": "trees"},
+        title="Rounds to keep",
+    )
     """Number of rounds of a boosted ensemble to keep, from the first on. Empty: the smallest one
     that loses at most the margin of the metric on valid.
     """

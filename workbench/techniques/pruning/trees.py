@@ -1,11 +1,12 @@
 """Pruning of a boosted ensemble: its first rounds are kept, as many as the score on valid needs.
 
 The first n rounds are the ensemble that training with n rounds gives, so nothing is trained. From
-the largest of some numbers downward, each is compared with the whole ensemble until one loses more
-than the margin of the metric; the last one before is kept. In this fixed order the chance to accept
-a number that loses more is that of a single comparison, however many there are (Maurer, Hothorn,
-Lehmacher, "Multiple comparisons in drug clinical trials and preclinical assays: a-priori ordered
-hypotheses", 1995).
+the largest of some numbers downward, each is compared with the whole ensemble until the bound of
+its interval is outside of the margin of the metric; the last one before is kept. In this fixed
+order the chance to accept a number that loses more is that of a single comparison, however many
+there are (Maurer, Hothorn, Lehmacher, "Multiple comparisons in drug clinical trials and preclinical
+assays: a-priori ordered hypotheses", 1995). In a smoke run, and where valid is too small for any
+proof, the smallest number whose score differs by at most the margin is kept.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ OURS = ("budget", "method", "n_rounds")  # settings of an ensemble
 ROUNDING = 1e-12  # tolerance of the comparison with the margin
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Trial:
     """The first `n` rounds, their outputs on valid, and their score there."""
 
@@ -142,7 +143,7 @@ class _Choice:
 
     @classmethod
     def of(cls, job: Job, trials: list[_Trial], *, estimate: bool) -> _Choice:
-        """Go down from all rounds to the last number before one that loses more than the margin."""
+        """The smallest number of rounds that loses at most the margin, proved if that can be."""
         metric, valid = job.task.metric, job.task.data.valid
         targets, whole = np.asarray(valid.targets), trials[-1]
 
@@ -154,15 +155,22 @@ class _Choice:
         same = verdict(whole)
         margin = same.margin
         proved = not estimate and within(same, margin)
-        chosen, verdicts = whole.n, {whole.n: same}
-        for trial in reversed(trials[:-1]):
-            if metric.sign * (whole.quality - trial.quality) > margin + ROUNDING:
-                break
-            if proved:
+        verdicts = {whole.n: same}
+        near = [
+            trial
+            for trial in trials
+            if metric.sign * (whole.quality - trial.quality) <= margin + ROUNDING
+        ]
+        chosen = near[0].n
+        if proved:
+            chosen = whole.n
+            for trial in reversed(trials[:-1]):
+                if trial not in near:
+                    break
                 verdicts[trial.n] = verdict(trial)
                 if not within(verdicts[trial.n], margin):
                     break
-            chosen = trial.n
+                chosen = trial.n
         return cls(chosen, margin, proved, trials, verdicts, len(targets), metric)
 
 
