@@ -34,6 +34,7 @@ OTHER_VALUES = {
     "n": 1,
     "m": 8,
     "n_rounds": 3,
+    "ignored_layers": ["stem"],
     "distill_alpha": 0.5,
     "distill_temperature": 1.0,
     "distill_from": "another",
@@ -60,7 +61,8 @@ class Residual(nn.Module):
 
 
 def _conditional_knobs():
-    return [k for k in knobs(PruningSettings) if k.only_if]
+    """Those of training have one condition, that of all of them: a method for networks."""
+    return [k for k in knobs(PruningSettings) if k.only_if and k.path[0] != "fit"]
 
 
 def _ineffective(settings):

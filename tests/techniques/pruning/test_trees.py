@@ -194,8 +194,8 @@ def test_settings_that_do_not_fit_an_ensemble_are_refused(settings, message, tmp
     [
         ({"n_rounds": 3}, "`n_rounds` has an effect only if method is trees"),
         ({"method": "trees", "n_rounds": 0}, "`n_rounds` must be at least 1"),
-        ({"method": "trees", "fit": {"epochs": 2}}, "`fit_epochs` is for torch networks"),
-        ({"method": "trees", "ignored_layers": ["a"]}, "`ignored_layers` is for torch networks"),
+        ({"method": "trees", "fit": {"epochs": 2}}, "`fit_epochs` has an effect only if"),
+        ({"method": "trees", "ignored_layers": ["a"]}, "`ignored_layers` has an effect only if"),
         ({"method": "trees", "distill_alpha": 0.5}, "`distill_alpha` has an effect only if"),
     ],
 )

@@ -131,7 +131,7 @@ class PruningSettings(TechniqueSettings):
     )
     """Number whose multiples the remaining channels are rounded to; kernels compute in blocks."""
 
-    ignored_layers: list[str] = free_form([], expert=True)
+    ignored_layers: list[str] = free_form([], only_if={"method": NETWORKS}, expert=True)
     """Names of layers to leave unpruned. Structured pruning never prunes output layers."""
 
     ratios: dict[str, float] = free_form(
@@ -190,7 +190,9 @@ class PruningSettings(TechniqueSettings):
     package.module:function. Empty: the network before pruning.
     """
 
-    fit: FineTuning = nested(FineTuning, expert=True, title="Fine-tuning")
+    fit: FineTuning = nested(
+        FineTuning, only_if={"method": NETWORKS}, expert=True, title="Fine-tuning"
+    )
     """Training after pruning."""
 
     def conflicts(self) -> list[tuple[str, str]]:

@@ -89,22 +89,7 @@ def conflicts(settings: PruningSettings) -> list[tuple[str, str]]:
             "a higher `m`; GPUs have kernels for 2 and 4."
         )
         problems.append(("n", text))
-    if settings.method == "trees":
-        problems += _ensemble_problems(settings)
     return problems + _layer_problems(settings)
-
-
-def _ensemble_problems(settings: PruningSettings) -> list[tuple[str, str]]:
-    """Settings of networks beside the method of ensembles, which trains nothing."""
-    changed = [f"fit_{name}" for name in settings.fit.tree(changed_only=True)]
-    changed += ["ignored_layers"] if settings.ignored_layers else []
-    return [
-        (
-            name,
-            f"`{name}` is for torch networks, `method` trees for boosted ensembles: leave it out.",
-        )
-        for name in changed
-    ]
 
 
 def _unstructured_problems(settings: PruningSettings) -> list[tuple[str, str]]:
