@@ -15,7 +15,7 @@ __all__ = ["MOST_ROUNDS", "PATIENCE", "Followed", "fitted_early"]
 MOST_ROUNDS = {"smoke": 100, "standard": 1000, "thorough": 3000}
 """Rounds after which training ends in any case, or those of the estimator if it has more."""
 
-PATIENCE = {"smoke": 10, "standard": 30, "thorough": 50}
+PATIENCE = {"smoke": 20, "standard": 50, "thorough": 100}
 """Rounds without a better score after which training ends."""
 
 N_TOLD = 50  # scores of a training that are told

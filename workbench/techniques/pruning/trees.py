@@ -108,9 +108,13 @@ def _refuse_settings(job: Job, settings: PruningSettings) -> None:
 
 
 def _numbers(n_all: int, n: int, *, also: int | None) -> list[int]:
-    """At most `n` numbers of rounds from 1 to all, denser at the low end, and `also`."""
-    numbers = {round(number) for number in np.geomspace(1, n_all, min(n, n_all))}
-    return sorted(numbers | {n_all} | ({also} if also else set()))
+    """At most `n` numbers of rounds up to all, half of them evenly apart, and `also`.
+
+    The other half is denser at the low end, where a round changes more.
+    """
+    half = n // 2
+    spaced = (*np.geomspace(1, n_all, n - half), *np.linspace(n_all / half, n_all, half))
+    return sorted({max(1, round(number)) for number in spaced} | ({also} if also else set()))
 
 
 def _trials(job: Job, numbers: list[int]) -> list[_Trial]:
@@ -251,10 +255,12 @@ def _choice_note(choice: _Choice, n: int, settings: PruningSettings) -> str:
         if choice.proved or settings.budget == "smoke"
         else f" {choice.n_rows:,} valid rows are too few to prove so small a loss for any model."
     )
+    if n == n_all == 1:
+        return "The ensemble has one round, which is kept."
     if n == n_all:
         return (
-            f"All {n_all} rounds were kept: with fewer, {how} on valid is more than the margin of "
-            f"{margin}.{why}"
+            f"All {n_all} rounds were kept: with {choice.trials[-2].n}, {how} on valid is more than "
+            f"the margin of {margin}.{why}"
         )
     return (
         f"Kept the first {n} of {n_all} rounds, the smallest of {len(choice.trials)} numbers for "
