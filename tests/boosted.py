@@ -88,7 +88,7 @@ def pipeline(last: Any) -> Pipeline:
 
 
 def started(model: Any, rows: tuple[Any, np.ndarray], **values: Any) -> tuple[Task, Candidate]:
-    """A task with the fitted model as its start: 55 % train, 40 % valid, the rest for the others."""
+    """A task with the fitted model as its start: 55 % of the rows are train, 40 % valid."""
     x, y = rows
     cuts = [0, *(int(share * len(y)) for share in (0.55, 0.95, 0.97)), len(y)]
     names = ("train", "valid", "calibration", "test")

@@ -191,7 +191,8 @@ class Technique:
     `aim` is what it is for: to lower the cost of the model, or to raise its score. A step that
     should raise the score and is not proved to says so, and baselines stand beside it. `actions`
     are analyses `(job, settings) -> named tables`, `references` the settings that name
-    other candidates, `data` those that name other rows.
+    other candidates, `data` those that name other rows. `partly` says, for a form of which it takes
+    some models only, in words which ones.
     """
 
     name: str
@@ -206,6 +207,7 @@ class Technique:
     actions: Mapping[str, Action] = field(default_factory=dict)
     references: tuple[str, ...] = ()
     data: tuple[str, ...] = ()
+    partly: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, job: Job, settings: TechniqueSettings | None = None) -> Outcome:
         """Run it; raises CandidateError when the candidate's form is not one that it accepts."""
@@ -266,11 +268,13 @@ def technique(
     actions: Mapping[str, Action] | None = None,
     references: tuple[str, ...] = (),
     data: tuple[str, ...] = (),
+    partly: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[Job, Any], Outcome]], Technique]:
     """Declare a function `(job, settings) -> Outcome` as a technique.
 
     Its settings class is read off the annotation. `gives` is the form of the result, "same" for
-    that of the start, None for a technique that only decides.
+    that of the start, None for a technique that only decides. The others are attributes of
+    `Technique`.
     """
 
     def declare(function: Callable[[Job, Any], Outcome]) -> Technique:
@@ -287,6 +291,7 @@ def technique(
             actions=actions or {},
             references=references,
             data=data,
+            partly=partly or {},
         )
 
     return declare

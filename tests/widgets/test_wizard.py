@@ -395,6 +395,8 @@ def test_steps_offered_and_advised_fit_the_form_of_the_start(start: str, tmp_pat
     assert not wiz._run.disabled
     labels = [label for label, _ in steps._technique.options]
     assert f"Distillation (not for {form} models)" in labels
+    some = "not for onnx models" if form == "onnx" else "boosted ensembles only"
+    assert f"Pruning ({some})" in labels
     assert "Quantization" in labels
     steps._technique.value = "distillation"
     problem = wiz._choices.problem

@@ -71,7 +71,8 @@ def _technique_tables() -> Iterator[Table]:
 
     for name in technique_names():
         declared = get_technique(name)
-        forms = " or ".join(_plain(form) for form in declared.accepts)
+        some = {form: f" ({models} only)" for form, models in declared.partly.items()}
+        forms = " or ".join(_plain(form) + some.get(form, "") for form in declared.accepts)
         gives = "the same form" if declared.gives == "same" else _plain(declared.gives)
         lines = [declared.summary, f"Takes {forms}; gives {gives}."]
         if declared.actions:

@@ -101,11 +101,12 @@ class Steps(VBox):
     def _technique_for(self, model_form: str) -> str:
         """The technique of a new step: one that takes the form and is not in the recipe yet.
 
-        It is the usual first step, for the first; then the last by name of those that lower costs,
-        as most recipes end with quantization. If no technique takes the form, it is the usual first
-        step.
+        For the first step it is the usual one, or one that takes all models of the form; then the
+        last by name of those that lower costs, as most recipes end with quantization. If no
+        technique takes the form, it is the usual first step.
         """
-        fitting = [n for n in usable() if model_form in get_technique(n).accepts]
+        taking = [n for n in usable() if model_form in get_technique(n).accepts]
+        fitting = sorted(taking, key=lambda n: model_form in get_technique(n).partly)
         if not self._names:
             return next(iter(fitting), FIRST)
         last_first = sorted(fitting, key=lambda n: (get_technique(n).aim == "cost", n))[::-1]
@@ -223,10 +224,12 @@ def usable() -> tuple[str, ...]:
 
 
 def _title(name: str, model_form: str) -> str:
-    """The title of a technique, with a note if it does not take models of this form."""
+    """The title of a technique, with a note if it does not take all models of this form."""
     technique = get_technique(name)
-    note = "" if model_form in technique.accepts else f" (not for {model_form} models)"
-    return f"{technique.title}{note}"
+    if model_form not in technique.accepts:
+        return f"{technique.title} (not for {model_form} models)"
+    some = technique.partly.get(model_form, "")
+    return f"{technique.title} ({some} only)" if some else technique.title
 
 
 def button(name: str) -> Button:

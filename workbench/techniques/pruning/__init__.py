@@ -207,6 +207,7 @@ class PruningSettings(TechniqueSettings):
     gives="same",
     actions={"sensitivity": sensitivity},
     references=("distill_from",),
+    partly={"sklearn": "boosted ensembles"},
 )
 def prune(job: Job, settings: PruningSettings) -> Outcome:
     """Removes channels, blocks or weights of low importance, or the last trees of an ensemble."""

@@ -259,8 +259,8 @@ def _choice_note(choice: _Choice, n: int, settings: PruningSettings) -> str:
         return "The ensemble has one round, which is kept."
     if n == n_all:
         return (
-            f"All {n_all} rounds were kept: with {choice.trials[-2].n}, {how} on valid is more than "
-            f"the margin of {margin}.{why}"
+            f"All {n_all} rounds were kept: with {choice.trials[-2].n}, {how} on valid is more "
+            f"than the margin of {margin}.{why}"
         )
     return (
         f"Kept the first {n} of {n_all} rounds, the smallest of {len(choice.trials)} numbers for "
