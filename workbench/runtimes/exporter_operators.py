@@ -29,11 +29,11 @@ def kept_operators() -> Iterator[None]:
     if not isinstance(own, classmethod):
         yield
         return
-    ONNXRegistry.from_torchlib = staticmethod(_operators(ONNXRegistry, own))  # type: ignore[assignment]
+    ONNXRegistry.from_torchlib = staticmethod(_operators(ONNXRegistry, own))
     try:
         yield
     finally:
-        ONNXRegistry.from_torchlib = own  # type: ignore[assignment]
+        ONNXRegistry.from_torchlib = own
 
 
 @cache
