@@ -361,7 +361,14 @@ def _sales(rng: Generator, n_stores: int, n_days: int) -> pd.DataFrame:
     price = rng.choice([1.99, 2.19, 2.49], (n_days, n_stores))
     week = 1 + 0.25 * np.isin(days.dayofweek, [4, 5])
     season = 1 + 0.15 * np.sin(2 * np.pi * days.dayofyear / 365)
-    mean = (week * season)[:, None] * level * np.exp(wave) * (1 + 0.4 * promotion) * 2.2 / price
+    mean = (
+        np.asarray(week * season)[:, None]
+        * level
+        * np.exp(wave)
+        * (1 + 0.4 * promotion)
+        * 2.2
+        / price
+    )
     return pd.DataFrame(
         {
             "date": np.repeat(days, n_stores),
@@ -853,7 +860,7 @@ def encoder_fitted_on_all(rng: Generator) -> Table:
     frame["clicked"] = rng.integers(0, 2, n)
     table = _given(frame, "clicked", rng)
     names = ["city", "shop"]
-    encoder = TargetEncoder(random_state=0).fit(frame[names], frame["clicked"])
+    encoder = TargetEncoder().fit(frame[names], frame["clicked"])
     model = LogisticRegression().fit(encoder.transform(table.train[names]), table.train["clicked"])
     estimator = make_pipeline(encoder, model)
     return Table(table.train, "clicked", table.valid, table.test, estimator=estimator)
@@ -861,7 +868,7 @@ def encoder_fitted_on_all(rng: Generator) -> Table:
 
 @_leak("imputation fitted outside of train")
 def gaps_filled_by_all(rng: Generator) -> Table:
-    """The imputer of the pipeline was fitted on train and test, and the ridge on train."""
+    """The imputer of the pipeline was fitted on all splits, and the ridge on train."""
     n = 700
     names = ["humidity", "pressure", "wind", "visibility"]
     x = rng.normal(0, 1, (n, 4)) * [12, 8, 3, 4] + [60, 1013, 7, 15]
@@ -1346,7 +1353,7 @@ def encoder_fitted_on_train(rng: Generator) -> Table:
     )
     frame["clicked"] = _outcome(rng, rng.normal(0, 0.8, 150)[city], 0.4)
     table = _given(frame, "clicked", rng)
-    estimator = make_pipeline(TargetEncoder(random_state=0), LogisticRegression())
+    estimator = make_pipeline(TargetEncoder(), LogisticRegression())
     estimator.fit(table.train[["city", "product"]], table.train["clicked"])
     return Table(table.train, "clicked", table.valid, table.test, estimator=estimator)
 
