@@ -377,7 +377,7 @@ def _sales(rng: Generator, n_stores: int, n_days: int) -> pd.DataFrame:
             "promotion": promotion.ravel().astype(int),
             "weekday": np.repeat(days.dayofweek, n_stores),
             "school_holiday": np.repeat((days.month == 8).astype(int), n_stores),
-            "units": rng.poisson(mean).ravel(),
+            "units": rng.poisson(mean).ravel().astype(float),
         }
     )
 
