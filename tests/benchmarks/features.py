@@ -71,7 +71,7 @@ def flights(budget: str) -> None:
                 outputs_on(outcome.candidate, valid),
                 valid.targets,
                 task.metric,
-                times=valid.times,
+                blocks=valid.blocks,
             )
             kept = int(outcome.evidence["features"]["kept"].sum())
             print(f"| {model} | {name} | {kept} | {verdict.text} | {seconds:.0f} |", flush=True)

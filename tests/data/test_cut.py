@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -142,7 +143,7 @@ def test_share_that_is_held_out_is_stratified_and_decided_by_the_seed() -> None:
 
 def test_share_that_is_held_out_keeps_groups_and_the_order_of_time() -> None:
     groups = np.array([f"g{i // 5}" for i in range(100)])
-    rest, held = hold_out(_numbers(), "classification", 0.2, groups=groups)
+    rest, held = hold_out(replace(_numbers(), groups=groups), "classification", 0.2)
     assert not set(groups[rest]) & set(groups[held])
     assert len(held) == 20
     rest, held = hold_out(_numbers(times=np.arange(100) // 4), "classification", 0.2)

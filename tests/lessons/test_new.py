@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import workbench as wb
 from workbench.cli import main as cli
 from workbench.lessons.new import notebook_for_table
 from workbench.runs.folders import run_folders
@@ -76,3 +78,17 @@ def test_names_with_quotes_and_signs_stay_as_they_are(tmp_path):
     read = yaml.safe_load(values["task_args"])
     assert read["target"] == 'will "it" = rain? #3'
     assert read["train"] == str(tmp_path / "a'b #1=2.csv")
+
+
+@pytest.mark.parametrize(("option", "column"), [("groups", "owner"), ("times", "day")])
+def test_columns_of_times_and_groups_are_arguments_of_the_task(table, tmp_path, option, column):
+    labels = np.arange(N) // 4
+    CHURN.assign(**{column: labels}).to_csv(table, index=False)
+    assert cli.main(["new", "churn.csv", "--target", "churn", f"--{option}", column]) == 0
+    notebook = nbformat.read(tmp_path / "churn.ipynb", as_version=4)
+    values: dict = {}
+    exec(notebook.cells[2].source, values)
+    task = wb.load_task(values["task"], json.loads(values["task_args"]))
+    assert set(task.data.train.inputs) == {"age", "plan"}
+    held = set(getattr(task.data.valid, option).tolist())
+    assert not held & set(getattr(task.data.train, option).tolist())

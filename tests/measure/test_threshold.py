@@ -194,7 +194,7 @@ def test_blocks_stay_together_and_widen_the_intervals() -> None:
     outputs = rng.normal(0, 1, 1000)
     targets = (rng.random(1000) < positive_probability(outputs + level)).astype(int)
     rows = decision_threshold(outputs, targets, cost_false_negative=3)
-    blocks = decision_threshold(outputs, targets, cost_false_negative=3, times=day)
+    blocks = decision_threshold(outputs, targets, cost_false_negative=3, blocks=day)
     assert blocks.threshold == rows.threshold
     assert blocks.cost.high - blocks.cost.low > 1.3 * (rows.cost.high - rows.cost.low)
     assert blocks.points[40].cost_high > rows.points[40].cost_high
@@ -281,4 +281,4 @@ def test_single_fold_and_blocks_of_one_class_are_refused() -> None:
     with pytest.raises(SettingsError, match="`n_folds` must be at least 2, got 1"):
         decision_threshold(outputs, targets, n_folds=1)
     with pytest.raises(DataError, match="All rows of one class lie in one block"):
-        decision_threshold(outputs, np.arange(50) // 25, times=np.arange(50) // 25)
+        decision_threshold(outputs, np.arange(50) // 25, blocks=np.arange(50) // 25)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import rich_click as click
 
 from workbench.cli.options import ARGUMENT, command, flag, json_flag, run_option
@@ -69,6 +71,10 @@ def _target_option() -> click.Parameter:
     return click.RichOption(["--target"], required=True, metavar="TEXT", help="Column to predict.")
 
 
+def _column_option(name: str, text: str) -> Any:
+    return lambda: click.RichOption([f"--{name}"], default="", metavar="COLUMN", help=text)
+
+
 def _notebook_option() -> click.Parameter:
     text = "Notebook to write. [default: the name of the file, with .ipynb, in this folder]"
     return click.RichOption(
@@ -76,12 +82,20 @@ def _notebook_option() -> click.Parameter:
     )
 
 
-@command("new", _data_argument, _target_option, _notebook_option, panel=PANEL)
-def new(data: str, target: str, out: str | None) -> int:
+@command(
+    "new",
+    _data_argument,
+    _target_option,
+    _column_option("times", "Column with the time of each row: the latest rows are held out."),
+    _column_option("groups", "Column with the owner of each row, whose rows stay together."),
+    _notebook_option,
+    panel=PANEL,
+)
+def new(data: str, target: str, times: str, groups: str, out: str | None) -> int:
     """Write a notebook for your own table, which begins with simple models."""
     from workbench.cli.new import new
 
-    return new(data, target, out)
+    return new(data, target, out, times=times, groups=groups)
 
 
 COMMANDS = (tour, lab, new, doctor, docs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 from workbench.errors import WorkbenchError
 from workbench.lessons.new import notebook_for_table
@@ -12,7 +13,9 @@ from workbench.system.files import write_text
 __all__ = ["new"]
 
 
-def new(data: str, target: str, out: str | None = None) -> int:
+def new(
+    data: str, target: str, out: str | None = None, *, times: str = "", groups: str = ""
+) -> int:
     """Check the task of a table, print it, and write the notebook.
 
     Raises WorkbenchError for a notebook that exists already, and whatever is wrong with the table.
@@ -28,10 +31,12 @@ def new(data: str, target: str, out: str | None = None) -> int:
         raise WorkbenchError(f"`--out` must end in .ipynb, got {place}.")
     if place.exists():
         raise WorkbenchError(f"{place} exists already: give another name by `--out`, or move it.")
-    task = make_task(name, train=str(source), target=target)
+    named = {"target": target, "times": times, "groups": groups}
+    columns: dict[str, Any] = {argument: column for argument, column in named.items() if column}
+    task = make_task(name, train=str(source), **columns)
     print(task)
     place.parent.mkdir(parents=True, exist_ok=True)
-    write_text(place, nbformat.writes(notebook_for_table(name, source, target)))
+    write_text(place, nbformat.writes(notebook_for_table(name, source, **columns)))
     name = shlex.quote(str(place))
     print(f"\nWritten: {place}. Open it with `workbench lab {name}`, or run it in a batch:")
     print(f"papermill {name} out.ipynb -p budget smoke")

@@ -1,6 +1,6 @@
 """The cut of train rows into splits, by a seed or by time.
 
-By a seed it is stratified, and identical rows stay in one split.
+By a seed it is stratified, and identical rows and rows of one group stay in one split.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from workbench.data.labels import with_targets
 from workbench.data.notices import notice
 from workbench.data.overlap import copies_are_natural, row_hashes
 from workbench.data.rows import SPLIT_NAMES, AnyRows, Rows, Splits
-from workbench.data.tables import times_of
+from workbench.data.tables import groups_of, times_of
 from workbench.errors import DataError
 
 if TYPE_CHECKING:
@@ -29,72 +29,116 @@ ENOUGH_CALIBRATION = 64  # rows; small data use up to MOST_CALIBRATION of their 
 MOST_CALIBRATION = 0.1
 UNEVEN = 2  # a split with more than twice, or less than half of its share is far from it
 RARE = 10  # a class with fewer rows may be missing in calibration
+N_DRAWS = 20  # orders of the groups, of which the one with the most even classes is taken
 
 
-def cut(rows: Mapping[str, AnyRows], kind: Kind, seed: int, times: np.ndarray | None) -> Splits:
+def cut(
+    rows: Mapping[str, AnyRows],
+    kind: Kind,
+    seed: int,
+    times: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
+) -> Splits:
     """All four splits; those that are not given are cut from train.
 
-    Raises DataError for `times` of another length or for a torch dataset, and for too few rows.
+    `times` and `groups` `(rows,)` are labels of the train rows. Raises DataError for labels of
+    another length, times of a torch dataset, both at once, and for too few rows.
     """
-    train = rows["train"]
-    times = None if times is None else times_of(times)
-    if times is None:
-        times = train.times
-    elif len(times) != len(train):
-        raise DataError(
-            f"`times` has {len(times):,} values for {len(train):,} train rows; give one a row."
-        )
-    elif isinstance(train, Rows):
-        train = replace(train, times=times)
-    else:
-        raise DataError(
-            "`times` needs rows in memory, and a torch dataset is read by batch: give arrays, a "
-            "DataFrame or `Rows`."
-        )
+    train = _labelled(rows["train"], times, groups)
     shares = _shares(rows)
     if not shares:
         return Splits(**{**rows, "train": train})
-    if times is not None:
-        _, keys = np.unique(times, return_inverse=True)
-        parts = _parts(np.zeros(len(train), np.int64), keys, shares, stratified=False)
+    rng = np.random.default_rng(seed)
+    strata = strata_of(np.asarray(train.targets), kind)
+    if train.times is not None:
+        parts = _parts_in_time(train.times, shares)
+    elif train.groups is not None:
+        parts = _parts_of_groups(train.groups, strata, shares, rng)
+        parts = {split: rng.permutation(index) for split, index in parts.items()}
     else:
-        rng = np.random.default_rng(seed)
-        strata = strata_of(np.asarray(train.targets), kind)
         parts = _random_parts(train, strata, shares, rng)
         parts = {split: rng.permutation(index) for split, index in parts.items()}
     return Splits(**{**rows, **{split: taken(train, index) for split, index in parts.items()}})
 
 
+def _labelled(train: AnyRows, times: np.ndarray | None, groups: np.ndarray | None) -> AnyRows:
+    """The train rows with their times or groups."""
+    if times is not None:
+        times = times_of(times)
+        if len(times) != len(train):
+            raise DataError(
+                f"`times` has {len(times):,} values for {len(train):,} train rows; give one a row."
+            )
+        if not isinstance(train, Rows):
+            raise DataError(
+                "`times` needs rows in memory, and a torch dataset is read by batch: give arrays, "
+                "a DataFrame or `Rows`."
+            )
+        train = replace(train, times=times)
+    if groups is not None:
+        train = replace(train, groups=groups_of(groups, len(train)))
+    if train.times is not None and train.groups is not None:
+        raise DataError(
+            "`times` and `groups` exclude each other: rows with times are cut in their order, so "
+            "rows of one group come into several splits. Give `groups` if the model will predict "
+            "for new groups, `times` if it will predict for later times."
+        )
+    return train
+
+
 def hold_out(
-    rows: AnyRows,
-    kind: Kind,
-    share: float,
-    *,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
+    rows: AnyRows, kind: Kind, share: float, *, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Row numbers `(rest, held)` of train rows of which a share is held out, as `cut` cuts them.
 
-    Rows ordered in time give their latest rows. Rows of one group are never parted; without
-    `groups` `(rows,)` the share is stratified, unless a class has too few rows for that. Raises
-    DataError for too few rows.
+    Rows ordered in time give their latest rows, and rows of one group are never parted; other rows
+    are stratified, unless a class has too few rows for that. Raises DataError for too few rows.
     """
     shares = {"valid": share}
-    one_stratum = np.zeros(len(rows), np.int64)
     rng = np.random.default_rng(seed)
+    strata = strata_of(np.asarray(rows.targets), kind)
     if rows.times is not None:
-        _, keys = np.unique(rows.times, return_inverse=True)
-        parts = _parts(one_stratum, keys, shares, stratified=False)
-    elif groups is not None:
-        _, numbers = np.unique(groups, return_inverse=True)
-        keys = rng.permutation(int(numbers.max()) + 1)[numbers]
-        parts = _parts(one_stratum, keys, shares, stratified=True)
+        parts = _parts_in_time(rows.times, shares)
+    elif rows.groups is not None:
+        parts = _parts_of_groups(rows.groups, strata, shares, rng)
     else:
         try:
-            parts = _random_parts(rows, strata_of(np.asarray(rows.targets), kind), shares, rng)
+            parts = _random_parts(rows, strata, shares, rng)
         except DataError:
-            parts = _random_parts(rows, one_stratum, shares, rng)
+            parts = _random_parts(rows, np.zeros(len(rows), np.int64), shares, rng)
     return np.sort(parts["train"]), np.sort(parts["valid"])
+
+
+def _parts_in_time(times: np.ndarray, shares: Mapping[str, float]) -> dict[str, np.ndarray]:
+    _, keys = np.unique(times, return_inverse=True)
+    return _parts(np.zeros(len(times), np.int64), keys, shares, noun="times")
+
+
+def _parts_of_groups(
+    groups: np.ndarray, strata: np.ndarray, shares: Mapping[str, float], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Row numbers of each split, of whole groups in a random order.
+
+    Of several orders it is the one whose splits have the shares of the strata that are nearest to
+    those of all rows.
+    """
+    _, numbers = np.unique(groups, return_inverse=True)
+    one_stratum = np.zeros(len(groups), np.int64)
+    _, strata = np.unique(strata, return_inverse=True)
+    whole = np.bincount(strata) / len(strata)
+    best: dict[str, np.ndarray] = {}
+    least = np.inf
+    for _ in range(N_DRAWS if len(whole) > 1 else 1):
+        keys = rng.permutation(int(numbers.max()) + 1)[numbers]
+        parts = _parts(one_stratum, keys, shares, noun="groups")
+        away = sum(
+            np.abs(np.bincount(strata[index], minlength=len(whole)) / len(index) - whole).sum()
+            for index in parts.values()
+            if len(index)
+        )
+        if away < least:
+            best, least = parts, away
+    return best
 
 
 def _shares(rows: Mapping[str, AnyRows]) -> dict[str, float]:
@@ -126,7 +170,7 @@ def _random_parts(
     copies, as a random draw would have them, with a warning.
     """
     try:
-        parts = _parts(strata, _random_ranks(rows, rng), shares, stratified=True)
+        parts = _parts(strata, _random_ranks(rows, rng), shares)
         reason = _uneven(parts, shares, len(rows))
     except DataError:
         if not copies_are_natural(rows):
@@ -134,7 +178,7 @@ def _random_parts(
         parts, reason = {}, "they cannot be cut without parting copies"
     if not reason or not isinstance(rows, Rows) or not copies_are_natural(rows):
         return parts
-    parts = _parts(strata, rng.permutation(len(rows)), shares, stratified=True)
+    parts = _parts(strata, rng.permutation(len(rows)), shares)
     n_different = len(np.unique(row_hashes(rows)))
     notice(
         f"train has {n_different:,} different rows among {len(rows):,}, and {reason}: the cut is "
@@ -165,7 +209,7 @@ def _random_ranks(rows: AnyRows, rng: np.random.Generator) -> np.ndarray:
 
 
 def _parts(
-    strata: np.ndarray, keys: np.ndarray, shares: Mapping[str, float], *, stratified: bool
+    strata: np.ndarray, keys: np.ndarray, shares: Mapping[str, float], *, noun: str = "rows"
 ) -> dict[str, np.ndarray]:
     """Row numbers of each split: each stratum in the order of `keys`, cut where a key changes."""
     splits = [name for name in SPLIT_NAMES if name == "train" or name in shares]
@@ -183,12 +227,12 @@ def _parts(
         changes = [_nearest_change(sorted_keys, int(end)) for end in ends]
         pieces = dict(zip(splits, np.split(index, changes), strict=True))
         if any(len(piece) < least.get(split, 1) for split, piece in pieces.items()):
-            is_class = stratified and len(strata_values) > 1
+            is_class = len(strata_values) > 1
             subject = f"class number {stratum} has {n:,} rows" if is_class else f"{n:,} rows"
             raise DataError(
-                f"{subject} with {len(np.unique(sorted_keys)):,} different "
-                f"{'rows' if stratified else 'times'} cannot be cut into {', '.join(pieces)}: give "
-                "more rows, leave rare classes out, or give the splits."
+                f"{subject} with {len(np.unique(sorted_keys)):,} different {noun} cannot be cut "
+                f"into {', '.join(pieces)}: give more rows, leave rare classes out, or give the "
+                "splits."
             )
         for split, piece in pieces.items():
             parts[split].append(piece)
@@ -208,7 +252,9 @@ def taken(rows: AnyRows, index: np.ndarray) -> AnyRows:
     """The rows of these numbers; those of a torch dataset stay unread."""
     if isinstance(rows, Rows):
         return rows.take(index)
-    return with_targets(replace(rows, dataset=_chosen(rows.dataset, index)), rows.targets[index])
+    groups = None if rows.groups is None else rows.groups[index]
+    chosen = replace(rows, dataset=_chosen(rows.dataset, index), groups=groups)
+    return with_targets(chosen, rows.targets[index])
 
 
 def _chosen(dataset: Any, index: np.ndarray) -> Any:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.data.columns import missing_rows
 from workbench.data.cut import strata_of
 from workbench.data.notices import notice
 from workbench.data.overlap import copies_are_natural, row_hashes
@@ -25,7 +24,7 @@ from workbench.errors import DataError, SettingsError, shown
 if TYPE_CHECKING:
     from workbench.data.labels import Kind
 
-__all__ = ["Fold", "fold_indices", "group_labels"]
+__all__ = ["Fold", "fold_indices"]
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -39,13 +38,12 @@ def fold_indices(
     n_folds: int,
     *,
     seed: int = 0,
-    groups: np.ndarray | None = None,
     repeats: int = 1,
 ) -> list[Fold]:
     """Row numbers `(train, held)` of each fold; every row is held out once a repeat.
 
-    Folds of classes and labels are stratified. Identical rows, and rows of one of the `groups`
-    `(rows,)`, are in one fold. Rows with `times` are cut in their order: the rows of a fold train
+    Folds of classes and labels are stratified. Identical rows, and rows of one group, are in one
+    fold. Rows with `times` are cut in their order: the rows of a fold train
     before those that it holds out, and rows of one time are never parted. `n_folds=1` is one
     hold-out of a fifth. Raises SettingsError for numbers that are not allowed, DataError for rows
     that do not give so many folds, with the largest number that they do give.
@@ -54,10 +52,14 @@ def fold_indices(
     if len(rows) < 2:
         raise DataError(f"Folds need at least 2 rows, got {len(rows)}.")
     if rows.times is not None:
-        folds = _in_time(np.asarray(rows.times), n_folds, repeats, groups)
+        if rows.groups is not None:
+            raise SettingsError(
+                "Rows with `times` are cut in their order, so `groups` has no effect: leave it out."
+            )
+        folds = _in_time(np.asarray(rows.times), n_folds, repeats)
         _refuse_one_class(folds, rows, kind, "times")
         return folds
-    groups = None if groups is None else _numbered(group_labels(groups, len(rows)))
+    groups = None if rows.groups is None else _numbered(rows.groups)
     splitting = _Splitting.of(
         rows, kind, n_folds, seed=seed, are_groups=groups is not None, repeats=repeats
     )
@@ -72,12 +74,8 @@ def _check_numbers(n_folds: Any, repeats: Any) -> None:
             raise SettingsError(f"`{name}` must be a whole number from 1 on, got {shown(value)}.")
 
 
-def _in_time(times: np.ndarray, n_folds: int, repeats: int, groups: Any) -> list[Fold]:
+def _in_time(times: np.ndarray, n_folds: int, repeats: int) -> list[Fold]:
     """Folds in order of time; each trains on all times before those that it holds out."""
-    if groups is not None:
-        raise SettingsError(
-            "Rows with `times` are cut in their order, so `groups` has no effect: leave it out."
-        )
     if repeats > 1:
         raise SettingsError(
             f"`repeats` must be 1 for rows with `times`, which are cut in one way, got {repeats}."
@@ -104,28 +102,6 @@ def _spans_of_time(n_times: int, n_folds: int) -> Iterator[tuple[int, int]]:
         return
     for _, held in TimeSeriesSplit(n_splits=n_folds).split(np.arange(n_times)):
         yield int(held[0]), int(held[-1]) + 1
-
-
-def group_labels(groups: Any, n_rows: int) -> np.ndarray:
-    """The label of each row's group `(rows,)`, mixed ones as texts.
-
-    Raises DataError for another shape and for missing labels.
-    """
-    values = np.asarray(groups)
-    if values.shape != (n_rows,):
-        raise DataError(
-            f"`groups` has the shape {values.shape} for {n_rows:,} train rows: give one value a "
-            "row."
-        )
-    missing = missing_rows(values)
-    if len(missing):
-        raise DataError(
-            f"{len(missing):,} values of `groups` are missing, the first in row {missing[0]}: give "
-            "each row a group."
-        )
-    if values.dtype.kind == "O":
-        values = np.asarray([str(value) for value in values.tolist()])
-    return values
 
 
 def _numbered(values: np.ndarray) -> np.ndarray:

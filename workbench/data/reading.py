@@ -15,7 +15,7 @@ __all__ = ["Reading"]
 
 @dataclass(frozen=True)
 class Reading:
-    """Names of the target and time columns, arrangement of the inputs, and numbering of labels.
+    """Names of the columns with target, times and groups, order of the inputs, numbers of labels.
 
     `arrange` gives the columns as the model takes them; `coding` is None where targets stay as they
     are. `files` are the paths of the splits that were read from files.
@@ -26,6 +26,7 @@ class Reading:
     coding: Coding | None = None
     arrange: Callable[[AnyRows], AnyRows] | None = None
     files: tuple[tuple[str, str], ...] = ()
+    groups: str | None = None
 
     @property
     def labels_note(self) -> str:
@@ -34,7 +35,7 @@ class Reading:
 
     def __call__(self, data: Any, name: str = "data") -> AnyRows:
         """Rows from data in any shape that `make_task` takes; DataError names the data `name`."""
-        rows = read_all({name: data}, self.target, self.times)
+        rows = read_all({name: data}, self.target, self.times, self.groups)
         if self.arrange is not None:
             rows = {n: self.arrange(r) for n, r in rows.items()}
         return (coded_rows(rows, self.coding) if self.coding is not None else rows)[name]

@@ -26,14 +26,16 @@ Prepare = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
 class Rows:
     """Rows in memory: `inputs` maps a name to an array `(rows, ...)`, `targets` is `(rows, ...)`.
 
-    `times` `(rows,)` is for rows that are ordered in time. It holds block labels, such as the day;
-    intervals then resample whole blocks. Raises DataError for arrays of unequal length, of complex
-    numbers and of records.
+    `times` `(rows,)` is for rows that are ordered in time, and holds labels such as the day.
+    `groups` `(rows,)` is for rows that belong together, and holds labels such as the patient: no
+    cut and no fold parts a group. Intervals resample whole times or groups. Raises DataError for
+    arrays of unequal length, of complex numbers and of records.
     """
 
     inputs: Mapping[str, np.ndarray]
     targets: np.ndarray
     times: np.ndarray | None = None
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for name, array in {**self.inputs, "targets": self.targets}.items():
@@ -44,8 +46,7 @@ class Rows:
                 )
         lengths = {name: len(array) for name, array in self.inputs.items()}
         lengths["targets"] = len(self.targets)
-        if self.times is not None:
-            lengths["times"] = len(self.times)
+        lengths |= {name: len(labels) for name, labels in self._labels.items()}
         if len(set(lengths.values())) != 1:
             raise DataError(
                 f"Arrays of unequal length: {lengths}. Give as many rows in each input as targets."
@@ -54,11 +55,22 @@ class Rows:
     def __len__(self) -> int:
         return len(self.targets)
 
+    @property
+    def blocks(self) -> np.ndarray | None:
+        """Labels `(rows,)` of the rows that intervals resample together; None without any."""
+        return self.times if self.groups is None else self.groups
+
+    @property
+    def _labels(self) -> dict[str, np.ndarray]:
+        """The labels of the rows that there are, by their name."""
+        labels = {"times": self.times, "groups": self.groups}
+        return {name: values for name, values in labels.items() if values is not None}
+
     def take(self, indices: np.ndarray | slice) -> Rows:
         """The rows of these indices, in the order of the indices."""
         inputs = {name: array[indices] for name, array in self.inputs.items()}
-        times = None if self.times is None else self.times[indices]
-        return Rows(inputs, self.targets[indices], times)
+        labels = {name: values[indices] for name, values in self._labels.items()}
+        return Rows(inputs, self.targets[indices], **labels)
 
     def prepared(self, prepare: Prepare | None) -> Rows:
         """The same rows with `prepare` applied to all inputs at once."""
@@ -91,8 +103,7 @@ class Rows:
         """A short hash of the content, equal for two runs on the same rows."""
         parts = {f"input {name}": array for name, array in self.inputs.items()}
         parts["targets"] = self.targets
-        if self.times is not None:
-            parts["times"] = self.times
+        parts |= self._labels
         sha = hashlib.sha256()
         for name, array in sorted(parts.items()):
             sha.update(f"{name} {np.asarray(array).dtype} {np.shape(array)}".encode())
@@ -109,6 +120,12 @@ class DatasetRows:
     collate: Callable[[list[Any]], Any] | None = None
     prepare: Prepare | None = None
     times: None = None
+    groups: np.ndarray | None = None
+
+    @property
+    def blocks(self) -> np.ndarray | None:
+        """Labels `(rows,)` of the rows that intervals resample together; None without any."""
+        return self.groups
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -117,7 +134,8 @@ class DatasetRows:
         """The rows of these indices, read into memory."""
         chosen = np.arange(len(self))[indices]
         inputs, targets = self._read(chosen)
-        return Rows(inputs, targets)
+        groups = None if self.groups is None else self.groups[chosen]
+        return Rows(inputs, targets, groups=groups)
 
     def prepared(self, prepare: Prepare | None) -> DatasetRows:
         """The same rows with `prepare` applied to each batch, after an earlier `prepare`."""

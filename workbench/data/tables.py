@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.data.columns import array_of, column_values
+from workbench.data.columns import array_of, column_values, missing_rows
 from workbench.data.notices import notice
 from workbench.data.rows import Rows
 from workbench.errors import DataError, sentence_of, unknown
@@ -15,6 +15,7 @@ from workbench.errors import DataError, sentence_of, unknown
 __all__ = [
     "as_frame",
     "framed",
+    "groups_of",
     "is_frame",
     "is_pair",
     "ordered_labels",
@@ -110,8 +111,10 @@ def is_pair(data: Any) -> bool:
     return _is_lazy(data[0]) or hasattr(data[0], "columns") or hasattr(data[0], "schema")
 
 
-def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
-    """Rows of a DataFrame; its columns `target` and `time_column` are not among the inputs.
+def rows_of_frame(
+    frame: Any, target: Any, time_column: Any = None, group_column: Any = None
+) -> Rows:
+    """Rows of a DataFrame, of which the named columns are not among the inputs.
 
     `target` is a name, or a list of names. Raises DataError for columns that are not there, for two
     of one name, and where no column is left.
@@ -130,32 +133,34 @@ def rows_of_frame(frame: Any, target: Any, time_column: Any = None) -> Rows:
     target_names = list(target) if several else [target]
     if not target_names:
         raise DataError("`target` is an empty list: name a column at least.")
-    times = [] if time_column is None else [time_column]
-    positions = {
-        i: _position(labels, names, name) for i, name in enumerate([*target_names, *times])
-    }
-    problems = [
-        _no_column(frame, names, [*target_names, *times][i])
-        for i, at in positions.items()
-        if at is None
-    ]
+    of_rows = {"times": time_column, "groups": group_column}
+    of_rows = {name: column for name, column in of_rows.items() if column is not None}
+    named = [*target_names, *of_rows.values()]
+    positions = {i: _position(labels, names, name) for i, name in enumerate(named)}
+    problems = [_no_column(frame, names, named[i]) for i, at in positions.items() if at is None]
     if problems:
         raise DataError(" ".join(problems))
     places = [at for at in positions.values() if at is not None]
     if len(set(places)) != len(places):
         twice = next(names[at] for at in places if places.count(at) > 1)
         raise DataError(
-            f"the column `{twice}` is named twice by `target` and `times`: name it once."
+            f"the column `{twice}` is named twice by `target`, `times` and `groups`: name it once."
         )
     columns = [column_values(frame.iloc[:, at]) for at in places]
     targets = np.column_stack(columns[: len(target_names)]) if several else columns[0]
     inputs = {n: column_values(frame.iloc[:, i]) for i, n in enumerate(names) if i not in places}
     if not inputs:
         raise DataError(
-            f"no column is left as an input: all of {_shown(names)} are target or times."
+            f"no column is left as an input: all of {_shown(names)} are target, times or groups."
         )
     _tell_copies(inputs, targets)
-    return Rows(inputs, targets, times_of(columns[-1]) if times else None)
+    told = dict(zip(of_rows, columns[len(target_names) :], strict=True))
+    return Rows(
+        inputs,
+        targets,
+        times_of(told["times"]) if "times" in told else None,
+        groups_of(told["groups"], len(targets)) if "groups" in told else None,
+    )
 
 
 def ordered_labels(data: Any, target: Any) -> tuple[str, ...]:
@@ -225,6 +230,28 @@ def times_of(values: np.ndarray) -> np.ndarray:
             "`pandas.to_datetime(...)` of them."
         )
         return values.astype(str)
+
+
+def groups_of(groups: Any, n_rows: int) -> np.ndarray:
+    """The label of each row's group `(rows,)`; mixed ones as texts.
+
+    Raises DataError for another shape and for missing labels.
+    """
+    values = np.asarray(groups)
+    if values.shape != (n_rows,):
+        raise DataError(
+            f"`groups` has the shape {values.shape} for {n_rows:,} rows: give one value a "
+            "row, or the name of a column."
+        )
+    missing = missing_rows(values)
+    if len(missing):
+        raise DataError(
+            f"{len(missing):,} values of `groups` are missing, the first in row {missing[0]}: give "
+            "each row a group."
+        )
+    if values.dtype.kind == "O":
+        values = np.asarray([str(value) for value in values.tolist()])
+    return values
 
 
 def _names(frame: Any) -> list[str]:

@@ -39,13 +39,16 @@ def framed_all(data: Mapping[str, Any]) -> dict[str, Any]:
     return {split: made[id(split_data)] for split, split_data in data.items()}
 
 
-def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyRows]:
+def read_all(
+    data: Mapping[str, Any], target: Any, times: Any = None, groups: Any = None
+) -> dict[str, AnyRows]:
     """The rows of each split in `data`.
 
-    The columns `target` and `times` of a DataFrame are not among its inputs. Text is the path of a
-    CSV, Parquet or Feather file. Raises one DataError with the problems of all splits.
+    The columns `target`, `times` and `groups` of a DataFrame are not among its inputs. Text is the
+    path of a CSV, Parquet or Feather file. Raises one DataError with the problems of all splits.
     """
-    time_column = times if isinstance(times, str) else None
+    labels = {"times": times, "groups": groups}
+    labels = {name: value for name, value in labels.items() if isinstance(value, str)}
     rows: dict[str, AnyRows] = {}
     problems = []
     tables = [d for d in data.values() if is_path(d) or is_frame(d)]
@@ -56,7 +59,7 @@ def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyR
         )
     for split, split_data in data.items():
         try:
-            rows[split] = _read(split_data, target, time_column)
+            rows[split] = _read(split_data, target, labels)
             if not len(rows[split]):
                 problems.append(f"`{split}` is empty")
         except WorkbenchError as error:
@@ -66,18 +69,19 @@ def read_all(data: Mapping[str, Any], target: Any, times: Any) -> dict[str, AnyR
     return rows
 
 
-def _read(data: Any, target: Any, time_column: str | None) -> AnyRows:
+def _read(data: Any, target: Any, labels: Mapping[str, str]) -> AnyRows:
+    """The rows of one split; `labels` are the columns with times and groups."""
     if isinstance(data, (Rows, DatasetRows)):
         return data
     data = read_file(data) if is_path(data) else data
     if isinstance(data, type):
         raise DataError(f"`{data.__name__}` is a class: give an object of it, with rows.")
     if is_frame(data):
-        return rows_of_frame(data, target, time_column)
-    if time_column is not None:
+        return rows_of_frame(data, target, labels.get("times"), labels.get("groups"))
+    for name, column in labels.items():
         raise DataError(
-            f"`times={time_column!r}` names a column, and the data are not a DataFrame: give an "
-            "array with one time a row."
+            f"`{name}={column!r}` names a column, and the data are not a DataFrame: give an array "
+            "with one value a row."
         )
     has_samples = isinstance(data, list) and bool(data) and isinstance(data[0], (tuple, Mapping))
     if isinstance(data, (tuple, list, Mapping)) and not has_samples:

@@ -119,7 +119,7 @@ def _card(
         candidate,
         task.example(1, candidate.prepare),
         quality=tuple(
-            quality(contestant.answers, targets, m, times=valid.times, split="valid")
+            quality(contestant.answers, targets, m, blocks=valid.blocks, split="valid")
             for m in task.metrics
         ),
         timing=timing,
@@ -220,7 +220,7 @@ def _verdicts(
 ) -> tuple[Verdict, ...]:
     valid = task.data.valid
     of_scores = compare_many(
-        before.answers, after.answers, np.asarray(valid.targets), task.metrics, times=valid.times
+        before.answers, after.answers, np.asarray(valid.targets), task.metrics, blocks=valid.blocks
     )
     if not timings:
         return tuple(of_scores)

@@ -42,8 +42,8 @@ def test_line(
     """
     before, after = (outputs_on(c, test, report) for c in (first, last))
     targets = np.asarray(test.targets)
-    verdicts = compare_many(before, after, targets, task.metrics, times=test.times)
-    intervals = [quality(o, targets, task.metric, times=test.times) for o in (before, after)]
+    verdicts = compare_many(before, after, targets, task.metrics, blocks=test.blocks)
+    intervals = [quality(o, targets, task.metric, blocks=test.blocks) for o in (before, after)]
     promises = (
         {f"{100 * lost:g}": within(verdicts[0], lost) for lost in AT_MOST_LOST}
         if task.metric.unit == "points"

@@ -16,15 +16,16 @@ __all__ = ["notebook_for_table"]
 TASK = "workbench:make_task"  # a function, so shell, recipe and notebook name the same task
 
 
-def notebook_for_table(name: str, data: Path, target: str) -> NotebookNode:
+def notebook_for_table(name: str, data: Path, target: str, **columns: str) -> NotebookNode:
     """A notebook without outputs, whose parameters name the task of a file and its target column.
 
     It runs as it is, also by papermill with other parameters. `data` should be absolute, as the
-    notebook may move.
+    notebook may move. `columns` are the names of those with `times` or `groups`.
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    arguments = json.dumps({"name": name, "train": str(data), "target": target}, ensure_ascii=False)
+    values_of_task = {"name": name, "train": str(data), "target": target, **columns}
+    arguments = json.dumps(values_of_task, ensure_ascii=False)
     values = {
         "task": TASK,
         "task_args": arguments,

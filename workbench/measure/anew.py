@@ -11,6 +11,7 @@ import numpy as np
 from workbench.data.cut import hold_out, taken
 from workbench.data.labels import Kind
 from workbench.data.rows import AnyRows, Rows, Splits
+from workbench.data.tables import groups_of
 from workbench.errors import CandidateError, TaskError, WorkbenchError, sentence_of
 from workbench.events import Report
 from workbench.model_form import Form, Training, form_named, form_of
@@ -66,6 +67,12 @@ class Anew:
                 "of, or give `model=` as a function that makes one."
             )
 
+    def with_groups(self, groups: Any) -> Anew:
+        """The same candidate on train rows with other groups `(train rows,)`."""
+        data = self.task.data
+        train = replace(data.train, groups=groups_of(groups, len(data.train)))
+        return replace(self, task=replace(self.task, data=replace(data, train=train)))
+
     def choices(self) -> tuple[Any, ...] | None:
         """Parts of a fingerprint: all of the candidate that its training depends on.
 
@@ -101,7 +108,6 @@ class Anew:
         self,
         index: np.ndarray,
         *,
-        groups: np.ndarray | None = None,
         budget: str,
         seed: int,
         device: str,
@@ -110,15 +116,13 @@ class Anew:
     ) -> tuple[Candidate, tuple[str, ...]]:
         """The candidate trained on the train rows `index`, and notes on how that was done.
 
-        A network stops early by an inner valid part of 15 % of these rows, which keeps `groups`
-        `(all train rows,)` together; so does a boosted ensemble if `stops_early` asks for it. Other
-        models learn from all rows.
+        A network stops early by an inner valid part of 15 % of these rows; so does a boosted
+        ensemble if `stops_early` asks for it. Other models learn from all rows.
         """
         rows = taken(self.task.data.train, index)
         learned, valid = rows, rows
         if self.form.trained_by_loss or stops_early:
-            own = None if groups is None else groups[index]
-            rest, held = inner_hold_out(rows, self.task.kind, seed=seed, groups=own)
+            rest, held = inner_hold_out(rows, self.task.kind, seed=seed)
             learned, valid = taken(rows, rest), taken(rows, held)
         prepare, notes = self._prepare(learned)
         task = replace(self.task, data=Splits(learned, valid, valid), start=None)
@@ -180,13 +184,11 @@ class Anew:
         return fresh, ()
 
 
-def inner_hold_out(
-    rows: AnyRows, kind: Kind, *, seed: int, groups: np.ndarray | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def inner_hold_out(rows: AnyRows, kind: Kind, *, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """Numbers of the rows to learn from, and of 15 % of the rows for early stopping."""
-    if isinstance(rows, Rows) and rows.times is not None and len(np.unique(rows.times)) < 2:
-        rows = replace(rows, times=None)  # rows of a single time are cut by the seed
-    return hold_out(rows, kind, INNER_VALID, seed=seed, groups=groups)
+    if rows.blocks is not None and len(np.unique(rows.blocks)) < 2:
+        rows = replace(rows, times=None, groups=None)  # of a single one: cut by the seed
+    return hold_out(rows, kind, INNER_VALID, seed=seed)
 
 
 def refitted(prepare: Any, train: AnyRows) -> Any:

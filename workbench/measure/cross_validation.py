@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.data.folds import Fold, fold_indices, group_labels
+from workbench.data.folds import Fold, fold_indices
 from workbench.errors import DataError, unknown
 from workbench.events import Report
 from workbench.measure.anew import Anew
@@ -135,7 +135,8 @@ def cross_validate(
     Only train rows of the task are used; valid and test are never touched. For each fold `prepare`
     is fitted anew on the rows that the model learns from, the model starts untrained, and its
     `fit` settings hold. A network stops early by 15 % of the fold's train rows; the rows held out
-    are scored once. `groups` `(train rows,)` keeps rows of one group in one fold. The same seed
+    are scored once. `groups` `(train rows,)` replace those of the task: rows of one group are in
+    one fold. The same seed
     gives the same folds for every candidate, which `compare` needs. `cache` is a folder in which
     finished folds are kept, and from which a validation that was interrupted goes on.
 
@@ -146,9 +147,10 @@ def cross_validate(
     report = report or Report()
     began = time.perf_counter()
     anew = Anew.of(candidate, task)
+    if groups is not None:
+        anew = anew.with_groups(groups)
     train = anew.task.data.train
-    parts = fold_indices(train, task.kind, folds, seed=seed, groups=groups, repeats=repeats)
-    labels = None if groups is None else group_labels(groups, len(train))
+    parts = fold_indices(train, task.kind, folds, seed=seed, repeats=repeats)
     targets = np.asarray(train.targets)
     n_classes = int(targets.max()) + 1 if task.kind == "classification" else 0
     kept = None if cache is None else _kept(cache, anew, parts, budget, seed)
@@ -162,7 +164,6 @@ def cross_validate(
         if done is None:
             trained, told = anew.trained(
                 train_index,
-                groups=labels,
                 budget=budget,
                 seed=fold_seed(seed, number),
                 device=device_of(device),

@@ -129,7 +129,7 @@ def _quality(candidate: Candidate, task: Any) -> tuple[Any, ...]:
     outputs = predict_rows(candidate, rows)
     targets = np.asarray(task.data.valid.targets)
     return tuple(
-        quality(outputs, targets, metric, times=task.data.valid.times, split="valid")
+        quality(outputs, targets, metric, blocks=task.data.valid.blocks, split="valid")
         for metric in task.metrics
     )
 

@@ -186,7 +186,7 @@ def decision_threshold(
     cost_false_negative: float = 1.0,
     gain_true_positive: float = 0.0,
     gain_true_negative: float = 0.0,
-    times: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     n_folds: int = N_FOLDS,
     seed: int = 0,
     alpha: float = 0.05,
@@ -201,7 +201,7 @@ def decision_threshold(
         0 or 1 a row `(rows,)`.
     cost_false_positive, cost_false_negative, gain_true_positive, gain_true_negative
         Costs and gains of the four outcomes, in one unit. They may be negative.
-    times
+    blocks
         Labels `(rows,)` of blocks of rows that belong together, such as a day. Whole blocks are
         resampled, and no block is on both sides of a fold.
     n_folds
@@ -221,14 +221,14 @@ def decision_threshold(
         raise SettingsError(f"`n_folds` must be at least 2, got {n_folds}.")
     is_positive = checked_targets(np.asarray(targets))
     probabilities = checked_probabilities(np.asarray(outputs), is_positive)
-    blocks = None if times is None else blocks_of(np.asarray(times), len(is_positive))
+    numbers = None if blocks is None else blocks_of(np.asarray(blocks), len(is_positive))
     threshold = choose(probabilities, is_positive, costs)
-    is_flagged, chosen = cross_fitted(probabilities, is_positive, costs, blocks, n_folds, seed)
+    is_flagged, chosen = cross_fitted(probabilities, is_positive, costs, numbers, n_folds, seed)
     held_out = costs.of_rows(is_flagged, is_positive)
     usual = costs.of_rows(probabilities > USUAL, is_positive)
     common: dict[str, Any] = {
         # a block of its own for each row: the house's bootstrap then resamples rows
-        "times": np.arange(len(is_positive)) if blocks is None else blocks,
+        "blocks": np.arange(len(is_positive)) if numbers is None else numbers,
         "alpha": alpha,
         "seed": seed,
     }
@@ -270,7 +270,7 @@ def _cost_of(
     if np.ptp(costs_of_rows) > 0:
         return measured
     lowest, highest = costs.range
-    unseen = nothing_seen(len(np.unique(common["times"])), common["alpha"])
+    unseen = nothing_seen(len(np.unique(common["blocks"])), common["alpha"])
     return replace(
         measured,
         low=measured.value - unseen * (measured.value - lowest),

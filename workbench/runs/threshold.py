@@ -65,7 +65,7 @@ def choose_threshold(
         cost_false_negative=cost_false_negative,
         gain_true_positive=gain_true_positive,
         gain_true_negative=gain_true_negative,
-        times=rows.times,
+        blocks=rows.blocks,
         seed=seed,
     )
     _refuse_other_rows(place, scored, task, outputs, np.asarray(rows.targets))

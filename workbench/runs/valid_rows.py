@@ -20,6 +20,6 @@ def limit_valid(task: Task, budget: str) -> Task:
     if budget != "smoke" or len(valid) <= SMOKE_ROWS:
         return task
     every = (len(valid) + SMOKE_ROWS - 1) // SMOKE_ROWS
-    is_ordered = getattr(valid, "times", None) is not None
+    is_ordered = valid.times is not None
     rows = slice(None, None, every) if is_ordered else slice(0, SMOKE_ROWS)
     return replace(task, data=replace(task.data, valid=valid.take(rows)))

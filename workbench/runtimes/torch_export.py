@@ -14,6 +14,7 @@ import numpy as np
 
 from workbench.data.tensors import tensor
 from workbench.errors import ExportError, line_of
+from workbench.runtimes.exporter_operators import kept_operators
 from workbench.runtimes.feeding import graph_names
 from workbench.runtimes.graphs import stripped
 from workbench.runtimes.to_onnx import OPSET, free_dims, quiet
@@ -75,15 +76,16 @@ def onnx_content(program: Any, input_names: list[str], **arguments: Any) -> byte
     """
     import torch
 
-    result = torch.onnx.export(
-        program,
-        **arguments,
-        dynamo=True,
-        opset_version=OPSET,
-        input_names=input_names,
-        output_names=["output"],
-        verbose=False,
-    )
+    with kept_operators():
+        result = torch.onnx.export(
+            program,
+            **arguments,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=input_names,
+            output_names=["output"],
+            verbose=False,
+        )
     buffer = io.BytesIO()
     result.optimize()
     result.save(buffer)

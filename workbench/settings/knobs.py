@@ -48,6 +48,7 @@ class Knob:
     expert: bool = False
     search: tuple[float, float] | None = None
     only_if: Conditions = ()
+    not_if: Conditions = ()  # of the same settings, where they are choices: all other values
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether this choice has an effect beside the other choices, given by flat name."""
@@ -56,7 +57,10 @@ class Knob:
     @property
     def condition(self) -> str:
         """When this choice has an effect, in words; empty when it always has."""
-        return " and ".join(_condition_text(name, allowed) for name, allowed in self.only_if)
+        others = dict(self.not_if)
+        return " and ".join(
+            _condition_text(name, allowed, others.get(name, ())) for name, allowed in self.only_if
+        )
 
     @property
     def cell_type(self) -> str:
@@ -127,7 +131,8 @@ def knobs(settings: type[Settings]) -> tuple[Knob, ...]:
         )
         default = flat_value(declared, field.get_default(call_default_factory=True))
         flat.append(replace(declared, default=default))
-    return tuple(flat)
+    choices_of = {k.name: k.choices for k in flat}
+    return tuple(replace(k, not_if=_others(k.only_if, choices_of)) for k in flat)
 
 
 def _inside(knob: Knob, field: str, defaults: Any, extra: Mapping[str, Any]) -> Knob:
@@ -156,12 +161,24 @@ def _conditions(only_if: Mapping[str, Any] | None) -> Conditions:
     )
 
 
+def _others(only_if: Conditions, choices_of: Mapping[str, tuple[Any, ...]]) -> Conditions:
+    """For each condition on a choice, the values for which it does not hold."""
+    others = []
+    for name, allowed in only_if:
+        choices = choices_of.get(name, ())
+        others.append((name, tuple(c for c in choices if not _fulfils(c, allowed))))
+    return tuple(others)
+
+
 def _fulfils(value: Any, allowed: tuple[Any, ...]) -> bool:
     is_set = value not in (None, "", False, 0, "[]", "{}", [], {})
     return value in allowed or (SET in allowed and is_set)
 
 
-def _condition_text(name: str, allowed: tuple[Any, ...]) -> str:
+def _condition_text(name: str, allowed: tuple[Any, ...], others: tuple[Any, ...]) -> str:
+    """The values that a condition allows, or the only one that it does not, if that is shorter."""
+    if len(others) == 1 and len(allowed) > 2:
+        return f"{name} is not {others[0]}"
     shown = ["set" if a == SET else str(a) for a in allowed]
     return f"{name} is {' or '.join(shown)}"
 

@@ -34,7 +34,9 @@ operation. Measured on two cores, training beside one busy process: 4.0 s with o
 4.9 s at 1,000 spins, 11 s at 20,000, 25 s at 100,000; alone all of them took about the same time.
 """
 
-ROUNDS = 7
+ROUNDS = 5
+LOOKS = 3  # one that found fewer threads than there are cores is repeated, and the median counts
+PAUSE_SECONDS = 0.15  # between looks: a program that is only starting beside this one is then ready
 N_OPERATIONS = 12  # of each kind in one round: some milliseconds
 LEAST_GAIN = 1.2  # twice as many threads must be this many times as fast to be worth their cores
 LEAST_SHARE = 0.85  # of a core that one thread gets; with less, there is no core for a second one
@@ -58,17 +60,25 @@ def threads_for_now(limit: int | None = None) -> int:
     """The number of threads for training that pays off under the load of this moment.
 
     Tried are 1, 2, 4 and so on up to `limit`, by default all cores that may be used, on operations
-    like those of training. It takes about a tenth of a second for each number. Where a single
-    thread does not get a core for itself, the number is 1: more threads would only take the time of
-    others.
+    like those of training. It takes about a tenth of a second for each number, and is repeated
+    where fewer than all of them paid off: a program that had only just started may have been
+    beside. Where a single thread does not get a core for itself, the number is 1: more threads
+    would only take the time of others.
     """
     limit = limit or n_threads()
     powers = [2**i for i in range(limit.bit_length())]
     numbers = sorted({*(n for n in powers if n <= limit), limit})
     if len(numbers) == 1:
         return limit
-    times, share = _times(numbers)
-    return 1 if share < LEAST_SHARE else fastest_number(numbers, times)
+    _times(numbers)  # the first operations of a process are slower: they do not count
+    found: list[int] = []
+    while len(found) < LOOKS:
+        times, share = _times(numbers)
+        found.append(1 if share < LEAST_SHARE else fastest_number(numbers, times))
+        if found[0] == limit:
+            return limit
+        time.sleep(PAUSE_SECONDS)
+    return sorted(found)[LOOKS // 2]
 
 
 def fastest_number(numbers: Sequence[int], seconds: Sequence[float]) -> int:

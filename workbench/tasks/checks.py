@@ -77,7 +77,7 @@ def check_task(
     readable = [n for n, t in targets.items() if _check_targets(task, n, t, findings)]
     if task.kind in ("classification", "binary", "multilabel"):
         _check_classes(task, {n: targets[n] for n in readable}, findings)
-    _check_times(splits, findings)
+    _check_blocks(splits, findings)
     _check_shared(splits, findings)
     if candidate is not None and "train" in samples and prepared:
         _check_output(task, probe or Probe(task, candidate), targets["train"], findings)
@@ -284,15 +284,17 @@ def _check_classes(task: Task, targets: Mapping[str, np.ndarray], findings: _Fin
             )
 
 
-def _check_times(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
-    """Two times or more in the splits that are scored."""
+def _check_blocks(splits: Mapping[str, AnyRows], findings: _Findings) -> None:
+    """Two times or groups or more in the splits that are scored."""
     for name in ("valid", "test"):
-        times = splits[name].times if name in splits else None
-        if times is not None and len(np.unique(times)) < 2:
-            findings.data.append(
-                f"`{name}` holds one time only: intervals resample whole times, so at least two "
-                "are needed; give rows of more times, finer times, or no `times`."
-            )
+        rows = splits.get(name)
+        if rows is None or rows.blocks is None or len(np.unique(rows.blocks)) > 1:
+            continue
+        noun = "time" if rows.groups is None else "group"
+        findings.data.append(
+            f"`{name}` holds one {noun} only: intervals resample whole {noun}s, so at least two "
+            f"are needed; give rows of more {noun}s, finer {noun}s, or no `{noun}s`."
+        )
 
 
 def _check_shared(splits: Mapping[str, AnyRows], findings: _Findings) -> None:

@@ -57,6 +57,7 @@ def make_task(
     augment: Callable[..., Any] | None = None,
     reword: Callable[..., Any] | None = None,
     times: Any = None,
+    groups: Any = None,
     seed: int = 0,
     outputs: Outputs | None = None,
     output: str | int | None = None,
@@ -81,6 +82,9 @@ def make_task(
     class, and keeps identical rows together; rows of few different values, for which that is not
     possible, are cut at random with a warning. With `times` (an array for train, or a DataFrame's
     column, which is then no input) the latest rows are test, and rows of one time are never parted.
+    With `groups` (likewise: a patient, a machine, a household) all rows of a group are in one split
+    and in one fold, for a model that will predict for new groups. Intervals resample whole times or
+    groups.
     Splits that are given are never touched.
 
     `kind` is inferred (see `infer_kind`). Text labels, and numbers that do not count from 0, become
@@ -143,7 +147,7 @@ def make_task(
     splits = {"train": train, "valid": valid, "calibration": calibration, "test": test}
     given = framed_all({n: d for n, d in splits.items() if d is not None})
     train = given["train"]
-    rows = read_all(given, target, times)
+    rows = read_all(given, target, times, groups)
     arrange = _arrange(own, prepare)
     if arrange is not None:
         rows = {n: arrange(r) for n, r in rows.items()}
@@ -157,8 +161,12 @@ def make_task(
     coding = coding_of(kind, targets, class_names, own.instance)
     rows = coded_rows(rows, coding)
     names = coding.names or (tuple(map(str, target)) if isinstance(target, list) else ())
-    row_times = None if times is None or isinstance(times, str) else array_of(times, "`times`")
-    data = cut(rows, kind, seed, row_times)
+    labels = {
+        name: array_of(values, f"`{name}`")
+        for name, values in (("times", times), ("groups", groups))
+        if values is not None and not isinstance(values, str)
+    }
+    data = cut(rows, kind, seed, **labels)
     prepare = _fitted_prepare(prepare, data.train, own, is_table(train))
     no_loss = own.form is None or own.form.trained_by_loss
     if kind == "custom" and not (metric is not None and (loss or train_step or not no_loss)):
@@ -183,6 +191,7 @@ def make_task(
             coding,
             arrange,
             tuple(paths_of(splits).items()),
+            groups if isinstance(groups, str) else None,
         ),
         output=output,
     )

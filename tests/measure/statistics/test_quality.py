@@ -63,7 +63,7 @@ def test_block_bootstrap_covers_where_days_differ_and_plain_interval_does_not() 
     for seed in range(300):
         right, days = _days(rng, 25, 40)
         for covered, times in ((plain, None), (blocked, days)):
-            share = quality(right, np.ones(len(right)), RIGHT, times=times, seed=seed)
+            share = quality(right, np.ones(len(right)), RIGHT, blocks=times, seed=seed)
             covered.append(share.low <= 0.8 <= share.high)
     assert np.mean(plain) < 0.6
     assert 0.9 <= np.mean(blocked) <= 0.985
@@ -76,7 +76,7 @@ def test_block_interval_is_wider_where_rows_of_a_day_are_alike(name: str) -> Non
     targets = np.tile([0, 1], len(right) // 2)
     outputs = np.where(targets[:, None] == 1, outputs, outputs[:, ::-1])
     plain, blocked = (
-        quality(outputs, targets, METRICS[name], times=times) for times in (None, days)
+        quality(outputs, targets, METRICS[name], blocks=times) for times in (None, days)
     )
     assert blocked.high - blocked.low > 2 * (plain.high - plain.low)
 
@@ -89,7 +89,7 @@ def test_perfect_score_still_has_an_interval(name: str, blocks: bool) -> None:
     )
     outputs = 8.0 * targets - 4 if targets.ndim == 2 else 8 * np.eye(2)[targets]
     times = np.arange(100) // 5 if blocks else None
-    perfect = quality(outputs, targets, METRICS[name], times=times)
+    perfect = quality(outputs, targets, METRICS[name], blocks=times)
     assert perfect.value == perfect.high == 1
     assert perfect.low < 0.97
 
@@ -152,7 +152,7 @@ def test_rows_that_cannot_be_scored_are_refused(
     outputs: np.ndarray, targets: np.ndarray, times: np.ndarray | None, words: str
 ) -> None:
     with pytest.raises(DataError, match=words):
-        quality(outputs, targets, ERROR, times=times)
+        quality(outputs, targets, ERROR, blocks=times)
 
 
 def test_score_that_no_resample_defines_is_refused_with_a_way_out() -> None:

@@ -102,7 +102,7 @@ def test_identical_outputs_are_equivalent_but_never_with_certainty(name: str, bl
         else rng.normal(size=(2_000, 2)) + 2 * np.eye(2)[targets]
     )
     verdict = compare_quality(
-        outputs, outputs, targets, METRICS[name], times=np.arange(2_000) // 50 if blocks else None
+        outputs, outputs, targets, METRICS[name], blocks=np.arange(2_000) // 50 if blocks else None
     )
     assert verdict.difference == 0
     assert verdict.low < 0 < verdict.high
@@ -152,7 +152,7 @@ def test_blocks_widen_the_interval_of_a_difference_that_comes_by_days() -> None:
     before = rng.normal(5, 1, 1000)
     change = rng.normal(0, 1, 20)[days] + rng.normal(0, 0.1, 1000)
     plain, blocked = (
-        compare_quality(before, before + change, np.zeros(1000), ERROR, times=t)
+        compare_quality(before, before + change, np.zeros(1000), ERROR, blocks=t)
         for t in (None, days)
     )
     assert blocked.high - blocked.low > 3 * (plain.high - plain.low)

@@ -299,8 +299,7 @@ def _flat(inputs):
         (
             {"method": "self", "student": "cnn"},
             SettingsError,
-            "`student` has an effect only if method is logits or hint or attention or relational; "
-            "here `method` is 'self'",
+            "`student` has an effect only if method is not self; here `method` is 'self'",
         ),
         (
             {"method": "hint", "hint_layer": "nowhere"},

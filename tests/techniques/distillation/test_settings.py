@@ -47,7 +47,10 @@ def test_training_and_layers_are_one_fold_away(method):
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"method": "self", "student": "cnn"}, "`student` has an effect only if method is logits"),
+        (
+            {"method": "self", "student": "cnn"},
+            "`student` has an effect only if method is not self",
+        ),
         ({"hint_layer": "7"}, "`hint_layer` has an effect only if method is hint or attention"),
         ({"student_layer": "7"}, "here `method` is 'logits'"),
         ({"hint_weight": 2.0}, "`hint_weight` has an effect only if method is hint or attention"),

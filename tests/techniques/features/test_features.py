@@ -235,6 +235,28 @@ def test_many_categories_are_encoded_and_an_identifier_is_told(tmp_path):
     assert any("`customer`, as nearly every row has a value of its own" in n for n in outcome.notes)
 
 
+@pytest.mark.slow
+def test_a_million_rows_are_chosen_from_by_a_part_and_all_of_them_are_encoded(tmp_path):
+    n = 1_000_000
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "amount": rng.lognormal(3, 1, n).astype(np.float32),
+            "age": np.where(rng.random(n) < 0.05, np.nan, rng.normal(40, 12, n)),
+            "at": pd.Timestamp("2025-01-01") + pd.to_timedelta(rng.integers(0, 31_536_000, n), "s"),
+        }
+    )
+    frame["target"] = (np.log(frame["amount"]) - 3 + rng.normal(size=n) > 0).astype(int)
+    task = make_task("million", train=frame, target="target")
+    job = _raw_job(task, tmp_path)
+    outcome = features(job, bins="off", splines="off")
+    valid = task.data.valid
+    probabilities = outcome.candidate.model.predict_proba(pd.DataFrame(dict(valid.inputs)))[:, 1]
+    assert len(valid) == 200_000
+    assert np.isfinite(probabilities).all()
+    assert np.mean((probabilities > 0.5) == valid.targets) > 0.72
+
+
 def _raw_job(task, folder):
     """A job whose start is not trained: it could not be, on texts."""
     from workbench.technique import Job

@@ -7,6 +7,8 @@ import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from workbench.errors import WorkbenchError, line_of
 from workbench.events import Report
 from workbench.measure.leakage.distribution import different_distribution
@@ -62,7 +64,8 @@ def find_leaks(
         the task's own start.
     groups
         Owner of each row, such as the patient: the name of a column, a list of names, or a mapping
-        of splits to labels `(rows,)`. None: columns that look like owners are taken.
+        of splits to labels `(rows,)`. None: the groups of the task, else columns that look like
+        owners.
     evaluate
         Your own evaluation `(inputs, targets) -> score`, which is run on permuted targets of train
         (`check_evaluation`).
@@ -77,6 +80,7 @@ def find_leaks(
     report = report or Report()
     began = time.perf_counter()
     view = View.of(task)
+    groups = groups if groups is not None else _groups_of_rows(view)
     candidate = candidate if candidate is not None else task.start
     notes = list(view.notes)
     findings: list[Finding] = []
@@ -105,6 +109,12 @@ def find_leaks(
         tuple(dict.fromkeys(notes)),
         time.perf_counter() - began,
     )
+
+
+def _groups_of_rows(view: View) -> dict[str, np.ndarray] | None:
+    """The labels of the groups of each split; None unless train and another one have them."""
+    labels = {n: rows.groups for n, rows in view.whole.items() if rows.groups is not None}
+    return labels if "train" in labels and len(labels) > 1 else None
 
 
 def _checks(

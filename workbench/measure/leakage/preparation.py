@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _distances(
 ) -> dict[tuple[str, ...], float]:
     """The distance to the same preparation fitted on each union of splits."""
     train, rng = view.whole["train"], np.random.default_rng(0)
-    permuted = Rows(train.inputs, rng.permutation(train.targets), train.times)
+    permuted = replace(train, targets=rng.permutation(train.targets))
     uses_targets = distance(on_train, state_of(refit(permuted)))[0] > EQUAL
     found: dict[tuple[str, ...], float] = {}
     for union in UNIONS:

@@ -115,20 +115,20 @@ def nothing_seen(n: int, alpha: float = 0.05) -> float:
     return float(1 - (alpha / 2) ** (1 / n))
 
 
-def blocks_of(times: np.ndarray, n: int) -> np.ndarray:
-    """Block numbers `(n,)`, from 0 on, of block labels `times` `(n,)`.
+def blocks_of(blocks: np.ndarray, n: int) -> np.ndarray:
+    """Block numbers `(n,)`, from 0 on, of block labels `blocks` `(n,)`.
 
     Raises DataError for a wrong length or fewer than 2 blocks.
     """
-    if len(times) != n:
-        raise DataError(f"`times` has {len(times)} labels for {n} rows; give one label a row.")
-    labels, blocks = np.unique(times, return_inverse=True)
+    if len(blocks) != n:
+        raise DataError(f"`blocks` has {len(blocks)} labels for {n} rows; give one label a row.")
+    labels, numbers = np.unique(blocks, return_inverse=True)
     if len(labels) < 2:
         raise DataError(
-            "`times` names one block only, and whole blocks are resampled: give at least 2 blocks, "
-            "better 20."
+            "The times or groups of the rows are one block only, and whole blocks are resampled: "
+            "give rows of at least 2 blocks, better 20."
         )
-    return blocks
+    return numbers
 
 
 def bootstrap_mean(values: np.ndarray, blocks: np.ndarray, *, seed: int = 0) -> np.ndarray:

@@ -25,7 +25,7 @@ NO_WIDTH = 1e-12  # an interval this narrow comes from changes that are all equa
 def mean_difference(
     before: np.ndarray,
     after: np.ndarray,
-    times: np.ndarray | None,
+    blocks: np.ndarray | None,
     alpha: float,
     seed: int,
     *,
@@ -33,20 +33,20 @@ def mean_difference(
 ) -> Interval:
     """Interval of the mean of `after - before`, scores `(rows,)` of the same rows.
 
-    With block labels `times` `(rows,)`, whole blocks are resampled. `bounded` says that scores lie
+    With block labels `blocks` `(rows,)`, whole blocks are resampled. `bounded` says that scores lie
     between 0 and 1.
     """
     n = len(before)
     change = after - before
-    if times is None and is_share(before) and is_share(after):
+    if blocks is None and is_share(before) and is_share(after):
         return tango(int((change > 0).sum()), int((change < 0).sum()), n, alpha)
     mean = change.mean()
-    if times is None:
+    if blocks is None:
         low, high = student(change, alpha)
     else:
-        blocks = blocks_of(times, n)
-        draws = bootstrap_mean(change, blocks, seed=seed)
-        low, high = _from_draws(float(mean), draws, int(blocks.max()) + 1, alpha)
+        numbers = blocks_of(blocks, n)
+        draws = bootstrap_mean(change, numbers, seed=seed)
+        low, high = _from_draws(float(mean), draws, int(numbers.max()) + 1, alpha)
     # `n` rows cannot exclude a share of unseen rows that change as much as the most extreme one.
     largest = float(np.abs(change - mean).max())
     if largest < NO_WIDTH:
@@ -61,7 +61,7 @@ def whole_difference(
     targets: np.ndarray,
     metric: Metric,
     *,
-    times: np.ndarray | None,
+    blocks: np.ndarray | None,
     alpha: float,
     seed: int,
 ) -> Interval:
@@ -70,13 +70,13 @@ def whole_difference(
     `before` and `after` are the outputs `(rows, ...)` of the two models.
     """
     n = len(targets)
-    blocks = None if times is None else blocks_of(times, n)
-    n_units = n if blocks is None else int(blocks.max()) + 1
+    numbers = None if blocks is None else blocks_of(blocks, n)
+    n_units = n if numbers is None else int(numbers.max()) + 1
     difference = metric(after, targets) - metric(before, targets)
     draws = bootstrap_whole(
         lambda rows: metric(after[rows], targets[rows]) - metric(before[rows], targets[rows]),
         n,
-        blocks,
+        numbers,
         seed=seed,
     )
     low, high = _from_draws(difference, draws, n_units, alpha)

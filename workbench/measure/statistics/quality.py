@@ -64,7 +64,7 @@ def quality(
     targets: np.ndarray,
     metric: Metric,
     *,
-    times: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     seed: int = 0,
     alpha: float = 0.05,
     split: str = "",
@@ -72,19 +72,19 @@ def quality(
     """The metric of outputs `(rows, ...)` against targets `(rows, ...)`, with its interval.
 
     Scores of 0 and 1 get Wilson's interval, other means get Student's t, scores of the whole set
-    get a bootstrap. `times` `(rows,)` labels blocks of rows that belong together, such as a day:
-    then whole blocks are resampled. Raises DataError for no rows, unequal lengths, and scores that
-    are not finite.
+    get a bootstrap. `blocks` `(rows,)` labels blocks of rows that belong together, such as a day or
+    a patient: then whole blocks are resampled. Raises DataError for no rows, unequal lengths, and
+    scores that are not finite.
     """
     n = len(targets)
     if metric.per_sample is not None:
         scores = scores_of(outputs, targets, metric)
         value = float(np.mean(scores))
-        low, high = _mean_interval(scores, times, seed, alpha, bounded=metric.unit == "points")
+        low, high = _mean_interval(scores, blocks, seed, alpha, bounded=metric.unit == "points")
     else:
         check_outputs(outputs, targets)
         value = metric(outputs, targets)
-        low, high = _whole_interval(outputs, targets, metric, times, seed, alpha)
+        low, high = _whole_interval(outputs, targets, metric, blocks, seed, alpha)
         # Resampling moves some scores to one side: a calibration error grows, as rows occur twice.
         low = min(low, value)
         high = max(high, value)
@@ -134,15 +134,15 @@ def check_outputs(outputs: np.ndarray, targets: np.ndarray) -> None:
 
 
 def _mean_interval(
-    scores: np.ndarray, times: np.ndarray | None, seed: int, alpha: float, *, bounded: bool
+    scores: np.ndarray, blocks: np.ndarray | None, seed: int, alpha: float, *, bounded: bool
 ) -> Interval:
     share = is_share(scores)
-    if times is None and share:
+    if blocks is None and share:
         return wilson(float(scores.sum()), len(scores), alpha)
-    if times is not None:
-        blocks = blocks_of(times, len(scores))
-        n_units = int(blocks.max()) + 1
-        low, high = expanded_percentile(bootstrap_mean(scores, blocks, seed=seed), n_units, alpha)
+    if blocks is not None:
+        numbers = blocks_of(blocks, len(scores))
+        n_units = int(numbers.max()) + 1
+        low, high = expanded_percentile(bootstrap_mean(scores, numbers, seed=seed), n_units, alpha)
     else:
         n_units = len(scores)
         low, high = student(scores, alpha)
@@ -157,14 +157,16 @@ def _whole_interval(
     outputs: np.ndarray,
     targets: np.ndarray,
     metric: Metric,
-    times: np.ndarray | None,
+    blocks: np.ndarray | None,
     seed: int,
     alpha: float,
 ) -> Interval:
     n = len(targets)
-    blocks = None if times is None else blocks_of(times, n)
-    n_units = n if blocks is None else int(blocks.max()) + 1
-    draws = bootstrap_whole(lambda rows: metric(outputs[rows], targets[rows]), n, blocks, seed=seed)
+    numbers = None if blocks is None else blocks_of(blocks, n)
+    n_units = n if numbers is None else int(numbers.max()) + 1
+    draws = bootstrap_whole(
+        lambda rows: metric(outputs[rows], targets[rows]), n, numbers, seed=seed
+    )
     low, high = expanded_percentile(draws, n_units, alpha)
     if high - low > 1e-12 or metric.unit != "points":
         return low, high

@@ -113,14 +113,14 @@ def compare_quality(
     metric: Metric,
     *,
     margin: float | None = None,
-    times: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on two models' outputs `(rows, ...)` for the same rows, paired row by row.
 
     Scores of 0 and 1 get Tango's interval, other means get Student's t. Scores of the whole set,
-    and blocks (`times`), get the bootstrap's standard error with Student's t. `margin` is the
+    and those with `blocks`, get the bootstrap's standard error with Student's t. `margin` is the
     metric's own if None; where that is 0, it is 1 % of the value before. Raises DataError for rows
     that do not match.
     """
@@ -131,7 +131,7 @@ def compare_quality(
         before = float(scores_before.mean())
         after = float(scores_after.mean())
         low, high = mean_difference(
-            scores_before, scores_after, times, alpha, seed, bounded=metric.unit == "points"
+            scores_before, scores_after, blocks, alpha, seed, bounded=metric.unit == "points"
         )
     else:
         if not len(outputs_before) == len(outputs_after) == n:
@@ -142,7 +142,7 @@ def compare_quality(
         before = metric(outputs_before, targets)
         after = metric(outputs_after, targets)
         low, high = whole_difference(
-            outputs_before, outputs_after, targets, metric, times=times, alpha=alpha, seed=seed
+            outputs_before, outputs_after, targets, metric, blocks=blocks, alpha=alpha, seed=seed
         )
     if margin is None:
         margin = metric.margin or RELATIVE_MARGIN * abs(before)
@@ -176,7 +176,7 @@ def compare_many(
     metrics: Sequence[Metric],
     *,
     margins: Mapping[str, float] | None = None,
-    times: np.ndarray | None = None,
+    blocks: np.ndarray | None = None,
     alpha: float = 0.05,
     seed: int = 0,
 ) -> tuple[Verdict, ...]:
@@ -193,7 +193,7 @@ def compare_many(
             targets,
             metric,
             margin=margin,
-            times=times,
+            blocks=blocks,
             alpha=metric_alpha,
             seed=seed,
         )

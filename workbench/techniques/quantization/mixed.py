@@ -155,9 +155,7 @@ def _summary(chosen: _Trial, all_int8: _Trial, n_layers: int, search: _Search) -
 
 def _verdict(probe: Probe, before: np.ndarray, after: np.ndarray) -> Verdict:
     valid = probe.job.task.data.valid
-    return compare_quality(
-        before, after, valid.targets, probe.job.task.metric, times=getattr(valid, "times", None)
-    )
+    return compare_quality(before, after, valid.targets, probe.job.task.metric, blocks=valid.blocks)
 
 
 def _measured(

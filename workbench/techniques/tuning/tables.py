@@ -33,7 +33,7 @@ def _unseen(problem: Problem, number: int) -> Three | None:
     with np.load(path) as kept:
         outputs = kept["outputs"]
     targets = np.asarray(valid.targets)
-    scores = [quality(o, targets, metric, times=valid.times) for o in outputs]
+    scores = [quality(o, targets, metric, blocks=valid.blocks) for o in outputs]
     value, low, high = np.mean([(s.value, s.low, s.high) for s in scores], axis=0).tolist()
     return value, low, high
 
