@@ -153,8 +153,9 @@ class _Choice:
 
         def verdict(trial: _Trial) -> Verdict:
             job.report.check()
-            times = getattr(valid, "times", None)
-            return compare_quality(whole.outputs, trial.outputs, targets, metric, times=times)
+            return compare_quality(
+                whole.outputs, trial.outputs, targets, metric, blocks=valid.blocks
+            )
 
         same = verdict(whole)
         margin = same.margin
