@@ -46,8 +46,10 @@ def _people(n: int = 1500) -> tuple[pd.DataFrame, np.ndarray]:
     return table, targets
 
 
-@pytest.mark.parametrize("kind", ["logistic", "boosting"])
+@pytest.mark.parametrize("kind", ["logistic", "boosting", "lightgbm", "xgboost"])
 def test_pipeline_learns_from_numbers_and_categories_with_missing_and_unseen_ones(kind):
+    if kind in ("lightgbm", "xgboost"):
+        pytest.importorskip(kind, reason='pip install "model-optimization-workbench[boosting]"')
     table, targets = _people()
     model = make_estimator(kind, NUMERIC)
     assert not is_fitted(model)

@@ -25,7 +25,8 @@ class TuningSettings(TechniqueSettings):
     space: dict[str, Any] = free_form({}, title="Search space")
     """Parameters to search, as a mapping, as YAML text, or as the path of a YAML file: fit.NAME for
     settings of training, model.NAME for arguments of the builder, estimator.NAME for parameters of
-    a scikit-learn estimator. Empty: the usual space of the model.
+    a scikit-learn estimator. Empty: the usual space of the model. Early stopping finds the rounds
+    of a boosted ensemble, unless the space names them.
     """
 
     n_trials: int | None = scaled(
