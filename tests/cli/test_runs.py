@@ -10,7 +10,7 @@ import pytest
 import workbench.runs.handle as handle
 from tests.factories import make_run
 from workbench.cli import main as cli
-from workbench.cli.tour import _print_end
+from workbench.cli.tour import _print_end, _stopped
 from workbench.runs.handle import attach
 
 
@@ -98,3 +98,15 @@ def test_tour_ends_with_the_sentence_the_table_and_the_files(tmp_path, capsys):
     assert out.index("resnet20 on fashion, budget standard") < out.index("Test: ")
     assert f"{report}  (2 kB)" in out
     assert "Done in 12.0 s." in out
+
+
+def test_tour_that_stopped_says_why_and_where_its_output_is(tmp_path):
+    printed = tmp_path / "papermill.log"
+    printed.write_text("Traceback (most recent call last):\nnbclient.x.CellTimeoutError: slow\nx\n")
+    text = _stopped(tmp_path / "out.ipynb", printed)
+    assert text.startswith(
+        "The tour stopped. nbclient.x.CellTimeoutError: slow. The notebook so far"
+    )
+    assert str(printed) in text
+    printed.write_text("")
+    assert _stopped(tmp_path / "out.ipynb", printed).startswith("The tour stopped. The notebook")
