@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -10,7 +11,7 @@ import pytest
 import workbench.runs.handle as handle
 from tests.factories import make_run
 from workbench.cli import main as cli
-from workbench.cli.tour import _print_end
+from workbench.cli.tour import _print_end, _stopped
 from workbench.runs.handle import attach
 
 
@@ -71,6 +72,10 @@ def test_cancel_tells_what_became_of_the_run(run, capsys):
 def test_show_opens_with_the_sentence_then_the_table_and_then_the_test_line(tmp_path, capsys):
     folder = make_run(tmp_path)
     (folder / "recipe.yml").write_text((folder / "recipe.yml").read_text() + "accepted_drop: 2.5\n")
+    step_file = folder / "steps" / "02-quantization" / "step.json"
+    step = json.loads(step_file.read_text())
+    step["rows"][-1]["notes"] = ["Four layers stay in float."]
+    step_file.write_text(json.dumps(step))
     assert cli.main(["show", folder.name, "--root", str(tmp_path)]) == 0
     out = capsys.readouterr().out
     flat = " ".join(out.split())
@@ -78,6 +83,7 @@ def test_show_opens_with_the_sentence_then_the_table_and_then_the_test_line(tmp_
     assert "your limit is 2.5 points: kept." in flat
     assert out.index("your limit") < out.index("verdict") < out.index("Test: ")
     assert "samples/s" not in out
+    assert "stay in float" not in out
     long = ("Run folder:", "Model file:")
     lines = [line for line in out.splitlines() if not line.startswith(long)]
     assert max(map(len, lines)) <= 100
@@ -85,6 +91,7 @@ def test_show_opens_with_the_sentence_then_the_table_and_then_the_test_line(tmp_
     everything = capsys.readouterr().out
     assert "valid accuracy" in everything
     assert "-0.60 to +0.20" in everything
+    assert "quantization: Four layers stay in float." in everything
 
 
 def test_tour_ends_with_the_sentence_the_table_and_the_files(tmp_path, capsys):
@@ -98,3 +105,15 @@ def test_tour_ends_with_the_sentence_the_table_and_the_files(tmp_path, capsys):
     assert out.index("resnet20 on fashion, budget standard") < out.index("Test: ")
     assert f"{report}  (2 kB)" in out
     assert "Done in 12.0 s." in out
+
+
+def test_tour_that_stopped_says_why_and_where_its_output_is(tmp_path):
+    printed = tmp_path / "papermill.log"
+    printed.write_text("Traceback (most recent call last):\nnbclient.x.CellTimeoutError: slow\nx\n")
+    text = _stopped(tmp_path / "out.ipynb", printed)
+    assert text.startswith(
+        "The tour stopped. nbclient.x.CellTimeoutError: slow. The notebook so far"
+    )
+    assert str(printed) in text
+    printed.write_text("")
+    assert _stopped(tmp_path / "out.ipynb", printed).startswith("The tour stopped. The notebook")

@@ -20,6 +20,7 @@ from workbench.ledger.tables import (
     html,
     legend,
     rich_table,
+    step_notes,
 )
 from workbench.technique import Decision
 
@@ -143,6 +144,20 @@ def test_regression_has_no_flips():
     rows = [replace(r, flipped_start=None, flipped_parent=None) for r in session_rows()]
     assert "change" in brief_cells(rows)[0]
     assert "flipped" not in cells(rows)[0]
+
+
+def test_notes_of_steps_are_listed_below_all_numbers():
+    rows = [
+        make_row(notes=("Not written as ONNX: <b>.",)),
+        make_row("tuning", notes=("Best of 4.",)),
+    ]
+    assert step_notes(rows) == [f"{rows[0].step}: Not written as ONNX: <b>.", "tuning: Best of 4."]
+    short, full = html(rows).split("<details>")
+    assert "Best of 4." not in short
+    assert "<li>tuning: Best of 4.</li>" in full
+    assert "ONNX: &lt;b&gt;." in full
+    assert "All numbers and notes" in full
+    assert "notes" not in html([make_row()])
 
 
 def test_html_holds_the_short_table_and_folds_all_numbers_away():

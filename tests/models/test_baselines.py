@@ -64,6 +64,15 @@ def test_each_kind_of_rows_has_baselines_that_predict(train, names):
         assert np.isfinite(score_of(task, name))
 
 
+def test_dates_of_a_csv_file_are_no_categories(tmp_path):
+    days = pd.date_range("2025-01-01", periods=400).strftime("%Y-%m-%d")
+    frame = pd.DataFrame({"since": days, "n": np.arange(400) % 7, "y": np.arange(400) % 2})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.warns(WorkbenchWarning, match="do not use `since`.* `features` uses dates"):
+        task = wb.make_task("t", train=tmp_path / "t.csv", target="y")
+    assert "since" not in repr(task.candidate("linear")[0].model)
+
+
 def test_columns_that_are_no_number_and_no_category_are_left_out_and_named():
     frame = CHURN.assign(since=pd.date_range("2024", periods=N))
     with pytest.warns(WorkbenchWarning, match="do not use `since`"):

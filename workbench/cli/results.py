@@ -15,8 +15,8 @@ __all__ = ["print_result"]
 def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
     """Print the sentence, the short table and the test line of a trail.
 
-    `everything` prints the tables of all numbers too. No line of a table is wider than the
-    terminal, nor than 100 columns.
+    `everything` prints the tables of all numbers and the notes of the steps too. No line of a table
+    is wider than the terminal, nor than 100 columns.
     """
     from rich.text import Text
 
@@ -26,6 +26,7 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
         all_numbers_legend,
         legend,
         rich_table,
+        step_notes,
     )
     from workbench.runs.automatic import choices_text
 
@@ -43,6 +44,8 @@ def print_result(trail: Trail, title: str, *, everything: bool = False) -> None:
         for table in all_numbers(rows, width=width):
             out.print(table)
         say(all_numbers_legend(rows), "dim")
+        for note in step_notes(rows):
+            say(note)
         chosen = choices_text(trail.folder)
         if chosen:
             say(chosen, "dim")

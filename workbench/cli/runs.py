@@ -206,7 +206,10 @@ def _print_trail(run: Run, *, everything: bool = False) -> int:
     try:
         out.print(f"Model file: {trail.onnx_path} (takes {trail.onnx_takes})", soft_wrap=True)
     except RunError:
-        out.print(f"Model: {trail.steps[-1]} (it could not be written as ONNX)", soft_wrap=True)
+        reason = f"`workbench show {run.name} --all` gives the reason"
+        out.print(
+            f"Model: {trail.steps[-1]} (it could not be written as ONNX; {reason})", soft_wrap=True
+        )
     return 0
 
 

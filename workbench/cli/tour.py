@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -34,26 +35,18 @@ def tour(root: str | None = None) -> int:
     earlier = set(run_folders(runs))
     started = time.time()
     executed = folder / NOTEBOOK
-    with (folder / "papermill.log").open("wb") as log, console() as bar:
+    printed = folder / "papermill.log"
+    with printed.open("wb") as log, console() as bar:
         command = [
             sys.executable,
             "-m",
-            "papermill",
+            "workbench.lessons.execute",
             str(notebooks_folder() / NOTEBOOK),
             str(executed),
-        ]
-        options = [
-            "-p",
-            "root",
-            str(runs),
-            "--cwd",
-            str(folder),
-            "--no-progress-bar",
-            "-k",
-            "python3",
+            json.dumps({"root": str(runs)}),
         ]
         process = subprocess.Popen(
-            [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
         run = _new_run(runs, earlier, process)
         if run is not None:
@@ -61,15 +54,20 @@ def tour(root: str | None = None) -> int:
         bar.say("writing the notebook and the report")
         status = process.wait()
     if run is None or status:
-        raise RunError(
-            f"The tour stopped. The notebook so far: {executed}. What was printed: "
-            f"{folder / 'papermill.log'}."
-        )
+        raise RunError(_stopped(executed, printed))
     _without_widgets(executed)
     report = write_report(executed, folder / "report.html", title="Workbench tour")
     model = shutil.copyfile(run.result.onnx_path, folder / "model.onnx")
     _print_end(run, [executed, report, Path(model)], time.time() - started)
     return 0
+
+
+def _stopped(executed: Path, printed: Path) -> str:
+    """Why the tour stopped, as far as its output tells, and where that output is."""
+    lines = printed.read_text(encoding="utf-8", errors="replace").splitlines()
+    errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
+    reason = f" {errors[-1].rstrip('.')}." if errors else ""
+    return f"The tour stopped.{reason} The notebook so far: {executed}. Its output: {printed}."
 
 
 def _without_widgets(path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from workbench.data.columns import WORDS_OF_A_TEXT, missing_rows
 
-__all__ = ["ColumnKind", "TableColumns"]
+__all__ = ["ColumnKind", "TableColumns", "is_date_text"]
 
 ColumnKind = Literal["number", "category", "many", "text", "date", "span"]
 
@@ -136,13 +136,23 @@ def _kind_of(column: np.ndarray, max_categories: int) -> ColumnKind:
         return "date"
     if column.dtype.kind == "m" or isinstance(cell, datetime.timedelta):
         return "span"
-    texts = [value for value in column[:N_SAMPLE].tolist() if isinstance(value, str)]
-    if texts and all(DATE.match(text) for text in texts):
+    if is_date_text(column):
         return "date"
+    texts = _texts(column)
     n_words = np.mean([len(text.split()) for text in texts]) if texts else 0.0
     if n_words >= WORDS_OF_A_TEXT and len(set(texts)) > min(max_categories, len(texts) / 2):
         return "text"
     return "many" if _n_different(column) > max_categories else "category"
+
+
+def is_date_text(column: np.ndarray) -> bool:
+    """Whether a column `(rows,)` holds texts that are all dates as ISO 8601 writes them."""
+    texts = _texts(column)
+    return bool(texts) and all(DATE.match(text) for text in texts)
+
+
+def _texts(column: np.ndarray) -> list[str]:
+    return [value for value in column[:N_SAMPLE].tolist() if isinstance(value, str)]
 
 
 def _n_different(column: np.ndarray) -> int:

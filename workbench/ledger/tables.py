@@ -25,6 +25,7 @@ __all__ = [
     "legend",
     "rich_table",
     "shown_columns",
+    "step_notes",
 ]
 
 MOST_COLUMNS = 100  # characters of a terminal's line that a table takes at most
@@ -160,6 +161,19 @@ def all_numbers_legend(rows: Sequence[Row]) -> str:
     return " ".join([f"{LEGEND}{of_columns}{SIGNS}", *_notes(rows), *not_validated])
 
 
+def step_notes(rows: Sequence[Row]) -> list[str]:
+    """The notes of the steps, each after its step: choices, warnings, and a missing ONNX file.
+
+    Notes about cross-validation are in the text below the table of all numbers.
+    """
+    return [
+        f"{row.step}: {note}"
+        for row in rows
+        for note in row.notes
+        if not note.startswith(NOT_VALIDATED)
+    ]
+
+
 def html(
     rows: Sequence[Row],
     test: TestLine | None = None,
@@ -178,8 +192,12 @@ def html(
         f"<div class='workbench-ledger'>{caption}"
         f"<p class='workbench-summary' style='font-size:1.05em'><strong>{sentence}</strong></p>"
         f"{_brief_html(rows)}{_legend_html(rows)}{last}"
-        f"<details><summary>All numbers</summary>{_full_html(rows)}</details></div>"
+        f"<details><summary>{_fold_title(rows)}</summary>{_full_html(rows)}</details></div>"
     )
+
+
+def _fold_title(rows: Sequence[Row]) -> str:
+    return "All numbers and notes" if step_notes(rows) else "All numbers"
 
 
 def _brief_html(rows: Sequence[Row]) -> str:
@@ -248,10 +266,12 @@ def _full_html(rows: Sequence[Row]) -> str:
         ],
         cell_style=";white-space:nowrap",
     )
+    notes = "".join(f"<li>{escape(note)}</li>" for note in step_notes(rows))
+    listed = f"<p>Notes of the steps</p><ul class='workbench-notes'>{notes}</ul>" if notes else ""
     return (
         "<div style='overflow-x:auto' tabindex='0' role='region' aria-label='All numbers'>"
         f"{table}</div>"
-        f"<p style='opacity:.75'>{escape(all_numbers_legend(rows))}</p>"
+        f"<p style='opacity:.75'>{escape(all_numbers_legend(rows))}</p>{listed}"
     )
 
 

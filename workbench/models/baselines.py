@@ -18,6 +18,7 @@ from workbench.data.columns import WORDS_OF_A_TEXT, missing_rows
 from workbench.data.labels import Kind
 from workbench.data.prepare import Normalize, refuse_no_category
 from workbench.data.rows import AnyRows, Rows
+from workbench.data.table_columns import is_date_text
 from workbench.data.tokens import Tokens
 from workbench.errors import DataError
 from workbench.models.estimators import ARRAY, encoded_columns, scaled_numbers
@@ -104,7 +105,10 @@ def _of_columns(kind: Kind, rows: Rows, n: int) -> Baselines:
 
 
 def _is_usable(name: str, column: np.ndarray) -> bool:
-    """Whether a column holds numbers or categories; categories are all texts, or all no texts."""
+    """Whether a column holds numbers or categories; categories are all texts, or all no texts.
+
+    Texts that are dates, as a CSV file has them, are no categories.
+    """
     if column.dtype.kind in "biuf":
         return True
     try:
@@ -112,7 +116,9 @@ def _is_usable(name: str, column: np.ndarray) -> bool:
     except DataError:
         return False
     present = np.delete(column, missing_rows(column))
-    return len({isinstance(value, str) for value in present.tolist()}) < 2
+    return len({isinstance(value, str) for value in present.tolist()}) < 2 and not is_date_text(
+        column
+    )
 
 
 def _refuse_missing_texts(name: str, train: AnyRows) -> None:

@@ -226,7 +226,8 @@ def _with_baselines(task: Task) -> Task:
         notice(
             f"The baselines do not use {', '.join(f'`{name}`' for name in found.left_out)}: a "
             "column of dates, spans of time or lists, or of numbers mixed with texts, is neither "
-            "number nor category. Make columns of the parts, such as the month, or one kind of it."
+            "number nor category. The step `features` uses dates; or make columns of the parts, "
+            "such as the month, or one kind of it."
         )
     return replace(task, builders=dict(found.builders), prepares=dict(found.prepares))
 

@@ -18,12 +18,12 @@ class RegularizedFit(FitSettings):
     while it is trained. Empty: each layer keeps its rate.
     """
 
-    l1: float | None = inherited(0.0, low=0, high=10, expert=True)
+    l1: float | None = inherited(0.0, low=0, high=10, expert=True, title="L1 penalty")
     """L1 penalty on matrices and kernels: after each step weights move towards zero by the learning
     rate times this number, and stop there.
     """
 
-    l2: float | None = inherited(0.0, low=0, high=10, expert=True)
+    l2: float | None = inherited(0.0, low=0, high=10, expert=True, title="L2 penalty")
     """L2 penalty on matrices and kernels, added to the gradient (coupled, unlike weight decay)."""
 
     label_smoothing: float | None = inherited(0.0, low=0, high=0.9, step=0.01)
@@ -37,7 +37,7 @@ class RegularizedFit(FitSettings):
     for each batch.
     """
 
-    augment: Literal["task", "crops", "flips_and_crops", "off"] = knob("task")
+    augment: Literal["task", "crops", "flips_and_crops", "off"] = knob("task", title="Augmentation")
     """Augmentation of train batches: that of the task, images moved by a few pixels, images also
     mirrored, or none.
     """
@@ -56,11 +56,13 @@ class RegularizedFit(FitSettings):
     swa_lr: float = knob(0.25, above=0, high=1, only_if={"averaging": "swa"}, expert=True)
     """Learning rate while averaging, as a fraction of the highest one."""
 
-    clip_norm: float | None = inherited(0.0, low=0, high=1000, expert=True)
+    clip_norm: float | None = inherited(
+        0.0, low=0, high=1000, expert=True, title="Gradient clipping"
+    )
     """Largest norm of the gradient of a step; longer gradients are scaled down. 0: no limit."""
 
-    min_delta: float = knob(0.0, low=0, expert=True)
+    min_delta: float = knob(0.0, low=0, expert=True, title="Smallest rise that counts")
     """Smallest rise of the score that counts as better, in units of the metric."""
 
-    restore_best: bool = knob(True, expert=True)
+    restore_best: bool = knob(True, expert=True, title="Keep the best weights")
     """Whether the weights of the best score are kept, instead of the last ones."""

@@ -29,7 +29,7 @@ class RunView(VBox):
         self._progress = HTML().add_class("wb-progress")
         self._messages = HTML().add_class("wb-messages")
         self._losses = LiveChart(title="Losses", height=200).add_class("wb-chart")
-        self._scores = LiveChart(title="Scores on valid", height=200).add_class("wb-chart")
+        self._scores = LiveChart(title="Scores", height=200).add_class("wb-chart")
         self._charts = Box([]).add_class("wb-charts")
         super().__init__([self._progress, self._charts, self._messages])
         self.add_class("wb-runview")

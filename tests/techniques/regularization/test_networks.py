@@ -11,6 +11,7 @@ from torch import nn
 
 from tests.techniques.regularization.examples import QUICK, few, network_job, quick, settings
 from workbench.errors import CandidateError, SettingsError
+from workbench.events import Report
 from workbench.measure.anew import Anew
 from workbench.techniques import get_technique
 from workbench.techniques.regularization import SwitchedFit
@@ -75,6 +76,18 @@ def test_early_stopping_is_told_where_it_cuts(regularize, tmp_path):
     row = stops.set_index("training").loc["regularized"]
     assert (row["best_epoch"], row["last_epoch"], row["planned"]) == (1, 3, 100)
     assert row["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("patience", "expected"), [(10, "held-out accuracy"), (1000, "valid accuracy")]
+)
+def test_score_curve_names_the_rows_that_it_is_about(regularize, tmp_path, patience, expected):
+    names = []
+    listen = lambda event: names.append(event.data.get("name"))  # noqa: E731
+    fit = {"patience": patience, "restore_best": patience == 10, "epochs": 2, "max_steps": None}
+    regularize(network_job(tmp_path, report=Report(listen)), quick(fit=fit))
+    scores = {name for name in names if name and "accuracy" in name}
+    assert scores == {expected}
 
 
 def test_all_train_rows_are_learned_without_early_stopping(regularize, tmp_path):

@@ -277,6 +277,14 @@ def test_unknown_parameters_are_refused_with_the_nearest_name():
         plot_contour(trials(), ACCURACY, "fit.l", "model.width")
 
 
+def test_long_names_of_a_pipeline_are_shown_without_their_step():
+    name = "estimator.randomforestclassifier__max_features"
+    table = trials().rename(columns={"model.width": name, "fit.lr": "estimator.svc__C"})
+    drawn = plot_slices(table, ACCURACY)
+    titles = {drawn.layout[f"xaxis{i}"].title.text for i in ("", 2, 3, 4)}
+    assert {"svc__C (log)", "max_features"} <= titles
+
+
 def test_names_are_escaped():
     table = trials().rename(columns={"model.width": "model.<b>w"})
     drawn = plot_slices(table, ACCURACY)

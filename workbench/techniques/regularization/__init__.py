@@ -66,7 +66,7 @@ class RegularizationSettings(TechniqueSettings):
     )
     """Trainings at each value in a choice or an analysis, with a seed and a fold of train each."""
 
-    fit: SwitchedFit = nested(SwitchedFit, title="Training of a network")
+    fit: SwitchedFit = nested(SwitchedFit, title="Switches and training of a network")
     """Training of a network, with its switches."""
 
 

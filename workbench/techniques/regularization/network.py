@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,14 @@ class _Trainer:
         )
 
 
+class _HeldOutReport(PartReport):
+    """The report of a training whose scores are of held-out rows of train, and not of valid."""
+
+    def curve(self, name: str, x: float, y: float) -> None:
+        """Send a point; a score of the inner hold-out is not called one of valid."""
+        super().curve(re.sub("^valid ", "held-out ", name), x, y)
+
+
 def _initial(job: Job, settings: RegularizationSettings) -> Candidate:
     """The start with the weights that the training begins from.
 
@@ -127,7 +136,8 @@ def regularize_network(job: Job, settings: RegularizationSettings) -> Outcome:
         n_parts = 4  # the choice is the first half
     scaled = at_strength(resolved.fit, strength)
     first = n_parts - 2
-    report = PartReport(job.report, first, n_parts, REGULARIZED)
+    part = _HeldOutReport if trainer.stops_early else PartReport
+    report = part(job.report, first, n_parts, REGULARIZED)
     fitted = trainer.train(REGULARIZED, scaled, trainer.start.training, report)
     plain = RegularizedFit(**control_fit(job, scaled)).resolved(resolved.budget)
     report = PartReport(job.report, first + 1, n_parts, CONTROL, curves=False)

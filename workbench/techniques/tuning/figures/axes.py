@@ -121,8 +121,11 @@ def parameter_names(trials: DataFrame, chosen: Sequence[str] | None = None) -> l
 
 
 def short_name(name: str) -> str:
-    """The name of a parameter as a figure shows it."""
-    return shortened(name.removeprefix("estimator."), NAME_LENGTH)
+    """The name of a parameter as a figure shows it; a long one without the steps before it."""
+    name = name.removeprefix("estimator.")
+    while len(name) > NAME_LENGTH and "__" in name:
+        name = name.partition("__")[2]
+    return shortened(name, NAME_LENGTH)
 
 
 def shortened(text: str, length: int) -> str:

@@ -1,0 +1,33 @@
+"""Notebooks are executed with more time for late outputs than papermill gives by itself."""
+
+from __future__ import annotations
+
+import json
+
+import nbformat
+import papermill.engines
+from nbformat import v4
+
+from workbench.lessons.execute import OUTPUT_SECONDS, main
+
+
+def test_notebook_gets_its_parameters_and_time_for_late_outputs(tmp_path, monkeypatch):
+    chosen = {}
+
+    class Client:
+        def __init__(self, nb_man, **options):
+            chosen.update(options)
+
+        def execute(self):
+            return None
+
+    monkeypatch.setattr(papermill.engines, "PapermillNotebookClient", Client)
+    tagged = v4.new_code_cell("root = ''", metadata={"tags": ["parameters"]})
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = v4.new_notebook(cells=[tagged], metadata={"kernelspec": kernel})
+    nbformat.write(notebook, tmp_path / "in.ipynb")
+    out = tmp_path / "out.ipynb"
+    main([str(tmp_path / "in.ipynb"), str(out), json.dumps({"root": "elsewhere"})])
+    assert chosen["iopub_timeout"] == OUTPUT_SECONDS > 4
+    assert chosen["kernel_name"] == "python3"
+    assert 'root = "elsewhere"' in nbformat.read(out, as_version=4).cells[1].source
