@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 __all__ = [
+    "ARRAY",
     "EstimatorKind",
     "as_features",
     "encoded_columns",

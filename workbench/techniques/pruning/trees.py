@@ -20,6 +20,7 @@ from workbench.errors import CandidateError, ExportError, SettingsError, all_of
 from workbench.measure.statistics.verdict import Verdict, compare_quality, within
 from workbench.measure.timing.latency import time_side_by_side
 from workbench.models.boosted import ENSEMBLES, first_rounds, n_rounds, n_trees, problem_of
+from workbench.models.estimators import ARRAY, as_features
 from workbench.runtimes.outputs import outputs_on
 from workbench.runtimes.to_onnx import to_onnx
 from workbench.system.wording import ms_text, percent, threshold_text, value_text
@@ -28,6 +29,7 @@ from workbench.technique import Job, Outcome
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from workbench.data.rows import AnyRows
     from workbench.task import Candidate
     from workbench.techniques.pruning import PruningSettings
 
@@ -120,13 +122,29 @@ def _numbers(n_all: int, n: int, *, also: int | None) -> list[int]:
 def _trials(job: Job, numbers: list[int]) -> list[_Trial]:
     """The score of each number of rounds on valid, in the order of the numbers."""
     task, trials = job.task, []
-    targets = np.asarray(task.data.valid.targets)
+    start, valid = _without_steps(job.start, task.data.valid)
+    targets = np.asarray(valid.targets)
     for done, n in enumerate(numbers):
         job.report.progress(done, len(numbers) + 1, f"scoring the first {n} rounds on valid")
-        short = replace(job.start, model=first_rounds(job.start.model, n))
-        outputs = outputs_on(short, task.data.valid, job.report.silent())
+        short = replace(start, model=first_rounds(start.model, n))
+        outputs = outputs_on(short, valid, job.report.silent())
         trials.append(_Trial(n, outputs, float(task.metric(outputs, targets))))
     return trials
+
+
+def _without_steps(start: Candidate, rows: AnyRows) -> tuple[Candidate, AnyRows]:
+    """The ensemble alone, and rows as the steps before it give them, which are the same for all n.
+
+    The whole pipeline and the rows as they are, where the steps give another thing than an array.
+    """
+    steps = getattr(start.model, "steps", [])
+    if len(steps) < 2 or start.prepare is not None:
+        return start, rows
+    rows = rows.take(slice(None))
+    features = start.model[:-1].transform(as_features(rows.inputs))
+    if not isinstance(features, np.ndarray):
+        return start, rows
+    return replace(start, model=steps[-1][1]), replace(rows, inputs={ARRAY: features})
 
 
 @dataclass(frozen=True)
