@@ -83,9 +83,9 @@ def _of_column(
         "bands_of_target",
         (column.name,),
         f"Each of {len(bands.order)} values of `{column.name}` has a range of the {aim.name} of "
-        f"its own: {percent(inside, 1)} of train and {percent(1 - wrong, 1)} of valid rows lie in the "
-        f"range of their value (one range for all would hold {percent(usual, None)} of a value), "
-        "and there is no gap between the ranges.",
+        f"its own: {percent(inside, 1)} of train and {percent(1 - wrong, 1)} of valid rows lie in "
+        f"the range of their value (the most frequent value has {percent(usual, None)}), and there "
+        "is no gap between the ranges.",
         f"Leave `{column.name}` out: it was cut from the {aim.name}, and is not known when the "
         "model predicts.",
         numbers={"value": inside, "chance": usual},

@@ -46,7 +46,12 @@ _COLUMN_ITSELF = (
     "time_backward",
 )
 TOLD_BY = {
-    "groups_on_both_sides": ("predicts_target", "copies_target", "stronger_on_train"),
+    "groups_on_both_sides": (
+        "predicts_target",
+        "copies_target",
+        "stronger_on_train",
+        "text_holds_target",
+    ),
     "encoded_with_targets": ("predicts_target", "stronger_on_train", "value_predicts_target"),
     "copies_target": (*_COLUMN_ITSELF, "bands_of_target", "flags_predict_target"),
     "predicts_target": ("identifier_predicts_target", "stronger_on_train", "value_predicts_target"),
@@ -54,7 +59,7 @@ TOLD_BY = {
     "flags_predict_target": ("value_predicts_target",),
     "combines_to_target": ("predicts_target",),
     "bands_of_target": ("predicts_target",),
-    "text_holds_target": ("identifier_predicts_target",),
+    "identifier_predicts_target": ("text_holds_target",),
 }
 OF_COLUMNS = {"flags_predict_target", "combines_to_target"}  # each of `where` is a column
 

@@ -25,6 +25,7 @@ SOME = 0.08  # share explained by something that has no meaning
 REMAINDERS = (10, 2, 3, 4, 5, 7, 8, 9, 11, 13, 16)
 OF_ROWS = (10, 2, 5)  # for numbers that count rows, which may have weeks and hours
 PLACES = (10, 100, 1000)  # of other digits
+LARGE = 20  # numbers are so many times as large as the divisor or place, but for one in a hundred
 
 
 def last_digits(view: View) -> Iterator[Finding]:
@@ -48,15 +49,20 @@ def digit_of(column: Column, aim: Aim, n_columns: int) -> tuple[str, Strength] |
         return None
     train, valid = numbers
     folds = folds_of(len(train))
+    floor = float(np.quantile(np.abs(train), 0.01))  # the first digits tell the size
     is_dense = np.ptp(train) <= DENSE * (len(train) + len(valid))
     tried = [
-        (_of_remainder(n), train % n, valid % n, n) for n in (OF_ROWS if is_dense else REMAINDERS)
+        (_of_remainder(n), train % n, valid % n, n)
+        for n in (OF_ROWS if is_dense else REMAINDERS)
+        if floor >= LARGE * n
     ]
+    if not tried:
+        return None
     if not is_dense:
         tried += [
             (f"digit {len(str(p))} from the end", train // p % 10, valid // p % 10, 10)
             for p in PLACES
-            if np.ptp(train) > 10 * p
+            if floor >= LARGE * p
         ]
     best = max(
         ((words, of_codes(column, aim, folds, a, b, n)) for words, a, b, n in tried),

@@ -26,6 +26,7 @@ from workbench.system.wording import percent
 __all__ = ["texts_to_target"]
 
 LEAST_VALUES = 30  # different texts of a column
+REPEATED = 0.9  # share of different texts below which they repeat
 COPY = 0.9995  # share explained from which a part is the target
 NEARLY = 0.93  # share explained by a part, which real causes hardly reach,
 MUCH = 0.8  # ... if all other columns explain at most this part of it
@@ -80,6 +81,7 @@ def _of_column(view: View, column: Column, aim: Aim) -> Finding | None:
     parts = list(parts_of(column, texts, tokens)) if n_words <= SHORT else []
     parts += numbers_in(column, texts)
     n_tried = max(1, len(parts) * len(view.columns))
+    parts = [p for p in parts if not _is_owner(column, p.column)]
     found = [(part, strength_of(part.column, aim, folds)) for part in parts]
     for part, strength in sorted(found, key=lambda f: -f[1].least):
         finding = _judged(view, part, strength, n_tried)
@@ -96,6 +98,13 @@ def _of_column(view: View, column: Column, aim: Aim) -> Finding | None:
         if digit is not None:
             return _digit(column, part, *digit)
     return None
+
+
+def _is_owner(column: Column, part: Column) -> bool:
+    """Whether a part is the owner of several rows, which `groups_on_both_sides` judges."""
+    texts, values = column.train[:MOST_TEXTS], part.train
+    n_texts, n_values = len(set(texts.tolist())), len(set(values.tolist()))
+    return n_texts < REPEATED * len(texts) and n_values > max(LEAST_VALUES, REPEATED * n_texts)
 
 
 def _judged(view: View, part: Part, strength: Strength, n_tried: int) -> Finding | None:
