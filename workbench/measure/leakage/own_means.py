@@ -205,7 +205,8 @@ def _of_shares(column: Column, aim: Aim, slope: float, deviation: float, n: int)
         (column.name,),
         f"`{column.name}` has {n} different shares of few rows, such as 0, 1/3 or 1/2, and the "
         f"mean {aim.name} of the rows with a share is the share itself: the slope is {slope:.2f} "
-        f"with a deviation of {deviation:.2f}. For a share of other rows it would be below {HONEST:g}.",
+        f"with a deviation of {deviation:.2f}. For a share of other rows it would be below "
+        f"{HONEST:g}.",
         _advice(column),
         numbers={"value": slope, "chance": HONEST},
     )

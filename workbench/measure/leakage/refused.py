@@ -1,4 +1,4 @@
-"""Tasks whose test rows are in other splits too: `make_task` refuses them, the guard reports them."""
+"""Tasks with test rows that are in train too: `make_task` refuses them, the guard reports them."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
 A value is compared with all other rows by its odds ratio. The strongest honest causes have odds
 ratios of about 20 (smoking and lung cancer). A value is reported where the number of its exceptions
 would be too small for an odds ratio of 20, by the binomial distribution, corrected for the number
-of values and classes tried.
+of values and classes tried. For a number that repeats unusually often, as one does that fills gaps,
+the odds ratio is 10: which rows have a gap goes with the class by less.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from workbench.measure.leakage.view import Aim, Column, View, codes_of
 __all__ = ["Counts", "Telling", "class_names", "counts_of", "telling_values"]
 
 ODDS_RATIO = 20.0  # of an honest cause, at most
+GAP_ODDS_RATIO = 10.0  # of honest gaps that were filled with one value, at most
 ALPHA = 0.001  # for all values and classes together
 PURE = 0.98  # share of one class among the rows of a value on train,
 PURE_ON_VALID = 0.9  # and on valid
@@ -55,6 +57,7 @@ class Telling:
     column: Column
     values: tuple[tuple[str, int, int, float], ...]
     p: float
+    odds_ratio: float
 
 
 def class_names(view: View, aim: Aim) -> list[str]:
@@ -137,11 +140,13 @@ def _coded_numbers(column: Column) -> tuple[np.ndarray, np.ndarray, tuple[str, .
 
 def telling_values(counts: Sequence[Counts]) -> list[Telling]:
     """The values that go with one class more than an honest cause would."""
-    n_tried = max(1, sum(c.train.size for c in counts))
+    # Numbers in order, such as counts, are left out: a few of them are far out by nature.
+    tried = [
+        c for c in counts if not (c.is_whole and c.column.type == "number" and len(c.names) > 2)
+    ]
+    n_tried = max(1, sum(c.train.size for c in tried))
     found = []
-    for one in counts:
-        if one.is_whole and one.column.type == "number" and len(one.names) > 2:
-            continue  # numbers in order, such as counts: few of them are far out by nature
+    for one in tried:
         telling = _of_column(one, ALPHA / n_tried)
         if telling is not None:
             found.append(telling)
@@ -169,7 +174,9 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
         (counts.names[i], int(best[i]), int(counts.train[i].sum()), float(share[i, best[i]]))
         for i in sure[np.argsort(-counts.train[sure].sum(axis=1))].tolist()
     )
-    return Telling(counts.column, values, together)
+    return Telling(
+        counts.column, values, together, ODDS_RATIO if counts.is_whole else GAP_ODDS_RATIO
+    )
 
 
 def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
@@ -195,7 +202,8 @@ def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     if usable.any():
         outside = counts.total - inside
         odds = (outside + 0.5) / (n - of_value - outside + 0.5)
-        honest = ODDS_RATIO * odds / (1 + ODDS_RATIO * odds)
+        odds = odds * (ODDS_RATIO if counts.is_whole else GAP_ODDS_RATIO)
+        honest = odds / (1 + odds)
         exceptions = np.broadcast_to(of_value, share.shape) - inside
         rows = np.broadcast_to(of_value, share.shape)
         p[usable] = binom.cdf(exceptions[usable], rows[usable], 1 - honest[usable])

@@ -19,7 +19,7 @@ from workbench.measure.leakage.text_parts import (
     texts_of,
     tokens_of,
 )
-from workbench.measure.leakage.values_to_target import one_class
+from workbench.measure.leakage.values_to_target import some_classes
 from workbench.measure.leakage.view import Aim, Column, View
 from workbench.system.wording import percent
 
@@ -222,7 +222,7 @@ def _words(
         return None
     word, class_, rows, share = telling.values[0]
     others = [c for c in view.columns if c.name != column.name][:MOST_OTHERS]
-    rest = max(0.0, together(others, one_class(aim, class_))) if others else 0.0
+    rest = max(0.0, together(others, some_classes(aim, (class_,)))) if others else 0.0
     if rest > MUCH:
         return None
     name = class_names(view, aim)[class_]

@@ -11,7 +11,6 @@ from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.strength import together
 from workbench.measure.leakage.telling_values import (
     ALPHA,
-    ODDS_RATIO,
     Counts,
     Telling,
     class_names,
@@ -21,7 +20,9 @@ from workbench.measure.leakage.telling_values import (
 from workbench.measure.leakage.view import Aim, View
 from workbench.system.wording import percent
 
-__all__ = ["one_class", "values_to_target"]
+__all__ = ["some_classes", "values_to_target"]
+
+Flag = tuple[tuple[int, ...], float]  # classes, and the share of them that is explained
 
 NEARLY = 0.93  # share of one class that a column explains, which real causes hardly reach
 MUCH = 0.8  # ... if all other columns together explain at most this part of it
@@ -57,7 +58,7 @@ def _of_aim(view: View, aim: Aim) -> Iterator[Finding]:
         yield _flags_finding(sure, names, most)
     for name, found in telling.items():
         classes = {value[1] for value in found.values}
-        if name not in sure and all(others.explain(name, c) <= MUCH for c in classes):
+        if name not in sure and all(others.explain(name, (c,)) <= MUCH for c in classes):
             yield _value_finding(found, names)
 
 
@@ -70,29 +71,54 @@ class Others:
     def __init__(self, view: View, aim: Aim, suspects: set[str]) -> None:
         self.aim = aim
         self.columns = [c for c in view.columns if c.name not in suspects][:MOST_OTHERS]
-        self.found: dict[tuple[str, int], float] = {}
+        self.found: dict[tuple[str, tuple[int, ...]], float] = {}
 
-    def explain(self, name: str, place: int) -> float:
-        """The share of one class that all of them but `name` explain together, computed once."""
+    def explain(self, name: str, places: tuple[int, ...]) -> float:
+        """The share of some classes that all of them but `name` explain, computed once."""
         others = [c for c in self.columns if c.name != name]
-        key = ("" if len(others) == len(self.columns) else name), place
+        key = ("" if len(others) == len(self.columns) else name), places
         if key not in self.found:
-            share = together(others, one_class(self.aim, place)) if others else 0.0
+            share = together(others, some_classes(self.aim, places)) if others else 0.0
             self.found[key] = max(0.0, share)
         return self.found[key]
 
 
-def _flags(counts: Sequence[Counts]) -> dict[str, tuple[int, float]]:
-    """Columns of few values that explain one class: the class, and the share explained."""
-    found: dict[str, tuple[int, float]] = {}
+def _flags(counts: Sequence[Counts]) -> dict[str, Flag]:
+    """Columns of few values that explain some classes: the classes, and the share explained."""
+    found: dict[str, Flag] = {}
     for one in counts:
         if not one.is_whole:
             continue
         shares = np.minimum(_explained(one, one.train, one.total), _explained_on_valid(one))
         shares[(one.total < LEAST_OF_CLASS) | (one.valid_total < LEAST_OF_VALID)] = 0
         if shares.max() > HIGH:
-            found[one.column.name] = int(shares.argmax()), float(shares.max())
+            found[one.column.name] = (int(shares.argmax()),), float(shares.max())
+        of_several = _several_classes(one)
+        if of_several is not None and one.column.name not in found:
+            found[one.column.name] = of_several
     return found
+
+
+def _several_classes(counts: Counts) -> Flag | None:
+    """The classes for which one value of a column stands, such as all that are a pass."""
+    of_class = counts.train / np.maximum(counts.total, 1)
+    for value in range(len(counts.names)):
+        is_in = of_class[value] > 0.5
+        if not 1 < is_in.sum() < len(is_in):
+            continue
+        tables = ((counts.train, counts.total), (counts.valid, counts.valid_total))
+        share = min(_phi(rows[value], total, is_in) for rows, total in tables)
+        if share > NEARLY:
+            return tuple(np.flatnonzero(is_in).tolist()), share
+    return None
+
+
+def _phi(rows: np.ndarray, total: np.ndarray, is_in: np.ndarray) -> float:
+    """The squared correlation of having a value and being in some classes."""
+    n, a, b, c = total.sum(), rows.sum(), total[is_in].sum(), rows[is_in].sum()
+    if min(a, b, n - a, n - b) < LEAST_OF_VALID:
+        return 0.0
+    return float((n * c - a * b) ** 2 / (a * b * (n - a) * (n - b)))
 
 
 def _explained_on_valid(counts: Counts) -> np.ndarray:
@@ -113,16 +139,16 @@ def _explained(counts: Counts, rows: np.ndarray, total: np.ndarray) -> np.ndarra
     return 1 - error / np.maximum(usual, 1e-12)
 
 
-def _is_alone(name: str, found: tuple[int, float], others: Others) -> bool:
-    place, share = found
-    by_others = others.explain(name, place)
+def _is_alone(name: str, found: Flag, others: Others) -> bool:
+    places, share = found
+    by_others = others.explain(name, places)
     return by_others <= MUCH * share if share > NEARLY else by_others < FAR * share
 
 
-def one_class(aim: Aim, place: int) -> Aim:
-    """One class against all others."""
-    value = np.unique(aim.labels)[place]
-    parts = [(v == value) for v in (aim.labels, aim.valid_labels)]
+def some_classes(aim: Aim, places: tuple[int, ...]) -> Aim:
+    """One class or several against all others."""
+    values = np.unique(aim.labels)[list(places)]
+    parts = [np.isin(v, values) for v in (aim.labels, aim.valid_labels)]
     return replace(
         aim,
         train=parts[0][:, None].astype(np.float64),
@@ -132,17 +158,17 @@ def one_class(aim: Aim, place: int) -> Aim:
     )
 
 
-def _flags_finding(
-    flags: dict[str, tuple[int, float]], names: list[str], by_others: float
-) -> Finding:
+def _flags_finding(flags: dict[str, Flag], names: list[str], by_others: float) -> Finding:
     share = min(f[1] for f in flags.values())
-    listed = ", ".join(f"`{n}` the class `{names[f[0]]}`" for n, f in list(flags.items())[:6])
-    one = "tells one class" if len(flags) == 1 else "tell one class each"
+    listed = ", ".join(
+        f"`{name}` the class {' or '.join(f'`{names[i]}`' for i in found[0][:4])}"
+        for name, found in list(flags.items())[:6]
+    )
     return Finding(
         "flags_predict_target",
         tuple(flags),
-        f"Columns of few values {one} against all others: {listed}. They explain "
-        f"{percent(share, None)} or more of it (0 % by chance), the other columns together "
+        f"Of few values, these columns tell classes against all others: {listed}. They explain "
+        f"{percent(share, None)} or more of them (0 % by chance), the other columns together "
         f"{percent(by_others, None)} at most.",
         "Check whether these columns are made from the target, as the flags of an encoding are. If "
         "so, leave all of them out.",
@@ -161,7 +187,7 @@ def _value_finding(found: Telling, names: list[str]) -> Finding:
         "value_predicts_target",
         (name,),
         f"A value of `{name}` goes with one class: {listed}. With an odds ratio of "
-        f"{ODDS_RATIO:.0f}, which honest causes hardly reach, so few exceptions have a probability "
+        f"{found.odds_ratio:.0f}, which honest causes hardly reach, so few exceptions have a probability "
         f"of {found.p:.1g}; {ALPHA:g} is the limit for all values tried.",
         f"Ask how these values of `{name}` came about. If gaps were filled class by class, or the "
         "value is set once the target is known, leave the column out or fill its gaps without the "
