@@ -23,11 +23,11 @@ MOST_OF_SHARE = 10  # rows of a group whose shares are told from other numbers
 SHARES = 0.9  # of the values that are such shares
 LEAST_SHARES = 4  # different values
 SLOPE = 0.85  # least slope
-ABOVE = 5.0  # deviations above `HONEST`
+ABOVE = 3.0  # deviations above `HONEST`
 HONEST = 0.6  # slope of a share of few other rows, at most
 BELOW = 4.0  # deviations within 1
-EDGE_ROWS = 10  # rows with the share 0 or 1,
-EXCEPTIONS = 0.01  # and of them with another target
+EDGE_ROWS = 20  # of another target that rows with the share 0 or 1 would have, by its share of all,
+EXCEPTIONS = 0.01  # and of which they have at most this share of the rows
 ROWS_A_GROUP = 60  # at most
 LEAST_GROUPS = 10  # groups of several rows with different targets
 EQUAL = 0.2  # share of such groups whose column is their mean exactly,
@@ -110,7 +110,12 @@ def _slope(values: np.ndarray, targets: np.ndarray) -> tuple[float, float, int] 
     spread = ((x - x.mean()) ** 2).sum()
     deviation = float(np.sqrt((rest**2 * (x - x.mean()) ** 2).sum()) / spread)
     slope = float(line[0])
-    edges = [np.abs(y[x == e] - e).mean() for e in (0.0, 1.0) if (x == e).sum() >= EDGE_ROWS]
+    others = {0.0: y.mean(), 1.0: 1 - y.mean()}
+    edges = [
+        np.abs(y[x == e] - e).mean()
+        for e, share in others.items()
+        if (x == e).sum() * share >= EDGE_ROWS
+    ]
     are_pure = bool(edges) and max(edges) < EXCEPTIONS
     if slope < SLOPE or slope - ABOVE * deviation < HONEST:
         return None
@@ -124,7 +129,8 @@ def _are_shares(values: np.ndarray) -> np.ndarray:
     sizes = np.arange(1, MOST_OF_SHARE + 1)
     counted = values[:, None] * sizes
     rounded = np.round(counted) / sizes
-    return np.asarray((np.abs(rounded - values[:, None]) < 6e-4).any(axis=1))
+    tolerance = min(0.005, _half_unit(values)) + 1e-6
+    return np.asarray((np.abs(rounded - values[:, None]) <= tolerance).any(axis=1))
 
 
 def _values_as_groups(values: np.ndarray) -> tuple[np.ndarray, int] | None:

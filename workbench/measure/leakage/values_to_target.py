@@ -89,9 +89,10 @@ def _flags(counts: Sequence[Counts]) -> dict[str, Flag]:
     for one in counts:
         if not one.is_whole:
             continue
+        is_ordered = one.column.type == "number" and len(one.names) > 2  # judged as a column
         shares = np.minimum(_explained(one, one.train, one.total), _explained_on_valid(one))
         shares[(one.total < LEAST_OF_CLASS) | (one.valid_total < LEAST_OF_VALID)] = 0
-        if shares.max() > HIGH:
+        if shares.max() > HIGH and not is_ordered:
             found[one.column.name] = (int(shares.argmax()),), float(shares.max())
         of_several = _several_classes(one)
         if of_several is not None and one.column.name not in found:
@@ -187,8 +188,8 @@ def _value_finding(found: Telling, names: list[str]) -> Finding:
         "value_predicts_target",
         (name,),
         f"A value of `{name}` goes with one class: {listed}. With an odds ratio of "
-        f"{found.odds_ratio:.0f}, which honest causes hardly reach, so few exceptions have a probability "
-        f"of {found.p:.1g}; {ALPHA:g} is the limit for all values tried.",
+        f"{found.odds_ratio:.0f}, which honest causes hardly reach, so few exceptions have a "
+        f"probability of {found.p:.1g}; {ALPHA:g} is the limit for all values tried.",
         f"Ask how these values of `{name}` came about. If gaps were filled class by class, or the "
         "value is set once the target is known, leave the column out or fill its gaps without the "
         "target.",
