@@ -1,4 +1,4 @@
-"""Kinds of leak in other tables than those that they were found in, and clean tables beside them."""
+"""Kinds of leak in other tables than those that they were found in, and clean ones beside them."""
 
 from __future__ import annotations
 
