@@ -106,8 +106,8 @@ def _candidates(
             if gains[i, j] > GAIN:
                 pair = int(places[i]), int(places[j])
                 found.append((float(gains[i, j]), *pair, is_log, float(alike[i, j])))
-    for _, i, j, is_log, alike in sorted(found, key=lambda f: -f[0])[:MOST_TRIED]:
-        yield columns[i], columns[j], is_log, alike
+    for _, i, j, by_log, r in sorted(found, key=lambda f: -f[0])[:MOST_TRIED]:
+        yield columns[i], columns[j], by_log, r
 
 
 def _gains(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -210,8 +210,8 @@ def _words(
     train = _crossed(tokens["train"], np.searchsorted(classes, aim.labels), place, len(classes))
     known = np.isin(aim.valid_labels, classes)
     labels = np.searchsorted(classes, aim.valid_labels).clip(0, len(classes) - 1)
-    some = [t for t, k in zip(tokens["valid"], known.tolist(), strict=True) if k]
-    valid = _crossed(some, labels[known], place, len(classes))
+    usable = [t for t, k in zip(tokens["valid"], known.tolist(), strict=True) if k]
+    valid = _crossed(usable, labels[known], place, len(classes))
     totals = [
         np.bincount(np.searchsorted(classes, aim.labels), minlength=len(classes)),
         np.bincount(labels[known], minlength=len(classes)),

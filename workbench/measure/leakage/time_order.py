@@ -48,8 +48,8 @@ def goes_forward(view: View) -> bool:
         if column.type != "date":
             continue
         train = _finite(view, column, "train")
-        others = [_finite(view, column, name) for name in held]
-        if len(train) and all(len(o) and train.max() <= o.min() for o in others):
+        dates = [_finite(view, column, name) for name in held]
+        if len(train) and all(len(d) and train.max() <= d.min() for d in dates):
             return True
     return False
 
