@@ -6,6 +6,7 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.measure.leakage.tables import base
@@ -68,3 +69,21 @@ def test_command_takes_a_task_by_reference_and_groups(capsys):
 def test_contradicting_words_are_wrong_usage(words, text, capsys):
     assert cli.main(["leaks", *words]) == 2
     assert text in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::workbench.errors.WorkbenchWarning")
+def test_command_reports_test_rows_that_are_in_train_and_the_rest_too(table, tmp_path, capsys):
+    frame = pd.read_csv(table)
+    frame.iloc[::10].to_csv(tmp_path / "test.csv", index=False)
+    words = ["leaks", table, "--target", "y", "--test", str(tmp_path / "test.csv"), "--check"]
+    assert cli.main(words) == 3
+    shown = capsys.readouterr().out
+    assert "LEAK: the same rows are in two splits (`train`, `test`)." in shown
+    assert "LEAK: a column is a copy or a function of the target (`answer`)." in shown
+
+
+def test_command_refuses_test_rows_with_other_columns(table, tmp_path, capsys):
+    pd.read_csv(table).drop(columns="age").to_csv(tmp_path / "test.csv", index=False)
+    words = ["leaks", table, "--target", "y", "--test", str(tmp_path / "test.csv")]
+    assert cli.main(words) == 1
+    assert "`test` has the inputs" in capsys.readouterr().err

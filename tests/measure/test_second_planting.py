@@ -1,7 +1,7 @@
 """Leaks planted by somebody who has not read the guard are found, and clean tables are left alone.
 
-`MISSED` and `ACCUSED` are what the guard got wrong when it saw these tables first, with what a user
-would expect instead.
+When the guard saw these tables first, it found 35 of 45 leaks and had a finding on 2 of 32 clean
+tables. It was then mended with these tables in view.
 """
 
 from __future__ import annotations
@@ -10,25 +10,9 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from tests.measure.second_planting import CLEAN, LEAKS, Planting
+from tests.measure.second_planting import CLEAN, LEAKS
 from workbench.errors import DataError
 
-MISSED = {
-    "time_in_the_air": "a class that is a threshold on the difference of two columns",
-    "orders_of_the_whole_life": "a class that is a threshold on the difference of two columns",
-    "class_in_the_file_name": "a part of a text between signs tells the class",
-    "price_in_the_listing": "a number in a text is the target",
-    "rate_of_the_postal_code": "a mean of targets over two or three rows each",
-    "insulin_filled_by_class": "one value repeats, and all rows with it are of one class",
-    "order_of_the_rows": "valid is sorted by class",
-    "last_digit_of_the_account": "the last digit of an id tells the class",
-    "band_of_the_price": "bands of the target do not overlap",
-    "flags_of_two_grades": "a flag that is one class, without an exception",
-}
-ACCUSED = {
-    "reviews_with_plain_words": "texts of few words repeat by chance, as the other columns differ",
-    "spending_of_the_past": "known customers come again: cut in order of time, this is right",
-}
 # Findings that are no columns, by the kind of leak.
 ROWS = {"same_rows", "near_duplicates"}
 FITTED = {"fitted_outside_train"}
@@ -45,13 +29,7 @@ KINDS = {
 }
 
 
-def marked(tables: dict[str, Planting], wrong: dict[str, str]) -> list[object]:
-    """Names of tables as parameters, the known failures marked."""
-    marks = {name: [pytest.mark.xfail(reason=wrong[name], strict=False)] for name in wrong}
-    return [pytest.param(name, marks=marks.get(name, [])) for name in tables]
-
-
-@pytest.mark.parametrize("name", marked(LEAKS, MISSED))
+@pytest.mark.parametrize("name", LEAKS)
 def test_planted_leak_is_found(name: str) -> None:
     planting = LEAKS[name]
     table = planting.make(0)
@@ -68,7 +46,7 @@ def test_planted_leak_is_found(name: str) -> None:
         assert any(kind in KINDS[planting.kind] for kind, _ in found), found
 
 
-@pytest.mark.parametrize("name", marked(CLEAN, ACCUSED))
+@pytest.mark.parametrize("name", CLEAN)
 def test_clean_table_is_left_alone(name: str) -> None:
     table = CLEAN[name].make(0)
     report = wb.find_leaks(table.task(), groups=table.groups)

@@ -87,13 +87,13 @@ def _task(source: str, files: dict[str, Any], values: dict[str, Any]) -> Any:
     from pathlib import Path
 
     from workbench.data.files import is_file_of_rows
+    from workbench.measure.leakage.refused import task_for_guard
     from workbench.tasks import load_task
-    from workbench.tasks.make import make_task
 
     if is_file_of_rows(source):
         if "target" not in files:
             raise click.UsageError("A file needs the column to predict: `--target COLUMN`.")
-        return make_task(Path(source).name.partition(".")[0], train=source, **files)
+        return task_for_guard(Path(source).name.partition(".")[0], train=source, **files)
     if files:
         names = ", ".join(f"`--{name}`" for name in files)
         raise click.UsageError(f"{names} is for a file of rows; `{source}` is a task.")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 
 from workbench.measure.leakage.findings import Finding
+from workbench.measure.leakage.groups import group_columns, owners_kept_together
 from workbench.measure.leakage.identifiers import identifier_column
 from workbench.measure.leakage.strength import as_numbers
 from workbench.measure.leakage.view import Column, View, codes_of, is_time_name
@@ -16,16 +18,18 @@ __all__ = ["different_distribution"]
 MOST_ROWS = 3_000  # of a split
 MOST_COLUMNS = 300
 LEAST_ROWS = 20
+LEAST_OWNERS = 5  # groups of a split
 APART = 0.62  # AUC of telling valid from train
 COLUMN = 0.15  # largest difference of the distribution functions of a column
 DEVIATIONS = 6.0
 
 
-def different_distribution(view: View, notes: list[str]) -> Iterator[Finding]:
+def different_distribution(view: View, groups: Any, notes: list[str]) -> Iterator[Finding]:
     """A finding where a classifier tells valid from train rows (adversarial validation).
 
     A column must show the difference by itself too. Dates, identifiers and groups are not used,
-    nor are rows in order of time, which differ by nature.
+    nor are rows in order of time, which differ by nature. Where splits hold whole groups, chance
+    is that of so many groups: rows of one group are alike.
     """
     if view.in_time:
         notes.append(
@@ -36,11 +40,15 @@ def different_distribution(view: View, notes: list[str]) -> Iterator[Finding]:
     n = min(len(view.columns[0].train), len(view.columns[0].values["valid"])) if columns else 0
     if n < LEAST_ROWS:
         return
-    apart = {c.name: _apart(c, len(columns)) for c in columns}
+    owners = owners_kept_together(view, groups)
+    n_owners = None if owners is None else [len(np.unique(owners[s])) for s in ("train", "valid")]
+    if n_owners is not None and min(n_owners) < LEAST_OWNERS:
+        return
+    apart = {c.name: _apart(c, len(columns), n_owners) for c in columns}
     different = sorted((name for name, d in apart.items() if d > 0), key=lambda k: -apart[k])
     if not different:
         return
-    auc, deviation = _auc(columns)
+    auc, deviation = _auc(columns, owners)
     if auc < max(APART, 0.5 + DEVIATIONS * deviation):
         return
     largest = ", ".join(f"`{name}` {apart[name]:.2f}" for name in different[:3])
@@ -57,8 +65,6 @@ def different_distribution(view: View, notes: list[str]) -> Iterator[Finding]:
 
 
 def _usable(view: View) -> list[Column]:
-    from workbench.measure.leakage.groups import group_columns
-
     groups = group_columns(view)
     n_rows = sum(len(rows) for rows in view.whole.values())
     usable = [
@@ -72,7 +78,7 @@ def _usable(view: View) -> list[Column]:
     return usable[::step]
 
 
-def _apart(column: Column, n_columns: int) -> float:
+def _apart(column: Column, n_columns: int, n_owners: list[int] | None = None) -> float:
     """The largest difference of the distribution functions, 0 where chance may give it.
 
     Rows of one value count as one, as rows of one group do.
@@ -82,7 +88,7 @@ def _apart(column: Column, n_columns: int) -> float:
     if column.type == "category":
         (train, valid), n = codes_of(column.train, column.values["valid"])
         shares = [np.bincount(v, minlength=n) / len(v) for v in (train, valid)]
-        size = min(len(train), len(valid))
+        size = min(len(train), len(valid), *(n_owners or ()))
         if n > size / 5:
             return 0.0
         difference = float(np.abs(shares[0] - shares[1]).sum() / 2)
@@ -90,23 +96,28 @@ def _apart(column: Column, n_columns: int) -> float:
         return difference if difference > COLUMN + limit else 0.0
     train, valid = column.numbers("train"), column.numbers("valid")
     gap = abs(float(np.isnan(train).mean() - np.isnan(valid).mean()))
+    least_gap = 0.3 if n_owners is None else 0.3 + np.sqrt(sum(1 / n for n in n_owners))
     train, valid = (np.sort(v[np.isfinite(v)]) for v in (train, valid))
     if min(len(train), len(valid)) < LEAST_ROWS:
-        return gap if gap > 2 * COLUMN else 0.0
+        return gap if gap > max(2 * COLUMN, least_gap) else 0.0
     grid = np.concatenate([train, valid])
     functions = [np.searchsorted(v, grid, "right") / len(v) for v in (train, valid)]
     difference = float(np.abs(functions[0] - functions[1]).max())
     are_few = len(np.unique(grid)) < 30
     sizes = [len(v) if are_few else len(np.unique(v)) for v in (train, valid)]
+    if n_owners is not None:
+        sizes = [min(s, n) for s, n in zip(sizes, n_owners, strict=True)]
     limit = (1.2 + 0.5 * float(norm.isf(0.001 / n_columns))) * np.sqrt(sum(1 / s for s in sizes))
-    return max(difference if difference > max(COLUMN, limit) else 0.0, gap if gap > 0.3 else 0.0)
+    return max(
+        difference if difference > max(COLUMN, limit) else 0.0, gap if gap > least_gap else 0.0
+    )
 
 
-def _auc(columns: list[Column]) -> tuple[float, float]:
+def _auc(columns: list[Column], owners: Mapping[str, np.ndarray] | None) -> tuple[float, float]:
     """The AUC of telling valid from train, out of fold, and its deviation by chance."""
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 
     parts = [
         np.column_stack([as_numbers(c, split)[:MOST_ROWS] for c in columns])
@@ -117,6 +128,13 @@ def _auc(columns: list[Column]) -> tuple[float, float]:
     forest = ExtraTreesClassifier(
         60, min_samples_leaf=5, max_depth=10, class_weight="balanced", random_state=0, n_jobs=1
     )
-    folds = StratifiedKFold(3, shuffle=True, random_state=0)
-    predicted = cross_val_predict(forest, x, y, cv=folds, method="predict_proba")[:, 1]
+    groups, folds = None, StratifiedKFold(3, shuffle=True, random_state=0)
+    if owners is not None:
+        parted = [owners[s][:MOST_ROWS] for s in ("train", "valid")]
+        groups = np.concatenate(parted)
+        folds = StratifiedGroupKFold(3, shuffle=True, random_state=0)
+        n, m = (len(np.unique(part)) for part in parted)
+    predicted = cross_val_predict(forest, x, y, groups=groups, cv=folds, method="predict_proba")[
+        :, 1
+    ]
     return float(roc_auc_score(y, predicted)), float(np.sqrt((n + m + 1) / (12 * n * m)))

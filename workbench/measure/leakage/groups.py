@@ -14,10 +14,11 @@ from workbench.measure.leakage.findings import Finding, Severity
 from workbench.measure.leakage.identifiers import is_identifier_name
 from workbench.measure.leakage.strength import Strength, folds_of
 from workbench.measure.leakage.strength import of_codes as strength_of_codes
+from workbench.measure.leakage.time_order import goes_forward
 from workbench.measure.leakage.view import Column, View, codes_of
 from workbench.system.wording import percent
 
-__all__ = ["group_columns", "groups_on_both_sides"]
+__all__ = ["group_columns", "groups_on_both_sides", "owners_kept_together"]
 
 OWNERS = re.compile(
     r"(^|[_\W])(patient|subject|person|user|customer|client|household|family|session|speaker|"
@@ -115,6 +116,7 @@ def _shared(
     view: View, name: str, labels: Mapping[str, np.ndarray], *, is_given: bool
 ) -> Iterator[Finding]:
     known: dict[str, float] = {}  # the gain on valid
+    is_forward = goes_forward(view)
     for held in HELD:
         if held not in labels or not len(labels[held]):
             continue
@@ -129,6 +131,10 @@ def _shared(
             continue
         known.setdefault(name, gain or 0.0)
         severity: Severity = "leak" if is_given or (gain or 0.0) > 0.02 else "look at it"
+        if is_forward:  # groups that are known come again, as they do where the model is used
+            if not is_given:
+                continue
+            severity = "look at it"
         if held == "test" and not is_given:
             severity = "look at it"
         told = (
@@ -149,6 +155,28 @@ def _shared(
             severity=severity,
             numbers={"value": float(shared.mean()), "chance": 0.0},
         )
+
+
+def owners_kept_together(view: View, groups: Any = None) -> dict[str, np.ndarray] | None:
+    """The owner of each sampled train and valid row, where no owner has rows in both.
+
+    Given groups come first, then those of the rows, then columns that look like owners. None where
+    rows have no owner, or owners are in both splits.
+    """
+    named: list[Mapping[str, np.ndarray]] = []
+    if groups is not None:
+        named += _given(view.whole, groups).values()
+    named += [
+        {s: rows.inputs[name] for s, rows in view.whole.items() if name in rows.inputs}
+        for name in group_columns(view)
+    ]
+    for labels in named:
+        if "train" not in labels or "valid" not in labels:
+            continue
+        (train, valid), _ = codes_of(labels["train"], labels["valid"])
+        if not np.isin(valid, train).any():
+            return {"train": train[view.positions], "valid": valid[view.valid_positions]}
+    return None
 
 
 def _gain(view: View, train: np.ndarray, valid: np.ndarray) -> float | None:

@@ -11,19 +11,25 @@ import numpy as np
 
 from workbench.errors import WorkbenchError, line_of
 from workbench.events import Report
+from workbench.measure.leakage.bands import bands_of_target
+from workbench.measure.leakage.combinations import combinations_to_target
 from workbench.measure.leakage.distribution import different_distribution
 from workbench.measure.leakage.encoded import encoded_with_targets, stronger_on_train
 from workbench.measure.leakage.findings import Finding, LeakReport
 from workbench.measure.leakage.groups import groups_on_both_sides
 from workbench.measure.leakage.identifiers import identifiers, row_order
+from workbench.measure.leakage.last_digits import last_digits
 from workbench.measure.leakage.near_rows import near_duplicates
 from workbench.measure.leakage.noise import Evaluate, check_evaluation
+from workbench.measure.leakage.own_means import own_means
 from workbench.measure.leakage.preparation import fitted_outside_train
 from workbench.measure.leakage.shared_rows import shared_rows
-from workbench.measure.leakage.single_columns import combinations_to_target, single_columns
+from workbench.measure.leakage.single_columns import single_columns
+from workbench.measure.leakage.texts_to_target import texts_to_target
 from workbench.measure.leakage.time_order import time_backward
 from workbench.measure.leakage.traces import flags_to_target
 from workbench.measure.leakage.trained_rows import trained_on_valid
+from workbench.measure.leakage.values_to_target import values_to_target
 from workbench.measure.leakage.view import View
 from workbench.measure.leakage.windows import later_targets
 from workbench.task import Candidate, Task
@@ -33,14 +39,29 @@ __all__ = ["find_leaks"]
 Check = tuple[tuple[str, ...], Callable[[], Iterable[Finding]]]
 
 # A column that is told by one of the first is not told again by one of the second.
+_COLUMN_ITSELF = (
+    "value_predicts_target",
+    "identifier_predicts_target",
+    "stronger_on_train",
+    "time_backward",
+)
 TOLD_BY = {
-    "groups_on_both_sides": ("predicts_target", "copies_target", "stronger_on_train"),
-    "encoded_with_targets": ("predicts_target", "stronger_on_train"),
-    "copies_target": ("identifier_predicts_target", "time_backward", "stronger_on_train"),
-    "predicts_target": ("identifier_predicts_target", "stronger_on_train"),
-    "missing_predicts_target": ("stronger_on_train", "time_backward"),
+    "groups_on_both_sides": (
+        "predicts_target",
+        "copies_target",
+        "stronger_on_train",
+        "text_holds_target",
+    ),
+    "encoded_with_targets": ("predicts_target", "stronger_on_train", "value_predicts_target"),
+    "copies_target": (*_COLUMN_ITSELF, "bands_of_target", "flags_predict_target"),
+    "predicts_target": ("identifier_predicts_target", "stronger_on_train", "value_predicts_target"),
+    "missing_predicts_target": ("stronger_on_train", "time_backward", "value_predicts_target"),
+    "flags_predict_target": ("value_predicts_target",),
     "combines_to_target": ("predicts_target",),
+    "bands_of_target": ("predicts_target",),
+    "identifier_predicts_target": ("text_holds_target",),
 }
+OF_COLUMNS = {"flags_predict_target", "combines_to_target"}  # each of `where` is a column
 
 
 def find_leaks(
@@ -130,18 +151,21 @@ def _checks(
             ("predicts_target", "copies_target", "missing_predicts_target"),
             lambda: single_columns(view, notes),
         ),
-        (("combines_to_target",), lambda: combinations_to_target(view)),
+        (("combines_to_target",), lambda: combinations_to_target(view, notes)),
         (("flags_predict_target",), lambda: flags_to_target(view)),
+        (("value_predicts_target",), lambda: values_to_target(view)),
+        (("bands_of_target",), lambda: bands_of_target(view)),
+        (("text_holds_target",), lambda: texts_to_target(view)),
         (("later_targets",), lambda: later_targets(view)),
-        (("identifier_predicts_target",), lambda: identifiers(view)),
+        (("identifier_predicts_target",), lambda: (*identifiers(view), *last_digits(view))),
         (("row_order_predicts_target",), lambda: row_order(view)),
         (("stronger_on_train",), lambda: stronger_on_train(view)),
-        (("encoded_with_targets",), lambda: encoded_with_targets(view)),
+        (("encoded_with_targets",), lambda: (*encoded_with_targets(view), *own_means(view))),
         (("same_rows", "contradicting_labels"), lambda: shared_rows(view)),
         (("near_duplicates",), lambda: near_duplicates(view)),
         (("groups_on_both_sides",), lambda: groups_on_both_sides(view, groups)),
         (("time_backward",), lambda: time_backward(view)),
-        (("different_distribution",), lambda: different_distribution(view, notes)),
+        (("different_distribution",), lambda: different_distribution(view, groups, notes)),
         (("fitted_outside_train",), lambda: fitted_outside_train(view, candidate, notes)),
         (("trained_on_valid",), lambda: trained_on_valid(view, candidate, notes, report)),
     ]
@@ -164,6 +188,10 @@ def _evaluated(view: View, evaluate: Evaluate, report: Report) -> list[Finding]:
 def _once(findings: list[Finding]) -> list[Finding]:
     """The findings without those on a column that a more telling one names."""
     dropped = {
-        (kind, finding.where[0]) for finding in findings for kind in TOLD_BY.get(finding.kind, ())
+        (kind, name)
+        for finding in findings
+        for name in (finding.where if finding.kind in OF_COLUMNS else finding.where[:1])
+        for kind in TOLD_BY.get(finding.kind, ())
     }
-    return [f for f in findings if (f.kind, f.where[0]) not in dropped]
+    kept = [f for f in findings if (f.kind, f.where[0]) not in dropped]
+    return list({(f.kind, f.where): f for f in reversed(kept)}.values())[::-1]

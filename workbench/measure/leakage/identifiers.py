@@ -28,6 +28,7 @@ LEAST_ROWS = 30
 SOME = 0.08  # share explained by something that has no meaning
 SORTED = 0.25  # share explained by the place of a row in the file
 DEVIATIONS = 6.0
+BLOCKS_A_CLASS = 2  # of rows one after another, where rows are sorted by class
 
 
 def is_identifier_name(name: str) -> bool:
@@ -110,6 +111,9 @@ def row_order(view: View) -> Iterator[Finding]:
     """
     if view.in_time or _is_in_order_of_dates(view):
         return
+    if (of_valid := _sorted_valid(view)) is not None:
+        yield of_valid
+        return
     n, m = len(view.whole["train"]), len(view.whole["valid"])
     places = {"train": view.positions / n, "valid": view.valid_positions / m}
     column = Column("order of rows", "number", places)
@@ -132,6 +136,30 @@ def row_order(view: View) -> Iterator[Finding]:
             numbers={"value": strength.train, "chance": 0.0},
         )
         return
+
+
+def _sorted_valid(view: View) -> Finding | None:
+    """The finding where valid is sorted by its target; train is shuffled where it is cut."""
+    for aim in view.aims:
+        if len(aim.valid) < LEAST_ROWS or aim.kind != "classes":
+            continue
+        classes, counts = np.unique(aim.valid_labels, return_counts=True)
+        changes = int((np.diff(aim.valid_labels) != 0).sum())
+        shares = counts / counts.sum()
+        chance = (len(aim.valid) - 1) * float(1 - (shares**2).sum())
+        if changes > BLOCKS_A_CLASS * len(classes) - 1 or changes > SORTED * chance - DEVIATIONS:
+            continue
+        return Finding(
+            "row_order_predicts_target",
+            ("valid",),
+            f"The rows of valid are sorted by their {aim.name}: it changes {changes} times from "
+            f"one row to the next, by chance it would be {chance:.0f} times.",
+            "Shuffle the rows, and check that no column holds their order, such as a number of a "
+            "row, a name of a file or the time of a record.",
+            severity="look at it",
+            numbers={"value": float(changes), "chance": chance},
+        )
+    return None
 
 
 def _is_in_order_of_dates(view: View) -> bool:

@@ -31,9 +31,9 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
 
     Distances are of scaled numbers, categories, hashed words and pixels. Chance is estimated by the
     number of dimensions that the distances of neighbours show: a share `NEAR` of the distance
-    holds `NEAR ** dimensions` of the neighbours. Rows of few continuous values, which have near
-    neighbours by nature, are compared with train rows of which one column is permuted. Rows that
-    are exactly the same are not counted.
+    holds `NEAR ** dimensions` of the neighbours. Rows of few values and texts of few words have
+    near neighbours by nature: rows are compared with train rows of which one column is permuted as
+    well. Rows that are exactly the same are not counted.
     """
     names = view.common
     train = view.whole["train"]
@@ -55,7 +55,7 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
         if n < 3 or share < SHARED:
             continue
         by_chance = NEIGHBOURS * NEAR ** _dimensions(distances)
-        if points.n_continuous < LEAST_CONTINUOUS:
+        if points.n_continuous < LEAST_CONTINUOUS or _can_be_parted(points, inputs):
             by_chance = max(by_chance, TIMES_CHANCE * _permuted(points, inputs, asked, rng))
         least = SHARED if points.n_continuous >= LEAST_CONTINUOUS else SHARED_OF_FEW
         if share < least + by_chance + 4 * np.sqrt(by_chance / len(near)):
@@ -71,6 +71,11 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
             "recorded twice, augmented or reworded rows), and keep each pair in one split.",
             numbers={"value": share, "chance": min(1.0, by_chance)},
         )
+
+
+def _can_be_parted(points: Points, inputs: dict[str, np.ndarray]) -> bool:
+    """Whether permuting a column of numbers parts copies: rows of templated texts stay near."""
+    return len(inputs) > 1 and any(inputs[n].ndim == 1 for n in points.scales)
 
 
 def _sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:

@@ -12,7 +12,6 @@ from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.present import is_unit_of_a_panel, on_same_rows, where_present
 from workbench.measure.leakage.strength import (
     Strength,
-    explained,
     strengths,
     together,
 )
@@ -20,7 +19,7 @@ from workbench.measure.leakage.traces import gaps, weak_traces
 from workbench.measure.leakage.view import Aim, Column, View
 from workbench.system.wording import percent
 
-__all__ = ["combinations_to_target", "single_columns"]
+__all__ = ["single_columns"]
 
 COPY = 0.9995  # share explained from which a column is a function of the target
 ROUNDED = 1e-4  # below a rank correlation of 1, a copy that was rounded
@@ -41,7 +40,6 @@ FORMS = 0.85  # share from which columns in the same order count as forms of one
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
 EASY = 3  # columns that are all nearly perfect: the classes are far apart,
 EASY_SHARE = 0.2  # if they are so large a part of the columns
-FUNCTIONS = 0.99999  # share explained by an exact sum or product of columns
 
 
 def single_columns(view: View, notes: list[str]) -> Iterator[Finding]:
@@ -206,61 +204,3 @@ def _is_far_from_most(strength: Strength, others: list[Strength], rest: float) -
     least = sorted(others, key=lambda s: -s.least)[FEW:]
     share = together([s.column for s in least], strength.aim)
     return SOMETHING < share < LITTLE * strength.least
-
-
-def combinations_to_target(view: View) -> Iterator[Finding]:
-    """A finding where a sum or a product of two or three columns is the target."""
-    numbers = [c for c in view.columns if c.type == "number"]
-    if not 2 <= len(numbers) <= 300 or not view.are_columns:
-        return
-    for aim in view.aims:
-        if aim.kind != "amount":
-            continue
-        for is_product in (False, True):
-            names = _exact(numbers, aim, is_product)
-            if names:
-                yield _combination(names, aim, is_product)
-                break
-
-
-def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]:
-    """Names of two or three columns whose sum (or product), with factors, is the target."""
-    x, y = (np.column_stack([c.numbers(s) for c in numbers]) for s in ("train", "valid"))
-    a, b = aim.labels.astype(np.float64), aim.valid_labels.astype(np.float64)
-    names = [c.name for c in numbers]
-    if is_product:
-        usable = [(np.nan_to_num(v, nan=1.0) > 0).all(axis=0) for v in (x, y)]
-        is_usable = usable[0] & usable[1]
-        if (a <= 0).any() or (b <= 0).any() or is_usable.sum() < 2:
-            return ()
-        x, y, a, b = np.log(x[:, is_usable]), np.log(y[:, is_usable]), np.log(a), np.log(b)
-        names = [n for n, use in zip(names, is_usable, strict=True) if use]
-    fill = np.nanmedian(np.where(np.isfinite(x), x, np.nan), axis=0)
-    is_known = np.isfinite(fill)
-    x, y, fill = x[:, is_known], y[:, is_known], fill[is_known]
-    names = [n for n, known in zip(names, is_known, strict=True) if known]
-    x, y = (np.where(np.isfinite(v), v, fill) for v in (x, y))
-    mean, deviation = x.mean(axis=0), x.std(axis=0)
-    x, y, names = x[:, deviation > 0], y[:, deviation > 0], np.array(names)[deviation > 0]
-    mean, deviation = mean[deviation > 0], deviation[deviation > 0]
-    if len(a) < 2 * x.shape[1] + 10 or a.std() == 0:
-        return ()
-    x, y = (x - mean) / deviation, (y - mean) / deviation
-    weights = np.linalg.lstsq(x, a - a.mean(), rcond=None)[0]
-    share = explained((y @ weights + a.mean())[:, None], b[:, None], np.array([a.mean()]))
-    if share < FUNCTIONS:
-        return ()
-    counted = np.abs(weights) > 1e-4 * np.abs(weights).max()
-    return tuple(names[counted].tolist()) if 2 <= counted.sum() <= 3 < len(names) else ()
-
-
-def _combination(names: tuple[str, ...], aim: Aim, is_product: bool) -> Finding:
-    listed = " and ".join(f"`{n}`" for n in names)
-    return Finding(
-        "combines_to_target",
-        names,
-        f"A {'product of powers' if is_product else 'sum'} of {listed} gives the {aim.name} on "
-        f"more than {percent(FUNCTIONS, 3)} of its variance on valid; by chance it would be 0 %.",
-        f"Check whether {listed} are known before the target; if not, leave one of them out.",
-        numbers={"value": 1.0, "chance": 0.0},
-    )

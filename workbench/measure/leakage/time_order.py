@@ -11,7 +11,7 @@ from workbench.measure.leakage.strength import chance_of, folds_of, strength_of
 from workbench.measure.leakage.view import Column, View, is_time_name, numbers_of
 from workbench.system.wording import percent
 
-__all__ = ["time_backward"]
+__all__ = ["goes_forward", "time_backward"]
 
 HELD = ("valid", "test")
 MOSTLY = 0.9  # share of pairs in which the train row is later: the splits are in reverse order
@@ -32,6 +32,26 @@ def time_backward(view: View) -> Iterator[Finding]:
     for column in view.columns:
         if column.type == "date" or (column.type == "number" and is_time_name(column.name)):
             yield from _of_column(view, column)
+
+
+def goes_forward(view: View) -> bool:
+    """Whether every held-out row is later than all train rows, by `times` or by a date column."""
+    held = [name for name in HELD if name in view.whole and len(view.whole[name])]
+    if view.in_time:
+        train = np.asarray(view.whole["train"].times)
+        others = [view.whole[name].times for name in held]
+        try:
+            return all(o is not None and bool(train.max() <= np.min(o)) for o in others)
+        except TypeError:
+            return False
+    for column in view.columns:
+        if column.type != "date":
+            continue
+        train = _finite(view, column, "train")
+        dates = [_finite(view, column, name) for name in held]
+        if len(train) and all(len(d) and train.max() <= d.min() for d in dates):
+            return True
+    return False
 
 
 def _of_times(view: View) -> Iterator[Finding]:
