@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import workbench as wb
 from tests.techniques.tuning.small import RANGE, C, tuned, wine
-from workbench.errors import Cancelled, SettingsError, TaskError
+from workbench.errors import Cancelled, RecipeError, SettingsError, TaskError
 from workbench.events import Event, Report
+from workbench.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -227,6 +228,19 @@ def test_cancelled_search_goes_on_where_it_stopped(pair, tmp_path):
     assert again["number"].is_unique
     shown = ["state", "score", C]
     pd.testing.assert_frame_equal(whole[shown], again[shown])
+
+
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ([], r"`space` is refused: `estimator\.C` has an empty list: give at least one value"),
+        ({"low": 9, "high": 2}, "needs `low` below `high`, got 9 and 2"),
+        ({"low": 1, "high": 2, "if": {"estimator.kernal": "rbf"}}, r"condition of `estimator\.C`"),
+    ],
+)
+def test_space_that_no_model_can_have_is_refused_before_a_run_begins(declared, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.make("digits", [{"tuning": {"space": {"estimator.C": declared}}}])
 
 
 def test_named_study_goes_on_in_another_run_and_refuses_another_space(pair, tmp_path):
