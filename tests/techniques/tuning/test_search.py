@@ -249,7 +249,9 @@ def test_named_study_goes_on_in_another_run_and_refuses_another_space(pair, tmp_
     more = tuned(tmp_path / "b", pair, n_trials=7, **given).evidence["trials"]
     assert len(more) == 7
     pd.testing.assert_series_equal(first[C], more[C][:4])
-    with pytest.raises(SettingsError, match="`wines` exists with another space: .*another name"):
+    with pytest.raises(
+        SettingsError, match=r"`wines` exists with another space: \{\S+: \{low: .*\}\}\. Give"
+    ):
         tuned(tmp_path / "c", pair, n_trials=4, space={C: [1.0, 2.0]}, **given)
     with pytest.raises(SettingsError, match=r"`wines` exists with folds 2 \(now 3\)"):
         tuned(tmp_path / "d", pair, n_trials=4, folds=3, **given)
