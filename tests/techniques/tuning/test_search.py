@@ -100,6 +100,14 @@ def test_pruned_trials_end_early_and_the_best_is_complete(pair, tmp_path):
     assert best > pruned["score"].max()
 
 
+def test_defaults_outside_of_the_space_are_told_as_no_trial_has_them(pair, tmp_path):
+    outside = tuned(tmp_path / "a", pair, n_trials=2, space={C: [0.003, 0.01]})
+    inside = tuned(tmp_path / "b", pair, n_trials=2, space={C: [0.003, 1.0]})
+    told = [any("outside of the search space" in n for n in o.notes) for o in (outside, inside)]
+    assert told == [True, False]
+    assert inside.evidence["trials"][C].iloc[0] == 1.0
+
+
 def test_result_is_trained_on_all_of_train_and_travels(pair, tmp_path):
     task, start = pair
     outcome = tuned(tmp_path, pair, n_trials=4, space={C: [0.003]})
