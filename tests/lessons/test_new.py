@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 
@@ -15,6 +16,7 @@ import pytest
 import workbench as wb
 from workbench.cli import main as cli
 from workbench.lessons.new import notebook_for_table
+from workbench.recipe import Recipe
 from workbench.runs.folders import run_folders
 from workbench.runs.trail import Trail
 
@@ -67,6 +69,15 @@ def test_wrong_words_are_told_and_nothing_is_written(table, tmp_path, capsys, wo
     assert told in capsys.readouterr().err
     assert (tmp_path / "old.ipynb").read_text(encoding="utf-8") == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["churn.csv", "old.ipynb"]
+
+
+def test_line_for_the_shell_names_the_same_task(table, capsys):
+    assert cli.main(["new", "churn.csv", "--target", "churn"]) == 0
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert cli.main([*shlex.split(line)[1:], "--dry-run"]) == 0
+    recipe = Recipe.from_yaml(capsys.readouterr().out)
+    assert recipe.task_args == {"name": "churn", "train": str(table), "target": "churn"}
+    assert [step.technique for step in recipe.steps] == ["features"]
 
 
 def test_names_with_quotes_and_signs_stay_as_they_are(tmp_path):

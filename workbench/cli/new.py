@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.lessons.new import notebook_for_table
+from workbench.lessons.new import TASK, notebook_for_table
 from workbench.system.files import write_text
 
 __all__ = ["new"]
@@ -37,7 +38,10 @@ def new(
     print(task)
     place.parent.mkdir(parents=True, exist_ok=True)
     write_text(place, nbformat.writes(notebook_for_table(name, source, **columns)))
-    name = shlex.quote(str(place))
-    print(f"\nWritten: {place}. Open it with `workbench lab {name}`, or run it in a batch:")
-    print(f"papermill {name} out.ipynb -p budget smoke")
+    shown = shlex.quote(str(place))
+    arguments = json.dumps({"name": name, "train": str(source), **columns})
+    print(f"\nWritten: {place}. Open it with `workbench lab {shown}`, or run it in a batch:")
+    print(f"papermill {shown} out.ipynb -p budget smoke")
+    print("A technique on the same table, from the shell:")
+    print(f"workbench features --task {TASK} --task-args {shlex.quote(arguments)}")
     return 0

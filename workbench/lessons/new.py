@@ -11,7 +11,7 @@ from workbench.lessons.cells import recipe_cells
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["notebook_for_table"]
+__all__ = ["TASK", "notebook_for_table"]
 
 TASK = "workbench:make_task"  # a function, so shell, recipe and notebook name the same task
 

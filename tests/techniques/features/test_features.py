@@ -190,6 +190,8 @@ def test_wrong_column_names_are_refused_with_the_nearest(tmp_path):
     job = job_of(baseline_task(), tmp_path)
     with pytest.raises(SettingsError, match="`columns`: .*`numbers`.*number"):
         features(job, columns=["numbers"])
+    with pytest.raises(SettingsError, match="`prices`: .*`shopp`.*shop"):
+        features(job, prices={"shopp": 5.0})
     with pytest.raises(SettingsError, match="`past_rows` names the column of dates.*date"):
         features(job, encode="simple", past_rows="day")
 

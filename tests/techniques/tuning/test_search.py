@@ -11,8 +11,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import workbench as wb
 from tests.techniques.tuning.small import RANGE, C, tuned, wine
-from workbench.errors import Cancelled, SettingsError, TaskError
+from workbench.errors import Cancelled, RecipeError, SettingsError, TaskError
 from workbench.events import Event, Report
+from workbench.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,14 @@ def test_pruned_trials_end_early_and_the_best_is_complete(pair, tmp_path):
     best = outcome.evidence["curse"]["score"].iloc[-1]
     assert best == pytest.approx(complete["score"].max())
     assert best > pruned["score"].max()
+
+
+def test_defaults_outside_of_the_space_are_told_as_no_trial_has_them(pair, tmp_path):
+    outside = tuned(tmp_path / "a", pair, n_trials=2, space={C: [0.003, 0.01]})
+    inside = tuned(tmp_path / "b", pair, n_trials=2, space={C: [0.003, 1.0]})
+    told = [any("outside of the search space" in n for n in o.notes) for o in (outside, inside)]
+    assert told == [True, False]
+    assert inside.evidence["trials"][C].iloc[0] == 1.0
 
 
 def test_result_is_trained_on_all_of_train_and_travels(pair, tmp_path):
@@ -229,13 +238,28 @@ def test_cancelled_search_goes_on_where_it_stopped(pair, tmp_path):
     pd.testing.assert_frame_equal(whole[shown], again[shown])
 
 
+@pytest.mark.parametrize(
+    ("declared", "message"),
+    [
+        ([], r"`space` is refused: `estimator\.C` has an empty list: give at least one value"),
+        ({"low": 9, "high": 2}, "needs `low` below `high`, got 9 and 2"),
+        ({"low": 1, "high": 2, "if": {"estimator.kernal": "rbf"}}, r"condition of `estimator\.C`"),
+    ],
+)
+def test_space_that_no_model_can_have_is_refused_before_a_run_begins(declared, message):
+    with pytest.raises(RecipeError, match=message):
+        Recipe.make("digits", [{"tuning": {"space": {"estimator.C": declared}}}])
+
+
 def test_named_study_goes_on_in_another_run_and_refuses_another_space(pair, tmp_path):
     given = {"study": "wines", "cache": tmp_path / "cache", "sampler": "random"}
     first = tuned(tmp_path / "a", pair, n_trials=4, **given).evidence["trials"]
     more = tuned(tmp_path / "b", pair, n_trials=7, **given).evidence["trials"]
     assert len(more) == 7
     pd.testing.assert_series_equal(first[C], more[C][:4])
-    with pytest.raises(SettingsError, match="`wines` exists with another space: .*another name"):
+    with pytest.raises(
+        SettingsError, match=r"`wines` exists with another space: \{\S+: \{low: .*\}\}\. Give"
+    ):
         tuned(tmp_path / "c", pair, n_trials=4, space={C: [1.0, 2.0]}, **given)
     with pytest.raises(SettingsError, match=r"`wines` exists with folds 2 \(now 3\)"):
         tuned(tmp_path / "d", pair, n_trials=4, folds=3, **given)

@@ -59,7 +59,8 @@ def chosen_encode(settings: FeaturesSettings, columns: TableColumns) -> str:
 def columns_used(inputs: Mapping[str, np.ndarray], settings: FeaturesSettings) -> TableColumns:
     """The columns to encode; raises DataError where there is none.
 
-    `settings.columns` names those that may be used; a name that is no column is refused.
+    `settings.columns` names those that may be used. There and in `settings.prices` a name that is
+    no column is refused.
     """
     if set(inputs) == {"x"} and np.ndim(inputs["x"]) == 1:
         raise DataError(
@@ -67,11 +68,12 @@ def columns_used(inputs: Mapping[str, np.ndarray], settings: FeaturesSettings) -
             "rename the column, or give a table."
         )
     columns = TableColumns.of(inputs, max_categories=settings.max_categories)
-    if settings.columns:
-        names = {str(name): name for name in (*columns.kinds, *columns.unused)}
-        wrong = [unknown("column", name, names) for name in settings.columns if name not in names]
+    names = {str(name): name for name in (*columns.kinds, *columns.unused)}
+    for option, named in (("columns", settings.columns), ("prices", list(settings.prices))):
+        wrong = [unknown("column", name, names) for name in named if name not in names]
         if wrong:
-            raise SettingsError("`columns`: " + " ".join(wrong))
+            raise SettingsError(f"`{option}`: " + " ".join(wrong))
+    if settings.columns:
         chosen = {names[name] for name in settings.columns}
         columns = columns.without({n: "not in `columns`" for n in columns.kinds if n not in chosen})
     if settings.dates == "off":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workbench.settings import inherited, scaled
+from workbench.settings import inherited, knob, scaled
 from workbench.training import RegularizedFit
 
 __all__ = ["SwitchedFit"]
@@ -29,6 +29,9 @@ class SwitchedFit(RegularizedFit):
 
     optimizer: Literal["adamw", "sgd"] | None = inherited("adamw", expert=True)
     """AdamW, or SGD with Nesterov momentum 0.9, for the control too."""
+
+    patience: int = knob(10, low=1, expert=True)
+    """Epochs without a better score on held-out rows of train before training stops."""
 
     weight_decay: float | None = inherited(0.05, low=0, high=10, log=True)
     """Decay of the weights of matrices and kernels (decoupled); biases and norms have none."""

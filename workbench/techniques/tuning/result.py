@@ -27,6 +27,10 @@ from workbench.techniques.tuning.trials import (
 __all__ = ["outcome_of"]
 
 MOST_SHOWN = 6  # parameters in a note
+OUTSIDE = (
+    "The default settings are outside of the search space, so no trial has them; the control is "
+    "trained with them."
+)
 LEAST_GAPS = 5  # complete trials whose mean difference says something
 
 
@@ -74,6 +78,7 @@ def outcome_of(search: Search) -> Outcome:
     notes = [
         _best_note(search, best, point, score, is_best),
         _rounds_note(problem, score),
+        OUTSIDE if problem.default is None else "",
         _curse_note(problem, curse, trials, score),
         *_counts(search),
         *score.notes,

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import field_validator
+
+from workbench.errors import SettingsError
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
+from workbench.settings.spaces import Space
 from workbench.training import FitSettings
 
 __all__ = ["TrialFit", "TuningSettings"]
@@ -109,6 +113,18 @@ class TuningSettings(TechniqueSettings):
 
     fit: TrialFit = nested(TrialFit, expert=True, title="Training of a trial")
     """Training of each trial, for the settings that the space does not vary."""
+
+    @field_validator("space")
+    @classmethod
+    def _check_space(cls, space: dict[str, Any]) -> dict[str, Any]:
+        """Refuse ranges and conditions that are wrong for every model, before a run begins."""
+        if space:
+            try:
+                Space.of(space)
+            except SettingsError as error:
+                texts = " ".join(text for _, text in error.problems)
+                raise ValueError(f"is refused: {texts}") from None
+        return space
 
     @property
     def objectives(self) -> tuple[str, ...]:

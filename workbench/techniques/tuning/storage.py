@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ def _refuse_other(
     """Raise SettingsError for a study that was made for another search."""
     way_out = "Give another name with `study`, or the same settings as before."
     if known["space"] != ours["space"]:
-        before = " ".join(str(known["space"]).split("\n")).strip()
+        before = _on_one_line(str(known["space"]))
         raise SettingsError(f"The study `{name}` exists with another space: {before}. {way_out}")
     differing = [key for key, value in ours.items() if known.get(key) != value]
     if [d.name.lower() for d in study.directions] != directions:
@@ -74,6 +75,15 @@ def _refuse_other(
     if differing:
         told = ", ".join(f"{key} {known.get(key)} (now {ours.get(key)})" for key in differing)
         raise SettingsError(f"The study `{name}` exists with {told}. {way_out}")
+
+
+def _on_one_line(text: str) -> str:
+    """YAML text on one line, as `{name: {low: 1, high: 5}}`."""
+    import yaml
+
+    data = yaml.safe_load(text)
+    flow = yaml.safe_dump(data, default_flow_style=True, sort_keys=False, width=math.inf)
+    return str(flow).strip()
 
 
 def _storage(url: str, journal: Path) -> Any:
