@@ -8,7 +8,7 @@ from pydantic import field_validator
 
 from workbench.errors import SettingsError
 from workbench.settings import SET, TechniqueSettings, free_form, knob, nested, scaled
-from workbench.settings.spaces import Space
+from workbench.settings.spaces import NAMESPACES, Space
 from workbench.training import FitSettings
 
 __all__ = ["TrialFit", "TuningSettings"]
@@ -117,10 +117,14 @@ class TuningSettings(TechniqueSettings):
     @field_validator("space")
     @classmethod
     def _check_space(cls, space: dict[str, Any]) -> dict[str, Any]:
-        """Refuse ranges and conditions that are wrong for every model, before a run begins."""
-        if space:
+        """Refuse ranges and conditions that are wrong for every model, before a run begins.
+
+        The names themselves are checked against the model, when the run begins.
+        """
+        known = {n: v for n, v in space.items() if str(n).partition(".")[0] in NAMESPACES}
+        if known:
             try:
-                Space.of(space)
+                Space.of(known)
             except SettingsError as error:
                 texts = " ".join(text for _, text in error.problems)
                 raise ValueError(f"is refused: {texts}") from None
