@@ -1,0 +1,79 @@
+"""What the guard says to the tables of `third_planting.py`: leaks are named, clean tables are not.
+
+Each table is looked at with seed 0; those on which the two seeds disagreed, with seed 1 too. What
+was missed, and which clean table was accused, is an expected failure with its reason.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import pytest
+
+import workbench as wb
+from tests.measure.third_planting import CLEAN, LEAKS, Clean, Leak
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+MISSED = {
+    ("lending_recoveries", 1): "AUC .88 by zeros that all belong to one class; found with seed 0",
+    ("lesion_file_names", 0): "the diagnosis is a part of a file name that is else unique",
+    ("oversampled_before_cut", 0): "half of valid is in train, which holds copies of its own too",
+    ("zip_encoded", 0): "a mean of two or three targets, the own one among them, AUC .89",
+    ("counted_returns", 0): "a count that contains the own return, AUC .82, 0 in one class only",
+    ("taxi_tips", 0): "an exact sum of four columns",
+    ("permit_days", 0): "the exact difference of two dates",
+    ("alarm_codes", 0): "two codes that 100 rows have, all of them failures, beside 5 % failures",
+    ("filled_by_class", 0): "two numbers, each in 15 % of the rows and of one class",
+    ("two_laboratories", 0): "decimals of a number that tell its source; found with seed 1",
+    ("short_shipments", 0): "whether two columns are equal",
+    ("reposted_reviews", 0): "a third of the texts of valid and test are in train",
+}
+ACCUSED = {
+    ("boiling_points", 0): "a law of physics, and one measured column that follows it",
+    ("growing_ids", 1): "rows that are near by chance, as ids and dates grow together",
+    ("stores_over_time", 1): "7 equal rows by chance, of a store and a whole number",
+}
+AGAIN = (("lending_recoveries", 1), ("two_laboratories", 1))
+QUIET_AGAIN = (("growing_ids", 1), ("stores_over_time", 1))
+
+
+def cases(entries: dict[str, Any], again: tuple[tuple[str, int], ...], failing: dict) -> list:
+    """Entries with their seeds, those that fail marked with the reason."""
+    pairs = [*((name, 0) for name in entries), *again]
+    marks = {
+        pair: [pytest.mark.xfail(reason=failing[pair], strict=False)] if pair in failing else []
+        for pair in pairs
+    }
+    return [
+        pytest.param(entries[name], seed, id=f"{name}-{seed}", marks=marks[name, seed])
+        for name, seed in pairs
+    ]
+
+
+def findings(entry: Leak | Clean, seed: int) -> list[Any]:
+    """What the guard finds in the table of this seed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        task = entry.make(seed).task(entry.name, seed)
+        return list(wb.find_leaks(task).findings)
+
+
+@pytest.mark.parametrize(("entry", "seed"), cases(LEAKS, AGAIN, MISSED))
+def test_planted_leak_is_named(entry: Leak, seed: int) -> None:
+    found = findings(entry, seed)
+    named = any(set(entry.columns) & set(one.where) for one in found)
+    about = any(word in one.kind for one in found for word in entry.about)
+    assert named or about, f"{entry.says} Found: {[(one.kind, one.where) for one in found]}"
+
+
+@pytest.mark.parametrize(("entry", "seed"), cases(CLEAN, QUIET_AGAIN, ACCUSED))
+def test_clean_table_is_not_accused(entry: Clean, seed: int) -> None:
+    accused = [one for one in findings(entry, seed) if one.severity == "leak"]
+    assert not accused, [(one.kind, one.where, one.evidence) for one in accused]
+
+
+def test_thirty_leaks_of_many_kinds_and_thirty_clean_tables() -> None:
+    assert len(LEAKS) == len(CLEAN) == 30
+    assert len({entry.kind for entry in LEAKS.values()}) >= 14
