@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import entry_points
 
 import nbformat
 import papermill.engines
@@ -31,3 +32,20 @@ def test_notebook_gets_its_parameters_and_time_for_late_outputs(tmp_path, monkey
     assert chosen["iopub_timeout"] == OUTPUT_SECONDS > 4
     assert chosen["kernel_name"] == "python3"
     assert 'root = "elsewhere"' in nbformat.read(out, as_version=4).cells[1].source
+
+
+def test_engine_of_papermill_waits_as_long(tmp_path, monkeypatch):
+    chosen = {}
+
+    class Client:
+        def __init__(self, nb_man, **options):
+            chosen.update(options)
+
+        def execute(self):
+            return None
+
+    monkeypatch.setattr(papermill.engines, "PapermillNotebookClient", Client)
+    (entry,) = entry_points(group="papermill.engine", name="workbench")
+    entry.load().execute_managed_notebook(None, "python3")
+    assert chosen["iopub_timeout"] == OUTPUT_SECONDS
+    assert chosen["kernel_name"] == "python3"

@@ -38,6 +38,7 @@ def test_notebook_runs_by_papermill_and_shows_every_baseline(table, tmp_path, ca
     assert cli.main(["new", "churn.csv", "--target", "churn"]) == 0
     assert "models: linear, boosting, dummy" in capsys.readouterr().out
     words = [sys.executable, "-m", "papermill", "churn.ipynb", "out.ipynb", "-k", "python3"]
+    words += ["--engine", "workbench"]
     options = ["-p", "budget", "smoke", "-p", "root", str(tmp_path / "runs")]
     subprocess.run([*words, *options], check=True, capture_output=True, env=dict(os.environ))
     executed = nbformat.read(tmp_path / "out.ipynb", as_version=4)

@@ -41,7 +41,7 @@ def new(
     shown = shlex.quote(str(place))
     arguments = json.dumps({"name": name, "train": str(source), **columns})
     print(f"\nWritten: {place}. Open it with `workbench lab {shown}`, or run it in a batch:")
-    print(f"papermill {shown} out.ipynb -p budget smoke")
+    print(f"papermill --engine workbench {shown} out.ipynb -p budget smoke")
     print("A technique on the same table, from the shell:")
     print(f"workbench features --task {TASK} --task-args {shlex.quote(arguments)}")
     return 0

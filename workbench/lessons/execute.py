@@ -4,7 +4,8 @@
 
 papermill fails a cell whose last output has not arrived 4 seconds after the cell has ended. A
 wizard sends over a thousand messages, which take longer on a busy machine. The command of papermill
-has no option for this time, so `workbench tour` calls this module.
+has no option for this time, so `workbench tour` calls this module; `papermill --engine workbench`
+waits as long.
 """
 
 from __future__ import annotations
