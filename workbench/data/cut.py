@@ -229,10 +229,10 @@ def _parts(
         if any(len(piece) < least.get(split, 1) for split, piece in pieces.items()):
             is_class = len(strata_values) > 1
             subject = f"class number {stratum} has {n:,} rows" if is_class else f"{n:,} rows"
+            way_out = "leave rare classes out, " if is_class else ""
             raise DataError(
                 f"{subject} with {len(np.unique(sorted_keys)):,} different {noun} cannot be cut "
-                f"into {', '.join(pieces)}: give more rows, leave rare classes out, or give the "
-                "splits."
+                f"into {', '.join(pieces)}: give more {noun}, {way_out}or give the splits."
             )
         for split, piece in pieces.items():
             parts[split].append(piece)
