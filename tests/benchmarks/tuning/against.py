@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -81,7 +82,11 @@ def against(
     folder: Path,
     table: Path = TABLE,
 ) -> None:
-    """Run the tools that the table lacks, in turn for each seed, and write a row after each."""
+    """Run the tools that the table lacks, in turn for each seed, and write a row after each.
+
+    Exits with the list of the runs that failed, after all others have been made.
+    """
+    failed = []
     record = _record(table, seconds)
     task = load_task(TASK).without_test()
     _hand(task, folder / "given")
@@ -91,12 +96,19 @@ def against(
             if any((row["tool"], row["seed"]) == (name, seed) for row in record["runs"]):
                 continue
             print(f"{datetime.now():%H:%M:%S} {TOOLS[name].title}, seed {seed}", flush=True)
-            row = _run(name, seed, seconds, folder, pythons.get(TOOLS[name].peer), task)
+            try:
+                row = _run(name, seed, seconds, folder, pythons.get(TOOLS[name].peer), task)
+            except (RuntimeError, subprocess.TimeoutExpired) as error:
+                print(error, flush=True)
+                failed.append(f"{name}, seed {seed}")
+                continue
             record["runs"].append(row)
             _write(record, table)
     record["differences"] = _differences(record["runs"], folder, task)
     _write(record, table)
     print(shown(record))
+    if failed:
+        raise SystemExit(f"{len(failed)} runs failed: {'; '.join(failed)}.")
 
 
 def _record(table: Path, seconds: float) -> dict[str, Any]:
@@ -145,7 +157,8 @@ def _run(
     Raises RuntimeError with the end of the log where the script fails.
     """
     made = folder / "made" / f"{name}-{seed}"
-    made.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(made, ignore_errors=True)  # a search that was killed would go on
+    made.mkdir(parents=True)
     peer, load, date = TOOLS[name].peer, os.getloadavg()[0], datetime.now()
     module = "tests.benchmarks.tuning.peers.workbench_peer"
     start = ["-m", module] if peer is None else [str(SCRIPTS / peer.script)]
