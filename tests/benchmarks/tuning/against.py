@@ -69,8 +69,8 @@ FLAML = Peer("flaml", "FLAML", "flaml", ("flaml[automl]>=2.7,<3",), "flaml_peer.
 TOOLS = {
     "workbench": Tool("Workbench"),
     "optuna": Tool("Optuna", OPTUNA),
-    "flaml": Tool("FLAML", FLAML, ("time",)),
-    "flaml_shuffled": Tool("FLAML, shuffled rows", FLAML),
+    "flaml": Tool("FLAML", FLAML),
+    "flaml_in_time": Tool("FLAML, hold-out at the end", FLAML, ("time",)),
 }
 
 
