@@ -24,7 +24,7 @@ from workbench.metrics import like_targets
 from workbench.runtimes.outputs import predict_rows
 from workbench.task import Candidate, Task
 
-__all__ = ["N_POINTS", "N_REPEATED", "SEEDS", "record"]
+__all__ = ["N_POINTS", "N_REPEATED", "SEEDS", "record", "score_on"]
 
 N_POINTS = 560
 N_REPEATED = 20  # the best points, each trained with two more seeds
@@ -85,10 +85,11 @@ def _trained(
     trained, _ = anew.trained(train, budget="standard", seed=seed, device="cpu", report=Report())
     seconds = time.perf_counter() - began
     held_rows = taken(task.data.train, held)
-    return _score(trained, task, held_rows), _score(trained, task, task.data.valid), seconds
+    return score_on(trained, task, held_rows), score_on(trained, task, task.data.valid), seconds
 
 
-def _score(candidate: Candidate, task: Task, rows: Any) -> float:
+def score_on(candidate: Candidate, task: Task, rows: Any) -> float:
+    """The deciding metric of a trained candidate on rows of the task."""
     outputs = predict_rows(candidate, rows.prepared(candidate.prepare))
     targets = np.asarray(rows.targets)
     return float(task.metric(like_targets(outputs, targets), targets))

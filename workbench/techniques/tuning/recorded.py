@@ -1,7 +1,7 @@
-"""Recorded searches that come with the package: samplers replayed, and the winner's curse.
+"""Recorded searches that come with the package: samplers, the winner's curse, and other tools.
 
-About 600 real trainings a task are recorded in `tests/benchmarks/tuning`, which says how both
-tables were made from them.
+About 600 real trainings a task are recorded in `tests/benchmarks/tuning`, which says how the tables
+of samplers and of the curse were made from them, and how other tools were run on the same rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["recorded_curses", "replays"]
+__all__ = ["recorded_curses", "recorded_tools", "replays"]
 
 
 def replays() -> DataFrame:
@@ -33,6 +33,17 @@ def recorded_curses() -> DataFrame:
     of the searches).
     """
     return _table("curses.csv")
+
+
+def recorded_tools() -> DataFrame:
+    """Tools for tuning on `flights`, each with the same train rows and the same time, three seeds.
+
+    Columns: tool, seed, `score` (the deciding metric on valid, which no search saw), `low` and
+    `high` (its 95 % interval over the days of valid), `trials`, `learner` (the kind of model that
+    was taken), `search_seconds`. `flaml` chooses among learners of its own, the others tune
+    `boosting`.
+    """
+    return _table("against.csv")
 
 
 def _table(name: str) -> DataFrame:
