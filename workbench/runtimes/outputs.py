@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 BATCH = 256  # rows a batch, where any size will do
+BATCH_OF_ESTIMATORS = 4096  # a pipeline of columns takes milliseconds a call, however few the rows
 
 
 def outputs_of(candidate: Candidate, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -131,18 +132,23 @@ def predict_rows(
     rows: Any,
     *,
     text: str = "measuring quality",
-    batch_size: int = BATCH,
+    batch_size: int | None = None,
     threads: int | None = None,
     device: str = "cpu",
     report: Report | None = None,
     runtime: str = "auto",
 ) -> np.ndarray:
-    """Outputs `(rows, ...)` on prepared rows; `runtime="auto"` is the one that the form prefers."""
+    """Outputs `(rows, ...)` on prepared rows; `runtime="auto"` is the one that the form prefers.
+
+    `batch_size` None is one that suits the form.
+    """
+    form = form_named(candidate.form)
+    batch_size = batch_size or (BATCH_OF_ESTIMATORS if form.settings_in_model else BATCH)
     runner = predictor(
         candidate,
         runtime,
         threads=threads,
-        device=device if form_named(candidate.form).on_device else "cpu",
+        device=device if form.on_device else "cpu",
     )
     report = report or Report()
     parts = []
