@@ -35,6 +35,16 @@ def test_table_is_read_once_and_exports_outside_of_the_block_read_their_own():
     assert ONNXRegistry.from_torchlib() is not first
 
 
+def test_table_is_read_again_when_torch_has_more_operators():
+    """A network trained for int8 needs operators that come with the library, after an export."""
+    with exporter_operators.kept_operators():
+        before = ONNXRegistry.from_torchlib()
+        with torch.library._scoped_library("workbench_test", "DEF") as library:
+            library.define("twice(Tensor x) -> Tensor")
+            assert ONNXRegistry.from_torchlib() is not before
+        assert ONNXRegistry.from_torchlib() is before
+
+
 def test_it_is_put_back_after_an_error():
     with pytest.raises(KeyError), exporter_operators.kept_operators():
         raise KeyError

@@ -8,6 +8,7 @@ from typing import Any
 
 from workbench.errors import MissingExtra, SettingsError, sentence_of
 from workbench.settings.spaces import Space
+from workbench.system.texts import read_yaml
 from workbench.techniques.tuning.quiet import quiet
 from workbench.techniques.tuning.settings import TuningSettings
 
@@ -81,7 +82,7 @@ def _on_one_line(text: str) -> str:
     """YAML text on one line, as `{name: {low: 1, high: 5}}`."""
     import yaml
 
-    data = yaml.safe_load(text)
+    data = read_yaml(text)
     flow = yaml.safe_dump(data, default_flow_style=True, sort_keys=False, width=math.inf)
     return str(flow).strip()
 
