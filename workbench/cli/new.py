@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from workbench.errors import WorkbenchError
-from workbench.lessons.new import TASK, notebook_for_table
+from workbench.lessons.new import TASK, arguments_for_table, notebook_for_table
 from workbench.system.files import write_text
 
 __all__ = ["new"]
@@ -39,9 +38,9 @@ def new(
     place.parent.mkdir(parents=True, exist_ok=True)
     write_text(place, nbformat.writes(notebook_for_table(name, source, **columns)))
     shown = shlex.quote(str(place))
-    arguments = json.dumps({"name": name, "train": str(source), **columns})
+    arguments = shlex.quote(arguments_for_table(name, source, **columns))
     print(f"\nWritten: {place}. Open it with `workbench lab {shown}`, or run it in a batch:")
     print(f"papermill --engine workbench {shown} out.ipynb -p budget smoke")
     print("A technique on the same table, from the shell:")
-    print(f"workbench features --task {TASK} --task-args {shlex.quote(arguments)}")
+    print(f"workbench features --task {TASK} --task-args {arguments}")
     return 0

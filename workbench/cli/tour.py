@@ -40,13 +40,24 @@ def tour(root: str | None = None) -> int:
         command = [
             sys.executable,
             "-m",
-            "workbench.lessons.execute",
+            "papermill",
             str(notebooks_folder() / NOTEBOOK),
             str(executed),
-            json.dumps({"root": str(runs)}),
+        ]
+        options = [
+            "-p",
+            "root",
+            str(runs),
+            "--cwd",
+            str(folder),
+            "--no-progress-bar",
+            "-k",
+            "python3",
+            "--engine",
+            "workbench",
         ]
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
         run = _new_run(runs, earlier, process)
         if run is not None:

@@ -52,11 +52,11 @@ def cut(
     strata = strata_of(np.asarray(train.targets), kind)
     if train.times is not None:
         parts = _parts_in_time(train.times, shares)
-    elif train.groups is not None:
-        parts = _parts_of_groups(train.groups, strata, shares, rng)
-        parts = {split: rng.permutation(index) for split, index in parts.items()}
     else:
-        parts = _random_parts(train, strata, shares, rng)
+        if train.groups is not None:
+            parts = _parts_of_groups(train.groups, strata, shares, rng)
+        else:
+            parts = _random_parts(train, strata, shares, rng)
         parts = {split: rng.permutation(index) for split, index in parts.items()}
     return Splits(**{**rows, **{split: taken(train, index) for split, index in parts.items()}})
 

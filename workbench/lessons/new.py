@@ -11,9 +11,15 @@ from workbench.lessons.cells import recipe_cells
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["TASK", "notebook_for_table"]
+__all__ = ["TASK", "arguments_for_table", "notebook_for_table"]
 
 TASK = "workbench:make_task"  # a function, so shell, recipe and notebook name the same task
+
+
+def arguments_for_table(name: str, data: Path, target: str, **columns: str) -> str:
+    """The arguments of the task of a file as JSON; `columns` are those with `times` or `groups`."""
+    values = {"name": name, "train": str(data), "target": target, **columns}
+    return json.dumps(values, ensure_ascii=False)
 
 
 def notebook_for_table(name: str, data: Path, target: str, **columns: str) -> NotebookNode:
@@ -24,11 +30,9 @@ def notebook_for_table(name: str, data: Path, target: str, **columns: str) -> No
     """
     from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-    values_of_task = {"name": name, "train": str(data), "target": target, **columns}
-    arguments = json.dumps(values_of_task, ensure_ascii=False)
     values = {
         "task": TASK,
-        "task_args": arguments,
+        "task_args": arguments_for_table(name, data, target, **columns),
         "start": "",
         "budget": "standard",
         "baselines": "always",

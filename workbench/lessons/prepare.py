@@ -16,7 +16,6 @@ from typing import Any
 from unittest import mock
 
 from workbench.errors import RunError
-from workbench.lessons.execute import execute_notebook
 from workbench.system.files import write_text
 
 __all__ = ["prepare"]
@@ -39,7 +38,14 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
         variables = {"PLOTLY_RENDERER": RENDERER, "WORKBENCH_RUNS": str(Path(folder) / "runs")}
         with mock.patch.dict(os.environ, variables):
             try:
-                execute_notebook(path, executed, parameters=parameters, folder=Path(folder))
+                papermill.execute_notebook(
+                    path,
+                    executed,
+                    parameters=parameters,
+                    progress_bar=False,
+                    cwd=folder,
+                    engine_name="workbench",
+                )
             except papermill.PapermillExecutionError as error:
                 raise RunError(
                     f"{path.name} fails in cell [{error.exec_count}]: {error.ename}: {error.evalue}"

@@ -15,7 +15,7 @@ from workbench.data.table_columns import TableColumns
 from workbench.errors import CandidateError, WorkbenchError, sentence_of
 from workbench.events import Report
 from workbench.metrics import like_targets
-from workbench.models.estimators import as_features, unfitted
+from workbench.models.estimators import as_features, last_step, unfitted
 from workbench.models.transformed import Transformed
 from workbench.runtimes.scores import as_scores
 from workbench.task import SizedBuilder
@@ -206,7 +206,7 @@ def setup_of(job: Job, settings: FeaturesSettings) -> Setup:
     is_network = job.start.form != "sklearn"
     if is_network:
         _refuse_fixed_inputs(job)
-    estimator = proxy_for(job.task.kind) if is_network else _last_step(job.start.model)
+    estimator = proxy_for(job.task.kind) if is_network else unfitted(last_step(job.start.model)[1])
     if settings.bins == "auto":
         bins = "off" if is_network else _usual_bins(settings, columns, estimator, len(train))
         settings = settings.model_copy(update={"bins": bins})
@@ -238,13 +238,6 @@ def _refuse_fixed_inputs(job: Job) -> None:
             f"`features` changes the number of inputs, and `{job.start.name}` has a fixed one: "
             "give `model=` as a function of the number of inputs, `lambda n_inputs: ...`."
         )
-
-
-def _last_step(model: Any) -> Any:
-    """The unfitted estimator behind the preparation of a pipeline."""
-    while hasattr(model, "steps"):
-        model = model.steps[-1][1]
-    return unfitted(model)
 
 
 def on_step_of(report: Report) -> OnStep:
