@@ -17,18 +17,10 @@ from tests.measure.third_planting import CLEAN, LEAKS, Clean, Leak
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 MISSED = {
-    ("lending_recoveries", 1): "AUC .88 by zeros that all belong to one class; found with seed 0",
-    ("oversampled_before_cut", 0): "half of valid is in train, which holds copies of its own too",
-    ("counted_returns", 0): "a count that contains the own return, AUC .82, 0 in one class only",
-    ("taxi_tips", 0): "an exact sum of four columns",
-    ("permit_days", 0): "the exact difference of two dates",
     ("two_laboratories", 0): "decimals of a number that tell its source; found with seed 1",
-    ("reposted_reviews", 0): "a third of the texts of valid and test are in train",
 }
 ACCUSED = {
     ("boiling_points", 0): "a law of physics, and one measured column that follows it",
-    ("growing_ids", 1): "rows that are near by chance, as ids and dates grow together",
-    ("stores_over_time", 1): "7 equal rows by chance, of a store and a whole number",
 }
 AGAIN = (("lending_recoveries", 1), ("two_laboratories", 1))
 QUIET_AGAIN = (("growing_ids", 1), ("stores_over_time", 1))

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from datetime import datetime
 from pathlib import Path
@@ -59,6 +60,7 @@ def tour(root: str | None = None) -> int:
         process = subprocess.Popen(
             [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
         )
+        threading.Thread(target=_import_for_report, daemon=True).start()
         run = _new_run(runs, earlier, process)
         if run is not None:
             run.follow(bar)
@@ -79,6 +81,12 @@ def _stopped(executed: Path, printed: Path) -> str:
     errors = [line for line in lines if re.match(r"[\w.]*(Error|Exception)\b", line)]
     reason = f" {errors[-1].rstrip('.')}." if errors else ""
     return f"The tour stopped.{reason} The notebook so far: {executed}. Its output: {printed}."
+
+
+def _import_for_report() -> None:
+    """Import the libraries of the report, which takes seconds, while the notebook is started."""
+    import nbconvert  # noqa: F401
+    import nbformat.v4  # noqa: F401
 
 
 def _without_widgets(path: Path) -> None:

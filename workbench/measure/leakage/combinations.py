@@ -1,6 +1,6 @@
-"""Two or three columns that together give the target: exactly for amounts, by a limit for classes.
+"""A few columns that together give the target: exactly for amounts, by a limit for classes.
 
-For amounts, sums and products with factors are fitted. For classes, the pairs whose difference or
+For amounts, sums and products with factors are fitted; a date counts as its time. For classes, the pairs whose difference or
 ratio goes most with a class are found by the correlations of all columns, and the difference, sum,
 ratio or product of the best ones is then judged as one column.
 """
@@ -21,6 +21,7 @@ __all__ = ["combinations_to_target"]
 
 FUNCTIONS = 0.99999  # share explained by an exact sum or product of columns
 MOST_SUMMED = 300  # columns that are fitted together
+MOST_TERMS = 6  # columns of an exact sum or product, at most
 MOST_PAIRED = 200  # columns whose pairs are compared
 MOST_ROWS = 5_000  # rows that correlations are computed on
 MOST_CLASSES = 5  # classes for which pairs are looked for
@@ -35,14 +36,15 @@ MOST_OTHERS = 200
 
 
 def combinations_to_target(view: View, notes: list[str]) -> Iterator[Finding]:
-    """A finding where a sum, difference, ratio or product of two or three columns is the target."""
+    """A finding where a sum, difference, ratio or product of a few columns is the target."""
     if not view.are_columns:
         return
-    numbers = [c for c in view.columns if c.type == "number"]
+    columns = [c for c in view.columns if c.type in ("number", "date")]
+    numbers = [c for c in columns if c.type == "number"]
     for aim in view.aims:
-        if aim.kind == "amount" and 2 <= len(numbers) <= MOST_SUMMED:
-            for is_product in (False, True):
-                names = _exact(numbers, aim, is_product)
+        if aim.kind == "amount" and 2 <= len(columns) <= MOST_SUMMED:
+            for is_product, terms in ((False, columns), (True, numbers)):
+                names = _exact(terms, aim, is_product)
                 if names:
                     yield _combination(names, aim, is_product)
                     break
@@ -165,7 +167,9 @@ def _pair(
 
 
 def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]:
-    """Names of two or three columns whose sum (or product), with factors, is the target."""
+    """Names of 2 to `MOST_TERMS` columns whose sum (or product), with factors, is the target."""
+    if len(numbers) < 2:
+        return ()
     x, y = (np.column_stack([c.numbers(s) for c in numbers]) for s in ("train", "valid"))
     a, b = aim.labels.astype(np.float64), aim.valid_labels.astype(np.float64)
     names = [c.name for c in numbers]
@@ -192,7 +196,8 @@ def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]
     if share < FUNCTIONS:
         return ()
     counted = np.abs(weights) > 1e-4 * np.abs(weights).max()
-    return tuple(names[counted].tolist()) if 2 <= counted.sum() <= 3 < len(names) else ()
+    is_few = 2 <= counted.sum() <= MOST_TERMS and counted.sum() < len(names)
+    return tuple(names[counted].tolist()) if is_few else ()
 
 
 def _combination(names: tuple[str, ...], aim: Aim, is_product: bool) -> Finding:

@@ -21,7 +21,7 @@ WIDTH = 100  # columns of a line
 KINDS = {
     "predicts_target": "a column predicts the target alone",
     "copies_target": "a column is a copy or a function of the target",
-    "combines_to_target": "two or three columns together give the target",
+    "combines_to_target": "a few columns together give the target",
     "later_targets": "a column is made from targets of its own time or later",
     "flags_predict_target": "flags tell classes of the target, alone or together",
     "value_predicts_target": "a value of a column stands for one class",

@@ -23,6 +23,7 @@ N_PERMUTED = 2  # columns
 LEAST_CONTINUOUS = 3  # columns, from which near rows are no coincidence of a few values
 SHARED = 0.01
 SHARED_OF_FEW = 0.03  # in tables of few continuous columns
+TOGETHER = 0.95  # rank correlation from which two columns are permuted as one
 TIMES_CHANCE = 2  # columns depend on one another, and chance is then more than permuting gives
 
 
@@ -107,8 +108,9 @@ def _permuted(
 ) -> float:
     """The share of rows that are near to a train row if the values of one column are permuted.
 
-    This parts copies. It is the largest share of the `N_PERMUTED` columns of most values; without
-    two columns to part, that of train rows among themselves.
+    This parts copies. Columns that grow together are permuted as one. The result is the largest
+    share of the `N_PERMUTED` columns of most values; without two columns to part, that of train
+    rows among themselves.
     """
     n_values = {n: len(np.unique(inputs[n])) for n in points.scales if inputs[n].ndim == 1}
     names = sorted(n_values, key=lambda n: -n_values[n])[:N_PERMUTED]
@@ -118,10 +120,26 @@ def _permuted(
         return float(_are_near(_nearest(base[places], base, NEIGHBOURS + 1)[:, 1:]).mean())
     shares = []
     for name in names:
-        parted = points({**inputs, name: rng.permutation(inputs[name])})
+        order = rng.permutation(len(inputs[name]))
+        moved = [n for n in n_values if n == name or _grow_together(inputs[n], inputs[name])]
+        parted = points({**inputs, **{n: inputs[n][order] for n in moved}})
         distances = _nearest(asked, parted, NEIGHBOURS)
         shares.append(float((_are_near(distances) & (distances[:, 0] > 0)).mean()))
     return max(shares)
+
+
+def _grow_together(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two columns of numbers or dates have nearly the same order, as ids and dates do."""
+    numbers = []
+    for values in (one, other):
+        if values.dtype.kind not in "biufM":
+            return False
+        numbers.append(values.astype(np.float64))
+    usable = np.isfinite(numbers[0]) & np.isfinite(numbers[1])
+    if usable.sum() < LEAST_ROWS:
+        return False
+    ranks = [np.argsort(np.argsort(v[usable], kind="stable")) for v in numbers]
+    return abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1])) > TOGETHER
 
 
 def _nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:

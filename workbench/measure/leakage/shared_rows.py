@@ -1,4 +1,4 @@
-"""Rows with the same inputs in two splits, and their labels."""
+"""Rows with the same inputs, or the same long text, in two splits, and their labels."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ ROWS_A_VALUE = 20  # of such a column, at least
 MANY_VALUES = 0.1  # probability that two values of a column agree, up to which it is permuted
 DIFFERENT = 0.95  # share of different values of a column that hides copies
 LEAST_COLUMNS = 3  # that are left without such columns
+LEAST_WORDS = 5  # of a long text
+MOST_COPIES = 0.5  # share of texts with a copy in their split, from which they are phrases
 
 
 def shared_rows(view: View) -> Iterator[Finding]:
@@ -49,6 +51,43 @@ def shared_rows(view: View) -> Iterator[Finding]:
                     yield finding
         if not left_out and not compared.is_natural:
             yield from _contradicting(view, compared)
+    for name in view.common:
+        if len(view.common) > 1 and _is_long_text(view, name):
+            yield from _same_texts(view, name, told)
+
+
+def _is_long_text(view: View, name: str) -> bool:
+    """Whether an input is a text of which half of the values have `LEAST_WORDS` words."""
+    column = next((c for c in view.columns if c.name == name), None)
+    if column is None or column.type != "text":
+        return False
+    words = [str(text).count(" ") + 1 for text in column.train[:1000].tolist()]
+    return float(np.median(words)) >= LEAST_WORDS
+
+
+def _same_texts(view: View, name: str, told: set[tuple[str, str]]) -> Iterator[Finding]:
+    """Findings where texts of a split are in another one, which other columns of the row hide."""
+    hashes = {s: column_hashes(name, rows.inputs[name]) for s, rows in view.whole.items()}
+    for one, other in PAIRS:
+        if (one, other) in told or not len(hashes.get(other, ())):
+            continue
+        shared = np.isin(hashes[other], hashes[one])
+        n, share = int(shared.sum()), float(shared.mean())
+        copies = share_of_copies(hashes[one])
+        if n < 3 or share < SHARED or copies > MOST_COPIES:
+            continue
+        if share <= TIMES_CHANCE * copies + 3 * np.sqrt(share * (1 - share) / len(shared)):
+            continue  # phrases, which are repeated within the split as well
+        yield Finding(
+            "same_rows",
+            (one, other, name),
+            f"{n:,} of {len(shared):,} {other} rows ({percent(share, None)}) have the `{name}` of "
+            f"a row in {one}, the first is row {int(shared.argmax())} of {other}. Within {one}, "
+            f"{percent(copies, None)} of the rows have the `{name}` of another row.",
+            f"Find out why texts are there twice, such as one that was posted again, and keep rows "
+            f"of one `{name}` in one split (`groups` of `make_task` does so).",
+            numbers={"value": share, "chance": copies},
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,12 +145,16 @@ class Compared:
         The values of one column are permuted, so that copies are parted and all else stays as it
         is; the largest share for the columns of many values. Rows of few different values have
         copies among the rows of one split as well. Values are also permuted among rows of one
-        value of another column, such as the temperature in a month. It stops where the share is
-        `enough`.
+        value of another column, such as the temperature in a month. Copies among the rows of one
+        split count once, unless they are natural. It stops where the share is `enough`.
         """
         expected = share_of_copies(self.hashes[one]) if self.is_natural else 0.0
         rng = np.random.default_rng(0)
         inputs = self.view.whole[one].inputs
+        hashes = self.hashes[one]
+        if not self.is_natural:
+            first = np.unique(hashes, return_index=True)[1]
+            hashes, inputs = hashes[first], {n: a[first] for n, a in inputs.items()}
         names = [n for n in self.view.common if n not in self.left_out and inputs[n].ndim == 1]
         if len(names) + len(self.left_out) < 2 or len(self.view.common) < 2:
             return expected
@@ -121,10 +164,12 @@ class Compared:
         usable = [name for name in ranked[:MOST_PERMUTED] if agree[name] < MANY_VALUES]
         few = [n for n in ranked[::-1] if len(np.unique(parts[n])) * ROWS_A_VALUE < len(parts[n])]
         for name in usable or ranked[:1]:
-            rest = self.hashes[one] - parts[name]
+            rest = hashes - parts[name]
+            is_usual = parts[name] == _most_frequent(parts[name])
             for stratum in (np.zeros(len(rest)), *(parts[n] for n in few[:MOST_STRATA])):
                 values = _permuted(parts[name], stratum, rng)
-                if stratum.any() and (values == parts[name]).mean() > UNCHANGED:
+                is_same = (values == parts[name])[~is_usual]
+                if stratum.any() and len(is_same) and is_same.mean() > UNCHANGED:
                     continue  # the other column determines this one
                 share = float(np.isin(self.hashes[other], rest + values).mean())
                 expected = max(expected, share)
@@ -158,6 +203,12 @@ def _permuted(values: np.ndarray, stratum: np.ndarray, rng: np.random.Generator)
     order = np.argsort(stratum, kind="stable")
     permuted[order] = values[np.lexsort((rng.random(len(values)), stratum))]
     return permuted
+
+
+def _most_frequent(values: np.ndarray) -> int:
+    """The value `(rows,)` that most rows have, such as that of a gap."""
+    different, counts = np.unique(values, return_counts=True)
+    return int(different[counts.argmax()])
 
 
 def _agreement(values: np.ndarray) -> float:

@@ -27,6 +27,7 @@ LEAST_VALID = 3  # rows of the value
 PART_OF_CLASS = 0.2  # of the rows of the class that a value has, at least
 LEAST_ROWS = 10  # of a value
 MOST_VALUES = 30  # of a column of few values
+LEAST_ZERO = 0.1  # share of rows that are 0, from which 0 is compared with all others
 LEAST_ATOM = 0.02  # share of rows with one number that repeats,
 TIMES_USUAL = 10  # as often as other numbers
 MOST_ATOMS = 3  # of a column
@@ -38,7 +39,8 @@ class Counts:
     """Rows of each value and class `(values, classes)` on train and valid.
 
     `names` are the values; `is_whole` says whether they are all values of the column; `total` and
-    `valid_total` are the rows of each class.
+    `valid_total` are the rows of each class. `odds_ratio` is that of an honest cause, at most;
+    `of_zero` says that the values are 0 and all others.
     """
 
     column: Column
@@ -48,6 +50,8 @@ class Counts:
     total: np.ndarray
     valid_total: np.ndarray
     is_whole: bool
+    odds_ratio: float = ODDS_RATIO
+    of_zero: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +62,7 @@ class Telling:
     values: tuple[tuple[str, int, int, float], ...]
     p: float
     odds_ratio: float
+    of_zero: bool
 
 
 def class_names(view: View, aim: Aim) -> list[str]:
@@ -68,28 +73,33 @@ def class_names(view: View, aim: Aim) -> list[str]:
 
 
 def counts_of(columns: Sequence[Column], aim: Aim) -> list[Counts]:
-    """The counts of the columns that have few values, or numbers that repeat unusually often."""
+    """The counts of the columns that have few values, or numbers that repeat unusually often.
+
+    Numbers of which many are 0 are counted once more, as 0 and others: a count of events after the
+    target is 0 in all rows of one class.
+    """
     classes, labels = np.unique(aim.labels, return_inverse=True)
     places = np.searchsorted(classes, aim.valid_labels).clip(0, len(classes) - 1)
     is_class = classes[places] == aim.valid_labels
     found = []
     for column in columns:
-        coded = _coded(column)
-        if coded is None:
-            continue
-        train, valid, names, is_whole = coded
-        valid, places_of_valid = valid[is_class], places[is_class]
-        found.append(
-            Counts(
-                column,
-                names,
-                _crossed(train, labels, len(names), len(classes)),
-                _crossed(valid, places_of_valid, len(names), len(classes)),
-                np.bincount(labels, minlength=len(classes)),
-                np.bincount(places_of_valid, minlength=len(classes)),
-                is_whole,
+        for of_zero, coded in ((False, _coded(column)), (True, _coded_zero(column))):
+            if coded is None:
+                continue
+            train, valid, names, is_whole = coded
+            found.append(
+                Counts(
+                    column,
+                    names,
+                    _crossed(train, labels, len(names), len(classes)),
+                    _crossed(valid[is_class], places[is_class], len(names), len(classes)),
+                    np.bincount(labels, minlength=len(classes)),
+                    np.bincount(places[is_class], minlength=len(classes)),
+                    is_whole,
+                    ODDS_RATIO if is_whole or of_zero else GAP_ODDS_RATIO,
+                    of_zero,
+                )
             )
-        )
     return found
 
 
@@ -138,6 +148,20 @@ def _coded_numbers(column: Column) -> tuple[np.ndarray, np.ndarray, tuple[str, .
     return parts[0], parts[1], tuple(f"{v:g}" for v in values.tolist()), is_whole
 
 
+def _coded_zero(column: Column) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], bool] | None:
+    """0 and all other numbers as the values 0 and 1; None for flags and where few or most are 0."""
+    if column.type != "number":
+        return None
+    train, valid = column.numbers("train"), column.numbers("valid")
+    is_zero = train[np.isfinite(train)] == 0
+    if not LEAST_ZERO <= is_zero.sum() / max(1, len(train)) <= 1 - LEAST_ATOM:
+        return None
+    if len(np.unique(train[np.isfinite(train)])) <= 2:
+        return None
+    parts = [np.where(np.isfinite(v), (v != 0).astype(np.int64), -1) for v in (train, valid)]
+    return parts[0], parts[1], ("0", "another value than 0"), False
+
+
 def telling_values(counts: Sequence[Counts]) -> list[Telling]:
     """The values that go with one class more than an honest cause would."""
     # Numbers in order, such as counts, are left out: a few of them are far out by nature.
@@ -162,7 +186,7 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
     least = p[rows, best]
     sure = np.flatnonzero(least < alpha)
     together = float(least[sure].min()) if len(sure) else 1.0
-    if not counts.is_whole:  # values that filled gaps: by Fisher's method
+    if not counts.is_whole and not counts.of_zero:  # values that filled gaps: by Fisher's method
         several = np.flatnonzero(least < EACH)
         statistic = -2 * np.log(np.maximum(least[several], 1e-300)).sum()
         combined = float(chi2.sf(statistic, 2 * len(several))) if len(several) else 1.0
@@ -174,9 +198,7 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
         (counts.names[i], int(best[i]), int(counts.train[i].sum()), float(share[i, best[i]]))
         for i in sure[np.argsort(-counts.train[sure].sum(axis=1))].tolist()
     )
-    return Telling(
-        counts.column, values, together, ODDS_RATIO if counts.is_whole else GAP_ODDS_RATIO
-    )
+    return Telling(counts.column, values, together, counts.odds_ratio, counts.of_zero)
 
 
 def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
@@ -202,7 +224,7 @@ def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     if usable.any():
         outside = counts.total - inside
         odds = (outside + 0.5) / (n - of_value - outside + 0.5)
-        odds = odds * (ODDS_RATIO if counts.is_whole else GAP_ODDS_RATIO)
+        odds = odds * counts.odds_ratio
         honest = odds / (1 + odds)
         exceptions = np.broadcast_to(of_value, share.shape) - inside
         rows = np.broadcast_to(of_value, share.shape)

@@ -49,7 +49,7 @@ def _of_aim(view: View, aim: Aim) -> Iterator[Finding]:
     counts = counts_of(view.columns, aim)
     names = class_names(view, aim)
     flags = _flags(counts) if len(names) > 2 else {}
-    telling = {t.column.name: t for t in telling_values(counts)}
+    telling = {t.column.name: t for t in reversed(telling_values(counts))}
     ordered = {c.column.name for c in counts if c.column.type == "number" and len(c.names) > 2}
     others = Others(view, aim, {*flags, *telling} - ordered)
     sure = {name: f for name, f in flags.items() if _is_alone(name, f, others)}
@@ -193,5 +193,6 @@ def _value_finding(found: Telling, names: list[str]) -> Finding:
         f"Ask how these values of `{name}` came about. If gaps were filled class by class, or the "
         "value is set once the target is known, leave the column out or fill its gaps without the "
         "target.",
+        severity="look at it" if found.of_zero else "leak",
         numbers={"value": found.values[0][3], "chance": ALPHA, "p": found.p},
     )
