@@ -246,18 +246,17 @@ class Recipe:
         """The form after each step, starting with `form`.
 
         Raises RecipeError for a step that does not accept the form before it, with an earlier place
-        for the step if there is one where all of them fit.
+        for the step if there is one where all of them fit, and for settings without an effect on
+        the form.
         """
         forms: list[str] = [form]
         problems = []
         for number, step in enumerate(self.steps, 1):
+            given = name if number == 1 else f"the result of step {number - 1}"
             try:
-                step.declared.check_form(
-                    forms[-1],
-                    name if number == 1 else f"the result of step {number - 1}",
-                    self._earlier_place(number, forms),
-                )
-            except CandidateError as error:
+                step.declared.check_form(forms[-1], given, self._earlier_place(number, forms))
+                step.declared.check_settings(step.settings, forms[-1], given)
+            except (CandidateError, SettingsError) as error:
                 problems.append(f"step {number}: {error}")
             forms.append(step.declared.form_after(forms[-1]))
         if problems:

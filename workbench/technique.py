@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from workbench.data.rows import AnyRows
-from workbench.errors import CandidateError, TaskError
+from workbench.errors import CandidateError, SettingsError, TaskError, all_of
 from workbench.events import Report
 from workbench.model_form import form_named
-from workbench.settings import TechniqueSettings
+from workbench.settings import TechniqueSettings, knobs
 from workbench.system.records import record
 from workbench.task import Candidate, Task
 
@@ -210,10 +210,15 @@ class Technique:
     partly: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, job: Job, settings: TechniqueSettings | None = None) -> Outcome:
-        """Run it; raises CandidateError when the candidate's form is not one that it accepts."""
+        """Run it.
+
+        Raises CandidateError when the candidate's form is not one that it accepts, SettingsError
+        for values that have no effect on this form.
+        """
         chosen = settings if settings is not None else self.settings()
         if self.needs.start:
             self.check_form(job.start.form, job.start.name)
+            self.check_settings(chosen, job.start.form, job.start.name)
         if self.needs.builder and job.build is None:
             raise CandidateError(
                 f"`{self.name}` builds the network anew and `{job.start.name}` has no builder: "
@@ -244,6 +249,18 @@ class Technique:
                 f"`{self.name}` takes models in the form {forms}; `{candidate}` is in the form "
                 f"{form}. {way_out}"
             )
+
+    def check_settings(self, settings: TechniqueSettings, form: str, candidate: str) -> None:
+        """Raise SettingsError for changed values that have no effect on models of a form."""
+        values = settings.flat()
+        problems = [
+            f"`{k.name}` is for {' or '.join(k.forms)} models, and `{candidate}` is in the form "
+            f"{form}: leave it out."
+            for k in knobs(type(settings))
+            if not k.takes(form) and values[k.name] != k.default
+        ]
+        if problems:
+            raise SettingsError(all_of(problems, "These settings do not fit the model"))
 
     def form_after(self, form: str) -> str:
         """The form of the candidate that comes out when one of this form goes in."""

@@ -206,6 +206,7 @@ def test_every_option_of_a_field_is_an_attribute_of_its_knob():
         "unit": "ms",
         "search": (2, 4),
         "only_if": {"mode": "l1"},
+        "forms": ("torch",),
         "expert": True,
         "title": "Label",
     }

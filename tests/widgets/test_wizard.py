@@ -310,6 +310,25 @@ def test_each_step_keeps_its_choices_when_another_is_open(tmp_path: Path) -> Non
     assert steps._place.children == (steps._forms[0],)
 
 
+def test_settings_for_another_form_of_model_are_hidden(tmp_path: Path) -> None:
+    wiz = wizard("flights", start="table_net", root=tmp_path, steps=["regularization"])
+    step = wiz._choices._steps._forms[0]
+    assert not step._controls["penalty"].has_effect
+    assert step._controls["fit_dropout"].has_effect
+    step._controls["penalty"].show("lasso")
+    assert step.settings.penalty == "own"  # hidden, it counts as its default
+    wiz._choices._model.value = "logistic"
+    assert step.settings.penalty == "lasso"
+    assert not step._controls["fit_dropout"].has_effect
+
+
+def test_settings_for_another_form_of_model_are_refused_before_a_run(tmp_path: Path) -> None:
+    recipe = Recipe.make("flights", [{"regularization": {"penalty": "lasso"}}], start="table_net")
+    with pytest.raises(RecipeError, match="`penalty` is for sklearn models, and `table_net` is in"):
+        recipe.check_forms("torch", "table_net")
+    assert recipe.check_forms("sklearn", "logistic") == ["sklearn", "sklearn"]
+
+
 def test_budget_reaches_every_step_but_one_with_its_own(tmp_path: Path) -> None:
     wiz = new_wizard(tmp_path, steps=["pruning", {"quantization": {"budget": "thorough"}}])
     wiz._choices._budget.value = "standard"

@@ -185,10 +185,17 @@ class Settings(BaseModel):
         """A copy with some flat names changed."""
         return type(self).from_flat({**self.flat(), **changes})
 
-    def visible(self, *, expert: bool = False) -> tuple[Knob, ...]:
-        """The choices that have an effect beside these values; `expert` adds the rarer ones."""
+    def visible(self, *, expert: bool = False, model_form: str = "") -> tuple[Knob, ...]:
+        """The choices that have an effect beside these values; `expert` adds the rarer ones.
+
+        `model_form` leaves out those without an effect on models of this form.
+        """
         values = self.flat()
-        return tuple(k for k in knobs(type(self)) if k.applies(values) and (expert or not k.expert))
+        return tuple(
+            k
+            for k in knobs(type(self))
+            if k.takes(model_form) and k.applies(values) and (expert or not k.expert)
+        )
 
     def resolved(
         self, budget: str | None = None, own: Mapping[str, Mapping[str, Any]] | None = None

@@ -37,11 +37,12 @@ class FieldOptions(TypedDict, total=False):
     """Options of every field.
 
     `only_if` names other settings of the class with the value, or the values, for which this one
-    has an effect; `SET` stands for any value but an empty one. `expert=True` folds it away; `title`
-    is its label.
+    has an effect; `SET` stands for any value but an empty one. `forms` names the forms of models
+    for which it has one, all by default. `expert=True` folds it away; `title` is its label.
     """
 
     only_if: Mapping[str, Any]
+    forms: tuple[str, ...]
     expert: bool
     title: str
 
@@ -96,16 +97,20 @@ def nested(
     settings: type[Settings],
     *,
     only_if: Mapping[str, Any] | None = None,
+    forms: tuple[str, ...] = (),
     expert: bool = False,
     title: str = "",
+    folded: bool = True,
     **defaults: Any,
 ) -> Any:
     """A field that is itself a settings class; its fields flatten to `<field>_<name>`.
 
-    `only_if` and `expert` hold for all of them, `title` heads their group in a form; `defaults` are
-    values of the class that differ from its own defaults.
+    `only_if`, `forms` and `expert` hold for all of them, `title` heads their group in a form, which
+    is open at first if not `folded`; `defaults` are values of the class that differ from its own
+    defaults.
     """
-    extra: Any = {"only_if": dict(only_if or {}), "expert": expert, "title": title}
+    extra: Any = {"only_if": dict(only_if or {}), "forms": forms, "expert": expert, "title": title}
+    extra["folded"] = folded
     return Field(default_factory=lambda: settings(**defaults), json_schema_extra=extra)
 
 

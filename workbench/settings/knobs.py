@@ -49,10 +49,15 @@ class Knob:
     search: tuple[float, float] | None = None
     only_if: Conditions = ()
     not_if: Conditions = ()  # of the same settings, where they are choices: all other values
+    forms: tuple[str, ...] = ()  # of models for which it has an effect; empty: all
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether this choice has an effect beside the other choices, given by flat name."""
         return all(_fulfils(values.get(name), allowed) for name, allowed in self.only_if)
+
+    def takes(self, model_form: str) -> bool:
+        """Whether this choice has an effect for models of a form; an empty form stands for all."""
+        return not self.forms or not model_form or model_form in self.forms
 
     @property
     def condition(self) -> str:
@@ -92,6 +97,8 @@ class Knob:
             notes.append(_range_text(self.low, self.high))
         if self.by_budget is not None:
             notes.append(_deciding(self.by_budget))
+        if self.forms:
+            notes.append(f"only for {' or '.join(self.forms)} models")
         return notes
 
 
@@ -145,6 +152,7 @@ def _inside(knob: Knob, field: str, defaults: Any, extra: Mapping[str, Any]) -> 
         default=flat_value(knob, reach(defaults, knob.path)),
         expert=knob.expert or bool(extra.get("expert")),
         only_if=_conditions(extra.get("only_if")) + own,
+        forms=knob.forms or tuple(extra.get("forms", ())),
     )
 
 

@@ -86,8 +86,10 @@ class SettingsContract(Contract):
         """The budget is not counted: every technique has it, and a form shows it with the run."""
         methods = next((k.choices for k in knobs(declared.settings) if k.name == "method"), ())
         for values in [{"method": method} for method in methods] or [{}]:
-            visible = [k.name for k in declared.settings(**values).visible() if k.name != "budget"]
-            assert len(visible) <= MOST_VISIBLE, f"{values}: mark some of {visible} as expert"
+            for form in declared.accepts:
+                shown = declared.settings(**values).visible(model_form=form)
+                visible = [k.name for k in shown if k.name != "budget"]
+                assert len(visible) <= MOST_VISIBLE, f"{values}: mark some of {visible} as expert"
 
     def test_points_of_the_search_space_are_valid_settings(self, declared: Technique) -> None:
         for point in search_points(declared.settings, N_POINTS):

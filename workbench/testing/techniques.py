@@ -267,9 +267,10 @@ class TechniqueContract(SettingsContract):
         training = [k for k in knobs(declared.settings) if k.name == "fit_max_steps"]
         if not training:
             return
-        points = search_points(declared.settings, N_POINTS)
+        job = job_of()
+        points = search_points(declared.settings, N_POINTS, model_form=job.start.form)
         point = next(values for values in points if training[0].applies(values))
         settings = declared.settings.from_flat({**point, "fit_max_steps": 1, "fit_epochs": 1})
-        outcome = declared(job_of(), settings)
+        outcome = declared(job, settings)
         assert outcome.candidate is not None
         assert outcome.resolved.flat()["fit_max_steps"] == 1

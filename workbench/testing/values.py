@@ -98,11 +98,14 @@ def _settled(all_knobs: Sequence[Knob], values: Flat) -> Flat:
     return _settled(all_knobs, values | {k.name: k.default for k in vain})
 
 
-def search_points(settings: type[TechniqueSettings], n: int, *, seed: int = 0) -> list[Flat]:
+def search_points(
+    settings: type[TechniqueSettings], n: int, *, seed: int = 0, model_form: str = ""
+) -> list[Flat]:
     """`n` points of the default search space in the smoke budget, as flat values.
 
     The choices of `method` take turns; every setting with a range `search` that has an effect is
-    drawn from it, evenly or, where declared, evenly on a log scale.
+    drawn from it, evenly or, where declared, evenly on a log scale. `model_form` leaves out those
+    without an effect on models of this form.
     """
     all_knobs = knobs(settings)
     methods = next((k.choices for k in all_knobs if k.name == "method"), ())
@@ -113,7 +116,7 @@ def search_points(settings: type[TechniqueSettings], n: int, *, seed: int = 0) -
         if methods:
             values["method"] = methods[number % len(methods)]
         for k in all_knobs:
-            if k.search is not None and k.applies(values):
+            if k.search is not None and k.takes(model_form) and k.applies(values):
                 values[k.name] = _drawn(k, rng)
         points.append(_settled(all_knobs, values))
     return points

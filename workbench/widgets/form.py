@@ -4,8 +4,9 @@
     chosen                          # shows it
     chosen.settings                 # PruningSettings(...), frozen; raises while a value is wrong
 
-A setting without an effect beside the others is hidden and takes its default. The value that was
-typed stays in its control, and counts again once the setting has an effect again.
+A setting without an effect beside the others, or for the form of the model, is hidden and takes its
+default. The value that was typed stays in its control, and counts again once the setting has an
+effect again.
 """
 
 from __future__ import annotations
@@ -46,12 +47,20 @@ def form(
 class Form(VBox):
     """Controls for every setting of a class; a problem is shown under the control it is about."""
 
-    def __init__(self, settings: Settings, *, hidden: Sequence[str] = (), more: str = MORE) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hidden: Sequence[str] = (),
+        more: str = MORE,
+        model_form: str = "",
+    ) -> None:
         """Draw the settings; `hidden` names settings that are chosen outside of the form.
 
-        `more` is the heading of the settings for experts.
+        `more` is the heading of the settings for experts. `model_form` is the form of the model
+        that they are for, as in `Candidate`; empty if it is not known.
         """
-        self._class = type(settings)
+        self._class, self._model_form = type(settings), model_form
         self._observers: list[Callable[[Settings | None], None]] = []
         self._together = False
         self._valid: Settings | None = settings
@@ -81,7 +90,7 @@ class Form(VBox):
     def value(self) -> dict[str, Any]:
         """Every setting by flat name: as typed, right or wrong; its default if it has no effect."""
         declared, typed = knobs(self._class), self._typed
-        return _values(declared, typed, _without_effect(declared, typed))
+        return _values(declared, typed, _without_effect(declared, typed, self._model_form))
 
     @property
     def _typed(self) -> dict[str, Any]:
@@ -97,6 +106,12 @@ class Form(VBox):
         with self._at_once():
             for name, value in values.items():
                 self._controls[name].show(value)
+
+    def set_model_form(self, model_form: str) -> None:
+        """Set the form of the model that the settings are for."""
+        if model_form != self._model_form:
+            self._model_form = model_form
+            self._changed()
 
     def observe_settings(self, callback: Callable[[Settings | None], None]) -> None:
         """Call back after every change: with the settings, or with None while a value is wrong."""
@@ -145,7 +160,7 @@ class Form(VBox):
 
     def _refresh(self) -> None:
         """Bring the page up to date: hidden controls, problems, placeholders, headings."""
-        hidden = _without_effect(knobs(self._class), self._typed)
+        hidden = _without_effect(knobs(self._class), self._typed, self._model_form)
         budget = str(self._typed.get("budget", USUAL_BUDGET))
         for name, control in self._controls.items():
             control.set_effect(name not in hidden)
@@ -162,16 +177,20 @@ def _values(
     return {k.name: k.default if k.name in hidden else typed[k.name] for k in declared}
 
 
-def _without_effect(declared: Sequence[Knob], typed: Mapping[str, Any]) -> frozenset[str]:
-    """Names of the settings without an effect at these flat values.
+def _without_effect(
+    declared: Sequence[Knob], typed: Mapping[str, Any], model_form: str
+) -> frozenset[str]:
+    """Names of the settings without an effect at these flat values, for models of a form.
 
     A setting without an effect counts at its default, so it can take the effect of a second one.
     That is repeated until nothing changes, at most once a setting.
     """
-    hidden: frozenset[str] = frozenset()
+    hidden = frozenset(k.name for k in declared if not k.takes(model_form))
     for _ in declared:
         values = _values(declared, typed, hidden)
-        names = frozenset(k.name for k in declared if not k.applies(values))
+        names = frozenset(
+            k.name for k in declared if not (k.takes(model_form) and k.applies(values))
+        )
         if names == hidden:
             break
         hidden = names

@@ -17,7 +17,7 @@ from ipywidgets import HTML, Accordion, Box, VBox, Widget
 from pydantic.fields import FieldInfo
 
 from workbench.settings import Settings
-from workbench.settings.knobs import strip_optional
+from workbench.settings.knobs import extra_of, strip_optional
 from workbench.widgets.controls import Control
 from workbench.widgets.dress import show_if, words
 from workbench.widgets.wording import label_of
@@ -56,9 +56,9 @@ class Part(VBox):
 class Section(Accordion):
     """A folded section; its heading says how many settings are inside, changed and wrong."""
 
-    def __init__(self, title: str, parts: Sequence[Part]) -> None:
+    def __init__(self, title: str, parts: Sequence[Part], *, folded: bool = True) -> None:
         self._heading, self._parts = title, tuple(parts)
-        super().__init__([VBox(self._parts)], selected_index=None)
+        super().__init__([VBox(self._parts)], selected_index=None if folded else 0)
         self.add_class("wb-groups")
 
     def refresh(self) -> None:
@@ -104,7 +104,8 @@ def lay_out(settings: type[Settings], controls: Sequence[Control], *, more: str 
             usual, rare = rare, []
         if group:
             help_text = f"{_help(settings, group)} {_empty_help(usual)}".strip()
-            sections.append(Section(title, [Part(usual, help_text=help_text)]))
+            part = Part(usual, help_text=help_text)
+            sections.append(Section(title, [part], folded=_is_folded(settings, group)))
         else:
             plain = usual
         if rare:
@@ -137,6 +138,11 @@ def _title(settings: type[Settings], group: Path) -> str:
         title = extra.get("title") if isinstance(extra, dict) else None
         titles.append(str(title or label_of(name)))
     return ": ".join(titles)
+
+
+def _is_folded(settings: type[Settings], group: Path) -> bool:
+    """Whether a nested group is folded at first."""
+    return all(bool(extra_of(field).get("folded", True)) for _, field in _fields(settings, group))
 
 
 def _help(settings: type[Settings], group: Path) -> str:

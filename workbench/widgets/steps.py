@@ -90,6 +90,12 @@ class Steps(VBox):
         """Set the form of the model to start from; the list of techniques says which take it."""
         self._model_form = model_form
         self._offer()
+        self._tell_forms()
+
+    def _tell_forms(self) -> None:
+        """Tell each step the form of the model that it gets."""
+        for index, form in enumerate(self._forms):
+            form.set_model_form(self._form_before(index))
 
     def _form_before(self, index: int) -> str:
         """The form of the model that a step gets; that of the last result for a step to add."""
@@ -127,11 +133,12 @@ class Steps(VBox):
             self._opening = was_opening
 
     def _append(self, step: Step) -> None:
+        model_form = self._form_before(len(self._names))
         self._names.append(step.technique)
-        self._forms.append(self._form(step))
+        self._forms.append(self._form(step, model_form))
 
-    def _form(self, step: Step) -> Form:
-        form = Form(step.settings, hidden=("budget",))
+    def _form(self, step: Step, model_form: str) -> Form:
+        form = Form(step.settings, hidden=("budget",), model_form=model_form)
         form.observe_settings(lambda _: self._changed())
         return form
 
@@ -150,6 +157,7 @@ class Steps(VBox):
             return
         del self._names[self._at]
         removed = self._forms.pop(self._at)
+        self._tell_forms()
         self._open(min(self._at, len(self._names) - 1))
         removed.close()
         self._changed()
@@ -160,8 +168,9 @@ class Steps(VBox):
         if self._opening or self._names[self._at] == name:
             return
         replaced = self._forms[self._at]
-        self._forms[self._at] = self._form(self._fresh(name))
+        self._forms[self._at] = self._form(self._fresh(name), self._form_before(self._at))
         self._names[self._at] = name
+        self._tell_forms()
         self._open(self._at)
         replaced.close()
         self._changed()

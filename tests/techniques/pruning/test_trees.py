@@ -179,8 +179,8 @@ def test_an_estimator_without_rounds_is_refused_with_those_that_have_some(tmp_pa
     ("settings", "message"),
     [
         ({"method": "depth"}, "`method` depth is for torch networks.*use trees"),
-        ({"pruning_ratio": 0.7}, "`pruning_ratio` is for torch networks.*leave it out"),
-        ({"fit": {"epochs": 3}}, "`fit_epochs` is for torch networks"),
+        ({"pruning_ratio": 0.7}, "`pruning_ratio` is for torch models, and `.*` is in the form sklearn: leave it out"),
+        ({"fit": {"epochs": 3}}, "`fit_epochs` is for torch models"),
         ({"method": "trees", "n_rounds": 13}, "`n_rounds` must be at most 12.*got 13"),
     ],
 )
@@ -192,7 +192,7 @@ def test_settings_that_do_not_fit_an_ensemble_are_refused(settings, message, tmp
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"n_rounds": 3}, "`n_rounds` has an effect only if method is trees"),
+        ({"method": "depth", "n_rounds": 3}, "`n_rounds` has an effect only if method is auto or"),
         ({"method": "trees", "n_rounds": 0}, "`n_rounds` must be at least 1"),
         ({"method": "trees", "fit": {"epochs": 2}}, "`fit_epochs` has an effect only if"),
         ({"method": "trees", "ignored_layers": ["a"]}, "`ignored_layers` has an effect only if"),

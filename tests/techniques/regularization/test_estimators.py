@@ -155,7 +155,7 @@ def test_given_strength_is_used_without_a_choice(tmp_path):
 
 def test_setting_of_networks_is_refused_for_an_estimator(tmp_path):
     chosen = settings(fit={"dropout": 0.5})
-    with pytest.raises(SettingsError, match="`fit_dropout`: for torch networks"):
+    with pytest.raises(SettingsError, match="`fit_dropout` is for torch models"):
         get_technique("regularization")(estimator_job(tmp_path), chosen)
     swept = settings(swept="dropout")
     with pytest.raises(SettingsError, match="`swept` dropout is a switch of torch networks"):

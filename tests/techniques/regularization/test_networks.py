@@ -191,7 +191,7 @@ def test_start_whose_weights_a_step_changed_is_refused(regularize, tmp_path):
 
 
 def test_penalty_of_estimators_is_refused_for_a_network(regularize, tmp_path):
-    with pytest.raises(SettingsError, match="`penalty` lasso is for linear estimators"):
+    with pytest.raises(SettingsError, match="`penalty` is for sklearn models"):
         regularize(network_job(tmp_path), quick(penalty="lasso"))
 
 

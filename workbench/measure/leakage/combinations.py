@@ -1,8 +1,8 @@
 """A few columns that together give the target: exactly for amounts, by a limit for classes.
 
-For amounts, sums and products with factors are fitted; a date counts as its time. For classes, the pairs whose difference or
-ratio goes most with a class are found by the correlations of all columns, and the difference, sum,
-ratio or product of the best ones is then judged as one column.
+For amounts, sums and products with factors are fitted; a date counts as its time. For classes, the
+pairs whose difference or ratio goes most with a class are found by the correlations of all columns,
+and the difference, sum, ratio or product of the best ones is then judged as one column.
 """
 
 from __future__ import annotations

@@ -65,7 +65,8 @@ class PruningSettings(TechniqueSettings):
         high=100_000,
         log=True,
         search=(10, 100),
-        only_if={"method": "trees"},
+        only_if={"method": ("auto", "trees")},
+        forms=("sklearn",),
         title="Rounds to keep",
     )
     """Number of rounds of a boosted ensemble to keep, from the first on. Empty: the smallest one
@@ -79,11 +80,12 @@ class PruningSettings(TechniqueSettings):
         step=0.05,
         search=(0.1, 0.9),
         only_if={"method": (*SELECTING, "depth")},
+        forms=("torch",),
     )
     """Fraction to remove, in the unit chosen by `method` and `target`."""
 
     target: Literal["ratio", "macs", "latency"] = knob(
-        "ratio", only_if={"method": CHANNELS}, title="Unit of the ratio"
+        "ratio", only_if={"method": CHANNELS}, forms=("torch",), title="Unit of the ratio"
     )
     """Unit of `pruning_ratio`: ratio is a fraction of the channels, macs of the multiply-adds,
     latency of the time for one row in ONNX Runtime on one thread.
@@ -92,6 +94,7 @@ class PruningSettings(TechniqueSettings):
     importance: Literal["l2", "l1", "taylor", "bn_scale", "random"] = knob(
         "l2",
         only_if={"method": SELECTING},
+        forms=("torch",),
         title="Importance criterion",
     )
     """Importance criterion: weight norm (l2, l1), gradient x weight (taylor), batch-norm scale, or
@@ -101,6 +104,7 @@ class PruningSettings(TechniqueSettings):
     scope: Literal["uniform", "global", "sensitivity"] = knob(
         "uniform",
         only_if={"method": SELECTING},
+        forms=("torch",),
         title="Distribution over layers",
     )
     """Distribution over layers: uniform removes the same fraction of each, global compares the
@@ -114,6 +118,7 @@ class PruningSettings(TechniqueSettings):
         high=100,
         search=(1, 5),
         only_if={"method": SELECTING},
+        forms=("torch",),
         title="Pruning steps",
     )
     """Number of pruning steps, each followed by training. From 2 on, unstructured pruning uses the
@@ -126,17 +131,21 @@ class PruningSettings(TechniqueSettings):
         high=64,
         search=(1, 16),
         only_if={"method": CHANNELS},
+        forms=("torch",),
         expert=True,
         title="Round channels to a multiple of",
     )
     """Number whose multiples the remaining channels are rounded to; kernels compute in blocks."""
 
-    ignored_layers: list[str] = free_form([], only_if={"method": NETWORKS}, expert=True)
+    ignored_layers: list[str] = free_form(
+        [], only_if={"method": NETWORKS}, forms=("torch",), expert=True
+    )
     """Names of layers to leave unpruned. Structured pruning never prunes output layers."""
 
     ratios: dict[str, float] = free_form(
         {},
         only_if={"method": SELECTING},
+        forms=("torch",),
         expert=True,
         title="Ratios of single layers",
     )
@@ -148,6 +157,7 @@ class PruningSettings(TechniqueSettings):
         high=32,
         search=(1, 2),
         only_if={"method": "n_m"},
+        forms=("torch",),
         title="Keep n of every m weights",
     )
     """Number of weights to keep of every m; must be below m."""
@@ -158,6 +168,7 @@ class PruningSettings(TechniqueSettings):
         high=64,
         search=(4, 8),
         only_if={"method": "n_m"},
+        forms=("torch",),
         title="Consecutive weights to choose from (m)",
     )
     """Number of consecutive weights along the input of which n are kept."""
@@ -169,6 +180,7 @@ class PruningSettings(TechniqueSettings):
         step=0.05,
         search=(0.0, 0.9),
         only_if={"method": NETWORKS},
+        forms=("torch",),
         title="Weight of the teacher",
     )
     """Weight of the teacher's outputs in the loss of fine-tuning; the labels have the rest. 0 turns
@@ -181,17 +193,18 @@ class PruningSettings(TechniqueSettings):
         high=100,
         search=(1.0, 10.0),
         only_if={"distill_alpha": SET},
+        forms=("torch",),
         title="Distillation temperature",
     )
     """Temperature that softens the outputs of teacher and network."""
 
-    distill_from: str = knob("", only_if={"distill_alpha": SET}, title="Teacher")
+    distill_from: str = knob("", only_if={"distill_alpha": SET}, forms=("torch",), title="Teacher")
     """Teacher used while fine-tuning: a trained model of the task, the folder of a run or step, or
     package.module:function. Empty: the network before pruning.
     """
 
     fit: FineTuning = nested(
-        FineTuning, only_if={"method": NETWORKS}, expert=True, title="Fine-tuning"
+        FineTuning, only_if={"method": NETWORKS}, forms=("torch",), expert=True, title="Fine-tuning"
     )
     """Training after pruning."""
 

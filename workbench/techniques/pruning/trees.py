@@ -38,7 +38,6 @@ __all__ = ["keep_first_rounds"]
 N_NUMBERS = {"smoke": 8, "standard": 24, "thorough": 48}  # numbers of rounds that are tried
 N_TIMED = 4
 N_EXAMPLES = 16  # train rows with which an ensemble is written as ONNX
-OURS = ("budget", "method", "n_rounds")  # settings of an ensemble
 ROUNDING = 1e-12  # tolerance of the comparison with the margin
 
 
@@ -86,14 +85,8 @@ def keep_first_rounds(job: Job, settings: PruningSettings) -> Outcome:
 
 
 def _refuse_settings(job: Job, settings: PruningSettings) -> None:
-    """Raise SettingsError for settings of networks, and for a number of rounds that is too high."""
-    usual = type(settings)().flat()
-    problems = [
-        f"`{name}` is for torch networks, and `{job.start.name}` is a boosted ensemble: leave it "
-        "out."
-        for name, value in settings.flat().items()
-        if name not in OURS and value != usual[name]
-    ]
+    """Raise SettingsError for methods of networks, and for a number of rounds that is too high."""
+    problems = []
     if settings.method not in ("auto", "trees"):
         problems.append(
             f"`method` {settings.method} is for torch networks, and `{job.start.name}` is a "

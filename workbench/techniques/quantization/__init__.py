@@ -116,7 +116,12 @@ class QuantizationSettings(TechniqueSettings):
     """
 
     fit: FitSettings = nested(
-        FitSettings, only_if={"method": "aware"}, expert=True, title="Training", lr=DEFAULT_LR
+        FitSettings,
+        only_if={"method": "aware"},
+        forms=("torch",),
+        expert=True,
+        title="Training",
+        lr=DEFAULT_LR,
     )
     """Training with int8 rounding. It always computes in fp32, with contiguous memory."""
 

@@ -34,16 +34,23 @@ class RegularizationSettings(TechniqueSettings):
     """
 
     penalty: Literal["own", "ridge", "lasso", "elastic_net"] = knob(
-        "own", title="Penalty of linear estimators"
+        "own", title="Penalty of linear estimators", forms=("sklearn",)
     )
     """Penalty of a linear estimator: its own, L2 (ridge), L1 (lasso) or both."""
 
     l1_ratio: float = knob(
-        0.5, low=0.01, high=0.99, only_if={"penalty": "elastic_net"}, title="Share of L1"
+        0.5,
+        low=0.01,
+        high=0.99,
+        only_if={"penalty": "elastic_net"},
+        forms=("sklearn",),
+        title="Share of L1",
     )
     """Weight of L1 beside L2 in an elastic net."""
 
-    initial: Literal["new", "start"] = knob("new", expert=True, title="Initial weights")
+    initial: Literal["new", "start"] = knob(
+        "new", forms=("torch",), expert=True, title="Initial weights"
+    )
     """Weights that a network is trained from: newly drawn ones, or those of the start, which is a
     fine-tuning.
     """
@@ -66,7 +73,9 @@ class RegularizationSettings(TechniqueSettings):
     )
     """Trainings at each value in a choice or an analysis, with a seed and a fold of train each."""
 
-    fit: SwitchedFit = nested(SwitchedFit, title="Switches and training of a network")
+    fit: SwitchedFit = nested(
+        SwitchedFit, forms=("torch",), title="Switches and training of a network", folded=False
+    )
     """Training of a network, with its switches."""
 
 

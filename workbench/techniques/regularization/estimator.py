@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import SettingsError
 from workbench.events import PartReport
 from workbench.model_form import Training, form_named
 from workbench.models.estimators import unfitted
@@ -29,7 +28,6 @@ __all__ = ["regularize_estimator"]
 
 def regularize_estimator(job: Job, settings: RegularizationSettings) -> Outcome:
     """The estimator fitted anew at a strength, beside a control with its own parameters."""
-    _refuse_network_settings(job, settings)
     resolved = settings.resolved()
     estimator, notes = configured(job.start.model, settings)
     check_parameters(estimator, job.start.name)
@@ -54,18 +52,6 @@ def regularize_estimator(job: Job, settings: RegularizationSettings) -> Outcome:
         notes=tuple(told),
         control=control,
     )
-
-
-def _refuse_network_settings(job: Job, settings: RegularizationSettings) -> None:
-    """Raise SettingsError for settings that have no effect on an estimator."""
-    changed = settings.fit.tree(changed_only=True)
-    names = [f"fit_{name}" for name in changed]
-    names += [n for n, usual in (("initial", "new"),) if getattr(settings, n) != usual]
-    if names:
-        raise SettingsError(
-            f"{', '.join(f'`{n}`' for n in names)}: for torch networks, and `{job.start.name}` is "
-            "an estimator. Leave it out; `strength` and `penalty` are for estimators."
-        )
 
 
 def _few_rows(job: Job, settings: RegularizationSettings) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.data.cut import taken
 from workbench.data.rows import Splits
-from workbench.errors import CandidateError, SettingsError
+from workbench.errors import CandidateError
 from workbench.events import PartReport
 from workbench.measure.anew import inner_hold_out
 from workbench.model_form import form_named, form_of
@@ -121,7 +121,6 @@ def _initial(job: Job, settings: RegularizationSettings) -> Candidate:
 
 def regularize_network(job: Job, settings: RegularizationSettings) -> Outcome:
     """The network trained anew with its switches, beside a control with default settings."""
-    _refuse_estimator_settings(settings)
     resolved, notes = resolved_settings(job, settings)
     trainer = _Trainer.of(job, resolved)
     evidence: dict[str, pd.DataFrame] = {}
@@ -155,14 +154,6 @@ def regularize_network(job: Job, settings: RegularizationSettings) -> Outcome:
         notes=(*fitted.notes, *notes, *_notes(trainer, history, stops)),
         control=_child(job, settings, beside, _travelling(job, plain), CONTROL, CONTROL),
     )
-
-
-def _refuse_estimator_settings(settings: RegularizationSettings) -> None:
-    if settings.penalty != "own":
-        raise SettingsError(
-            f"`penalty` {settings.penalty} is for linear estimators, and the start is a torch "
-            "network: set `penalty` to own and use `fit_l1`, `fit_l2` or `fit_weight_decay`."
-        )
 
 
 def _travelling(job: Job, settings: RegularizedFit) -> dict[str, Any]:
