@@ -68,7 +68,7 @@ def _decisions(rows: Sequence[Row]) -> str:
 
 def _alone(row: Row) -> str:
     """The numbers of a single model, which is compared with nothing."""
-    parts = [f"{_metric(row.metric)} {value_text(row.quality or 0.0, row.unit)} on valid"]
+    parts = [f"{row.metric} {value_text(row.quality or 0.0, row.unit)} on valid"]
     if row.size_bytes is not None:
         parts.append(f"a file of {amount(row.size_bytes, 'size_bytes')}")
     if row.latencies_ms:
@@ -148,7 +148,7 @@ def _change(last: Row, test: TestLine | None) -> str:
         return ""
     difference = difference_text(verdict.difference, verdict.unit)
     needed = rows_needed(verdict)
-    metric = _metric(verdict.metric)
+    metric = verdict.metric
     more = f"about {needed:,} rows would decide" if needed else ""
     if last.budget == "smoke":
         text = f"{metric} changed by {difference} on {verdict.n:,} {split} rows"
@@ -173,7 +173,7 @@ def _improvement(last: Row, test: TestLine | None) -> str:
         return change
     if verdict.decision == "equivalent":
         margin = _singular(threshold_text(verdict.margin, verdict.unit))
-        change = f"{_metric(verdict.metric)} no better on {split} (the same within {margin})"
+        change = f"{verdict.metric} no better on {split} (the same within {margin})"
     return f"{change}, so the simpler start is to be kept"
 
 
@@ -189,11 +189,7 @@ def _against_control(rows: Sequence[Row], last: Row) -> str:
 
 
 def _subject(verdict: Verdict) -> str:
-    return "" if verdict.metric == "accuracy" else f"{_metric(verdict.metric)} "
-
-
-def _metric(name: str) -> str:
-    return name.replace("_", " ")
+    return "" if verdict.metric == "accuracy" else f"{verdict.metric} "
 
 
 def _size_of(verdict: Verdict) -> str:

@@ -378,8 +378,7 @@ def _title(column: Column, rows: Sequence[Row]) -> str:
 
 
 def _metric(rows: Sequence[Row]) -> str:
-    metric = next((row.metric for row in rows if row.metric), "result")
-    return metric.replace("_", " ")
+    return next((row.metric for row in rows if row.metric), "result")
 
 
 def _notes(rows: Sequence[Row]) -> list[str]:

@@ -172,7 +172,7 @@ class Choices(VBox):
             return effort
         sizes = f"{len(task.data.train):,} rows in train, {len(task.data.valid):,} in valid"
         kind = task.kind[:1].upper() + task.kind[1:]
-        return f"{kind}; {sizes}; metric {task.metric.name.replace('_', ' ')}. {effort}"
+        return f"{kind}; {sizes}; metric {task.metric.name}. {effort}"
 
 
 def _dropdown(name: str, values: Sequence[str], value: str | None) -> Dropdown:

@@ -179,7 +179,10 @@ def test_an_estimator_without_rounds_is_refused_with_those_that_have_some(tmp_pa
     ("settings", "message"),
     [
         ({"method": "depth"}, "`method` depth is for torch networks.*use trees"),
-        ({"pruning_ratio": 0.7}, "`pruning_ratio` is for torch models, and `.*` is in the form sklearn: leave it out"),
+        (
+            {"pruning_ratio": 0.7},
+            "`pruning_ratio` is for torch models, and `.*` is in the form sklearn: leave it out",
+        ),
         ({"fit": {"epochs": 3}}, "`fit_epochs` is for torch models"),
         ({"method": "trees", "n_rounds": 13}, "`n_rounds` must be at most 12.*got 13"),
     ],
