@@ -78,13 +78,18 @@ def appraise(
         _timings([*([first] if first else []), *judged], task, recipe, report) if timed else {}
     )
     rows: list[Row] = []
+    sizes: dict[str, int] = {}  # by label: a large estimator takes seconds to write
     for number, contestant in enumerate(judged):
+        report.progress(number, len(judged), "writing the scorecard")
         timing = timings.get(contestant.label)
         card = _card(contestant, task, timing, recipe, folder)
+        sizes[contestant.label] = card.size_bytes
+        if first is not None and first.label not in sizes:
+            sizes[first.label] = _size_bytes(first)
         write_json(folder / f"scorecard-{contestant.label}.json", card.to_json())
         row = _row(contestant, card, timing, recipe, seconds[number], notes)
         parent = judged[number - 1] if number else None
-        rows.append(_compared(row, contestant, parent, first, task, timings))
+        rows.append(_compared(row, contestant, parent, first, task, timings, sizes))
     return rows
 
 
@@ -192,6 +197,7 @@ def _compared(
     first: Contestant | None,
     task: Task,
     timings: Mapping[str, Timing],
+    sizes: Mapping[str, int],
 ) -> Row:
     """The row with its verdicts and factors against parent and start."""
     changes: dict[str, Any] = {"n_valid": len(contestant.answers)}
@@ -200,7 +206,7 @@ def _compared(
             "against_start": _verdicts(first, contestant, task, timings),
             "speedup_start": _speedup(timings, first.label, contestant.label),
             "start_latencies_ms": _best_ms(timings, first.label),
-            "size_ratio": _size_bytes(first) / _size_bytes(contestant),
+            "size_ratio": sizes[first.label] / sizes[contestant.label],
             "flipped_start": _flipped(first, contestant, task),
         }
     if parent is not None:
@@ -209,7 +215,7 @@ def _compared(
             "speedup_parent": _speedup(timings, parent.label, contestant.label),
             "parent": parent.label,
             "parent_latencies_ms": _best_ms(timings, parent.label),
-            "size_ratio_parent": _size_bytes(parent) / _size_bytes(contestant),
+            "size_ratio_parent": sizes[parent.label] / sizes[contestant.label],
             "flipped_parent": _flipped(parent, contestant, task),
         }
     return replace(row, **changes)
