@@ -1,6 +1,7 @@
 """The command that prepares a notebook for a commit: it runs it, adds pictures, and cleans it.
 
     python -m workbench.lessons.prepare notebooks/00_start_here.ipynb
+    python -m workbench.lessons.prepare --parameters notebooks/*.ipynb    # that cell alone
 
 Outputs hold each figure in plotly's format and as PNG, tables as HTML, and no widget state.
 Raises RunError when the notebook fails, prints to stderr, or grows over 300 KB.
@@ -16,9 +17,12 @@ from typing import Any
 from unittest import mock
 
 from workbench.errors import RunError
+from workbench.lessons.cells import common_knobs, parameters_cell
+from workbench.settings import knobs
 from workbench.system.files import write_text
+from workbench.techniques import get_technique, technique_names
 
-__all__ = ["prepare"]
+__all__ = ["prepare", "renew_parameters"]
 
 LIMIT_BYTES = 300_000
 FOLDED = ("parameters", "settings")  # tags of cells whose source JupyterLab shows folded
@@ -70,6 +74,26 @@ def prepare(path: Path, *, parameters: dict[str, Any] | None = None) -> Path:
     return write_text(path, text)
 
 
+def renew_parameters(path: Path) -> Path:
+    """Write the cell `parameters` of a technique's notebook anew from the declared settings.
+
+    Its values stay, and nothing is executed. A notebook of no technique is left as it is.
+    """
+    import nbformat
+
+    name = path.stem.partition("_")[2]
+    if name not in technique_names():
+        return path
+    notebook = nbformat.read(path, as_version=4)
+    settings = get_technique(name).settings
+    (cell,) = (c for c in notebook.cells if "parameters" in c.metadata.get("tags", []))
+    values: dict[str, Any] = {}
+    exec(cell.source, values)
+    names = {k.name for k in (*common_knobs(), *knobs(settings))}
+    cell.source = parameters_cell(settings, {n: v for n, v in values.items() if n in names})
+    return write_text(path, nbformat.writes(notebook) + "\n")
+
+
 def clean(notebook: Any) -> None:
     """Remove, in place, the metadata that differ from run to run, and the state of widgets.
 
@@ -118,5 +142,8 @@ def _shrink_pictures(notebook: Any) -> None:
 
 
 if __name__ == "__main__":
-    for argument in sys.argv[1:]:
-        prepare(Path(argument))
+    only_parameters = "--parameters" in sys.argv
+    for argument in (Path(a) for a in sys.argv[1:] if a != "--parameters"):
+        renew_parameters(argument)
+        if not only_parameters:
+            prepare(argument)

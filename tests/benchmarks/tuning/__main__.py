@@ -35,6 +35,8 @@ def main() -> None:
     living.add_argument("--seeds", nargs="*", type=int, default=[0, 1])
     living.add_argument("--n-trials", type=int, default=12)
     living.add_argument("--table", type=Path, help="another table than the one that is kept")
+    counting = actions.add_parser("workers", help="trials of one process and of two")
+    counting.add_argument("--seconds", type=float, default=60, help="time of each search")
     given = parser.parse_args()
     if given.action == "record":
         from tests.benchmarks.tuning.recording import record
@@ -58,6 +60,10 @@ def main() -> None:
 
         given.table = given.table or TABLE
         live(**{name: value for name, value in vars(given).items() if name != "action"})
+    elif given.action == "workers":
+        from tests.benchmarks.tuning.workers import workers
+
+        print(workers(given.seconds))
     else:
         from tests.benchmarks.tuning.overhead import compared
 
