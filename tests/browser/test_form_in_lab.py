@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -92,9 +93,14 @@ def _leaves_hidden_controls_out_of_the_tab_order(page: Page) -> None:
     view = page.playwright
     expect(view.locator(".wb-knob-temperature")).to_be_hidden()
     weight = view.locator(".wb-knob-weight input[type=text]")
-    weight.focus()
-    weight.press("Tab")
-    expect(view.get_by_role("button", name="Fine-tuning")).to_be_focused()
+    section = view.get_by_role("button", name="Fine-tuning")
+    for _ in range(3):  # the kernel's late answer to the step before may move the focus once
+        weight.focus()
+        weight.press("Tab")
+        if section.evaluate("button => button === document.activeElement"):
+            break
+        time.sleep(2)
+    expect(section).to_be_focused()
     view.keyboard.press("Tab")
     more = view.get_by_role("button", name="More settings")
     expect(more).to_be_focused()

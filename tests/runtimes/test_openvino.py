@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from workbench.data.rows import Rows, Splits
 from workbench.errors import CandidateError, RunError
 from workbench.metrics import METRICS
 from workbench.runtimes import installed_for, openvino_runtime, predictor
+from workbench.runtimes.openvino_chains import keep_layers_apart
 from workbench.task import Candidate, Task
 from workbench.technique import Job
 from workbench.techniques import get_technique
@@ -133,6 +135,54 @@ def test_sum_of_int8_is_right_in_all_rows_of_a_batch(op_type, axes):
         expected = predictor(sums, threads=1).predict({"x": x})
         actual = predictor(sums, "openvino", threads=1).predict({"x": x})
         np.testing.assert_allclose(actual, expected, rtol=1e-3)
+
+
+def _int8_layers(n_rows: int, *, bias: bool) -> tuple[Candidate, dict[str, np.ndarray]]:
+    """Two int8 layers, one behind the other, and rows for them."""
+    make, rng = helper.make_node, np.random.default_rng(0)
+    values: dict[str, np.ndarray] = {"scale": np.float32(0.02), "zero": np.uint8(128)}
+    nodes, source = [], "x"
+    for number, (n_in, n_out) in enumerate([(32, 32), (32, 3)]):
+        values[f"w{number}"] = rng.integers(-120, 120, (n_in, n_out)).astype(np.int8)
+        values[f"s{number}"] = rng.uniform(0.0005, 0.001, n_out).astype(np.float32)
+        values[f"b{number}"] = rng.normal(size=n_out).astype(np.float32)
+        nodes += [
+            make("QuantizeLinear", [source, "scale", "zero"], [f"q{number}"]),
+            make("DequantizeLinear", [f"q{number}", "scale", "zero"], [f"r{number}"]),
+            make("DequantizeLinear", [f"w{number}", f"s{number}"], [f"v{number}"], axis=1),
+            make("MatMul", [f"r{number}", f"v{number}"], [f"y{number}"]),
+        ]
+        if bias:
+            nodes.append(make("Add", [f"y{number}", f"b{number}"], [f"a{number}"]))
+        source = f"a{number}" if bias else f"y{number}"
+    graph = helper.make_graph(
+        nodes,
+        "layers",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["rows", 32])],
+        [helper.make_tensor_value_info(source, TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in values.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    rows = {"x": rng.normal(size=(n_rows, 32)).astype(np.float32)}
+    return Candidate("layers", "onnx", model.SerializeToString()), rows
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("n_rows", [1, 3, 64])
+def test_int8_layers_one_behind_the_other_are_right(n_rows, bias):
+    """OpenVINO 2026.4 runs layers without a bias as one kernel, wrongly, on AVX512-VNNI or AMX."""
+    layers, rows = _int8_layers(n_rows, bias=bias)
+    expected = predictor(layers, threads=1).predict(rows)
+    actual = predictor(layers, "openvino", threads=1).predict(rows)
+    np.testing.assert_allclose(actual, expected, atol=0.02 * expected.std())
+
+
+@pytest.mark.parametrize(("bias", "n_changed"), [(True, 0), (False, 2)])
+def test_layers_without_a_bias_get_one_that_changes_nothing(bias, n_changed):
+    layers, _ = _int8_layers(1, bias=bias)
+    model = openvino_runtime.library().Core().read_model(io.BytesIO(layers.model))
+    assert keep_layers_apart(model) == n_changed
+    assert keep_layers_apart(model) == 0
 
 
 def test_mean_over_height_and_width_stays_in_int8():

@@ -19,6 +19,7 @@ import numpy as np
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
 from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage, counted
 from workbench.runtimes.feeding import fed, in_batches
+from workbench.runtimes.openvino_chains import keep_layers_apart
 from workbench.runtimes.openvino_sums import keep_sums_in_float
 from workbench.runtimes.runtime import Runtime
 from workbench.runtimes.scores import as_scores
@@ -177,6 +178,7 @@ def _read(core: Any, content: bytes) -> Any:
     """The model of an ONNX file, changed where OpenVINO would give wrong outputs."""
     model = core.read_model(io.BytesIO(content))
     keep_sums_in_float(model)
+    keep_layers_apart(model)
     return model
 
 
