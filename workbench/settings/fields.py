@@ -109,8 +109,13 @@ def nested(
     is open at first if not `folded`; `defaults` are values of the class that differ from its own
     defaults.
     """
-    extra: Any = {"only_if": dict(only_if or {}), "forms": forms, "expert": expert, "title": title}
-    extra["folded"] = folded
+    extra: Any = {
+        "only_if": dict(only_if or {}),
+        "forms": forms,
+        "expert": expert,
+        "title": title,
+        "folded": folded,
+    }
     return Field(default_factory=lambda: settings(**defaults), json_schema_extra=extra)
 
 

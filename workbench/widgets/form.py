@@ -185,12 +185,10 @@ def _without_effect(
     A setting without an effect counts at its default, so it can take the effect of a second one.
     That is repeated until nothing changes, at most once a setting.
     """
-    hidden = frozenset(k.name for k in declared if not k.takes(model_form))
+    hidden = for_others = frozenset(k.name for k in declared if not k.takes(model_form))
     for _ in declared:
         values = _values(declared, typed, hidden)
-        names = frozenset(
-            k.name for k in declared if not (k.takes(model_form) and k.applies(values))
-        )
+        names = for_others | {k.name for k in declared if not k.applies(values)}
         if names == hidden:
             break
         hidden = names

@@ -39,8 +39,7 @@ class Counts:
     """Rows of each value and class `(values, classes)` on train and valid.
 
     `names` are the values; `is_whole` says whether they are all values of the column; `total` and
-    `valid_total` are the rows of each class. `odds_ratio` is that of an honest cause, at most;
-    `of_zero` says that the values are 0 and all others.
+    `valid_total` are the rows of each class; `of_zero` says that the values are 0 and all others.
     """
 
     column: Column
@@ -50,8 +49,12 @@ class Counts:
     total: np.ndarray
     valid_total: np.ndarray
     is_whole: bool
-    odds_ratio: float = ODDS_RATIO
     of_zero: bool = False
+
+    @property
+    def odds_ratio(self) -> float:
+        """The odds ratio of an honest cause, at most."""
+        return ODDS_RATIO if self.is_whole or self.of_zero else GAP_ODDS_RATIO
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +99,6 @@ def counts_of(columns: Sequence[Column], aim: Aim) -> list[Counts]:
                     np.bincount(labels, minlength=len(classes)),
                     np.bincount(places[is_class], minlength=len(classes)),
                     is_whole,
-                    ODDS_RATIO if is_whole or of_zero else GAP_ODDS_RATIO,
                     of_zero,
                 )
             )

@@ -49,6 +49,7 @@ def _of_aim(view: View, aim: Aim) -> Iterator[Finding]:
     counts = counts_of(view.columns, aim)
     names = class_names(view, aim)
     flags = _flags(counts) if len(names) > 2 else {}
+    # Of two findings on a column the first counts: the one on its values, not the one on 0.
     telling = {t.column.name: t for t in reversed(telling_values(counts))}
     ordered = {c.column.name for c in counts if c.column.type == "number" and len(c.names) > 2}
     others = Others(view, aim, {*flags, *telling} - ordered)
