@@ -41,7 +41,7 @@ __all__ = ["ROUNDS_BY_BUDGET", "time_side_by_side"]
 
 # Rounds, and seconds a block.
 ROUNDS_BY_BUDGET = {
-    "smoke": (6, 0.05),
+    "smoke": (6, 0.02),
     "standard": (20, 0.15),
     "thorough": (40, 0.25),
 }
