@@ -31,6 +31,7 @@ CODE = re.compile(r"^[A-Za-z]{0,12}[-_#/ ]?\d{1,12}$")
 LEAST_GROUPS = 8
 MOST_ROWS_A_GROUP = 60
 LEAST_ROWS_A_GROUP = 1.5
+ONE_TO_ONE = 1.05  # pairs of values of two columns for each value, at most
 STRONG = 0.3  # share explained by codes of groups whose column has another name
 HELD = ("valid", "test")
 
@@ -39,15 +40,60 @@ def groups_on_both_sides(view: View, groups: Any = None) -> Iterator[Finding]:
     """Findings for groups with rows in train and in a held-out split.
 
     `groups` are labels of rows by split, or names of columns. Without them, columns that look like
-    the owner of several rows are taken, by their name or by codes such as `P0123`.
+    the owner of several rows are taken, by their name or by codes such as `P0123`, and numbers that
+    are constants of an owner, such as its coordinates. Beside given groups, an owner that gathers
+    several of them is looked at, such as the speaker of several sessions.
     """
     if groups is not None:
-        for name, labels in _given(view.whole, groups).items():
+        given = _given(view.whole, groups)
+        for name, labels in given.items():
             yield from _shared(view, name, labels, is_given=True)
+        for name in group_columns(view):
+            owners = view.whole["train"].inputs[name]
+            if any(_gathers(owners, of["train"]) for of in given.values()):
+                yield from _shared(view, name, _labels(view, name), is_given=False, least=STRONG)
         return
-    for name in group_columns(view):
-        labels = {s: rows.inputs[name] for s, rows in view.whole.items() if name in rows.inputs}
-        yield from _shared(view, name, labels, is_given=False)
+    names = group_columns(view)
+    for name in names:
+        yield from _shared(view, name, _labels(view, name), is_given=False)
+    if not names and (constant := _constant_of_an_owner(view)) is not None:
+        yield from _shared(view, constant, _labels(view, constant), is_given=False, least=STRONG)
+
+
+def _labels(view: View, name: str) -> dict[str, np.ndarray]:
+    return {s: rows.inputs[name] for s, rows in view.whole.items() if name in rows.inputs}
+
+
+def _gathers(owners: np.ndarray, groups: np.ndarray) -> bool:
+    """Whether each group has one owner, and owners have several groups."""
+    (codes,), n_owners = codes_of(owners)
+    (of_group,), n_groups = codes_of(groups)
+    n_pairs = len(np.unique(of_group.astype(np.int64) * n_owners + codes))
+    return n_pairs == n_groups and n_owners < n_groups
+
+
+def _constant_of_an_owner(view: View) -> str | None:
+    """The name of a number whose values each stand for an owner, as another number has them too.
+
+    Fractions repeat in several rows each, and two columns of them determine one another, as the
+    coordinates of a tree do in all rows of its leaves.
+    """
+    found: list[tuple[str, np.ndarray, int]] = []
+    for column in view.columns if view.are_columns else ():
+        values = view.whole["train"].inputs.get(column.name)
+        if values is None or values.ndim > 1 or values.dtype.kind != "f":
+            continue
+        if not np.isfinite(values).all() or (values % 1 == 0).mean() > 0.5:
+            continue
+        (codes,), n = codes_of(values)
+        if n < 3 * LEAST_GROUPS or not (LEAST_ROWS_A_GROUP <= len(codes) / n <= MOST_ROWS_A_GROUP):
+            continue
+        for name, others, n_others in found:
+            n_pairs = len(np.unique(codes.astype(np.int64) * n_others + others))
+            if n_pairs <= ONE_TO_ONE * min(n, n_others):
+                return name
+        found.append((column.name, codes, n))
+    return None
 
 
 def group_columns(view: View) -> tuple[str, ...]:
@@ -113,8 +159,14 @@ def _given(splits: Mapping[str, Rows], groups: Any) -> dict[str, dict[str, np.nd
 
 
 def _shared(
-    view: View, name: str, labels: Mapping[str, np.ndarray], *, is_given: bool
+    view: View,
+    name: str,
+    labels: Mapping[str, np.ndarray],
+    *,
+    is_given: bool,
+    least: float = 0.0,
 ) -> Iterator[Finding]:
+    """Findings for groups in train and another split; `least` is the share they must explain."""
     known: dict[str, float] = {}  # the gain on valid
     is_forward = goes_forward(view)
     for held in HELD:
@@ -130,6 +182,8 @@ def _shared(
         if not is_given and not _is_named(name) and not (known.get(name) or gain or 0.0) > STRONG:
             continue
         known.setdefault(name, gain or 0.0)
+        if least and known[name] < least:
+            continue
         severity: Severity = "leak" if is_given or (gain or 0.0) > 0.02 else "look at it"
         if is_forward:  # groups that are known come again, as they do where the model is used
             if not is_given:

@@ -12,6 +12,7 @@ import numpy as np
 from workbench.errors import WorkbenchError, line_of
 from workbench.events import Report
 from workbench.measure.leakage.bands import bands_of_target
+from workbench.measure.leakage.chains import rows_in_chains
 from workbench.measure.leakage.combinations import combinations_to_target
 from workbench.measure.leakage.distribution import different_distribution
 from workbench.measure.leakage.encoded import encoded_with_targets, stronger_on_train
@@ -27,11 +28,13 @@ from workbench.measure.leakage.shared_rows import shared_rows
 from workbench.measure.leakage.single_columns import single_columns
 from workbench.measure.leakage.texts_to_target import texts_to_target
 from workbench.measure.leakage.time_order import time_backward
+from workbench.measure.leakage.times_of_day import times_of_day
 from workbench.measure.leakage.traces import flags_to_target
 from workbench.measure.leakage.trained_rows import trained_on_valid
 from workbench.measure.leakage.values_to_target import values_to_target
 from workbench.measure.leakage.view import View
 from workbench.measure.leakage.windows import later_targets
+from workbench.measure.leakage.within_categories import exact_within_categories
 from workbench.task import Candidate, Task
 
 __all__ = ["find_leaks"]
@@ -149,9 +152,12 @@ def _checks(
     checks: list[Check] = [
         (
             ("predicts_target", "copies_target", "missing_predicts_target"),
-            lambda: single_columns(view, notes),
+            lambda: (*single_columns(view, notes), *times_of_day(view)),
         ),
-        (("combines_to_target",), lambda: combinations_to_target(view, notes)),
+        (
+            ("combines_to_target",),
+            lambda: (*combinations_to_target(view, notes), *exact_within_categories(view)),
+        ),
         (("flags_predict_target",), lambda: flags_to_target(view)),
         (("value_predicts_target",), lambda: values_to_target(view)),
         (("bands_of_target",), lambda: bands_of_target(view)),
@@ -162,7 +168,7 @@ def _checks(
         (("stronger_on_train",), lambda: stronger_on_train(view)),
         (("encoded_with_targets",), lambda: (*encoded_with_targets(view), *own_means(view))),
         (("same_rows", "contradicting_labels"), lambda: shared_rows(view)),
-        (("near_duplicates",), lambda: near_duplicates(view)),
+        (("near_duplicates",), lambda: (*near_duplicates(view), *rows_in_chains(view))),
         (("groups_on_both_sides",), lambda: groups_on_both_sides(view, groups)),
         (("time_backward",), lambda: time_backward(view)),
         (("different_distribution",), lambda: different_distribution(view, groups, notes)),

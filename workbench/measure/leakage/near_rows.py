@@ -12,7 +12,7 @@ from workbench.measure.leakage.points import Points
 from workbench.measure.leakage.view import View
 from workbench.system.wording import percent
 
-__all__ = ["near_duplicates"]
+__all__ = ["inputs_of", "near_duplicates", "nearest", "sample"]
 
 N_ASKED = 500  # rows whose neighbours are found
 MOST_ROWS = 120_000  # train rows among which they are found
@@ -42,15 +42,15 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
         return
     rng = np.random.default_rng(seed)
     points = Points(train, names)
-    inputs = _inputs(train, _sample(len(train), MOST_ROWS, rng))
+    inputs = inputs_of(train, sample(len(train), MOST_ROWS, rng))
     base = points(inputs)
     for other in ("valid", "test"):
         rows = view.whole.get(other)
         if rows is None or not len(rows):
             continue
-        places = _sample(len(rows), N_ASKED, rng)
-        asked = points(_inputs(rows, places))
-        distances = _nearest(asked, base, NEIGHBOURS)
+        places = sample(len(rows), N_ASKED, rng)
+        asked = points(inputs_of(rows, places))
+        distances = nearest(asked, base, NEIGHBOURS)
         near = _are_near(distances) & ~np.isin(view.hashes[other][places], view.hashes["train"])
         n, share = int(near.sum()), float(near.mean())
         if n < 3 or share < SHARED:
@@ -79,11 +79,12 @@ def _can_be_parted(points: Points, inputs: dict[str, np.ndarray]) -> bool:
     return len(inputs) > 1 and any(inputs[n].ndim == 1 for n in points.scales)
 
 
-def _sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+def sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Places of at most `most` of `n` rows, in order."""
     return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
 
 
-def _inputs(rows: Rows, places: np.ndarray) -> dict[str, np.ndarray]:
+def inputs_of(rows: Rows, places: np.ndarray) -> dict[str, np.ndarray]:
     """The inputs of some rows, without their targets."""
     return {name: array[places] for name, array in rows.inputs.items()}
 
@@ -116,14 +117,14 @@ def _permuted(
     names = sorted(n_values, key=lambda n: -n_values[n])[:N_PERMUTED]
     if len(inputs) < 2 or not names:
         base = points(inputs)
-        places = _sample(len(base), N_ASKED, rng)
-        return float(_are_near(_nearest(base[places], base, NEIGHBOURS + 1)[:, 1:]).mean())
+        places = sample(len(base), N_ASKED, rng)
+        return float(_are_near(nearest(base[places], base, NEIGHBOURS + 1)[:, 1:]).mean())
     shares = []
     for name in names:
         order = rng.permutation(len(inputs[name]))
         moved = [n for n in n_values if n == name or _grow_together(inputs[n], inputs[name])]
         parted = points({**inputs, **{n: inputs[n][order] for n in moved}})
-        distances = _nearest(asked, parted, NEIGHBOURS)
+        distances = nearest(asked, parted, NEIGHBOURS)
         shares.append(float((_are_near(distances) & (distances[:, 0] > 0)).mean()))
     return max(shares)
 
@@ -142,7 +143,7 @@ def _grow_together(one: np.ndarray, other: np.ndarray) -> bool:
     return abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1])) > TOGETHER
 
 
-def _nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:
+def nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:
     """Distances of each asked point to its `n` nearest ones `(asked, n)`, in ascending order."""
     n = min(n, len(base))
     norms = (base.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)

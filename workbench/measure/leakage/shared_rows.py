@@ -124,7 +124,8 @@ class Compared:
             return
         times = 1 if self.is_natural else TIMES_CHANCE
         expected = self.by_chance(one, other, share / times)
-        deviation = np.sqrt(expected * (1 - expected) / len(shared))
+        n_independent = _independent(shared) if self.is_natural else len(shared)
+        deviation = np.sqrt(expected * (1 - expected) / n_independent)
         if share < times * expected + 3 * deviation + SHARED * (expected > 0):
             return
         apart = ", ".join(f"`{name}`" for name in self.left_out[:3])
@@ -176,6 +177,17 @@ class Compared:
                 if expected >= enough:
                     return expected
         return expected
+
+
+def _independent(shared: np.ndarray) -> float:
+    """The number of independent rows that such an array `(rows,)` of yes and no stands for.
+
+    Rows of one day lie together and find their copies together: by the correlation of neighbours.
+    """
+    if shared.all() or not shared.any():
+        return float(len(shared))
+    r = max(0.0, float(np.corrcoef(shared[:-1], shared[1:])[0, 1]))
+    return max(1.0, len(shared) * (1 - r) / (1 + r)) if np.isfinite(r) else float(len(shared))
 
 
 def _different_in_every_row(view: View) -> tuple[str, ...]:

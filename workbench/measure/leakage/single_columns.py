@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -36,6 +37,9 @@ FEW = 3  # other columns that may belong to it,
 PART = 0.6  # if all others explain less than this part of it,
 LITTLE = 0.2  # and the others without them less than this part
 SOMETHING = 0.02  # share that the others explain at least where they hold anything
+# Part of a high share that all others explain beside a sure leak, at most: an estimate of an expert
+# or the last value explains most of an amount too.
+LITTLE_LEFT = {"classes": 1 / 3, "amount": 0.1}
 FORMS = 0.85  # share from which columns in the same order count as forms of one leak
 MOST_OTHERS = 200  # columns that are compared together, the strongest ones
 EASY = 3  # columns that are all nearly perfect: the classes are far apart,
@@ -163,7 +167,9 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
     """The finding for a column that is nearly perfect, or far better than all others together."""
     name, share = strength.column.name, strength.least
     is_nearly = share > NEARLY
-    is_category = strength.column.type == "category"  # it may be a known cause, such as a shop
+    # A category may be a known cause, such as a shop.
+    is_high = share > HIGH[strength.aim.kind] and strength.column.type != "category"
+    little = LITTLE_LEFT[strength.aim.kind]
     if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
     rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
@@ -172,7 +178,8 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         following = max((s.least for s in others), default=0.0)
         is_alone = TIMES_NEXT * following < share and len(others) >= MANY_OTHERS
         is_far = is_alone and (
-            (is_far and rest > SOMETHING) or _is_far_from_most(strength, others, rest)
+            (is_far and (rest > SOMETHING or _hold_anything(others)))
+            or _is_far_from_most(strength, others, rest)
         )
     if not is_far and not (is_nearly and rest <= MUCH * share):
         return None
@@ -190,8 +197,14 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
         f"Ask when `{name}` is written. If it is known only after the target, or is made from it, "
         "leave it out; if it is known before, keep it.",
         numbers={**numbers, "others": rest},
-        severity="leak" if is_nearly or (rest < share / 3 and not is_category) else "look at it",
+        severity="leak" if is_nearly or (is_high and rest < little * share) else "look at it",
     )
+
+
+def _hold_anything(others: list[Strength]) -> bool:
+    """Whether several other columns predict the target beyond chance, however little."""
+    found = (s for s in others if s.least > 0 and is_beyond_chance(s, len(others)))
+    return len(list(islice(found, LEAST_OTHERS))) == LEAST_OTHERS
 
 
 def _is_far_from_most(strength: Strength, others: list[Strength], rest: float) -> bool:

@@ -4,7 +4,8 @@ A value is compared with all other rows by its odds ratio. The strongest honest 
 ratios of about 20 (smoking and lung cancer). A value is reported where the number of its exceptions
 would be too small for an odds ratio of 20, by the binomial distribution, corrected for the number
 of values and classes tried. For a number that repeats unusually often, as one does that fills gaps,
-the odds ratio is 10: which rows have a gap goes with the class by less.
+the odds ratio is 10: which rows have a gap goes with the class by less. A value of which at least
+half of the rows are of one class needs an odds ratio of 200.
 """
 
 from __future__ import annotations
@@ -23,10 +24,13 @@ GAP_ODDS_RATIO = 10.0  # of honest gaps that were filled with one value, at most
 ALPHA = 0.001  # for all values and classes together
 PURE = 0.98  # share of one class among the rows of a value on train,
 PURE_ON_VALID = 0.9  # and on valid
+HALF_PURE, HALF_ON_VALID = 0.5, 0.4  # the same, of a value that stands for a class less strictly,
+TIMES_ODDS = 10  # with an odds ratio so many times as large
 LEAST_VALID = 3  # rows of the value
 PART_OF_CLASS = 0.2  # of the rows of the class that a value has, at least
 LEAST_ROWS = 10  # of a value
 MOST_VALUES = 30  # of a column of few values
+MOST_FREQUENT = 300  # values of a category of many that are looked at, the most frequent ones
 LEAST_ZERO = 0.1  # share of rows that are 0, from which 0 is compared with all others
 LEAST_ATOM = 0.02  # share of rows with one number that repeats,
 TIMES_USUAL = 10  # as often as other numbers
@@ -54,18 +58,26 @@ class Counts:
     @property
     def odds_ratio(self) -> float:
         """The odds ratio of an honest cause, at most."""
-        return ODDS_RATIO if self.is_whole or self.of_zero else GAP_ODDS_RATIO
+        return GAP_ODDS_RATIO if self.are_gaps else ODDS_RATIO
+
+    @property
+    def are_gaps(self) -> bool:
+        """Whether the values are numbers that repeat, as those do that fill gaps."""
+        return self.column.type == "number" and not (self.is_whole or self.of_zero)
 
 
 @dataclass(frozen=True, eq=False)
 class Telling:
-    """Values of one column that go with one class each: `(value, class, rows, share)`."""
+    """Values of one column that go with one class each: `(value, class, rows, share)`.
+
+    `is_sure` is false for 0 against all other numbers, and where a good part are exceptions.
+    """
 
     column: Column
     values: tuple[tuple[str, int, int, float], ...]
     p: float
     odds_ratio: float
-    of_zero: bool
+    is_sure: bool
 
 
 def class_names(view: View, aim: Aim) -> list[str]:
@@ -116,18 +128,24 @@ def _coded(column: Column) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], boo
         return _coded_numbers(column)
     if column.type != "category":
         return None
-    few = column.train[:1000]
-    if len(set(few.tolist())) > MOST_VALUES:
-        return None
     (train, valid), n = codes_of(column.train, column.values["valid"])
-    if n > 2 * MOST_VALUES:
-        return None
+    is_whole = n <= 2 * MOST_VALUES
+    if not is_whole:  # the values of enough rows
+        counts = np.bincount(train, minlength=n)
+        frequent = np.argsort(-counts, kind="stable")[:MOST_FREQUENT]
+        frequent = frequent[counts[frequent] >= LEAST_ROWS]
+        if not len(frequent):
+            return None
+        place = np.full(n, -1)
+        place[frequent] = np.arange(len(frequent))
+        train, valid, n = place[train], place[valid], len(frequent)
     names = np.full(n, "", object)
     for split, codes in (("valid", valid), ("train", train)):
         at, first = np.unique(codes, return_index=True)
+        at, first = at[at >= 0], first[at >= 0]
         names[at] = [str(v) for v in column.values[split][first].tolist()]
     parts = [np.where(column.missing(s), -1, c) for s, c in (("train", train), ("valid", valid))]
-    return parts[0], parts[1], tuple(names.tolist()), True
+    return parts[0], parts[1], tuple(names.tolist()), is_whole
 
 
 def _coded_numbers(column: Column) -> tuple[np.ndarray, np.ndarray, tuple[str, ...], bool] | None:
@@ -188,7 +206,7 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
     least = p[rows, best]
     sure = np.flatnonzero(least < alpha)
     together = float(least[sure].min()) if len(sure) else 1.0
-    if not counts.is_whole and not counts.of_zero:  # values that filled gaps: by Fisher's method
+    if counts.are_gaps:  # values that filled gaps: by Fisher's method
         several = np.flatnonzero(least < EACH)
         statistic = -2 * np.log(np.maximum(least[several], 1e-300)).sum()
         combined = float(chi2.sf(statistic, 2 * len(several))) if len(several) else 1.0
@@ -200,7 +218,9 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
         (counts.names[i], int(best[i]), int(counts.train[i].sum()), float(share[i, best[i]]))
         for i in sure[np.argsort(-counts.train[sure].sum(axis=1))].tolist()
     )
-    return Telling(counts.column, values, together, counts.odds_ratio, counts.of_zero)
+    is_sure = values[0][3] >= PURE and not counts.of_zero
+    ratio = counts.odds_ratio * (1 if values[0][3] >= PURE else TIMES_ODDS)
+    return Telling(counts.column, values, together, ratio, is_sure)
 
 
 def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
@@ -214,19 +234,20 @@ def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:
     of_value = inside.sum(axis=1, keepdims=True)
     share = inside / np.maximum(of_value, 1)
     of_valid = counts.valid.sum(axis=1, keepdims=True)
-    usable = (
-        (share >= PURE)
-        & (of_value >= LEAST_ROWS)
+    enough = (
+        (of_value >= LEAST_ROWS)
         & (of_value < n)
         & (inside >= PART_OF_CLASS * counts.total)
         & (of_valid >= LEAST_VALID)
-        & (counts.valid >= PURE_ON_VALID * of_valid)
     )
+    is_pure = share >= PURE
+    usable = enough & is_pure & (counts.valid >= PURE_ON_VALID * of_valid)
+    usable |= enough & ~is_pure & (share >= HALF_PURE) & (counts.valid >= HALF_ON_VALID * of_valid)
     p = np.ones_like(share)
     if usable.any():
         outside = counts.total - inside
         odds = (outside + 0.5) / (n - of_value - outside + 0.5)
-        odds = odds * counts.odds_ratio
+        odds = odds * counts.odds_ratio * np.where(is_pure, 1, TIMES_ODDS)
         honest = odds / (1 + odds)
         exceptions = np.broadcast_to(of_value, share.shape) - inside
         rows = np.broadcast_to(of_value, share.shape)

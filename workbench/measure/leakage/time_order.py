@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ from workbench.system.wording import percent
 
 __all__ = ["goes_forward", "time_backward"]
 
+COUNTS_BACK = re.compile(
+    r"(^|_)(ago|since|until|till|remaining|left|back|countdown)($|_)", re.IGNORECASE
+)
 HELD = ("valid", "test")
 MOSTLY = 0.9  # share of pairs in which the train row is later: the splits are in reverse order
 MIXED = 0.02  # share of pairs from which train and held-out rows are mixed in time
@@ -27,11 +31,29 @@ def time_backward(view: View) -> Iterator[Finding]:
     with it, or where train is later as a whole.
     """
     if view.in_time:
+        yield from _counted_back(view)
         yield from _of_times(view)
         return
     for column in view.columns:
         if column.type == "date" or (column.type == "number" and is_time_name(column.name)):
             yield from _of_column(view, column)
+
+
+def _counted_back(view: View) -> Iterator[Finding]:
+    """The finding for `times` whose name says that they count down, such as `days_ago`."""
+    name = getattr(view.task.reading, "times", None)
+    if not name or COUNTS_BACK.search(name) is None:
+        return
+    yield Finding(
+        "time_backward",
+        (name, "train", "valid"),
+        f"`times={name!r}` has the name of a number that counts backward: its largest values are "
+        "the oldest rows. Rows are taken in ascending order, so train would hold the newest rows, "
+        "and valid and test older ones.",
+        f"If so, give the date itself, or minus `{name}`. If larger values are later, all is well.",
+        severity="look at it",
+        numbers={"value": 1.0, "chance": 0.0},
+    )
 
 
 def goes_forward(view: View) -> bool:

@@ -14,7 +14,7 @@ from workbench.system.wording import percent
 
 __all__ = ["decimals", "flags_to_target", "gaps", "weak_traces"]
 
-TRACE = 0.5  # share explained by missing values, decimals or flags alone
+TRACE = 0.4  # share explained by missing values, decimals or flags alone
 PART = 0.8  # of the share that the values explain, which gaps explain at least
 MORE = 0.2  # share that decimals explain beyond the size of a number
 UNITS = (1.0, 0.5, 0.1, 0.05, 0.01)  # of which numbers may be multiples

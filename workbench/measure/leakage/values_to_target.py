@@ -194,6 +194,6 @@ def _value_finding(found: Telling, names: list[str]) -> Finding:
         f"Ask how these values of `{name}` came about. If gaps were filled class by class, or the "
         "value is set once the target is known, leave the column out or fill its gaps without the "
         "target.",
-        severity="look at it" if found.of_zero else "leak",
+        severity="leak" if found.is_sure else "look at it",
         numbers={"value": found.values[0][3], "chance": ALPHA, "p": found.p},
     )
