@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import workbench as wb
-from tests.measure import fourth_planting, third_planting
+from tests.measure import fifth_planting, fourth_planting, third_planting
 from tests.measure.planting import Clean, Leak, Planted
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -21,10 +21,12 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 SETS: dict[str, Planted] = {
     "third": third_planting.planted,
     "fourth": fourth_planting.planted,
+    "fifth": fifth_planting.planted,
 }
 MISSED = {
     ("two_laboratories", 0): "decimals of a number that tell its source; found with seed 1",
     ("grain_spectra", 0): "scores fitted with the targets of test, which the guard never reads",
+    ("vineyard_sheet", 0): "an order of rows that is gone once the splits are cut at random",
 }
 ACCUSED = {
     ("boiling_points", 0): "a law of physics, and one measured column that follows it",

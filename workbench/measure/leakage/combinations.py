@@ -28,8 +28,8 @@ MOST_CLASSES = 5  # classes for which pairs are looked for
 MOST_TRIED = 12  # pairs that are judged, those with the largest gain
 GAIN = 0.1  # of the squared correlation by the second column
 EXACT = 0.97  # share explained by any pair,
-STRONG = 0.7  # ... and by the difference or ratio of two columns that go with one another
-ALIKE = 0.6  # correlation of such columns
+# ... and by the difference or ratio of two columns that go with one another, by their correlation
+NEEDED = ((0.6, 0.7), (0.3, 0.78))
 PART = 0.5  # of it, which each column alone explains at most,
 FAR = 0.6  # and all other columns together
 MOST_OTHERS = 200
@@ -71,7 +71,7 @@ def _pairs(view: View, aim: Aim, notes: list[str]) -> Iterator[Finding]:
             continue
         best = max(_combined(one, other, is_log, aim, folds), key=lambda c: c[1].least)
         sign, strength = best
-        needed = STRONG if sign in "-/" and alike > ALIKE else EXACT
+        needed = next((n for least, n in NEEDED if sign in "-/" and alike > least), EXACT)
         if strength.least < needed or not is_beyond_chance(strength, n_tried):
             continue
         alone = max(strength_of(c, aim, folds).least for c in (one, other))
@@ -96,6 +96,7 @@ def _candidates(
     for is_log in (False, True):
         usable = np.isfinite(x).mean(axis=0) > 0.05
         if is_log:
+            x = np.where(x == 0, _smallest_positive(x) / 2, x)  # counts have zeros
             usable &= np.nanmin(np.where(np.isfinite(x), x, np.inf), axis=0) > 0
             usable &= np.array([c.type == "number" for c in columns])
         places = np.flatnonzero(usable)
@@ -110,6 +111,11 @@ def _candidates(
                 found.append((float(gains[i, j]), *pair, is_log, float(alike[i, j])))
     for _, i, j, by_log, r in sorted(found, key=lambda f: -f[0])[:MOST_TRIED]:
         yield columns[i], columns[j], by_log, r
+
+
+def _smallest_positive(x: np.ndarray) -> np.ndarray:
+    """The smallest number above 0 of each column `(columns,)`; infinite where there is none."""
+    return np.where(x > 0, x, np.inf).min(axis=0)
 
 
 def _gains(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

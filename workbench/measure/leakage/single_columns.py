@@ -33,6 +33,7 @@ MUCH = 0.8  # ... and where it explains more than NEARLY
 LEAST_OTHERS = 2  # columns that "all others" are at least
 MANY_OTHERS = 6  # columns below a high share
 TIMES_NEXT = 4  # below a high share, a column explains so many times as much as the next one
+SAME, COPIES = 0.9, 0.985  # correlation of predictions of two forms of one thing, of two copies
 FEW = 3  # other columns that may belong to it,
 PART = 0.6  # if all others explain less than this part of it,
 LITTLE = 0.2  # and the others without them less than this part
@@ -76,6 +77,8 @@ def _of_aim(
         finding = gaps(strength) or _copy(strength) or _behind_gaps(strength, others, is_easy)
         if finding is None and not _is_known(view, strength):
             finding = _alone(strength, others, is_easy)
+            if finding is not None and _has_kin(strength, ranked):
+                finding = replace(finding, severity="look at it")
         if finding is not None:
             found.add(strength.column.name)
             yield finding
@@ -105,14 +108,28 @@ def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
     ]
 
 
-def _is_same(a: Strength, b: Strength) -> bool:
+def _has_kin(strength: Strength, ranked: Sequence[Strength]) -> bool:
+    """Whether another column has a high share and nearly the same order, and is no copy of it.
+
+    So the people and the jobs of a town both go with its size: a cause rather than a leak.
+    """
+    return any(
+        s is not strength
+        and s.least > HIGH[s.aim.kind]
+        and _is_same(s, strength)
+        and not _is_same(s, strength, COPIES)
+        for s in ranked[:MOST_OTHERS]
+    )
+
+
+def _is_same(a: Strength, b: Strength, least: float = SAME) -> bool:
     """Whether two columns are nearly in the same order, as two forms of one leak are."""
     if a.least < STRONG or "text" in (a.column.type, b.column.type):
         return False
     x, y = (np.nan_to_num(s.predicted[:, 0]) for s in (a, b))
     if np.ptp(x) == 0 or np.ptp(y) == 0:
         return False
-    return abs(float(np.corrcoef(x, y)[0, 1])) > 0.9
+    return abs(float(np.corrcoef(x, y)[0, 1])) > least
 
 
 def _copy(strength: Strength) -> Finding | None:

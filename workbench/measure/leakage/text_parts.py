@@ -62,6 +62,17 @@ def parts_of(
         words = f"part {place + 1}" if place >= 0 else _from_end("part", -place)
         yield from _at_place(column, words, tokens, place)
     yield from _signs(column, texts)
+    yield from _between(column, texts)
+
+
+def _between(column: Column, texts: dict[str, list[str]]) -> Iterator[Part]:
+    """The signs between words and numbers, such as the `#` of a chess move that mates."""
+    values = {
+        split: np.array([re.sub(r"[\w\s]+", "", t) for t in some], object)
+        for split, some in texts.items()
+    }
+    if 2 <= len(set(values["train"].tolist())) <= FEW:
+        yield Part("the signs between words and numbers", Column(column.name, "category", values))
 
 
 def _from_end(noun: str, place: int) -> str:

@@ -30,7 +30,8 @@ REPEATED = 0.9  # share of different texts below which they repeat
 COPY = 0.9995  # share explained from which a part is the target
 NEARLY = 0.93  # share explained by a part, which real causes hardly reach,
 MUCH = 0.8  # ... if all other columns explain at most this part of it
-HIGH = {"classes": 0.7, "amount": 0.8}  # share that is far more than usual,
+HIGH = {"classes": 0.55, "amount": 0.8}  # share that is far more than usual,
+SURE = 0.7  # ... and makes a sure leak
 FAR = 0.45  # ... if the others explain less than this part of it
 MONOTONE = 1 - 1e-4  # rank correlation of a number with an amount that it was rounded from
 PRESENT = 0.5  # share of texts that have a number,
@@ -131,6 +132,7 @@ def _judged(view: View, part: Part, strength: Strength, n_tried: int) -> Finding
         f" It explains {percent(share, None)} of the {aim.name}{beside}.",
         f"Leave `{part.column.name}` out, or take {part.words} out of it: names and texts that "
         "were written once the target was known hold it.",
+        severity="leak" if is_copy or share > SURE else "look at it",
         numbers={**numbers, "others": rest},
     )
 
