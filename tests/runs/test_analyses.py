@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from tests.runs.example_techniques import PlainSettings
-from workbench.errors import TaskError, UnknownName
+from workbench.errors import SettingsError, TaskError, UnknownName
 from workbench.runs.analyses import analyse
 from workbench.task import Task
 from workbench.technique import Job, Outcome, technique
-from workbench.techniques import TECHNIQUES
+from workbench.techniques import TECHNIQUES, get_technique
 from workbench.testing import torch_candidate, torch_task
 
 REFERENCE = f"{__name__}:named_task"
@@ -82,3 +82,9 @@ def test_registered_start_is_read_from_the_given_store(tmp_path, monkeypatch):
     with pytest.raises(UnknownName, match="not here"):
         _analyse(named_task("mine"), tmp_path, start="models:/net@champion", store="sqlite:///x.db")
     assert seen == [("models:/net@champion", "sqlite:///x.db", tmp_path)]
+
+
+def test_settings_without_effect_on_the_model_are_refused(tmp_path):
+    settings = get_technique("regularization").settings(penalty="ridge")
+    with pytest.raises(SettingsError, match="`penalty` is for sklearn models.*form torch"):
+        analyse("regularization", "sweep", "digits", start="cnn", settings=settings, root=tmp_path)

@@ -49,8 +49,8 @@ def analyse(
 
     `task_args` are keyword arguments for the function that makes a task given by name. `store` is
     the store that a start `models:/NAME@ALIAS` is read from. `options` go to the analysis. Raises
-    UnknownName for an action that the technique does not have, TaskError for `task_args` beside a
-    task that is an object.
+    UnknownName for an action that the technique does not have, SettingsError for settings without
+    effect on this model, TaskError for `task_args` beside a task that is an object.
     """
     declared = get_technique(technique)
     if action not in declared.actions:
@@ -65,6 +65,7 @@ def analyse(
     training = Training(chosen.budget, seed, device_of(device), report)
     named = candidate_named(start, seen, seed=seed, root=home, store=store)
     declared.check_form(named.candidate.form, named.candidate.name)
+    declared.check_settings(chosen, named.candidate.form, named.candidate.name)
     candidate = trained(named, seen, training)
     others = {
         reference: trained(

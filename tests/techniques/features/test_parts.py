@@ -13,7 +13,7 @@ from workbench.techniques.features.rankings import RANKINGS
 from workbench.techniques.features.selector import Selector
 from workbench.techniques.features.stability import stability_index
 
-EXTRAS = {"boruta": "boruta", "mrmr": "mrmr"}
+EXTRAS = {"boruta": "boruta", "mrmr": "mrmr", "shap": "shap"}
 
 
 def test_december_is_as_near_to_january_as_any_two_months():
@@ -122,6 +122,38 @@ def test_every_method_finds_the_three_columns_that_matter(method, kind):
     if method != "boruta":
         again = Selector(method, n_features=3, kind=kind).fit(x, targets)
         np.testing.assert_array_equal(again.order_, selector.order_)
+
+
+def models_to_explain():
+    from sklearn.ensemble import GradientBoostingClassifier, RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.svm import SVR
+
+    return {
+        "trees": RandomForestClassifier(20, random_state=0),
+        "linear": LogisticRegression(),
+        "trees without exact values": GradientBoostingClassifier(n_estimators=5, random_state=0),
+        "neither": SVR(),
+        "two labels a row": OneVsRestClassifier(LogisticRegression()),
+    }
+
+
+@pytest.mark.parametrize("name", models_to_explain())
+def test_shap_values_are_largest_for_the_features_that_move_predictions(name):
+    pytest.importorskip("shap", reason='pip install "model-optimization-workbench[features]"')
+    from workbench.techniques.features.shap_values import mean_shap_values
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 5))
+    classes = np.digitize(x[:, 1] - x[:, 3], [-0.5, 0.5])
+    y = np.stack([x[:, 1] > 0, x[:, 3] > 0], 1).astype(int) if "labels" in name else classes
+    told = []
+    model = models_to_explain()[name].fit(x[:150], y[:150])
+    values = mean_shap_values(model, x[:150], x[150:], lambda *step: told.append(step))
+    assert set(np.argsort(-values)[:2].tolist()) == {1, 3}
+    assert values[[1, 3]].min() > 3 * values[[0, 2, 4]].max()
+    assert [done for done, _, _ in told] == [0, 25]
 
 
 def test_stability_index_is_one_for_equal_sets_and_near_zero_by_chance():

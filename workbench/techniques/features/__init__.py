@@ -65,12 +65,14 @@ class FeaturesSettings(TechniqueSettings):
         "rfecv",
         "sequential",
         "permutation",
+        "shap",
         "boruta",
         "mrmr",
     ] = knob("none", title="Selection")
     """Method that ranks the features: by each feature alone (variance, mutual_information, f_test),
     by weights or importances of a model (l1, from_model, rfecv), by its score (sequential,
-    permutation), or against shuffled copies (boruta) and redundancy (mrmr).
+    permutation) or its single predictions (shap), or against shuffled copies (boruta) and
+    redundancy (mrmr).
     """
 
     n_features: int = knob(

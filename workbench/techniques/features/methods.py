@@ -12,6 +12,7 @@ WITH_NUMBER = (
     "rfecv",
     "sequential",
     "permutation",
+    "shap",
     "mrmr",
 )
 """Methods that rank; the number of features is chosen beside them."""

@@ -2,8 +2,8 @@
 
 Methods: mutual information (Kraskov et al., 2004), the F test, L1 (Tibshirani, "Lasso", 1996),
 importances of a model, recursive elimination (Guyon et al., 2002), forward selection, permutation
-importance (Breiman, "Random Forests", 2001), Boruta (Kursa, Rudnicki, 2010), and minimum redundancy
-with maximum relevance (Ding, Peng, 2005).
+importance (Breiman, "Random Forests", 2001), SHAP values (Lundberg, Lee, 2017), Boruta (Kursa,
+Rudnicki, 2010), and minimum redundancy with maximum relevance (Ding, Peng, 2005).
 """
 
 from __future__ import annotations
@@ -187,27 +187,41 @@ def by_addition(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
 
 def by_permutation(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
     """Loss of score when a feature is shuffled among rows that the model was not fitted on."""
-    from sklearn.model_selection import train_test_split
-
-    is_class = ranker.kind in ("classification", "binary") and np.bincount(y.astype(int)).min() > 1
-    parts = train_test_split(
-        x, y, test_size=0.3, random_state=ranker.seed, stratify=y if is_class else None
-    )
-    model = _quietly_fitted(ranker.model, parts[0], parts[2])
+    train, held, labels, held_labels = _parted(x, y, ranker)
+    model = _quietly_fitted(ranker.model, train, labels)
     rng = np.random.default_rng(ranker.seed)
-    usual = model.score(parts[1], parts[3])
+    usual = model.score(held, held_labels)
     scores = np.zeros(x.shape[1])
-    held = parts[1].copy()
+    held = held.copy()
     for place in range(x.shape[1]):
         ranker.on_step(place, x.shape[1], "permutation importance")
         values = held[:, place].copy()
         losses = []
         for _ in range(N_PERMUTATIONS):
             held[:, place] = rng.permutation(values)
-            losses.append(usual - model.score(held, parts[3]))
+            losses.append(usual - model.score(held, held_labels))
         held[:, place] = values
         scores[place] = np.mean(losses)
     return _ranked(scores)
+
+
+def by_shap(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
+    """Mean size of the SHAP values on rows that the model was not fitted on."""
+    from workbench.techniques.features.shap_values import mean_shap_values
+
+    train, held, labels, _ = _parted(x, y, ranker)
+    model = _quietly_fitted(ranker.model, train, labels)
+    return _ranked(mean_shap_values(model, train, held, ranker.on_step))
+
+
+def _parted(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> list[np.ndarray]:
+    """Rows to fit on and rows held out, 70 and 30 %, then the targets of both."""
+    from sklearn.model_selection import train_test_split
+
+    is_class = ranker.kind in ("classification", "binary") and np.bincount(y.astype(int)).min() > 1
+    return train_test_split(
+        x, y, test_size=0.3, random_state=ranker.seed, stratify=y if is_class else None
+    )
 
 
 def by_boruta(x: np.ndarray, y: np.ndarray, ranker: Ranker) -> Ranking:
@@ -268,6 +282,7 @@ RANKINGS: Mapping[str, Callable[[np.ndarray, np.ndarray, Ranker], Ranking]] = {
     "rfecv": by_elimination,
     "sequential": by_addition,
     "permutation": by_permutation,
+    "shap": by_shap,
     "boruta": by_boruta,
     "mrmr": by_mrmr,
 }
