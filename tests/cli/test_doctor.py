@@ -1,6 +1,7 @@
 import getpass
 import json
 import platform
+import re
 import sys
 from pathlib import Path
 
@@ -66,7 +67,10 @@ def test_doctor_prints_json_and_nothing_else(monkeypatch, capsys):
     assert doctor(as_json=True) == 1
     shown = json.loads(capsys.readouterr().out)
     assert [Check(**c) for c in shown["checks"]] == found
-    assert shown["summary"] == summary(found)
+    now, then = (
+        re.sub(r"[\d.]+ GiB free", "", text) for text in (summary(found), shown["summary"])
+    )
+    assert now == then, "apart from the memory that is free at each moment"
 
 
 def test_check_that_breaks_is_a_problem_and_the_others_go_on(monkeypatch):
