@@ -23,6 +23,7 @@ SETS: dict[str, Planted] = {
     "fourth": fourth_planting.planted,
     "fifth": fifth_planting.planted,
 }
+SIZES = (("third", 30, 14), ("fourth", 16, 8), ("fifth", 16, 8))  # tables, and kinds of leak
 MISSED = {
     ("two_laboratories", 0): "decimals of a number that tell its source; found with seed 1",
     ("grain_spectra", 0): "scores fitted with the targets of test, which the guard never reads",
@@ -83,8 +84,10 @@ def test_clean_table_is_not_accused(entry: Clean, seed: int) -> None:
     assert not accused, [(one.kind, one.where, one.evidence) for one in accused]
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_set_has_leaks_of_many_kinds_and_as_many_clean_tables(name: str) -> None:
+@pytest.mark.parametrize(("name", "n_tables", "n_kinds"), SIZES)
+def test_set_has_leaks_of_many_kinds_and_as_many_clean_tables(
+    name: str, n_tables: int, n_kinds: int
+) -> None:
     planted = SETS[name]
-    assert len(planted.leaks) == len(planted.clean_ones)
-    assert len({entry.kind for entry in planted.leaks.values()}) >= 8
+    assert len(planted.leaks) == len(planted.clean_ones) == n_tables
+    assert len({entry.kind for entry in planted.leaks.values()}) >= n_kinds

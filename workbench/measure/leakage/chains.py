@@ -14,8 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.near_rows import inputs_of, nearest, sample
-from workbench.measure.leakage.points import Points
+from workbench.measure.leakage.points import Points, nearest, some_inputs
 from workbench.measure.leakage.time_order import goes_forward
 from workbench.measure.leakage.view import View
 
@@ -33,18 +32,20 @@ FEWER = 0.55  # dimensions near by, as a part of those far away
 def rows_in_chains(view: View, seed: int = 0) -> Iterator[Finding]:
     """A finding where valid rows have a few train rows far nearer than all others."""
     train, valid = view.whole["train"], view.whole["valid"]
-    if not view.common or min(len(train), len(valid)) < LEAST_ROWS or goes_forward(view):
+    if not view.are_columns or not view.common or goes_forward(view):
+        return
+    if min(len(train), len(valid)) < LEAST_ROWS:
         return
     points = Points(train, view.common)
     if points.n_continuous < LEAST_CONTINUOUS:
         return
     rng = np.random.default_rng(seed)
-    base = points(inputs_of(train, sample(len(train), MOST_ROWS, rng)))
-    asked = points(inputs_of(valid, sample(len(valid), N_ASKED, rng)))
+    base = points(some_inputs(train, MOST_ROWS, rng)[0])
+    asked = points(some_inputs(valid, N_ASKED, rng)[0])
     far = min(FAR, len(base) // 4)
     distances = nearest(asked, base, far)
     distances = distances[distances[:, 0] > 0]
-    if len(distances) < N_ASKED // 2 or not view.are_columns:
+    if len(distances) < N_ASKED // 2:
         return
     near_by = _dimensions(distances, 1, NEAR)
     far_away = _dimensions(distances, far // 4, far)

@@ -12,7 +12,7 @@ import numpy as np
 from workbench.data.columns import WORDS_OF_A_TEXT
 from workbench.data.rows import Rows
 
-__all__ = ["Column", "codes_of", "columns_of", "is_time_name", "numbers_of"]
+__all__ = ["Column", "codes_of", "columns_of", "is_time_name", "n_pairs_of", "numbers_of"]
 
 Type = Literal["number", "category", "text", "date"]
 
@@ -78,6 +78,12 @@ def codes_of(*arrays: np.ndarray) -> tuple[list[np.ndarray], int]:
     codes, values = pd.factorize(joined, use_na_sentinel=False)
     ends = np.cumsum([len(a) for a in arrays])[:-1]
     return np.split(codes, ends), len(values)
+
+
+def n_pairs_of(codes: np.ndarray, others: np.ndarray) -> int:
+    """The number of different pairs of two arrays of codes `(rows,)`."""
+    n = int(others.max(initial=0)) + 1
+    return len(np.unique(codes.astype(np.int64) * n + others))
 
 
 def _comparable(values: np.ndarray) -> np.ndarray:

@@ -11,9 +11,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from workbench.measure.leakage.evidence import is_beyond_chance, score_in_words
+from workbench.measure.leakage.evidence import (
+    explained_by_others,
+    is_beyond_chance,
+    score_in_words,
+)
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.strength import Strength, explained, folds_of, strength_of, together
+from workbench.measure.leakage.strength import Strength, explained, folds_of, strength_of
 from workbench.measure.leakage.view import Aim, Column, View
 from workbench.system.wording import percent
 
@@ -32,7 +36,6 @@ EXACT = 0.97  # share explained by any pair,
 NEEDED = ((0.6, 0.7), (0.3, 0.78))
 PART = 0.5  # of it, which each column alone explains at most,
 FAR = 0.6  # and all other columns together
-MOST_OTHERS = 200
 
 
 def combinations_to_target(view: View, notes: list[str]) -> Iterator[Finding]:
@@ -77,8 +80,7 @@ def _pairs(view: View, aim: Aim, notes: list[str]) -> Iterator[Finding]:
         alone = max(strength_of(c, aim, folds).least for c in (one, other))
         if alone > PART * strength.least:
             continue
-        others = [c for c in view.columns if c.name not in (one.name, other.name)][:MOST_OTHERS]
-        rest = max(0.0, together(others, aim)) if others else 0.0
+        rest = explained_by_others(view.columns, aim, one.name, other.name)
         if rest > FAR * strength.least:
             continue
         told |= {one.name, other.name}

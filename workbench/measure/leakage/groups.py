@@ -15,7 +15,7 @@ from workbench.measure.leakage.identifiers import is_identifier_name
 from workbench.measure.leakage.strength import Strength, folds_of
 from workbench.measure.leakage.strength import of_codes as strength_of_codes
 from workbench.measure.leakage.time_order import goes_forward
-from workbench.measure.leakage.view import Column, View, codes_of
+from workbench.measure.leakage.view import Column, View, codes_of, n_pairs_of
 from workbench.system.wording import percent
 
 __all__ = ["group_columns", "groups_on_both_sides", "owners_kept_together"]
@@ -47,29 +47,29 @@ def groups_on_both_sides(view: View, groups: Any = None) -> Iterator[Finding]:
     if groups is not None:
         given = _given(view.whole, groups)
         for name, labels in given.items():
-            yield from _shared(view, name, labels, is_given=True)
+            yield from _shared(view, name, labels, is_given=True, is_sure=True)
         for name in group_columns(view):
             owners = view.whole["train"].inputs[name]
             if any(_gathers(owners, of["train"]) for of in given.values()):
-                yield from _shared(view, name, _labels(view, name), is_given=False, least=STRONG)
+                yield from _shared(view, name, _labels(view.whole, name))
         return
     names = group_columns(view)
     for name in names:
-        yield from _shared(view, name, _labels(view, name), is_given=False)
+        yield from _shared(view, name, _labels(view.whole, name), is_sure=_is_named(name))
     if not names and (constant := _constant_of_an_owner(view)) is not None:
-        yield from _shared(view, constant, _labels(view, constant), is_given=False, least=STRONG)
+        yield from _shared(view, constant, _labels(view.whole, constant))
 
 
-def _labels(view: View, name: str) -> dict[str, np.ndarray]:
-    return {s: rows.inputs[name] for s, rows in view.whole.items() if name in rows.inputs}
+def _labels(splits: Mapping[str, Rows], name: str) -> dict[str, np.ndarray]:
+    """The values of a column by split."""
+    return {s: rows.inputs[name] for s, rows in splits.items() if name in rows.inputs}
 
 
 def _gathers(owners: np.ndarray, groups: np.ndarray) -> bool:
     """Whether each group has one owner, and owners have several groups."""
     (codes,), n_owners = codes_of(owners)
     (of_group,), n_groups = codes_of(groups)
-    n_pairs = len(np.unique(of_group.astype(np.int64) * n_owners + codes))
-    return n_pairs == n_groups and n_owners < n_groups
+    return n_pairs_of(of_group, codes) == n_groups and n_owners < n_groups
 
 
 def _constant_of_an_owner(view: View) -> str | None:
@@ -89,8 +89,7 @@ def _constant_of_an_owner(view: View) -> str | None:
         if n < 3 * LEAST_GROUPS or not (LEAST_ROWS_A_GROUP <= len(codes) / n <= MOST_ROWS_A_GROUP):
             continue
         for name, others, n_others in found:
-            n_pairs = len(np.unique(codes.astype(np.int64) * n_others + others))
-            if n_pairs <= ONE_TO_ONE * min(n, n_others):
+            if n_pairs_of(codes, others) <= ONE_TO_ONE * min(n, n_others):
                 return name
         found.append((column.name, codes, n))
     return None
@@ -155,7 +154,7 @@ def _given(splits: Mapping[str, Rows], groups: Any) -> dict[str, dict[str, np.nd
     for name in names:
         if name not in splits["train"].inputs:
             raise DataError(unknown("column in `groups`", name, splits["train"].inputs))
-    return {n: {s: r.inputs[n] for s, r in splits.items() if n in r.inputs} for n in names}
+    return {name: _labels(splits, name) for name in names}
 
 
 def _shared(
@@ -163,10 +162,13 @@ def _shared(
     name: str,
     labels: Mapping[str, np.ndarray],
     *,
-    is_given: bool,
-    least: float = 0.0,
+    is_given: bool = False,
+    is_sure: bool = False,
 ) -> Iterator[Finding]:
-    """Findings for groups in train and another split; `least` is the share they must explain."""
+    """Findings for groups in train and another split.
+
+    Where it is not sure that the labels are owners, they must explain a strong share of a target.
+    """
     known: dict[str, float] = {}  # the gain on valid
     is_forward = goes_forward(view)
     for held in HELD:
@@ -179,11 +181,9 @@ def _shared(
         if not n_groups or (not is_given and shared.mean() < 0.05):
             continue
         gain = _gain(view, train, other) if held == "valid" else None
-        if not is_given and not _is_named(name) and not (known.get(name) or gain or 0.0) > STRONG:
+        if not is_sure and not (known.get(name) or gain or 0.0) > STRONG:
             continue
         known.setdefault(name, gain or 0.0)
-        if least and known[name] < least:
-            continue
         severity: Severity = "leak" if is_given or (gain or 0.0) > 0.02 else "look at it"
         if is_forward:  # groups that are known come again, as they do where the model is used
             if not is_given:
@@ -220,10 +220,7 @@ def owners_kept_together(view: View, groups: Any = None) -> dict[str, np.ndarray
     named: list[Mapping[str, np.ndarray]] = []
     if groups is not None:
         named += _given(view.whole, groups).values()
-    named += [
-        {s: rows.inputs[name] for s, rows in view.whole.items() if name in rows.inputs}
-        for name in group_columns(view)
-    ]
+    named += [_labels(view.whole, name) for name in group_columns(view)]
     for labels in named:
         if "train" not in labels or "valid" not in labels:
             continue

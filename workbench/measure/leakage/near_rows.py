@@ -6,13 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workbench.data.rows import Rows
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.points import Points
-from workbench.measure.leakage.view import View
+from workbench.measure.leakage.points import Points, nearest, some_inputs
+from workbench.measure.leakage.view import View, sampled
 from workbench.system.wording import percent
 
-__all__ = ["inputs_of", "near_duplicates", "nearest", "sample"]
+__all__ = ["near_duplicates"]
 
 N_ASKED = 500  # rows whose neighbours are found
 MOST_ROWS = 120_000  # train rows among which they are found
@@ -42,14 +41,14 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
         return
     rng = np.random.default_rng(seed)
     points = Points(train, names)
-    inputs = inputs_of(train, sample(len(train), MOST_ROWS, rng))
+    inputs, _ = some_inputs(train, MOST_ROWS, rng)
     base = points(inputs)
     for other in ("valid", "test"):
         rows = view.whole.get(other)
         if rows is None or not len(rows):
             continue
-        places = sample(len(rows), N_ASKED, rng)
-        asked = points(inputs_of(rows, places))
+        few, places = some_inputs(rows, N_ASKED, rng)
+        asked = points(few)
         distances = nearest(asked, base, NEIGHBOURS)
         near = _are_near(distances) & ~np.isin(view.hashes[other][places], view.hashes["train"])
         n, share = int(near.sum()), float(near.mean())
@@ -77,16 +76,6 @@ def near_duplicates(view: View, seed: int = 0) -> Iterator[Finding]:
 def _can_be_parted(points: Points, inputs: dict[str, np.ndarray]) -> bool:
     """Whether permuting a column of numbers parts copies: rows of templated texts stay near."""
     return len(inputs) > 1 and any(inputs[n].ndim == 1 for n in points.scales)
-
-
-def sample(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Places of at most `most` of `n` rows, in order."""
-    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))
-
-
-def inputs_of(rows: Rows, places: np.ndarray) -> dict[str, np.ndarray]:
-    """The inputs of some rows, without their targets."""
-    return {name: array[places] for name, array in rows.inputs.items()}
 
 
 def _are_near(distances: np.ndarray) -> np.ndarray:
@@ -117,7 +106,7 @@ def _permuted(
     names = sorted(n_values, key=lambda n: -n_values[n])[:N_PERMUTED]
     if len(inputs) < 2 or not names:
         base = points(inputs)
-        places = sample(len(base), N_ASKED, rng)
+        places = sampled(len(base), N_ASKED, rng)
         return float(_are_near(nearest(base[places], base, NEIGHBOURS + 1)[:, 1:]).mean())
     shares = []
     for name in names:
@@ -141,19 +130,3 @@ def _grow_together(one: np.ndarray, other: np.ndarray) -> bool:
         return False
     ranks = [np.argsort(np.argsort(v[usable], kind="stable")) for v in numbers]
     return abs(float(np.corrcoef(ranks[0], ranks[1])[0, 1])) > TOGETHER
-
-
-def nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:
-    """Distances of each asked point to its `n` nearest ones `(asked, n)`, in ascending order."""
-    n = min(n, len(base))
-    norms = (base.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)
-    nearest = np.empty((len(asked), n))
-    size = max(1, int(2e7 // max(1, len(base))))
-    for start in range(0, len(asked), size):
-        part = asked[start : start + size]
-        squares = norms[None] - 2 * part @ base.T
-        best = np.argpartition(squares, n - 1, axis=1)[:, :n]
-        # Again in double precision: the difference of two large squares is not exact.
-        differences = part[:, None].astype(np.float64) - base[best].astype(np.float64)
-        nearest[start : start + size] = np.sort(np.sqrt((differences**2).sum(axis=2)), axis=1)
-    return nearest

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from workbench.data.rows import Rows
-from workbench.measure.leakage.view import numbers_of
+from workbench.measure.leakage.view import numbers_of, sampled
 
-__all__ = ["Points"]
+__all__ = ["Points", "nearest", "some_inputs"]
 
 N_DIMENSIONS = 64  # of a random projection, for rows of more values
 WORDS = 2**14
@@ -113,3 +113,27 @@ def _category(values: np.ndarray) -> np.ndarray:
         [np.random.default_rng(int(code)).standard_normal(8) for code in unique]
     ).astype(np.float32)
     return drawn[places] / np.float32(2.0)
+
+
+def some_inputs(
+    rows: Rows, most: int, rng: np.random.Generator
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """The inputs of at most `most` rows, drawn at random, and the places of these rows."""
+    places = sampled(len(rows), most, rng)
+    return {name: array[places] for name, array in rows.inputs.items()}, places
+
+
+def nearest(asked: np.ndarray, base: np.ndarray, n: int) -> np.ndarray:
+    """Distances of each asked point to its `n` nearest ones `(asked, n)`, in ascending order."""
+    n = min(n, len(base))
+    norms = (base.astype(np.float64) ** 2).sum(axis=1).astype(np.float32)
+    nearest = np.empty((len(asked), n))
+    size = max(1, int(2e7 // max(1, len(base))))
+    for start in range(0, len(asked), size):
+        part = asked[start : start + size]
+        squares = norms[None] - 2 * part @ base.T
+        best = np.argpartition(squares, n - 1, axis=1)[:, :n]
+        # Again in double precision: the difference of two large squares is not exact.
+        differences = part[:, None].astype(np.float64) - base[best].astype(np.float64)
+        nearest[start : start + size] = np.sort(np.sqrt((differences**2).sum(axis=2)), axis=1)
+    return nearest

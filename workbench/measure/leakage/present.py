@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from workbench.measure.leakage.strength import Strength, folds_of, strength_of
-from workbench.measure.leakage.view import Aim, Column, View, codes_of, is_time_name
+from workbench.measure.leakage.view import Aim, Column, View, codes_of, is_time_name, n_pairs_of
 
 __all__ = ["is_unit_of_a_panel", "on_same_rows", "where_present"]
 
@@ -77,7 +77,6 @@ def is_unit_of_a_panel(view: View, column: Column) -> bool:
     ]
     for time in times:
         (codes,), n = codes_of(time)
-        n_pairs = len(np.unique(codes.astype(np.int64) * n_units + units))
-        if len(codes) >= ROWS_A_TIME * n and n_pairs >= UNIQUE * len(codes):
+        if len(codes) >= ROWS_A_TIME * n and n_pairs_of(codes, units) >= UNIQUE * len(codes):
             return True
     return False

@@ -8,7 +8,12 @@ from itertools import islice
 
 import numpy as np
 
-from workbench.measure.leakage.evidence import is_beyond_chance, score_in_words
+from workbench.measure.leakage.evidence import (
+    MOST_OTHERS,
+    explained_by_others,
+    is_beyond_chance,
+    score_in_words,
+)
 from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.present import is_unit_of_a_panel, on_same_rows, where_present
 from workbench.measure.leakage.strength import (
@@ -42,7 +47,6 @@ SOMETHING = 0.02  # share that the others explain at least where they hold anyth
 # or the last value explains most of an amount too.
 LITTLE_LEFT = {"classes": 1 / 3, "amount": 0.1}
 FORMS = 0.85  # share from which columns in the same order count as forms of one leak
-MOST_OTHERS = 200  # columns that are compared together, the strongest ones
 EASY = 3  # columns that are all nearly perfect: the classes are far apart,
 EASY_SHARE = 0.2  # if they are so large a part of the columns
 
@@ -104,7 +108,7 @@ def _others(ranked: Sequence[Strength], strength: Strength) -> list[Strength]:
         for s in ranked[:MOST_OTHERS]
         if s is not strength
         and s.least <= NEARLY
-        and not (strength.least > FORMS and _is_same(s, strength))
+        and not (strength.least > FORMS and _likeness(s, strength) > SAME)
     ]
 
 
@@ -114,22 +118,22 @@ def _has_kin(strength: Strength, ranked: Sequence[Strength]) -> bool:
     So the people and the jobs of a town both go with its size: a cause rather than a leak.
     """
     return any(
-        s is not strength
-        and s.least > HIGH[s.aim.kind]
-        and _is_same(s, strength)
-        and not _is_same(s, strength, COPIES)
+        s is not strength and s.least > HIGH[s.aim.kind] and SAME < _likeness(s, strength) <= COPIES
         for s in ranked[:MOST_OTHERS]
     )
 
 
-def _is_same(a: Strength, b: Strength, least: float = SAME) -> bool:
-    """Whether two columns are nearly in the same order, as two forms of one leak are."""
+def _likeness(a: Strength, b: Strength) -> float:
+    """The correlation of two columns' predictions, near 1 for two forms of one thing; else 0.
+
+    It is 0 for texts and where the first column is weak.
+    """
     if a.least < STRONG or "text" in (a.column.type, b.column.type):
-        return False
+        return 0.0
     x, y = (np.nan_to_num(s.predicted[:, 0]) for s in (a, b))
     if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return False
-    return abs(float(np.corrcoef(x, y)[0, 1])) > least
+        return 0.0
+    return abs(float(np.corrcoef(x, y)[0, 1]))
 
 
 def _copy(strength: Strength) -> Finding | None:
@@ -189,7 +193,7 @@ def _alone(strength: Strength, others: list[Strength], is_easy: bool) -> Finding
     little = LITTLE_LEFT[strength.aim.kind]
     if is_easy or (len(others) < LEAST_OTHERS and not is_nearly):
         return None
-    rest = max(0.0, together([s.column for s in others], strength.aim)) if others else 0.0
+    rest = explained_by_others([s.column for s in others], strength.aim)
     is_far = rest < (FAR_NEARLY if share > FORMS else FAR) * share
     if share <= HIGH[strength.aim.kind]:
         following = max((s.least for s in others), default=0.0)

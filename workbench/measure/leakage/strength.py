@@ -21,6 +21,7 @@ __all__ = [
     "folds_of",
     "of_codes",
     "score_of",
+    "squared_rank_correlation",
     "strength_of",
     "strengths",
     "together",
@@ -99,7 +100,10 @@ def strengths(view: View, aim: Aim) -> list[Strength]:
     """The strength of every column of a task."""
     folds = folds_of(len(aim.train))
     every = [strength_of(column, aim, folds) for column in view.columns]
-    ranked = sorted(range(len(every)), key=lambda i: -max(every[i].train, _ranking(every[i])))
+    ranked = sorted(
+        range(len(every)),
+        key=lambda i: -max(every[i].train, squared_rank_correlation(every[i].column, aim)),
+    )
     for i in ranked[:N_TREES]:
         every[i] = _with_tree(every[i], folds)
     return every
@@ -174,18 +178,18 @@ def _sums(codes: np.ndarray, aim: np.ndarray, n: int) -> tuple[np.ndarray, np.nd
     return counts, np.stack(sums, axis=1)
 
 
-def _ranking(strength: Strength) -> float:
-    """The squared correlation of a number with the target: trees are tried for the largest."""
-    if strength.column.type in ("text", "category"):
+def squared_rank_correlation(column: Column, aim: Aim) -> float:
+    """The squared correlation of the ranks of a number with the target; 0 for other columns."""
+    if column.type in ("text", "category"):
         return 0.0
-    numbers = strength.column.numbers("train")
+    numbers = column.numbers("train")
     is_finite = np.isfinite(numbers)
     if is_finite.sum() < 4 or np.ptp(numbers[is_finite]) == 0:
         return 0.0
     ranks = np.argsort(np.argsort(numbers[is_finite])).astype(np.float64)
-    aim = strength.aim.train[is_finite]
+    targets = aim.train[is_finite]
     with np.errstate(invalid="ignore", divide="ignore"):
-        r = [np.corrcoef(ranks, aim[:, i])[0, 1] for i in range(aim.shape[1])]
+        r = [np.corrcoef(ranks, targets[:, i])[0, 1] for i in range(targets.shape[1])]
     return float(np.nanmax(np.square([0.0, *r])))
 
 

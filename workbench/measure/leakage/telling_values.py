@@ -218,9 +218,9 @@ def _of_column(counts: Counts, alpha: float) -> Telling | None:
         (counts.names[i], int(best[i]), int(counts.train[i].sum()), float(share[i, best[i]]))
         for i in sure[np.argsort(-counts.train[sure].sum(axis=1))].tolist()
     )
-    is_sure = values[0][3] >= PURE and not counts.of_zero
-    ratio = counts.odds_ratio * (1 if values[0][3] >= PURE else TIMES_ODDS)
-    return Telling(counts.column, values, together, ratio, is_sure)
+    is_pure = values[0][3] >= PURE
+    ratio = counts.odds_ratio * (1 if is_pure else TIMES_ODDS)
+    return Telling(counts.column, values, together, ratio, is_pure and not counts.of_zero)
 
 
 def _probabilities(counts: Counts) -> tuple[np.ndarray, np.ndarray]:

@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workbench.measure.leakage.evidence import is_beyond_chance, score_in_words
+from workbench.measure.leakage.evidence import (
+    explained_by_others,
+    is_beyond_chance,
+    score_in_words,
+)
 from workbench.measure.leakage.findings import Finding
 from workbench.measure.leakage.last_digits import digit_of
-from workbench.measure.leakage.strength import Strength, folds_of, strength_of, together
+from workbench.measure.leakage.strength import Strength, folds_of, strength_of
 from workbench.measure.leakage.telling_values import Counts, class_names, telling_values
 from workbench.measure.leakage.text_parts import (
     MOST_TEXTS,
@@ -43,7 +47,6 @@ HELD = 0.3  # share of texts that hold their own target, beyond that of other ta
 TOLERANCE = 0.005  # of the target
 SCALES = (1.0, 1e3, 1e-3, 100.0, 0.01, 1e6)
 LEAST_SIZE = 20.0  # a target in units of its tolerance that no small number hits by chance
-MOST_OTHERS = 200
 
 
 def texts_to_target(view: View) -> Iterator[Finding]:
@@ -117,8 +120,7 @@ def _judged(view: View, part: Part, strength: Strength, n_tried: int) -> Finding
         return None
     rest = 0.0
     if not is_copy:
-        others = [c for c in view.columns if c.name != part.column.name][:MOST_OTHERS]
-        rest = max(0.0, together(others, aim)) if others else 0.0
+        rest = explained_by_others(view.columns, aim, part.column.name)
         if rest > (MUCH if share > NEARLY else FAR) * share:
             return None
     score, chance, numbers = score_in_words(strength)
@@ -223,8 +225,7 @@ def _words(
     if telling is None:
         return None
     word, class_, rows, share = telling.values[0]
-    others = [c for c in view.columns if c.name != column.name][:MOST_OTHERS]
-    rest = max(0.0, together(others, some_classes(aim, (class_,)))) if others else 0.0
+    rest = explained_by_others(view.columns, some_classes(aim, (class_,)), column.name)
     if rest > MUCH:
         return None
     name = class_names(view, aim)[class_]

@@ -10,9 +10,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from workbench.measure.leakage.evidence import is_beyond_chance, score_in_words
+from workbench.measure.leakage.evidence import (
+    explained_by_others,
+    is_beyond_chance,
+    score_in_words,
+)
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.strength import Strength, folds_of, strength_of, together
+from workbench.measure.leakage.strength import Strength, folds_of, strength_of
 from workbench.measure.leakage.view import Column, View
 from workbench.system.wording import percent
 
@@ -22,7 +26,6 @@ DAY = 86_400.0  # seconds
 MUCH = 0.6  # share of a class that the time of day explains,
 FAR = 0.45  # ... if all other columns together explain less than this part of it
 SEVERAL = 24  # different times of day, at least
-MOST_OTHERS = 200  # columns that are compared together
 
 
 def times_of_day(view: View) -> Iterator[Finding]:
@@ -40,8 +43,7 @@ def times_of_day(view: View) -> Iterator[Finding]:
             strength = strength_of(of_day, aim, folds_of(len(aim.train)))
             if strength.least < MUCH or not is_beyond_chance(strength, len(view.columns)):
                 continue
-            others = [c for c in view.columns if c is not column][:MOST_OTHERS]
-            rest = max(0.0, together(others, aim)) if others else 0.0
+            rest = explained_by_others(view.columns, aim, column.name)
             if rest < FAR * strength.least:
                 yield _finding(strength, rest)
                 break

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from workbench.measure.leakage.evidence import MOST_OTHERS, explained_by_others
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.strength import together
 from workbench.measure.leakage.telling_values import (
     ALPHA,
     Counts,
@@ -30,7 +30,6 @@ HIGH = 0.7  # share that is far more than usual,
 FAR = 0.45  # ... if the others explain less than this part of it
 LEAST_OF_CLASS = 10  # rows of the class in train,
 LEAST_OF_VALID = 3  # and in valid
-MOST_OTHERS = 200  # columns that are compared together
 
 
 def values_to_target(view: View) -> Iterator[Finding]:
@@ -79,8 +78,7 @@ class Others:
         others = [c for c in self.columns if c.name != name]
         key = ("" if len(others) == len(self.columns) else name), places
         if key not in self.found:
-            share = together(others, some_classes(self.aim, places)) if others else 0.0
-            self.found[key] = max(0.0, share)
+            self.found[key] = explained_by_others(others, some_classes(self.aim, places))
         return self.found[key]
 
 

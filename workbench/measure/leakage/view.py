@@ -16,12 +16,22 @@ from workbench.measure.leakage.columns import (
     codes_of,
     columns_of,
     is_time_name,
+    n_pairs_of,
     numbers_of,
 )
 from workbench.measure.leakage.hashes import input_hashes
 from workbench.task import Task
 
-__all__ = ["Aim", "Column", "View", "codes_of", "is_time_name", "numbers_of"]
+__all__ = [
+    "Aim",
+    "Column",
+    "View",
+    "codes_of",
+    "is_time_name",
+    "n_pairs_of",
+    "numbers_of",
+    "sampled",
+]
 
 MOST_ROWS = 30_000  # of a split that columns are scored on
 MOST_VALUES = 30_000_000  # rows x columns that are scored
@@ -104,7 +114,11 @@ def _in_memory(name: str, rows: AnyRows, notes: list[str]) -> Rows:
 
 
 def _places(name: str, n: int, most: int, rng: np.random.Generator, notes: list[str]) -> np.ndarray:
-    if n <= most:
-        return np.arange(n)
-    notes.append(f"Columns were scored on {most:,} of the {n:,} {name} rows, drawn at random.")
-    return np.sort(rng.choice(n, most, replace=False))
+    if n > most:
+        notes.append(f"Columns were scored on {most:,} of the {n:,} {name} rows, drawn at random.")
+    return sampled(n, most, rng)
+
+
+def sampled(n: int, most: int, rng: np.random.Generator) -> np.ndarray:
+    """Places of at most `most` of `n` rows, drawn at random, in order."""
+    return np.arange(n) if n <= most else np.sort(rng.choice(n, most, replace=False))

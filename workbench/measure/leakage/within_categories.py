@@ -10,8 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from workbench.measure.leakage.evidence import explained_by_others
 from workbench.measure.leakage.findings import Finding
-from workbench.measure.leakage.strength import explained, together
+from workbench.measure.leakage.strength import explained, squared_rank_correlation
 from workbench.measure.leakage.view import Aim, Column, View, codes_of
 from workbench.system.wording import percent
 
@@ -23,7 +24,6 @@ MOST_VALUES = 30  # of a category
 ROWS_A_VALUE = 20  # in train, at least
 LEAST_KNOWN = 0.95  # share of valid rows of values that are frequent enough
 MOST_NUMBERS = 60  # columns that are tried
-MOST_OTHERS = 200  # columns that are compared together
 
 
 def exact_within_categories(view: View) -> Iterator[Finding]:
@@ -34,15 +34,14 @@ def exact_within_categories(view: View) -> Iterator[Finding]:
     for aim in view.aims:
         if aim.kind != "amount":
             continue
-        ranked = sorted(numbers, key=lambda c: -_correlation(c, aim))[:MOST_NUMBERS]
+        ranked = sorted(numbers, key=lambda c: -squared_rank_correlation(c, aim))[:MOST_NUMBERS]
         coded = [(c, codes) for c in view.columns if (codes := _categories(c)) is not None]
         for column in ranked:
             found = _best(column, coded, aim)
             if found is None:
                 continue
             category, share, alone = found
-            others = [c for c in view.columns if c is not column][:MOST_OTHERS]
-            rest = max(0.0, together(others, aim)) if others else 0.0
+            rest = explained_by_others(view.columns, aim, column.name)
             if rest <= MUCH * share:
                 yield _finding(column, category, aim, share, alone, rest)
 
@@ -103,16 +102,6 @@ def _categories(column: Column) -> tuple[np.ndarray, np.ndarray] | None:
         return None
     (train, valid), n = codes_of(train, valid)
     return (train, valid) if 2 <= n <= 2 * MOST_VALUES else None
-
-
-def _correlation(column: Column, aim: Aim) -> float:
-    """The squared correlation of a number with the ranks of the target."""
-    x = column.numbers("train")
-    known = np.isfinite(x)
-    if known.sum() < ROWS_A_VALUE or np.ptp(x[known]) == 0:
-        return 0.0
-    r = np.corrcoef(x[known], aim.train[known, 0])[0, 1]
-    return float(r**2) if np.isfinite(r) else 0.0
 
 
 def _finding(
