@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -46,3 +47,15 @@ def test_unknown_name_is_refused_with_the_nearest():
 
     with pytest.raises(AttributeError, match=r"Did you mean `fit`\?"):
         _ = workbench.fitt
+
+
+@pytest.mark.parametrize(("own", "expected"), [(None, "1000"), ("7", "7")])
+def test_idle_threads_soon_sleep_also_in_a_notebook_unless_its_user_said_else(own, expected):
+    """It is set before torch is loaded, in a process that nobody started with our variables."""
+    ask = "import os, sys, workbench; print('torch' in sys.modules, os.environ['GOMP_SPINCOUNT'])"
+    environment = {k: v for k, v in os.environ.items() if k != "GOMP_SPINCOUNT"}
+    environment |= {"GOMP_SPINCOUNT": own} if own else {}
+    done = subprocess.run(
+        [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", expected]

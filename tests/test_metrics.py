@@ -530,3 +530,37 @@ def test_area_under_precision_and_recall_is_that_of_scikit_learn(decimals):
         expected = average_precision_score(targets, positive_probability(logits))
         assert METRICS["pr_auc"](logits, targets) == pytest.approx(expected, abs=1e-12)
     assert METRICS["pr_auc"](np.zeros(3), np.zeros(3, int)) == 0.0
+
+
+@pytest.mark.parametrize("name", ["pr_auc", "roc_auc"])
+@pytest.mark.parametrize("decimals", [0, 1, 12])  # many ties with few decimals
+def test_a_score_of_resampled_rows_is_that_of_these_rows(name, decimals):
+    rng = np.random.default_rng(decimals)
+    for shape in ((60,), (60, 1), (60, 2)):
+        targets = rng.integers(0, 2, 60)
+        outputs = np.round(rng.normal(size=shape), decimals)
+        of_rows = METRICS[name].resampled(outputs, targets)
+        for _ in range(20):
+            rows = rng.integers(0, 60, 60)
+            expected = METRICS[name](outputs[rows], targets[rows])
+            assert of_rows(rows) == pytest.approx(expected, abs=1e-12)
+        assert of_rows(rng.permutation(60)[:7]) is not None  # fewer rows, as of some blocks
+
+
+def test_a_resample_of_one_class_has_no_roc_auc_and_a_precision_of_zero():
+    targets, outputs = np.array([0, 0, 1]), np.array([0.1, 0.2, 0.3])
+    alone = np.array([0, 1, 1])
+    assert np.isnan(METRICS["roc_auc"].resampled(outputs, targets)(alone))
+    assert METRICS["pr_auc"].resampled(outputs, targets)(alone) == 0.0
+
+
+@pytest.mark.parametrize("kind", ["three classes", "labels"])
+def test_other_outputs_are_scored_row_by_row(kind):
+    rng = np.random.default_rng(0)
+    outputs = rng.normal(size=(90, 3))
+    one_label_a_row = kind == "three classes"
+    targets = rng.integers(0, 3, 90) if one_label_a_row else rng.integers(0, 2, (90, 3))
+    rows = rng.integers(0, 90, 90)
+    for name in ("pr_auc", "roc_auc"):
+        expected = METRICS[name](outputs[rows], targets[rows])
+        assert METRICS[name].resampled(outputs, targets)(rows) == expected

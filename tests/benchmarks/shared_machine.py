@@ -86,8 +86,6 @@ def start(command: str, root: Path, home: Path) -> subprocess.Popen[bytes]:
 
 def training(n_steps: int = 40, rounds: int = 3) -> None:
     """Seconds of training, in rounds; each time in a process of its own."""
-    from workbench.system.threads import SLEEPING
-
     print("| beside | threads | seconds of each round |\n|---|---|---|")
     for n_busy in (0, 1):
         seconds: dict[int, list[str]] = {0: [], 1: [], os.cpu_count() or 1: []}
@@ -95,9 +93,7 @@ def training(n_steps: int = 40, rounds: int = 3) -> None:
             for n, times in seconds.items():
                 with busy(n_busy):
                     words = [sys.executable, "-c", TRAINING, str(n), str(n_steps)]
-                    done = subprocess.run(
-                        words, env=os.environ | SLEEPING, check=True, capture_output=True, text=True
-                    )
+                    done = subprocess.run(words, check=True, capture_output=True, text=True)
                 chosen, took = done.stdout.split()[-2:]
                 times.append(f"{float(took):.1f}" + (f" ({chosen})" if n == 0 else ""))
         for n, times in seconds.items():

@@ -8,14 +8,7 @@ import sys
 
 import pytest
 
-from workbench.system.threads import (
-    SLEEPING,
-    THREADS,
-    fastest_number,
-    sleeping,
-    threads_for_now,
-    use_threads,
-)
+from workbench.system.threads import THREADS, fastest_number, threads_for_now, use_threads
 
 
 @pytest.mark.parametrize(
@@ -45,13 +38,6 @@ def test_threads_for_now_stays_within_the_limit_and_leaves_torch_as_it_was():
     assert torch.get_num_threads() == before
 
 
-def test_sleeping_keeps_the_values_of_the_user():
-    environment = {"GOMP_SPINCOUNT": "7"}
-    sleeping(environment)
-    assert environment["GOMP_SPINCOUNT"] == "7"
-    assert environment["KMP_BLOCKTIME"] == SLEEPING["KMP_BLOCKTIME"]
-
-
 def test_use_threads_holds_for_torch_and_for_libraries_that_ask_later(monkeypatch):
     import torch
 
@@ -66,6 +52,47 @@ def test_use_threads_holds_for_torch_and_for_libraries_that_ask_later(monkeypatc
         torch.set_num_threads(before)
 
 
+TRAIN = """
+import torch
+import workbench as wb
+from workbench.system import threads
+from workbench.training import Callback, FitSettings
+
+class Note(Callback):
+    def on_train_begin(self, context):
+        seen.append(torch.get_num_threads())
+
+seen, measured = [], []
+threads.threads_for_now = lambda: measured.append(0) or 3
+default = torch.get_num_threads()
+digits = wb.load_task("digits").without_test()
+for _ in range(2):
+    wb.fit(digits.build("dscnn"), digits, FitSettings(max_steps=1), callbacks=[Note()])
+numbers = [n if n != default else 0 for n in seen]
+print(numbers, len(measured), torch.get_num_threads() - default)
+"""
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "[3, 3] 1 0"),  # measured once; torch is left as it was
+        ({"OMP_NUM_THREADS": "1"}, "[0, 0] 0 0"),  # the user chose a number
+        ({"MKL_NUM_THREADS": "1"}, "[0, 0] 0 0"),
+    ],
+)
+def test_fit_outside_a_run_trains_with_the_threads_that_pay_off(environment, expected):
+    others = {k: v for k, v in os.environ.items() if k not in THREADS}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN],
+        env=others | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout.strip() == expected, done.stderr
+
+
 @pytest.mark.skipif(
     not hasattr(os, "sched_setaffinity"), reason="the load is put on one core by its number"
 )
@@ -76,7 +103,7 @@ def test_two_threads_do_not_pay_off_on_one_core_with_a_busy_neighbour():
     pin = f"import os; os.sched_setaffinity(0, {{{core}}})\n"
     busy = subprocess.Popen([sys.executable, "-c", f"{pin}while True: pass"])
     ask = "from workbench.system.threads import threads_for_now; print(threads_for_now(2))"
-    environment = {k: v for k, v in os.environ.items() if k not in THREADS} | SLEEPING
+    environment = {k: v for k, v in os.environ.items() if k not in THREADS}
     try:
         done = subprocess.run(
             [sys.executable, "-c", pin + ask],

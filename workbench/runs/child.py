@@ -20,7 +20,7 @@ from workbench.runs.sealed import discard, find_modules, open_data, open_sealed,
 from workbench.store.pending import mark_pending, record_pending
 from workbench.system.choices import put_choices
 from workbench.system.files import read_json
-from workbench.system.garbage import look_seldom
+from workbench.system.own_process import settle_in
 from workbench.system.threads import use_threads
 from workbench.task import Task
 from workbench.tasks import load_task
@@ -34,7 +34,7 @@ def main(folder: Path) -> int:
     """The run's own process: execute the recipe, and say in state.json how it ended."""
     from filelock import FileLock, Timeout
 
-    look_seldom()
+    settle_in()
     run = Run(folder)
     try:
         lock = FileLock(folder / "lock").acquire(timeout=5)

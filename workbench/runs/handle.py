@@ -44,7 +44,6 @@ from workbench.settings import VERSION
 from workbench.system.choices import VARIABLE
 from workbench.system.files import path_of, read_json, write_json, write_text
 from workbench.system.process import alive, children, end_session, identity
-from workbench.system.threads import sleeping
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 
@@ -319,7 +318,6 @@ class Run:
             "PYTHONUNBUFFERED": "1",
             VARIABLE: str(self.folder / CHOICES_FILE),
         }
-        sleeping(environment)
         # references such as mycode:task were valid in this folder
         here = read_json(self.folder / "run.json", lambda a: str(a["started_in"]), error=RunError)
         environment["PYTHONPATH"] = os.pathsep.join(

@@ -2,8 +2,9 @@
 
 Threads of one operation wait for each other. Beside other work one of them is always late, and
 those that wait in a loop ("spin") take its core away: training with two threads beside one busy
-process took up to ten times as long as with one. Here idle threads soon sleep, and the number of
-threads is measured.
+process took up to ten times as long as with one. So idle threads soon sleep
+(`workbench/__init__.py`), and the number of threads is measured: once for each run, and once for
+each other process that trains, such as a notebook's.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from __future__ import annotations
 import os
 import statistics
 import time
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 
-from workbench.system.machine import n_threads
+from workbench.system.machine import n_cores, n_threads
 
-__all__ = ["SLEEPING", "THREADS", "fastest_number", "sleeping", "threads_for_now", "use_threads"]
+__all__ = ["THREADS", "fastest_number", "threads_for_now", "threads_that_pay_off", "use_threads"]
 
 THREADS = (
     "OMP_NUM_THREADS",
@@ -26,14 +29,6 @@ THREADS = (
 )
 """Variables that limit the threads of libraries."""
 
-SLEEPING = {"GOMP_SPINCOUNT": "1000", "KMP_BLOCKTIME": "1"}
-"""Variables that make idle OpenMP threads sleep soon; read when a library starts its first threads.
-
-Threads that never spin are no faster than one thread, as waking takes longer than a short
-operation. Measured on two cores, training beside one busy process: 4.0 s with one thread, with two
-4.9 s at 1,000 spins, 11 s at 20,000, 25 s at 100,000; alone all of them took about the same time.
-"""
-
 ROUNDS = 5
 LOOKS = 3  # one that found fewer threads than there are cores is repeated, and the median counts
 PAUSE_SECONDS = 0.15  # between looks: a program that is only starting beside this one is then ready
@@ -42,18 +37,38 @@ LEAST_GAIN = 1.2  # twice as many threads must be this many times as fast to be 
 LEAST_SHARE = 0.85  # of a core that one thread gets; with less, there is no core for a second one
 
 
-def sleeping(environment: MutableMapping[str, str]) -> None:
-    """Make idle threads sleep in processes with this environment; the user's own values stay."""
-    for name, value in SLEEPING.items():
-        environment.setdefault(name, value)
-
-
 def use_threads(n: int) -> None:
     """Let torch use `n` threads in this process, and other libraries as far as they still ask."""
     import torch
 
     os.environ.update(dict.fromkeys(THREADS, str(n)))
     torch.set_num_threads(n)
+
+
+@contextmanager
+def threads_that_pay_off() -> Iterator[None]:
+    """Let torch train with as many threads as pay off, in a process where nobody chose a number.
+
+    The number is measured once in a process and stays, as sums over another number of threads
+    differ in their last bit. It is left alone in a run, where it is chosen at the start, and where
+    the user chose one, by a variable of the environment or by `torch.set_num_threads`.
+    """
+    import torch
+
+    before = torch.get_num_threads()
+    if before != n_cores() or any(name in os.environ for name in THREADS[:2]):
+        yield
+        return
+    torch.set_num_threads(_threads_of_process())
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@cache
+def _threads_of_process() -> int:
+    return threads_for_now()
 
 
 def threads_for_now(limit: int | None = None) -> int:

@@ -24,6 +24,7 @@ from workbench.errors import TaskError, required
 from workbench.events import Report
 from workbench.metrics import like_targets
 from workbench.models.networks import call_model, copied, first_tensor
+from workbench.system.threads import threads_that_pay_off
 from workbench.task import Task
 from workbench.training.batches import Batches
 from workbench.training.callbacks import Callback, TrainingContext
@@ -90,7 +91,7 @@ def fit(
 
     settings = settings.resolved()
     report = report or Report()
-    with torch.random.fork_rng(devices=[]):
+    with threads_that_pay_off(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         loop = _Loop(
             model,

@@ -73,12 +73,8 @@ def whole_difference(
     numbers = None if blocks is None else blocks_of(blocks, n)
     n_units = n if numbers is None else int(numbers.max()) + 1
     difference = metric(after, targets) - metric(before, targets)
-    draws = bootstrap_whole(
-        lambda rows: metric(after[rows], targets[rows]) - metric(before[rows], targets[rows]),
-        n,
-        numbers,
-        seed=seed,
-    )
+    first, second = metric.resampled(before, targets), metric.resampled(after, targets)
+    draws = bootstrap_whole(lambda rows: second(rows) - first(rows), n, numbers, seed=seed)
     low, high = _from_draws(difference, draws, n_units, alpha)
     if high - low > NO_WIDTH:
         return low, high

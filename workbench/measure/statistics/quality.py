@@ -164,9 +164,7 @@ def _whole_interval(
     n = len(targets)
     numbers = None if blocks is None else blocks_of(blocks, n)
     n_units = n if numbers is None else int(numbers.max()) + 1
-    draws = bootstrap_whole(
-        lambda rows: metric(outputs[rows], targets[rows]), n, numbers, seed=seed
-    )
+    draws = bootstrap_whole(metric.resampled(outputs, targets), n, numbers, seed=seed)
     low, high = expanded_percentile(draws, n_units, alpha)
     if high - low > 1e-12 or metric.unit != "points":
         return low, high

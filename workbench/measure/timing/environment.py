@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import sys
 
-from workbench.system.threads import SLEEPING, THREADS
+from workbench.system.threads import THREADS
 
 __all__ = ["environment_of"]
 
 KEPT_BYTES = str(2**30)
-# Idle threads soon sleep. torch.compile keeps no pool of processes. ONNX Runtime
-# sends no telemetry, as it does by default from 1.29 on. Freed memory stays with the process: glibc
-# else returns it after some calls, depending on the block at the top of the heap, and the next call
-# pays for new pages. That doubled the time of torch eager at batch 64 (25 to 48 ms); engines with
-# an arena of their own were not affected.
+# torch.compile keeps no pool of processes. ONNX Runtime sends no telemetry, as it does by default
+# from 1.29 on. Freed memory stays with the process: glibc else returns it after some calls,
+# depending on the block at the top of the heap, and the next call pays for new pages. That doubled
+# the time of torch eager at batch 64 (25 to 48 ms); engines with an arena of their own were not
+# affected.
 QUIET = {
-    **SLEEPING,
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "PYTHONUTF8": "1",

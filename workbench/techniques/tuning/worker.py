@@ -10,7 +10,7 @@ from pathlib import Path
 
 from workbench.errors import Cancelled
 from workbench.events import Report
-from workbench.system.garbage import look_seldom
+from workbench.system.own_process import settle_in
 from workbench.techniques.tuning.problem import Problem
 from workbench.techniques.tuning.search import Search
 from workbench.techniques.tuning.workers import JOB, STOP
@@ -20,7 +20,7 @@ __all__ = ["main"]
 
 def main(folder: Path) -> int:
     """Run trials until the study has enough; ends when the parent process does."""
-    look_seldom()
+    settle_in()
     parent = os.getppid()
     report = Report(cancelled=lambda: (folder / STOP).exists() or os.getppid() != parent)
     with (folder / JOB).open("rb") as file:
