@@ -555,12 +555,21 @@ def test_a_resample_of_one_class_has_no_roc_auc_and_a_precision_of_zero():
 
 
 @pytest.mark.parametrize("kind", ["three classes", "labels"])
-def test_other_outputs_are_scored_row_by_row(kind):
+@pytest.mark.parametrize("decimals", [0, 12])
+def test_a_score_of_resampled_rows_is_the_mean_over_classes_or_labels(kind, decimals):
     rng = np.random.default_rng(0)
-    outputs = rng.normal(size=(90, 3))
-    one_label_a_row = kind == "three classes"
-    targets = rng.integers(0, 3, 90) if one_label_a_row else rng.integers(0, 2, (90, 3))
-    rows = rng.integers(0, 90, 90)
+    outputs = np.round(rng.normal(size=(90, 3)), decimals)
+    one_class_a_row = kind == "three classes"
+    targets = rng.integers(0, 3, 90) if one_class_a_row else rng.integers(0, 2, (90, 3))
     for name in ("pr_auc", "roc_auc"):
-        expected = METRICS[name](outputs[rows], targets[rows])
-        assert METRICS[name].resampled(outputs, targets)(rows) == expected
+        of_rows = METRICS[name].resampled(outputs, targets)
+        for _ in range(5):
+            rows = rng.integers(0, 90, 90)
+            expected = METRICS[name](outputs[rows], targets[rows])
+            assert of_rows(rows) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_metric_without_a_faster_way_is_asked_about_the_rows():
+    outputs, targets, rows = np.array([1.0, -1.0, 1.0]), np.array([1, 1, 0]), np.array([0, 0, 1])
+    of_rows = METRICS["recall"].resampled(outputs, targets)
+    assert of_rows(rows) == METRICS["recall"](outputs[rows], targets[rows]) == 2 / 3

@@ -53,8 +53,7 @@ class Metric:
     difference that counts as none. `unit` is `points` for shares shown in percent, else "".
     `kinds` are the kinds of task that the metric fits; empty: all.
 
-    `of_rows(outputs, targets)` gives a faster way to the score of chosen rows, or None where it has
-    none for such outputs.
+    `of_rows(outputs, targets)` gives a faster way to the score of chosen rows of these outputs.
     """
 
     name: str
@@ -64,7 +63,7 @@ class Metric:
     margin: float = 0.005
     unit: str = "points"
     kinds: tuple[str, ...] = ()
-    of_rows: Callable[[np.ndarray, np.ndarray], OfRows | None] | None = None
+    of_rows: Callable[[np.ndarray, np.ndarray], OfRows] | None = None
 
     def __call__(self, outputs: np.ndarray, targets: np.ndarray) -> float:
         if self.whole is None or self.per_sample is not None:
@@ -79,8 +78,9 @@ class Metric:
 
     def resampled(self, outputs: np.ndarray, targets: np.ndarray) -> OfRows:
         """The score of rows of these outputs, for many choices of rows."""
-        faster = self.of_rows(outputs, targets) if self.of_rows else None
-        return faster or (lambda rows: self(outputs[rows], targets[rows]))
+        if self.of_rows:
+            return self.of_rows(outputs, targets)
+        return lambda rows: self(outputs[rows], targets[rows])
 
     @property
     def sign(self) -> float:
@@ -188,33 +188,26 @@ def _differences(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
 
 
 def _pr_auc(outputs: np.ndarray, targets: np.ndarray) -> float:
-    from sklearn.metrics import average_precision_score
+    return float(np.mean([r.average_precision() for r in _rankings(outputs, targets)]))
 
+
+def _pr_auc_of_rows(outputs: np.ndarray, targets: np.ndarray) -> OfRows:
+    rankings = _rankings(outputs, targets)
+    return lambda rows: float(np.mean([r.average_precision(rows) for r in rankings]))
+
+
+def _roc_auc_of_rows(outputs: np.ndarray, targets: np.ndarray) -> OfRows:
+    rankings = _rankings(outputs, targets)
+    return lambda rows: float(np.mean([r.roc_auc(rows) for r in rankings]))
+
+
+def _rankings(outputs: np.ndarray, targets: np.ndarray) -> list[Ranking]:
+    """The rows by the probability of the positive class, of each class, or of each label."""
     if targets.ndim == 2:
-        return average_precision_score(targets > 0.5, outputs, average="macro")
+        return [Ranking(outputs[:, i], targets[:, i] > 0.5) for i in range(targets.shape[1])]
     if outputs.ndim == 2 and outputs.shape[1] > 2:
-        return average_precision_score(
-            np.eye(outputs.shape[1])[targets], softmax(outputs), average="macro"
-        )
-    return _ranking(outputs, targets).average_precision()
-
-
-def _pr_auc_of_rows(outputs: np.ndarray, targets: np.ndarray) -> OfRows | None:
-    return _ranking(outputs, targets).average_precision if _one_score(outputs, targets) else None
-
-
-def _roc_auc_of_rows(outputs: np.ndarray, targets: np.ndarray) -> OfRows | None:
-    return _ranking(outputs, targets).roc_auc if _one_score(outputs, targets) else None
-
-
-def _one_score(outputs: np.ndarray, targets: np.ndarray) -> bool:
-    """Whether one number a row says how positive it is."""
-    return targets.ndim == 1 and _is_binary(outputs)
-
-
-def _ranking(outputs: np.ndarray, targets: np.ndarray) -> Ranking:
-    """The rows of a binary task by the probability of the positive class."""
-    return Ranking(positive_probability(outputs), targets > 0.5)
+        return [Ranking(p, targets == i) for i, p in enumerate(softmax(outputs).T)]
+    return [Ranking(positive_probability(outputs), targets > 0.5)]
 
 
 def _roc_auc(outputs: np.ndarray, targets: np.ndarray) -> float:

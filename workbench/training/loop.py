@@ -78,7 +78,8 @@ def fit(
 ) -> Fitted:
     """Train a copy of `model` on the train rows; keep the weights of the best score on valid.
 
-    `settings` that are a `RegularizedFit` may keep averaged or the last weights.
+    `settings` that are a `RegularizedFit` may keep averaged or the last weights. Outside a run,
+    torch uses meanwhile as many threads as pay off under the load of the first call.
 
     `choices` are a parent's measured precision and memory format, used again. `checkpoint` is a
     file that is written after each epoch, and continued from if it exists. `beside` are arrays
