@@ -55,6 +55,9 @@ def test_gain_interval_is_students_over_seeds():
     sentence = gain_sentence(gain(0.01, 0.02, 0.03), METRICS["accuracy"])
     assert "+2.00 points (-0.48 to +4.48;" in sentence  # 2 +- 4.303 * 1 / sqrt(3)
     assert "undecided" in sentence
+    assert "undecided, as all seeds gave the same" in gain_sentence(
+        gain(0.02, 0.02, 0.02), METRICS["accuracy"]
+    )
     assert "better with it" in gain_sentence(gain(0.019, 0.02, 0.021), METRICS["accuracy"])
     assert "worse with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["accuracy"])
     assert "better with it" in gain_sentence(gain(-0.019, -0.02, -0.021), METRICS["mse"]), (

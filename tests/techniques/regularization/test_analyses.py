@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -11,8 +12,10 @@ import pytest
 from tests.techniques.regularization.examples import estimator_job, network_job, quick, settings
 from workbench.errors import SettingsError
 from workbench.events import Report
+from workbench.measure.statistics.intervals import nothing_seen
 from workbench.metrics import METRICS
 from workbench.techniques import get_technique
+from workbench.techniques.regularization.comparison import _gains
 from workbench.techniques.regularization.one_standard_error import choose, summary
 from workbench.techniques.regularization.trials import Trials
 from workbench.techniques.regularization.variants import trials_of
@@ -161,3 +164,20 @@ def test_few_rows_are_learned_from_in_a_quick_check(tmp_path, monkeypatch):
     assert len(trials_of(job, settings().resolved()).task.data.train) == 100
     standard = settings(budget="standard").resolved()
     assert len(trials_of(job, standard).task.data.train) == 300
+
+
+@pytest.mark.parametrize(("n_held", "verdict"), [(60, "undecided"), (20_000, "better")])
+def test_gains_that_are_equal_in_all_folds_are_no_wider_known_than_their_rows_show(n_held, verdict):
+    """Three folds of 20 rows with one more right each: that is no proof."""
+    scores = pd.DataFrame(
+        [
+            (name, seed, 1.0, 0.9 + gain)
+            for name, gain in (("none", 0.0), ("dropout", 0.05))
+            for seed in range(3)
+        ],
+        columns=["switch", "seed", "train", "held_out"],
+    )
+    trials = SimpleNamespace(ratio=0.25, n_held=n_held)
+    row = _gains(scores, {"dropout": "0.2"}, METRICS["accuracy"], trials).iloc[1]
+    assert row.verdict == verdict
+    assert row.high - row.low == pytest.approx(2 * nothing_seen(n_held), abs=1e-9)

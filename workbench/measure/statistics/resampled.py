@@ -28,8 +28,6 @@ from workbench.system.wording import value_text
 
 __all__ = ["FoldScores", "compare_folds", "fold_scores", "resampled"]
 
-NO_WIDTH = 1e-12  # an interval this narrow comes from scores that are all equal
-
 
 @dataclass(frozen=True)
 class FoldScores:
@@ -116,9 +114,7 @@ def resampled(
         return -np.inf, np.inf
     mean = float(np.mean(values))
     error = float(np.std(values, ddof=1)) * (1 / n + ratio) ** 0.5
-    half = t_quantile(alpha, n) * error
-    if half <= NO_WIDTH * float(np.max(np.abs(values))):
-        half = nothing_seen(n_rows, alpha) * largest
+    half = max(t_quantile(alpha, n) * error, nothing_seen(n_rows, alpha) * largest)
     return mean - half, mean + half
 
 

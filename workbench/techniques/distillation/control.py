@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_SEEDS", "gain_sentence", "measure_gain"]
 
+NO_WIDTH = 1e-12  # of an interval of differences that are all equal
 MIN_SEEDS = 3  # for a statement about the method; with fewer it is about single models
 
 
@@ -79,4 +80,6 @@ def _verdict(low: float, high: float, metric: Metric) -> str:
     """Verdict in words from the interval of the difference."""
     if low <= 0 <= high or not np.isfinite([low, high]).all():
         return "undecided, as the interval contains zero"
+    if high - low < NO_WIDTH:
+        return "undecided, as all seeds gave the same difference, which shows no spread"
     return "better with it" if metric.sign * low > 0 else "worse with it"

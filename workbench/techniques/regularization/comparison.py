@@ -23,6 +23,7 @@ from workbench.techniques.regularization.strength import (
     resolved_settings,
     without_switches,
 )
+from workbench.techniques.regularization.trials import Trials
 from workbench.techniques.regularization.variants import trials_of, variant
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def compared(job: Job, settings: RegularizationSettings) -> dict[str, pd.DataFra
     variants, values = _variants(job, settings)
     trials = trials_of(job, settings.resolved())
     scores = trials.scores(variants, job.report).rename(columns={"variant": "switch"})
-    return {"scores": scores, "gains": _gains(scores, values, job.task.metric, trials.ratio)}
+    return {"scores": scores, "gains": _gains(scores, values, job.task.metric, trials)}
 
 
 def _variants(
@@ -85,22 +86,24 @@ def _text(value: Any) -> str:
 
 
 def _gains(
-    scores: pd.DataFrame, values: dict[str, str], metric: Metric, ratio: float
+    scores: pd.DataFrame, values: dict[str, str], metric: Metric, trials: Trials
 ) -> pd.DataFrame:
     """Table of each switch's gain over none on the same folds and seeds.
 
     The interval is that of the corrected resampled t-test, as folds share train rows; with one seed
-    it is NaN. `gain` is positive where the score is better.
+    it is NaN. Where all folds gain the same, it has the width that their held-out rows cannot
+    exclude. `gain` is positive where the score is better.
     """
     import pandas as pd
 
     held = scores.pivot(index="seed", columns="switch", values="held_out")
     gap = scores.assign(gap=metric.sign * (scores["train"] - scores["held_out"]))
     gaps = gap.groupby("switch")["gap"].mean()
+    largest = 1.0 if metric.unit == "points" else float(np.ptp(scores["held_out"]))
     rows = []
     for name in dict.fromkeys(scores["switch"]):
         differences = metric.sign * (held[name] - held[NONE]).to_numpy(float)
-        low, high = _interval(differences, ratio) if name != NONE else (0.0, 0.0)
+        low, high = _interval(differences, trials, largest) if name != NONE else (0.0, 0.0)
         rows.append(
             {
                 "switch": name,
@@ -117,10 +120,10 @@ def _gains(
     return pd.DataFrame(rows)
 
 
-def _interval(differences: np.ndarray, ratio: float) -> tuple[float, float]:
+def _interval(differences: np.ndarray, trials: Trials, largest: float) -> tuple[float, float]:
     if len(differences) < 2:
         return float("nan"), float("nan")
-    return resampled(differences, ratio, n_rows=len(differences))
+    return resampled(differences, trials.ratio, trials.n_held, largest=largest)
 
 
 def _verdict(low: float, high: float) -> str:

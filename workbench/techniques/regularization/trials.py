@@ -75,6 +75,11 @@ class Trials:
         """Held-out rows of a fold for each row that it learns from."""
         return float(np.mean([len(held) / len(rest) for rest, held in self.folds()]))
 
+    @property
+    def n_held(self) -> int:
+        """Number of different held-out rows in all folds."""
+        return len(np.unique(np.concatenate([held for _, held in self.folds()])))
+
     def _kept(
         self,
         candidate: Candidate,
