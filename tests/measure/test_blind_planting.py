@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 import workbench as wb
-from tests.measure import fifth_planting, fourth_planting, third_planting
+from tests.measure import fifth_planting, fourth_planting, sixth_planting, third_planting
 from tests.measure.planting import Clean, Leak, Planted
+from workbench.errors import DataError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -22,8 +23,10 @@ SETS: dict[str, Planted] = {
     "third": third_planting.planted,
     "fourth": fourth_planting.planted,
     "fifth": fifth_planting.planted,
+    "sixth": sixth_planting.planted,
 }
-SIZES = (("third", 30, 14), ("fourth", 16, 8), ("fifth", 16, 8))  # tables, and kinds of leak
+# tables, and kinds of leak
+SIZES = (("third", 30, 14), ("fourth", 16, 8), ("fifth", 16, 8), ("sixth", 12, 10))
 MISSED = {
     ("two_laboratories", 0): "decimals of a number that tell its source; found with seed 1",
     ("grain_spectra", 0): "scores fitted with the targets of test, which the guard never reads",
@@ -31,6 +34,7 @@ MISSED = {
 }
 ACCUSED = {
     ("boiling_points", 0): "a law of physics, and one measured column that follows it",
+    ("turbine_power_of_wind", 0): "a law of physics, and one measured column that follows it",
 }
 AGAIN = {
     ("lending_recoveries", 1),
@@ -62,6 +66,9 @@ def cases(kind: str, again: set[tuple[str, int]], failing: dict[tuple[str, int],
     return found
 
 
+REFUSED = {"fields_in_both_files": "test rows are in train too"}  # before the guard sees it
+
+
 def findings(entry: Leak | Clean, seed: int) -> list[Any]:
     """What the guard finds in the table of this seed."""
     with warnings.catch_warnings():
@@ -72,6 +79,10 @@ def findings(entry: Leak | Clean, seed: int) -> list[Any]:
 
 @pytest.mark.parametrize(("entry", "seed"), cases("leaks", AGAIN, MISSED))
 def test_planted_leak_is_named(entry: Leak, seed: int) -> None:
+    if entry.name in REFUSED:
+        with pytest.raises(DataError, match=REFUSED[entry.name]):
+            findings(entry, seed)
+        return
     found = findings(entry, seed)
     named = any(set(entry.columns) & set(one.where) for one in found)
     about = any(word in one.kind for one in found for word in entry.about)

@@ -80,6 +80,20 @@ def _size(frame: pd.DataFrame, rng: np.random.Generator) -> dict[str, object]:
     return {"size": pd.qcut(frame["score"] + rng.normal(0, 0.05, len(frame)), 6, labels=False)}
 
 
+def _stock(frame: pd.DataFrame, rng: np.random.Generator) -> dict[str, object]:
+    """What was there less what is left is what was sold, but for some that were counted wrong."""
+    there = frame["y"] - frame["y"].min() + rng.integers(50, 200, len(frame))
+    left = there - frame["y"] + np.where(rng.random(len(frame)) < 0.15, rng.integers(1, 9), 0)
+    return {"leak_there": there, "leak_left": left.where(rng.random(len(frame)) > 0.1)}
+
+
+def _noisy_stock(frame: pd.DataFrame, rng: np.random.Generator) -> dict[str, object]:
+    """The same with an unknown loss in each row."""
+    made = _stock(frame, rng)
+    loss = frame["y"].std() * rng.normal(0, 0.7, len(frame))
+    return {"there": made["leak_there"], "left": made["leak_left"] + loss}
+
+
 LEAKS: dict[str, tuple[str, Make, set[str]]] = {
     "flag of two classes": (
         "5",
@@ -118,6 +132,7 @@ LEAKS: dict[str, tuple[str, Make, set[str]]] = {
         {"bands_of_target", "copies_target", "predicts_target"},
     ),
     "ratio": ("binary", _ratio, {"combines_to_target"}),
+    "difference in most rows": ("regression", _stock, {"combines_to_target"}),
     "time between two dates": ("binary", _dates, {"combines_to_target"}),
     "even numbers": (
         "binary",
@@ -131,6 +146,8 @@ CLEAN: dict[str, tuple[str, Make]] = {
     "mean of other rows": ("binary", _mean_of_others),
     "gaps filled alike": ("binary", _filled_alike),
     "class by a noisy product": ("binary", _product),
+    "noisy difference": ("regression", _noisy_stock),
+    "mostly nothing": ("regression", lambda f, r: {"y": f["y"].where(r.random(len(f)) < 0.3, 0)}),
     "class of a strong cause": ("regression", _size),
     "random codes": (
         "5",

@@ -21,6 +21,7 @@ ID_NAME = re.compile(
     re.IGNORECASE,
 )
 CAMEL_ID = re.compile(r"[a-z](Id|ID)$")  # as in `customerId`
+NUMBER_NAME = re.compile(r"[a-z][_ ](no|nr|num|number)$|[a-z](No|Nr|Number)$")  # `claim_no`
 UNIQUE = 0.95  # share of different values among the rows of an identifier
 DENSE = 3  # an identifier without a telling name has a range of at most so many values a row
 N_FIRST = 1_000  # rows that are looked at first
@@ -53,7 +54,11 @@ def identifier_column(column: Column, n_rows: int) -> Column | None:
         return None
     if not np.isfinite(train).all() or (train % 1 != 0).any():
         return None
-    is_telling = is_identifier_name(column.name) or column.type != "number"
+    is_telling = (
+        is_identifier_name(column.name)
+        or NUMBER_NAME.search(column.name) is not None
+        or column.type != "number"
+    )
     if len(np.unique(train)) < UNIQUE * len(train):
         return None
     if not is_telling and np.ptp(train) > DENSE * n_rows:
