@@ -6,10 +6,10 @@ import ctypes
 import gc
 from collections.abc import Callable
 
-__all__ = ["settle_in"]
+__all__ = ["KEPT_BYTES", "settle_in"]
 
 NEW_OBJECTS = 50_000  # between two looks for garbage in cycles; Python's own number is 700
-KEPT_BYTES = 2**30
+KEPT_BYTES = 2**30  # of freed memory, which do not go back to the system
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # names of glibc's mallopt(3)
 
 

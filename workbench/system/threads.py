@@ -28,6 +28,7 @@ THREADS = (
     "NUMEXPR_NUM_THREADS",
 )
 """Variables that limit the threads of libraries."""
+OF_TORCH = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # those of them that torch reads
 
 ROUNDS = 5
 LOOKS = 3  # one that found fewer threads than there are cores is repeated, and the median counts
@@ -56,7 +57,7 @@ def threads_that_pay_off() -> Iterator[None]:
     import torch
 
     before = torch.get_num_threads()
-    if before != n_cores() or any(name in os.environ for name in THREADS[:2]):
+    if before != n_cores() or any(name in os.environ for name in OF_TORCH):
         yield
         return
     torch.set_num_threads(_threads_of_process())

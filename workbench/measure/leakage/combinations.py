@@ -52,9 +52,9 @@ def combinations_to_target(view: View, notes: list[str]) -> Iterator[Finding]:
     for aim in view.aims:
         if aim.kind == "amount" and 2 <= len(columns) <= MOST_SUMMED:
             for is_product, terms in ((False, columns), (True, numbers)):
-                names = _exact(terms, aim, is_product)
+                names, where = _exact(terms, aim, is_product)
                 if names:
-                    yield _combination(names, aim, is_product)
+                    yield _combination(names, where, aim, is_product)
                     break
         elif aim.kind == "classes":
             yield from _pairs(view, aim, notes)
@@ -179,10 +179,14 @@ def _pair(
     )
 
 
-def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]:
-    """Names of 2 to `MOST_TERMS` columns whose sum (or product), with factors, is the target."""
+def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[tuple[str, ...], str]:
+    """Names of 2 to `MOST_TERMS` columns whose sum (or product), with factors, is the target.
+
+    Also where it is, in words. No names: there is no such sum.
+    """
+    none = (), ""
     if len(numbers) < 2:
-        return ()
+        return none
     x, y = (np.column_stack([c.numbers(s) for c in numbers]) for s in ("train", "valid"))
     a, b = aim.labels.astype(np.float64), aim.valid_labels.astype(np.float64)
     names = np.array([c.name for c in numbers])
@@ -190,7 +194,7 @@ def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]
         usable = [(np.nan_to_num(v, nan=1.0) > 0).all(axis=0) for v in (x, y)]
         is_usable = usable[0] & usable[1]
         if (a <= 0).any() or (b <= 0).any() or is_usable.sum() < 2:
-            return ()
+            return none
         x, y, a, b = np.log(x[:, is_usable]), np.log(y[:, is_usable]), np.log(a), np.log(b)
         names = names[is_usable]
     fill = np.nanmedian(np.where(np.isfinite(x), x, np.nan), axis=0)
@@ -202,26 +206,32 @@ def _exact(numbers: list[Column], aim: Aim, is_product: bool) -> tuple[str, ...]
     x, y, names = x[:, deviation > 0], y[:, deviation > 0], names[deviation > 0]
     mean, deviation = mean[deviation > 0], deviation[deviation > 0]
     if len(a) < 2 * x.shape[1] + 10 or a.std() == 0:
-        return ()
+        return none
     x, y = (x - mean) / deviation, (y - mean) / deviation
     weights = np.linalg.lstsq(x, a - a.mean(), rcond=None)[0]
     share = explained((y @ weights + a.mean())[:, None], b[:, None], np.array([a.mean()]))
+    where = f"on more than {percent(FUNCTIONS, 3)} of its variance on valid"
     if share < FUNCTIONS:
-        weights = _exact_in_most_rows(x[whole[0]], a[whole[0]], y[whole[1]], b[whole[1]])
+        weights, met = _exact_in_most_rows(x[whole[0]], a[whole[0]], y[whole[1]], b[whole[1]])
+        where = f"in {percent(met, None)} of the valid rows without gaps"
     counted = np.abs(weights) > 1e-4 * np.abs(weights).max(initial=0.0)
     is_few = 2 <= counted.sum() <= MOST_TERMS and counted.sum() < len(names)
-    return tuple(names[counted].tolist()) if is_few else ()
+    return (tuple(names[counted].tolist()), where) if is_few else none
 
 
-def _exact_in_most_rows(x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _exact_in_most_rows(
+    x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Factors `(columns,)` whose sum is the target in most rows without gaps; else zeros.
+
+    Also the share of the valid rows in which it is.
 
     Some rows may be counted or written wrong. The least absolute deviations do not mind them; they
     are found by least squares with weights (Schlossmacher, JASA 68, 1973).
     """
     step = max(1, len(a) // MOST_ROWS)
     x, a, n = x[::step], a[::step], x.shape[1]
-    none = np.zeros(n)
+    none = np.zeros(n), 0.0
     if n > MOST_SUMMED_IN_MOST or len(a) < 2 * n + 10 or len(b) < LEAST_VALID or a.std() == 0:
         return none
     ones = np.column_stack([x, np.ones(len(x))])
@@ -236,17 +246,16 @@ def _exact_in_most_rows(x: np.ndarray, a: np.ndarray, y: np.ndarray, b: np.ndarr
     missed = np.abs(b - y @ weights[:-1] - weights[-1]) > 10 * tiny
     if not is_rare.any() or missed.mean() > MOST_MISSED or missed[is_rare].mean() > MOST_MISSED:
         return none
-    return np.asarray(weights[:-1])
+    return np.asarray(weights[:-1]), float(1 - missed.mean())
 
 
-def _combination(names: tuple[str, ...], aim: Aim, is_product: bool) -> Finding:
+def _combination(names: tuple[str, ...], where: str, aim: Aim, is_product: bool) -> Finding:
     listed = " and ".join(f"`{n}`" for n in names)
     return Finding(
         "combines_to_target",
         names,
-        f"A {'product of powers' if is_product else 'sum'} of {listed} gives the {aim.name}: in "
-        f"more than {percent(1 - MOST_MISSED, None)} of the valid rows without gaps, or on over "
-        f"{percent(FUNCTIONS, 3)} of the variance of all; by chance it would be 0 %.",
+        f"A {'product of powers' if is_product else 'sum'} of {listed} gives the {aim.name} "
+        f"{where}; by chance it would be 0 %.",
         f"Check whether {listed} are known before the target; if not, leave one of them out.",
         numbers={"value": 1.0, "chance": 0.0},
     )

@@ -15,6 +15,7 @@ import numpy as np
 from workbench.errors import DataError
 
 __all__ = [
+    "NO_WIDTH",
     "blocks_of",
     "bootstrap_mean",
     "bootstrap_whole",
@@ -33,6 +34,7 @@ N_RESAMPLES_MEAN = 1_000
 N_RESAMPLES_WHOLE = 400
 N_RESAMPLES_WHOLE_MANY_ROWS = 200
 MANY_ROWS = 2_000
+NO_WIDTH = 1e-12  # an interval this narrow comes from values that are all equal
 N_INDICES_AT_ONCE = 2_000_000  # drawn together: 16 MB, however many rows there are
 TRIMMED_SHARE = 0.2  # of the values, at each end
 

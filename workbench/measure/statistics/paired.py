@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.measure.statistics.intervals import (
+    NO_WIDTH,
     Interval,
     blocks_of,
     bootstrap_mean,
@@ -18,8 +19,6 @@ from workbench.measure.statistics.quality import is_share
 from workbench.metrics import Metric
 
 __all__ = ["mean_difference", "whole_difference"]
-
-NO_WIDTH = 1e-12  # an interval this narrow comes from changes that are all equal
 
 
 def mean_difference(

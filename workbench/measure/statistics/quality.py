@@ -10,6 +10,7 @@ import numpy as np
 
 from workbench.errors import DataError
 from workbench.measure.statistics.intervals import (
+    NO_WIDTH,
     Interval,
     blocks_of,
     bootstrap_mean,
@@ -146,7 +147,7 @@ def _mean_interval(
     else:
         n_units = len(scores)
         low, high = student(scores, alpha)
-    if high - low > 1e-12 or not (share or bounded):
+    if high - low > NO_WIDTH or not (share or bounded):
         return low, high
     # All scores are equal, so resampling gives an interval of no width. Wilson with one case a unit
     # gives the shares that so few units cannot exclude.
@@ -166,7 +167,7 @@ def _whole_interval(
     n_units = n if numbers is None else int(numbers.max()) + 1
     draws = bootstrap_whole(metric.resampled(outputs, targets), n, numbers, seed=seed)
     low, high = expanded_percentile(draws, n_units, alpha)
-    if high - low > 1e-12 or metric.unit != "points":
+    if high - low > NO_WIDTH or metric.unit != "points":
         return low, high
     # A perfect score: failures that were not seen could be as frequent as this.
     unseen = nothing_seen(n_units, alpha)

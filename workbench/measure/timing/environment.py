@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 
+from workbench.system.own_process import KEPT_BYTES
 from workbench.system.threads import THREADS
 
 __all__ = ["environment_of"]
 
-KEPT_BYTES = str(2**30)
 # torch.compile keeps no pool of processes. ONNX Runtime sends no telemetry, as it does by default
 # from 1.29 on. Freed memory stays with the process: glibc else returns it after some calls,
 # depending on the block at the top of the heap, and the next call pays for new pages. That doubled
@@ -19,8 +19,8 @@ QUIET = {
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "ORT_DISABLE_TELEMETRY": "1",
     "PYTHONUTF8": "1",
-    "MALLOC_TRIM_THRESHOLD_": KEPT_BYTES,
-    "MALLOC_MMAP_THRESHOLD_": KEPT_BYTES,
+    "MALLOC_TRIM_THRESHOLD_": str(KEPT_BYTES),
+    "MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES),
 }
 
 

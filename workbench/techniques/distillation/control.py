@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.events import Report
+from workbench.measure.statistics.intervals import NO_WIDTH
 from workbench.measure.statistics.intervals import student as student_interval
 from workbench.system.wording import difference_text, interval_text
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["MIN_SEEDS", "gain_sentence", "measure_gain"]
 
-NO_WIDTH = 1e-12  # of an interval of differences that are all equal
 MIN_SEEDS = 3  # for a statement about the method; with fewer it is about single models
 
 

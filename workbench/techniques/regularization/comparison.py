@@ -100,10 +100,13 @@ def _gains(
     gap = scores.assign(gap=metric.sign * (scores["train"] - scores["held_out"]))
     gaps = gap.groupby("switch")["gap"].mean()
     largest = 1.0 if metric.unit == "points" else float(np.ptp(scores["held_out"]))
+    ratio, n_rows = trials.ratio, trials.n_held
     rows = []
     for name in dict.fromkeys(scores["switch"]):
         differences = metric.sign * (held[name] - held[NONE]).to_numpy(float)
-        low, high = _interval(differences, trials, largest) if name != NONE else (0.0, 0.0)
+        low = high = 0.0
+        if name != NONE:
+            low, high = _interval(differences, ratio, n_rows, largest)
         rows.append(
             {
                 "switch": name,
@@ -120,10 +123,12 @@ def _gains(
     return pd.DataFrame(rows)
 
 
-def _interval(differences: np.ndarray, trials: Trials, largest: float) -> tuple[float, float]:
+def _interval(
+    differences: np.ndarray, ratio: float, n_rows: int, largest: float
+) -> tuple[float, float]:
     if len(differences) < 2:
         return float("nan"), float("nan")
-    return resampled(differences, trials.ratio, trials.n_held, largest=largest)
+    return resampled(differences, ratio, n_rows, largest=largest)
 
 
 def _verdict(low: float, high: float) -> str:
