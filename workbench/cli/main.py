@@ -22,6 +22,7 @@ from workbench.cli.store import store
 from workbench.cli.techniques import TechniqueCommand
 from workbench.cli.threshold import threshold
 from workbench.errors import WorkbenchError, unknown
+from workbench.runs.processes import spare_process
 
 __all__ = ["commands", "main"]
 
@@ -40,6 +41,8 @@ INTERRUPTED = (
     "\nInterrupted. A run that was started goes on: `workbench list` shows it, `workbench cancel "
     "RUN` stops it."
 )
+RUNNING = ("run", "resume")  # commands that start a run, besides those of techniques
+ENDING = {"-h", "--help", "--dry-run"}  # words with which they start none
 CONTEXT = {"help_option_names": ["-h", "--help"], "rich_help_config": {"theme": "default-slim"}}
 
 
@@ -87,7 +90,10 @@ class Commands(click.RichGroup):
         name = args[0]
         if not ctx.resilient_parsing and self.get_command(ctx, name) is None:
             raise click.UsageError(unknown("command", name, self.list_commands(ctx)), ctx)
-        return super().resolve_command(ctx, args)
+        resolved = super().resolve_command(ctx, args)
+        if not ctx.resilient_parsing and _starts_run(*resolved):
+            ctx.with_resource(spare_process())
+        return resolved
 
 
 @click.group(
@@ -103,6 +109,13 @@ def commands(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
         context.exit(2)
+
+
+def _starts_run(name: str | None, command: click.Command | None, words: Sequence[str]) -> bool:
+    """Whether these words look like those of a command that starts a run."""
+    is_action = isinstance(command, TechniqueCommand) and words and not words[0].startswith("-")
+    can_start = isinstance(command, TechniqueCommand) or name in RUNNING
+    return can_start and not is_action and not set(words) & ENDING
 
 
 def _usage_text(error: click.ClickException) -> str:

@@ -133,10 +133,7 @@ def _card(
         prepare_ms=prepare_ms(candidate, task.data.train),
     )
     if covered is not None:
-        write_text(
-            folder / "evidence" / f"operators-{contestant.label}.csv",
-            covered.operators.to_csv(index=False),
-        )
+        write_text(folder / "evidence" / f"operators-{contestant.label}.csv", covered.csv)
     return card
 
 

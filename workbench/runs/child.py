@@ -16,9 +16,10 @@ from workbench.runs.automatic import CHOICES_FILE, settle_threads, write_resolve
 from workbench.runs.durations import Stopwatch
 from workbench.runs.folders import is_full
 from workbench.runs.handle import Run
+from workbench.runs.processes import awaited_folder
 from workbench.runs.sealed import discard, find_modules, open_data, open_sealed, open_task
 from workbench.store.pending import mark_pending, record_pending
-from workbench.system.choices import put_choices
+from workbench.system.choices import VARIABLE, put_choices
 from workbench.system.files import read_json
 from workbench.system.own_process import settle_in
 from workbench.system.threads import use_threads
@@ -72,6 +73,8 @@ def _execute(run: Run, report: Report) -> None:
 
     recipe, private = run.recipe, run.folder / "private"
     find_modules(private)
+    choices = run.folder / CHOICES_FILE
+    os.environ[VARIABLE] = str(choices)
     options = recipe.options
     sealed = open_task(private)
     needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)
@@ -82,7 +85,7 @@ def _execute(run: Run, report: Report) -> None:
     threads = settle_threads(run.folder, options, report)
     use_threads(threads)
     seen = None if task is None else task.without_test()
-    put_choices(run.folder / CHOICES_FILE, options.choices)
+    put_choices(choices, options.choices)
     try:
         with warm_templates():
             trail = execute(run.folder, seen, recipe, report, open_data(private))
@@ -119,4 +122,5 @@ def _record(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1])))
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else awaited_folder()
+    raise SystemExit(0 if folder is None else main(folder))

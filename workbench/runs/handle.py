@@ -14,9 +14,6 @@ deleted when the run has finished.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -27,7 +24,6 @@ from workbench.errors import RunError
 from workbench.events import Event, Report, read_events
 from workbench.ledger.rows import TestLine
 from workbench.recipe import Recipe
-from workbench.runs.automatic import CHOICES_FILE
 from workbench.runs.folders import (
     is_full,
     new_folder,
@@ -36,14 +32,14 @@ from workbench.runs.folders import (
     slug,
     telling_storage,
 )
+from workbench.runs.processes import start_process
 from workbench.runs.sealed import FILES, PICKLES, discard, open_sealed, open_task, seal
 from workbench.runs.sealed import trust as vouch_for
 from workbench.runs.signing import check_signature
 from workbench.runs.trail import Trail
 from workbench.settings import VERSION
-from workbench.system.choices import VARIABLE
 from workbench.system.files import path_of, read_json, write_json, write_text
-from workbench.system.process import alive, children, end_session, identity
+from workbench.system.process import alive, end_session, identity
 from workbench.task import Task
 from workbench.tasks import TASKS, load_task
 
@@ -307,33 +303,10 @@ class Run:
     def _launch(self) -> None:
         write_json(self.folder / "process.json", _starting())
         (self.folder / "state.json").unlink(missing_ok=True)
-        options: dict[str, Any] = (
-            {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
-            if os.name == "nt"
-            else {"start_new_session": True}
-        )
-        environment = {
-            **os.environ,
-            "MLFLOW_DISABLE_TELEMETRY": "true",
-            "PYTHONUNBUFFERED": "1",
-            VARIABLE: str(self.folder / CHOICES_FILE),
-        }
         # references such as mycode:task were valid in this folder
         here = read_json(self.folder / "run.json", lambda a: str(a["started_in"]), error=RunError)
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, [here, environment.get("PYTHONPATH", "")])
-        )
-        with (self.folder / "output.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "workbench.runs.child", str(self.folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                **options,
-            )
-        children.append(process)
-        write_json(self.folder / "process.json", {"status": "starting", **identity(process.pid)})
+        pid = start_process(self.folder, here)
+        write_json(self.folder / "process.json", {"status": "starting", **identity(pid)})
 
     def _mark(self, status: str, pid: int | None, error: str = "") -> None:
         write_json(

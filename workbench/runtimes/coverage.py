@@ -8,13 +8,19 @@ it on this machine.
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["CONVERSIONS", "MOVES", "Coverage", "counted"]
+__all__ = ["CONVERSIONS", "MOVES", "Coverage"]
+
+COLUMNS = ("name", "op_type", "precision", "why")
 
 # They move or reshape numbers and compute nothing. Conversions are counted too, as they cost time.
 MOVES = frozenset(
@@ -70,16 +76,39 @@ CONVERSIONS = frozenset(
 class Coverage:
     """The operators of one graph as one runtime runs it.
 
-    `operators` has a row for each operator that computes: name, op_type, precision, why (the reason
-    of those in float). `n_low` of `n_all` run in 8 bits or fewer; `n_conversions` operators convert
-    between floats and integers.
+    `rows` has a mapping for each operator that computes: name, op_type, precision, and why, the
+    reason of those in float. `n_conversions` operators convert between floats and integers.
     """
 
     runtime: str
-    operators: pd.DataFrame
-    n_low: int
-    n_all: int
+    rows: tuple[Mapping[str, str], ...]
     n_conversions: int
+
+    @property
+    def operators(self) -> pd.DataFrame:
+        """The rows as a table."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=COLUMNS)
+
+    @property
+    def csv(self) -> str:
+        """The rows as the text of a CSV file."""
+        file = StringIO()
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        return file.getvalue()
+
+    @property
+    def n_all(self) -> int:
+        """How many operators compute."""
+        return len(self.rows)
+
+    @property
+    def n_low(self) -> int:
+        """How many of them run in 8 bits or fewer."""
+        return sum(r["precision"] in ("int8", "int4") for r in self.rows)
 
     @property
     def share(self) -> float:
@@ -90,11 +119,12 @@ class Coverage:
     def text(self) -> str:
         """The coverage in a sentence, with the operators in float and the first reason."""
         sentence = f"{self.n_low} of {self.n_all} operators run in int8 in {self.runtime}"
-        in_float = self.operators[self.operators.why != ""]
-        if not self.n_low or not len(in_float):
+        in_float = [r for r in self.rows if r["why"]]
+        if not self.n_low or not in_float:
             return f"{sentence}."
-        kinds = ", ".join(f"{n} {kind}" for kind, n in in_float.op_type.value_counts().items())
-        return f"{sentence}; in float stay {kinds} ({in_float.why.iloc[0]})."
+        counts = Counter(r["op_type"] for r in in_float).most_common()
+        kinds = ", ".join(f"{n} {kind}" for kind, n in counts)
+        return f"{sentence}; in float stay {kinds} ({in_float[0]['why']})."
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -104,12 +134,3 @@ class Coverage:
             "n_conversions": self.n_conversions,
             "text": self.text,
         }
-
-
-def counted(runtime: str, rows: list[dict[str, str]], n_conversions: int) -> Coverage:
-    """The coverage from a row an operator: name, op_type, precision, why."""
-    import pandas as pd
-
-    table = pd.DataFrame(rows, columns=["name", "op_type", "precision", "why"])
-    n_low = int(table.precision.isin(("int8", "int4")).sum())
-    return Coverage(runtime, table, n_low, len(table), n_conversions)

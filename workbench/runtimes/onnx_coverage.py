@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import CandidateError
-from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage, counted
+from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage
 
 __all__ = ["coverage_of"]
 
@@ -80,7 +80,7 @@ def coverage_of(content: bytes) -> Coverage:
                     "why": why,
                 }
             )
-    return counted("onnxruntime", rows, n_conversions)
+    return Coverage("onnxruntime", tuple(rows), n_conversions)
 
 
 def _optimized(content: bytes) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from workbench.errors import CandidateError, MissingExtra, RunError, line_of
-from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage, counted
+from workbench.runtimes.coverage import CONVERSIONS, MOVES, Coverage
 from workbench.runtimes.feeding import fed, in_batches
 from workbench.runtimes.openvino_chains import keep_layers_apart
 from workbench.runtimes.openvino_sums import keep_sums_in_float
@@ -249,7 +249,7 @@ def coverage_of(content: bytes, runtime: str) -> Coverage:
         rows.append(
             {"name": op["name"], "op_type": op["op_type"], "precision": op["precision"], "why": why}
         )
-    return counted(runtime, rows, n_conversions)
+    return Coverage(runtime, tuple(rows), n_conversions)
 
 
 def _lacks(runtime: str) -> str:
