@@ -13,7 +13,9 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +94,8 @@ def fit(
 
     settings = settings.resolved()
     report = report or Report()
-    with threads_that_pay_off(), torch.random.fork_rng(devices=[]):
+    threads = threads_that_pay_off() if settings.epochs else nullcontext()
+    with threads, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         loop = _Loop(
             model,
@@ -110,7 +113,8 @@ def fit(
         report.progress(0, loop.n_steps, "preparing the training")
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
-        loop.run(checkpoint)
+        if loop.n_steps:
+            loop.run(checkpoint)
     return loop.fitted()
 
 
@@ -157,13 +161,19 @@ class _Loop:
         )
         self.loss = self.regularizers.loss
         self.callbacks = (*self.regularizers.callbacks, *callbacks)
-        self.optimizer = optimizer_for(self.model, settings)
         self.progress = Progress()
         self.best = copy.deepcopy(self.model.state_dict())
         self.choices: dict[str, Any] = {}
-        self.context = TrainingContext(
-            self.model, self.model, self.optimizer, settings, self.n_steps
-        )
+
+    @cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Made for the first step: the first one in a process imports torch's compiler for 2 s."""
+        return optimizer_for(self.model, self.settings)
+
+    @cached_property
+    def context(self) -> TrainingContext:
+        """What callbacks are shown."""
+        return TrainingContext(self.model, self.model, self.optimizer, self.settings, self.n_steps)
 
     def choose(self, of_parent: dict[str, Any]) -> None:
         """Choose precision and memory format: those set, else the parent's, else the fastest.
