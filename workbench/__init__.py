@@ -10,6 +10,8 @@ import importlib
 import os
 from typing import Any
 
+from workbench.system.deferred import defer_address_parser
+
 # Idle OpenMP threads soon sleep, in a notebook as in the processes that we start: torch reads this
 # when it is loaded. Threads that never spin are no faster than one thread, as waking takes longer
 # than a short operation. Measured on two cores, training beside one busy process: 4.0 s with one
@@ -21,6 +23,9 @@ os.environ.setdefault("KMP_BLOCKTIME", "1")
 # before that.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+# The first figure of a notebook is there in half the time.
+defer_address_parser()
 
 __version__ = "0.1.0"
 
@@ -34,6 +39,7 @@ _SHELF = {
     "WorkbenchError": "workbench.errors",
     "analyse": "workbench.runs.analyses",
     "attach": "workbench.runs.handle",
+    "begin": "workbench.widgets.running",
     "choose_threshold": "workbench.runs.threshold",
     "cross_validate": "workbench.measure.cross_validation",
     "find_leaks": "workbench.measure.leakage",

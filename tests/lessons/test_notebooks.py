@@ -1,3 +1,5 @@
+import importlib.metadata
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,10 +135,16 @@ def test_lab_becomes_jupyter_lab_with_the_options_last(shipped, tmp_path, monkey
     assert lab.lab(["--no-browser", "--port", "9999"]) == 0
     ((program, line),) = started
     assert program == sys.executable
-    assert line[1:4] == ["-m", "jupyterlab", str((tmp_path / "notebooks" / NAME).resolve())]
+    assert line[1:4] == ["-c", lab.START, str((tmp_path / "notebooks" / NAME).resolve())]
     assert line[-3:] == ["--no-browser", "--port", "9999"]
     assert f"{NAME}: copied" in capsys.readouterr().err
 
 
 def test_command_opens_the_folder_when_the_first_notebook_is_not_there(tmp_path):
     assert lab.command(Path(tmp_path), [])[3] == str(tmp_path)
+
+
+def test_command_is_that_of_jupyterlab(tmp_path):
+    line = [*lab.command(tmp_path, ["--version"])]
+    shown = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == importlib.metadata.version("jupyterlab")

@@ -124,3 +124,25 @@ def test_a_process_that_has_died_is_not_used(tmp_path):
         spare.kill()
         spare.wait()
         assert processes.start_process(folder, os.getcwd()) != spare.pid
+
+
+def test_a_notebook_keeps_its_process_for_a_while_only(monkeypatch):
+    monkeypatch.setattr(processes, "KEPT_SECONDS", 0.5)
+    processes.begin_spare()
+    (spare,) = _of(psutil.Process())
+    processes.begin_spare()
+    assert _of(psutil.Process()) == [spare], "one is enough"
+    limit = time.monotonic() + 30
+    while spare.is_running():
+        assert time.monotonic() < limit, "nobody ended it"
+        time.sleep(0.1)
+
+
+def test_variables_that_libraries_set_when_imported_do_not_count(tmp_path, monkeypatch):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    monkeypatch.delenv("KMP_INIT_AT_FORK", raising=False)
+    with processes.spare_process():
+        (spare,) = _of(psutil.Process())
+        monkeypatch.setenv("KMP_INIT_AT_FORK", "FALSE")
+        assert processes.start_process(folder, os.getcwd()) == spare.pid

@@ -41,7 +41,7 @@ def tour(root: str | None = None) -> int:
         command = [
             sys.executable,
             "-m",
-            "papermill",
+            "workbench.lessons.engine",
             str(notebooks_folder() / NOTEBOOK),
             str(executed),
         ]
@@ -54,8 +54,6 @@ def tour(root: str | None = None) -> int:
             "--no-progress-bar",
             "-k",
             "python3",
-            "--engine",
-            "workbench",
         ]
         process = subprocess.Popen(
             [*command, *options], stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT

@@ -46,7 +46,7 @@ def settings_cell(technique: str) -> str:
     """The source of the cell that makes and checks settings and recipe from the parameters."""
     return (
         "import workbench as wb\n\n"
-        f'recipe = wb.Recipe.of_parameters(globals(), "{technique}")\n'
+        f'recipe = wb.begin(globals(), "{technique}")\n'
         "settings = recipe.steps[0].settings"
     )
 
@@ -61,10 +61,7 @@ def recipe_cells(steps: str, values: Mapping[str, Any] | None = None) -> tuple[s
         + "\n"
         + _line("steps", "str", steps, "YAML list of techniques with their settings")
     )
-    code = (
-        "import workbench as wb\n\nrecipe = wb.Recipe.of_parameters(globals())\n"
-        "print(recipe.to_yaml())"
-    )
+    code = "import workbench as wb\n\nrecipe = wb.begin(globals())\nprint(recipe.to_yaml())"
     return parameters, code
 
 

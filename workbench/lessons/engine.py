@@ -3,10 +3,14 @@
 papermill fails a cell whose last output has not arrived 4 seconds after the cell has ended. A
 wizard sends over a thousand messages, which take longer on a busy machine. The command of papermill
 has no option for this time.
+
+`python -m workbench.lessons.engine` is the command of papermill with this engine. It starts a
+second sooner, as `import workbench` puts off an import of papermill's.
 """
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from papermill.engines import NBClientEngine
@@ -24,3 +28,14 @@ class WorkbenchEngine(NBClientEngine):
         """Execute the notebook; `iopub_timeout` in seconds may be set like any other option."""
         options = {"iopub_timeout": OUTPUT_SECONDS, **options}
         return super().execute_managed_notebook(nb_man, kernel_name, **options)
+
+
+def main() -> None:
+    """The command line of papermill, with this engine unless it names another."""
+    from papermill.cli import papermill
+
+    papermill(["--engine", "workbench", *sys.argv[1:]])
+
+
+if __name__ == "__main__":
+    main()

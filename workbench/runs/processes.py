@@ -1,32 +1,38 @@
 """The process of a run: started for its folder, or begun before, as a spare that imports already.
 
-A run's process imports for two seconds before it does anything. A command that is going to start a
-run begins a spare process first, reads its options and makes the folder meanwhile, and then hands
-the folder over:
+A run's process imports for two seconds before it does anything. A command or notebook that is going
+to start a run begins a spare process first, reads its options and makes the folder meanwhile, and
+then hands the folder over:
 
     command --spare_process()--> python -m workbench.runs.child    imports, then reads a line
     command --start_process(folder): a line with the folder------> executes the run
 
-A spare that no run needed ends with the command, however that ends.
+A spare that no run needed ends with the command, however that ends, and in a notebook
+after a while.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from workbench.system.process import children
 
-__all__ = ["awaited_folder", "spare_process", "start_process"]
+__all__ = ["awaited_folder", "begin_spare", "spare_process", "start_process"]
 
 CHILD = [sys.executable, "-m", "workbench.runs.child"]
+NEEDED = ("torch", "torch._dynamo", "scipy.special")  # imports of a run that take long, in order
+SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"}
+KEPT_SECONDS = 120.0  # how long a notebook keeps a spare, which holds some 300 MB
 
 
 def start_process(folder: Path, here: str) -> int:
@@ -37,8 +43,8 @@ def start_process(folder: Path, here: str) -> int:
     environment = _environment(here)
     process = _take(environment)
     if process is not None and process.stdin is not None:
-        process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
         with suppress(BrokenPipeError):  # it was killed just now, and the run counts as killed
+            process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
             process.stdin.close()
     else:
         with (folder / "output.log").open("ab") as log:
@@ -47,43 +53,61 @@ def start_process(folder: Path, here: str) -> int:
     return process.pid
 
 
-@dataclass(frozen=True)
 class _Spare:
-    """A process that waits for a folder, and the variables and folder that it was started with."""
+    """A process that waits for a folder, and where it was started."""
 
-    process: subprocess.Popen[bytes]
-    environment: dict[str, str]
-    here: str
+    def __init__(self) -> None:
+        self.here = os.getcwd()
+        self.environment = _environment(self.here)
+        self.process = _popen(
+            [], self.environment, stdin=subprocess.PIPE, output=subprocess.DEVNULL
+        )
+
+    def fits(self, environment: Mapping[str, str]) -> bool:
+        """Whether it lives, and would be started as it was now, for a run with these variables."""
+        is_same = _of_user(self.environment) == _of_user(environment)
+        return is_same and self.here == os.getcwd() and self.process.poll() is None
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        if self.process.stdin is not None:
+            self.process.stdin.close()
 
 
 _SPARES: list[_Spare] = []
+_LOCK = threading.Lock()  # of the list, which a timer changes too
 
 
 @contextmanager
 def spare_process() -> Iterator[None]:
     """Have a process for the run that may be started within this block; it ends if none was."""
-    if os.name != "posix":
-        yield
-        return
-    environment, here = _environment(os.getcwd()), os.getcwd()
-    process = _popen([], environment, stdin=subprocess.PIPE, output=subprocess.DEVNULL)
-    spare = _Spare(process, environment, here)
-    _SPARES.append(spare)
+    spare = _begin()
     try:
         yield
     finally:
-        if spare in _SPARES:
-            _SPARES.remove(spare)
-            _end(spare)
+        _end(spare)
+
+
+def begin_spare() -> None:
+    """Have a process for the run that may be started soon; it ends if none is for two minutes."""
+    if _SPARES:
+        return
+    timer = threading.Timer(KEPT_SECONDS, _end, [_begin()])
+    timer.daemon = True
+    timer.start()
 
 
 def awaited_folder() -> Path | None:
-    """In a spare process: import what every run needs, and wait for the folder of one.
+    """In a spare process: import what a run needs until there is one, and return its folder.
 
     None when the process that began this one has ended without a run.
     """
-    with suppress(Exception):  # the run itself says what is wrong with it
-        import torch  # noqa: F401
+    for name in NEEDED:
+        with suppress(Exception):  # the run itself says what is wrong with it
+            import_module(name)
+        if select.select([sys.stdin], [], [], 0)[0]:
+            break
     line = sys.stdin.readline()
     if not line:
         return None
@@ -95,23 +119,40 @@ def awaited_folder() -> Path | None:
     return folder
 
 
-def _take(environment: dict[str, str]) -> subprocess.Popen[bytes] | None:
-    """The spare process, if it was started as one for this run would be now."""
-    if not _SPARES:
+def _begin() -> _Spare | None:
+    """A spare process; None on systems where it could not wait for a line and for its end."""
+    if os.name != "posix":
         return None
-    spare = _SPARES.pop()
-    is_same = spare.environment == environment and spare.here == os.getcwd()
-    if is_same and spare.process.poll() is None:
+    spare = _Spare()
+    with _LOCK:
+        _SPARES.append(spare)
+    return spare
+
+
+def _end(spare: _Spare | None) -> None:
+    """End a spare process, unless a run has got it."""
+    with _LOCK:
+        if spare is None or spare not in _SPARES:
+            return
+        _SPARES.remove(spare)
+    spare.end()
+
+
+def _take(environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """The process of a spare that fits; one that does not is ended."""
+    with _LOCK:
+        spare = _SPARES.pop() if _SPARES else None
+    if spare is None:
+        return None
+    if spare.fits(environment):
         return spare.process
-    _end(spare)
+    spare.end()
     return None
 
 
-def _end(spare: _Spare) -> None:
-    spare.process.kill()
-    spare.process.wait()
-    if spare.process.stdin is not None:
-        spare.process.stdin.close()
+def _of_user(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables without those that libraries set when they are imported."""
+    return {name: value for name, value in environment.items() if name not in SET_BY_IMPORTS}
 
 
 def _environment(here: str) -> dict[str, str]:
