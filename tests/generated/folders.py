@@ -152,6 +152,4 @@ def no_processes() -> Any:
     def refuse(*_: Any, **__: Any) -> None:
         raise RunError("No process is started or stopped in a generated case.")
 
-    return mock.patch.multiple(
-        "workbench.runs.handle", end_session=refuse, **{"subprocess": mock.Mock(Popen=refuse)}
-    )
+    return mock.patch.multiple("workbench.runs.handle", end_session=refuse, start_process=refuse)

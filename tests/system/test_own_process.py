@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -31,3 +32,10 @@ def test_memory_that_is_taken_again_and_again_is_not_paged_in_each_time():
         return int(done.stdout)
 
     assert faults("settled") < faults("as it was") / 5
+
+
+@pytest.mark.skipif(not hasattr(os, "nice"), reason="there is no nice(2)")
+def test_other_processes_go_first_once_nobody_waits():
+    code = "import os, workbench.system.own_process as p; p.step_back(); print(os.nice(0))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) > os.nice(0)

@@ -21,7 +21,7 @@ from workbench.runs.sealed import discard, find_modules, open_data, open_sealed,
 from workbench.store.pending import mark_pending, record_pending
 from workbench.system.choices import VARIABLE, put_choices
 from workbench.system.files import read_json
-from workbench.system.own_process import settle_in
+from workbench.system.own_process import settle_in, step_back
 from workbench.system.threads import use_threads
 from workbench.task import Task
 from workbench.tasks import load_task
@@ -36,6 +36,7 @@ def main(folder: Path) -> int:
     from filelock import FileLock, Timeout
 
     settle_in()
+    os.environ[VARIABLE] = str(folder / CHOICES_FILE)
     run = Run(folder)
     try:
         lock = FileLock(folder / "lock").acquire(timeout=5)
@@ -48,6 +49,7 @@ def main(folder: Path) -> int:
             _execute(run, report)
             mark_pending(folder)
             run._mark("finished", pid=os.getpid())
+            step_back()  # the next run may be choosing its threads by what is left of the machine
             _record(folder)
             return 0
         except Cancelled:
@@ -73,8 +75,6 @@ def _execute(run: Run, report: Report) -> None:
 
     recipe, private = run.recipe, run.folder / "private"
     find_modules(private)
-    choices = run.folder / CHOICES_FILE
-    os.environ[VARIABLE] = str(choices)
     options = recipe.options
     sealed = open_task(private)
     needs_task = not recipe.steps or any(s.declared.needs.task for s in recipe.steps)
@@ -85,7 +85,7 @@ def _execute(run: Run, report: Report) -> None:
     threads = settle_threads(run.folder, options, report)
     use_threads(threads)
     seen = None if task is None else task.without_test()
-    put_choices(choices, options.choices)
+    put_choices(run.folder / CHOICES_FILE, options.choices)
     try:
         with warm_templates():
             trail = execute(run.folder, seen, recipe, report, open_data(private))

@@ -25,6 +25,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from workbench.system.own_process import settle_in
 from workbench.system.process import children
 
 __all__ = ["awaited_folder", "begin_spare", "spare_process", "start_process"]
@@ -41,6 +42,7 @@ def start_process(folder: Path, here: str) -> int:
     Its output is added to `output.log`. References such as `mycode:task` are looked for in `here`.
     """
     environment = _environment(here)
+    (folder / "output.log").touch()
     process = _take(environment)
     if process is not None and process.stdin is not None:
         with suppress(BrokenPipeError):  # it was killed just now, and the run counts as killed
@@ -103,6 +105,7 @@ def awaited_folder() -> Path | None:
 
     None when the process that began this one has ended without a run.
     """
+    settle_in()
     for name in NEEDED:
         with suppress(Exception):  # the run itself says what is wrong with it
             import_module(name)
