@@ -24,7 +24,7 @@ os.environ.setdefault("KMP_BLOCKTIME", "1")
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
-# The first figure of a notebook is there in half the time.
+# Notebooks and figures need no parser of addresses, which takes over a second to build.
 defer_address_parser()
 
 __version__ = "0.1.0"

@@ -1,4 +1,7 @@
-"""The run's own process: execute the recipe of a folder, and say in state.json how it ended."""
+"""The run's own process: execute the recipe of a folder, and say in state.json how it ended.
+
+Without the word for a folder it is a spare, which waits for one; see `workbench.runs.processes`.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,6 @@ def main(folder: Path) -> int:
     """The run's own process: execute the recipe, and say in state.json how it ended."""
     from filelock import FileLock, Timeout
 
-    settle_in()
     os.environ[VARIABLE] = str(folder / CHOICES_FILE)
     run = Run(folder)
     try:
@@ -122,5 +124,6 @@ def _record(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    settle_in()
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else awaited_folder()
     raise SystemExit(0 if folder is None else main(folder))

@@ -1,4 +1,4 @@
-"""The process of a run: started for its folder, or begun before, as a spare that imports already.
+"""The process of a run: started for its folder, or earlier, as a spare that imports meanwhile.
 
 A run's process imports for two seconds before it does anything. A command or notebook that is going
 to start a run begins a spare process first, reads its options and makes the folder meanwhile, and
@@ -7,8 +7,7 @@ then hands the folder over:
     command --spare_process()--> python -m workbench.runs.child    imports, then reads a line
     command --start_process(folder): a line with the folder------> executes the run
 
-A spare that no run needed ends with the command, however that ends, and in a notebook
-after a while.
+A spare that no run needed ends with the process that began it, and after two minutes at the latest.
 """
 
 from __future__ import annotations
@@ -20,20 +19,26 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.system.own_process import settle_in
-from workbench.system.process import children
+from workbench.system.process import children, spares
 
 __all__ = ["awaited_folder", "begin_spare", "spare_process", "start_process"]
 
 CHILD = [sys.executable, "-m", "workbench.runs.child"]
-NEEDED = ("torch", "torch._dynamo", "scipy.special")  # imports of a run that take long, in order
-SET_BY_IMPORTS = {"KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK", "TORCHINDUCTOR_CACHE_DIR"}
-KEPT_SECONDS = 120.0  # how long a notebook keeps a spare, which holds some 300 MB
+# Imports of nearly every run, in order. None may bring a library that asks for its number of
+# threads when it is imported, as that is chosen later.
+NEEDED = ("torch", "torch._dynamo")
+# Variables that scikit-learn and torch set when they are imported, with the beginning of the value.
+SET_BY_IMPORTS = {
+    "KMP_DUPLICATE_LIB_OK": "True",
+    "KMP_INIT_AT_FORK": "FALSE",
+    "TORCHINDUCTOR_CACHE_DIR": os.sep,
+}
+KEPT_SECONDS = 120.0  # how long a spare is kept, which holds some 300 MB
 
 
 def start_process(folder: Path, here: str) -> int:
@@ -43,12 +48,8 @@ def start_process(folder: Path, here: str) -> int:
     """
     environment = _environment(here)
     (folder / "output.log").touch()
-    process = _take(environment)
-    if process is not None and process.stdin is not None:
-        with suppress(BrokenPipeError):  # it was killed just now, and the run counts as killed
-            process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
-            process.stdin.close()
-    else:
+    process = _handed_over(folder, environment)
+    if process is None:
         with (folder / "output.log").open("ab") as log:
             process = _popen([str(folder)], environment, stdin=subprocess.DEVNULL, output=log)
     children.append(process)
@@ -64,17 +65,28 @@ class _Spare:
         self.process = _popen(
             [], self.environment, stdin=subprocess.PIPE, output=subprocess.DEVNULL
         )
+        spares.append(self.process)
+        self.timer = threading.Timer(KEPT_SECONDS, _end, [self])
+        self.timer.daemon = True
+        self.timer.start()
 
     def fits(self, environment: Mapping[str, str]) -> bool:
         """Whether it lives, and would be started as it was now, for a run with these variables."""
-        is_same = _of_user(self.environment) == _of_user(environment)
-        return is_same and self.here == os.getcwd() and self.process.poll() is None
+        is_alive = self.process.poll() is None
+        return is_alive and self.here == _here() and _is_same(self.environment, environment)
+
+    def release(self) -> subprocess.Popen[bytes]:
+        """Its process, which nothing ends from now on."""
+        self.timer.cancel()
+        spares.remove(self.process)
+        return self.process
 
     def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        if self.process.stdin is not None:
-            self.process.stdin.close()
+        process = self.release()
+        process.kill()
+        process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
 
 
 _SPARES: list[_Spare] = []
@@ -88,16 +100,17 @@ def spare_process() -> Iterator[None]:
     try:
         yield
     finally:
-        _end(spare)
+        if spare is not None:
+            _end(spare)
 
 
 def begin_spare() -> None:
-    """Have a process for the run that may be started soon; it ends if none is for two minutes."""
-    if _SPARES:
-        return
-    timer = threading.Timer(KEPT_SECONDS, _end, [_begin()])
-    timer.daemon = True
-    timer.start()
+    """Have a process for the run that may be started within the next two minutes."""
+    with _LOCK:
+        before = list(_SPARES)
+    for spare in before:
+        _end(spare)  # its time began earlier, and it may be of other variables
+    _begin()
 
 
 def awaited_folder() -> Path | None:
@@ -105,11 +118,13 @@ def awaited_folder() -> Path | None:
 
     None when the process that began this one has ended without a run.
     """
-    settle_in()
+    failed = False
     for name in NEEDED:
-        with suppress(Exception):  # the run itself says what is wrong with it
+        try:
             import_module(name)
-        if select.select([sys.stdin], [], [], 0)[0]:
+        except Exception:
+            failed = True
+        if failed or select.select([sys.stdin], [], [], 0)[0]:
             break
     line = sys.stdin.readline()
     if not line:
@@ -119,43 +134,68 @@ def awaited_folder() -> Path | None:
         os.dup2(nothing.fileno(), 0)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
+    if failed:  # a second import in this process could fail for another reason: begin afresh
+        os.execv(CHILD[0], [*CHILD, str(folder)])
     return folder
 
 
 def _begin() -> _Spare | None:
-    """A spare process; None on systems where it could not wait for a line and for its end."""
+    """A spare process; None where it could not wait, as on Windows, whose pipes tell nothing."""
     if os.name != "posix":
         return None
-    spare = _Spare()
+    try:
+        spare = _Spare()
+    except OSError:  # no memory for it, or no folder: the run itself says what is wrong
+        return None
     with _LOCK:
         _SPARES.append(spare)
     return spare
 
 
-def _end(spare: _Spare | None) -> None:
+def _end(spare: _Spare) -> None:
     """End a spare process, unless a run has got it."""
     with _LOCK:
-        if spare is None or spare not in _SPARES:
+        if spare not in _SPARES:
             return
         _SPARES.remove(spare)
     spare.end()
 
 
-def _take(environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
-    """The process of a spare that fits; one that does not is ended."""
+def _handed_over(folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes] | None:
+    """The process of a spare that has got the folder; None if there is none that fits."""
     with _LOCK:
         spare = _SPARES.pop() if _SPARES else None
     if spare is None:
         return None
-    if spare.fits(environment):
-        return spare.process
-    spare.end()
-    return None
+    if not spare.fits(environment):
+        spare.end()
+        return None
+    process = spare.release()
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(str(folder)).encode() + b"\n")
+        process.stdin.close()
+    except OSError:  # it was killed just now
+        process.wait()
+        return None
+    return process
 
 
-def _of_user(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables without those that libraries set when they are imported."""
-    return {name: value for name, value in environment.items() if name not in SET_BY_IMPORTS}
+def _is_same(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Whether the variables are the same, but for those that imports have set since."""
+    changed = {name for name in {*before, *now} if before.get(name) != now.get(name)}
+    return all(
+        name in SET_BY_IMPORTS and name not in before and now[name].startswith(SET_BY_IMPORTS[name])
+        for name in changed
+    )
+
+
+def _here() -> str | None:
+    """The working folder; None where it is gone."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return None
 
 
 def _environment(here: str) -> dict[str, str]:
@@ -165,9 +205,9 @@ def _environment(here: str) -> dict[str, str]:
 
 
 def _popen(
-    words: list[str], environment: dict[str, str], *, stdin: int, output: Any
+    words: list[str], environment: Mapping[str, str], *, stdin: int, output: Any
 ) -> subprocess.Popen[bytes]:
-    """The process as leader of its own session, which outlives this one."""
+    """The process as leader of its own session, so that it can outlive this one."""
     options: dict[str, Any] = (
         {"creationflags": getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)}
         if os.name == "nt"

@@ -34,7 +34,7 @@ def settle_in() -> None:
 
 
 def step_back() -> None:
-    """Let other processes go first from now on, as nobody waits for the rest of this one."""
+    """Let other processes go first from now on: only readers of the store wait for this one."""
     if hasattr(os, "nice"):
         os.nice(NICER)
 

@@ -8,10 +8,12 @@ import signal
 import subprocess
 from typing import Any
 
-__all__ = ["alive", "children", "end_session", "identity"]
+__all__ = ["alive", "children", "end_session", "identity", "spares"]
 
 # Processes that this process started: `alive` reaps those that ended.
 children: list[subprocess.Popen[bytes]] = []
+# Processes that this process started ahead, for a run that may come. They may be killed any time.
+spares: list[subprocess.Popen[bytes]] = []
 
 
 def identity(pid: int | None) -> dict[str, Any]:

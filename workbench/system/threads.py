@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 
 from workbench.system.machine import n_cores, n_threads
+from workbench.system.process import spares
 
 __all__ = ["THREADS", "fastest_number", "threads_for_now", "threads_that_pay_off", "use_threads"]
 
@@ -69,6 +70,8 @@ def threads_that_pay_off() -> Iterator[None]:
 
 @cache
 def _threads_of_process() -> int:
+    for spare in list(spares):  # they import, and the number would be that beside them
+        spare.kill()
     return threads_for_now()
 
 

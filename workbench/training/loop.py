@@ -113,7 +113,7 @@ def fit(
         report.progress(0, loop.n_steps, "preparing the training")
         loop.choose(dict(choices or {}))
         loop.resume(checkpoint)
-        if loop.n_steps:
+        if settings.epochs:
             loop.run(checkpoint)
     return loop.fitted()
 
