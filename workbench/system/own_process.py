@@ -1,4 +1,4 @@
-"""A process of our own, of a run, a trial or the tests: how it looks after its memory."""
+"""A process of our own, of a run, a trial or the tests: its memory, and its priority."""
 
 from __future__ import annotations
 

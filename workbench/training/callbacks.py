@@ -53,7 +53,7 @@ class Callback:
     """
 
     def on_train_begin(self, context: TrainingContext) -> None:
-        """Before the first batch, also of a training that goes on."""
+        """Before the first batch, also of a training that goes on; not in one of no epochs."""
 
     def on_batch_begin(
         self, context: TrainingContext, inputs: dict[str, torch.Tensor], targets: torch.Tensor
